@@ -1,1 +1,1 @@
-"""The rules of accounts; every SQL statement of theirs is here."""
+"""The rules of accounts, with every SQL statement that they need."""

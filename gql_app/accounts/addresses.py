@@ -1,7 +1,7 @@
-"""Addresses: whose each is, and who may not have it for now.
+"""Addresses: the owner of each, and which ones are unavailable for now.
 
-Nobody may have an address that an account has, or that is held: an account had it and had it
-proven, and may take it back for a week.
+An address is unavailable while an account has it, or while it is held: the account that had it
+proven before may take it back for a week.
 """
 
 from collections.abc import AsyncIterator, Collection
@@ -28,15 +28,15 @@ from gql_app.lib.database import (
 )
 from gql_app.lib.text import canonical_email, email_key_of
 
-HELD_FOR: Final = timedelta(days=7)
-"""How long a proven address is held for whom had it, and a change of it can be undone."""
+HOLD_PERIOD: Final = timedelta(days=7)
+"""How long a proven address is held for its former owner, and a change of it can be undone."""
 TAKEN: Final = Fault(UserErrorCode.TAKEN, "Another customer has this e-mail address.", "email")
 _DECLINED: Final = "@declined.invalid"
-"""The domain of those whose address was somebody else's; of .invalid nobody is (RFC 2606)."""
+"""The domain of placeholders for declined addresses; .invalid is never registered (RFC 2606)."""
 
 
 class Owner(NamedTuple):
-    """Whose an address is."""
+    """The owner of an address."""
 
     id: UUID
     locale: str | None
@@ -44,11 +44,11 @@ class Owner(NamedTuple):
 
 @asynccontextmanager
 async def claiming(db: Transaction, email: str | None, customer_id: UUID) -> AsyncIterator[None]:
-    """Raise Rejected (TAKEN) where the block gives a customer an address that they can't have.
+    """Raise Rejected (TAKEN) where the block gives a customer an unavailable address.
 
-    The block writes their row; whether the address is held is asked after that. The unique index of
-    addresses has by then waited for whoever was leaving it, and it is they who write down, in the
-    same transaction, that it is held: who asked before might see it as nobody's.
+    The block writes their row; whether the address is held is read only after that. The unique
+    index has by then waited for any transaction that gives the address up, which also writes that
+    it is held: an earlier read might find the address free.
     """
     try:
         yield
@@ -59,7 +59,7 @@ async def claiming(db: Transaction, email: str | None, customer_id: UUID) -> Asy
 
 
 async def owner(db: Reader, email: str, customer_id: UUID | None) -> Owner | None:
-    """Return which other customer has a mailbox, or for whom it is held, if anybody."""
+    """Return another customer who has a mailbox, or for whom it is held, None if there is none."""
     key = canonical_email(email)
     for row in await _owners(db, key):
         if row.id != customer_id and canonical_email(row.email) == key:
@@ -71,7 +71,7 @@ async def owner(db: Reader, email: str, customer_id: UUID | None) -> Owner | Non
 
 
 async def is_taken(db: Reader, email: str, customer_id: UUID) -> bool:
-    """Return whether a customer can't have an address; only to have it written shows that for good.
+    """Return whether an address is unavailable to a customer; only a write settles it for good.
 
     It may be that of another mailbox with the same `email_key`: see validation.email_keys().
     """
@@ -80,22 +80,22 @@ async def is_taken(db: Reader, email: str, customer_id: UUID) -> bool:
 
 
 async def is_held(db: Reader, email: str, customer_id: UUID | None) -> bool:
-    """Return whether an address is held for somebody other than a customer."""
+    """Return whether an address is held for another customer than this one."""
     holder = await db.fetch_one(_HELD, key=canonical_email(email), now=clock.now())
     return holder is not None and holder.customer_id != customer_id
 
 
 async def held_among(db: Reader, keys: Collection[str]) -> set[str]:
-    """Return those keys of mailboxes (email_canonical) that are held for somebody."""
+    """Return those keys of mailboxes (email_canonical) that are held."""
     return set(await db.fetch_all(_HELD_AMONG, keys=keys, now=clock.now()))
 
 
 async def leave(db: Transaction, former: CustomerRecord, email: str, *, since: datetime) -> None:
     """Hold the address that a customer had before another, so that the change can be undone.
 
-    An unproven one is not held. Who goes back to an address that is held for them has settled what
-    came after it: neither it nor those of after it are held any more. `since` is when the change
-    was asked for.
+    An unproven one is not held. A customer's return to an address that is held for them settles
+    the changes since: neither it nor the later ones are held any more. `since` is when the change
+    was requested.
     """
     back = await db.fetch_one(_HELD, key=canonical_email(email), now=clock.now())
     if back:
@@ -110,14 +110,14 @@ async def leave(db: Transaction, former: CustomerRecord, email: str, *, since: d
             email=former.email,
             changed_since=since,
             digest=None,
-            held_until=clock.now() + HELD_FOR,
+            held_until=clock.now() + HOLD_PERIOD,
         )
 
 
 async def issue_undo(
     db: Transaction, customer_id: UUID | None, email: str, digest: str | None
 ) -> bool:
-    """Make the token of a digest undo a change; return whether the address of before is held."""
+    """Store the digest of the token that undoes a change; return whether the address is held."""
     held = (
         FormerEmailRow.email_canonical == canonical_email(email),
         FormerEmailRow.customer_id == customer_id,
@@ -126,22 +126,22 @@ async def issue_undo(
 
 
 async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete some addresses that are held no longer; return how many."""
+    """Delete at most a batch of addresses that are no longer held; return how many."""
     return await _PURGE.apply(db, now=clock.now(), batch=batch)
 
 
-def nobodys(customer_id: UUID) -> str:
-    """Return the address of a customer who has none: no letter goes there."""
+def placeholder(customer_id: UUID) -> str:
+    """Return the placeholder address of a customer who has none; no letter is sent to it."""
     return f"{customer_id}{_DECLINED}"
 
 
-def is_nobodys(email: str) -> bool:
-    """Return whether an address stands for none."""
+def is_placeholder(email: str) -> bool:
+    """Return whether an address is a placeholder."""
     return email.endswith(_DECLINED)
 
 
 async def _owners(db: Reader, key: str) -> list[Any]:
-    """Return the id and the address of each customer whom either key of an address finds."""
+    """Return the id, address and locale of each customer that either key of an address finds."""
     return await db.fetch_all(_OWNERS, key=key, former_key=email_key_of(key))
 
 

@@ -1,7 +1,7 @@
-"""The audit: what happened, written in the transaction that does it.
+"""The audit: events, each written in the transaction of the change that it records.
 
-Once that is committed, the log has a line of it, so that it is kept elsewhere as well. Guesses
-at passwords and tokens are counted in memory, so that a flood of them writes little.
+After the commit the event is logged, so that it is kept elsewhere as well. Guesses at
+passwords and tokens are counted in memory, so that a flood of them writes little.
 """
 
 import asyncio
@@ -45,17 +45,17 @@ from gql_app.lib.telemetry import get_logger, is_configured
 _log: Final = get_logger(__name__)
 
 RECORDED: Final = "events recorded"
-"""The key of a transaction's `info` with the list of what was recorded in it."""
+"""The key of a transaction's `info` with the list of events that were recorded in it."""
 MAX_ADDRESS: Final = 45
 MAX_USER_AGENT: Final = 300
 GUESS_INTERVAL: Final = 60
-"""Seconds from one event of a kind, client and account to the next."""
+"""Seconds from one event of guesses of a kind, client and account to the next."""
 MAX_GUESS_COUNTS: Final = 1_000
-"""Kinds, clients and accounts that are counted apart within that time."""
+"""The most combinations of kind, client and account that are counted separately."""
 
 
 class Action(StrEnum):
-    """Everything that is recorded, as noun:verb."""
+    """The actions that are recorded, as noun:verb."""
 
     LOGIN = "session:login"
     LOGIN_FAILED = "session:login_failed"
@@ -118,7 +118,7 @@ class Action(StrEnum):
 
 
 class Origin(NamedTuple):
-    """Where something comes from: whose it is, from which address and program."""
+    """The origin of a request: its IP address, user agent and caller."""
 
     ip_address: str | None = None
     user_agent: str | None = None
@@ -126,12 +126,12 @@ class Origin(NamedTuple):
 
     @property
     def party(self) -> Party:
-        """The client and the account that passwords are hashed for."""
+        """The client and the account as a party of the queue for hashing passwords."""
         return Party.of(self.ip_address, self.actor_id)
 
     @classmethod
     def of(cls, ip_address: str | None, user_agent: str | None) -> Self:
-        """Return the origin of a request; the address is normalised, and both are cut."""
+        """Return the origin of a request; the address is normalised, and both are truncated."""
         return cls(
             canonical(ip_address)[:MAX_ADDRESS] if ip_address else None,
             user_agent[:MAX_USER_AGENT] if user_agent else None,
@@ -149,7 +149,7 @@ class Recorded(NamedTuple):
 
 
 def recorded(db: Transaction) -> list[Recorded]:
-    """Return the list of what was recorded in a transaction so far."""
+    """Return the list of events that were recorded in a transaction so far."""
     events = db.info.setdefault(RECORDED, [])
     assert isinstance(events, list)  # noqa: S101 — for mypy
     return events
@@ -165,14 +165,14 @@ async def record(
     times: int = 1,
     at: datetime | None = None,
 ) -> None:
-    """Record an event of this moment or another, and whom it happened to.
+    """Record an event, at this moment or another, and the customer that it concerns.
 
     Of fields the names are recorded, never the values.
-    What happened several times is one event, which says so and has no line in the log.
+    An event that happened several times is recorded once, with the number, and is not logged.
     """
     if times > 1:
         fields = [f"{times} times"]
-    elif is_configured():  # a command has no log, and says itself what it did
+    elif is_configured():  # a command has no log, and prints what it did
         who = {"actor": origin.actor_id, "customer": customer_id, "client": origin.ip_address}
         db.after_commit(partial(_log.info, "Audit", action=action, **who))
     moment = at or clock.now()
@@ -184,7 +184,7 @@ async def record(
 async def record_each(
     db: Transaction, action: Action, origin: Origin, customer_ids: Iterable[UUID]
 ) -> None:
-    """Record an event of each of many customers, of which the log has no line."""
+    """Record an event of each of many customers, without logging it."""
     event = {"at": clock.now(), "action": action, "fields": (), **origin._asdict()}
     events = [{**event, "id": clock.new_id(), "customer_id": each} for each in customer_ids]
     if events:
@@ -196,7 +196,7 @@ def listing(
 ) -> Listing:
     """Return the list of events, the newest first, of one customer and of one action if given.
 
-    The further actions are those of features.
+    `further` are the actions of features.
     """
     conditions: list[Condition] = []
     if customer_id is not None:
@@ -210,40 +210,40 @@ def listing(
 
 
 async def by_ids(db: Reader, ids: Sequence[UUID]) -> list[AuditRecord | None]:
-    """Return each of several events by their ids, None where there is no such one."""
+    """Return the event of each id, None where there is none."""
     events = {event.id: event for event in await db.fetch_all(_BY_IDS, ids=ids)}
     return [events.get(event_id) for event_id in ids]
 
 
 async def forget(db: Transaction, customer_id: UUID) -> None:
-    """Delete where from a customer did something to themself; that it was done stays.
+    """Delete the origins of what a deleted customer did to their own account; the events stay.
 
-    What nobody signed in did to the account, such as mistyping its password, most likely
-    they did as well. Where from they did something to others is kept for a while: see purge().
+    That includes what was done to the account without a sign-in, such as mistyping its password.
+    The origins of what they did to other accounts are kept for a while: see purge().
     """
     by_them = AuditRow.actor_id == customer_id
-    themself = (AuditRow.customer_id == customer_id) & (by_them | AuditRow.actor_id.is_(None))
-    nobody = by_them & AuditRow.customer_id.is_(None)
-    await db.execute(update(AuditRow).where(themself | nobody).values(_NOWHERE))
-    others = select(AuditRow.id).where(by_them, _KNOWN_FROM).limit(1)
+    own_account = (AuditRow.customer_id == customer_id) & (by_them | AuditRow.actor_id.is_(None))
+    no_account = by_them & AuditRow.customer_id.is_(None)
+    await db.execute(update(AuditRow).where(own_account | no_account).values(_NO_ORIGIN))
+    others = select(AuditRow.id).where(by_them, _HAS_ORIGIN).limit(1)
     if await db.fetch_one(others):
         await db.execute(_INSERT_DELETED_ACTOR, actor_id=customer_id, deleted_at=clock.now())
 
 
 async def purge(db: Transaction, *, batch: int, kept: timedelta) -> int:
-    """Delete where some events of those who are gone for long came from; return how many."""
+    """Delete at most a batch of origins of customers who were deleted long ago; return how many."""
     before = clock.now() - kept
     count = await _PURGE.apply(db, before=before, batch=batch)
-    if count < batch and (gone := await db.fetch_all(_GONE, before=before, batch=batch)):
-        left = {*await db.fetch_all(_LEFT, ids=gone)}
-        await db.execute(_DELETE_ACTORS, ids=[each for each in gone if each not in left])
+    if count < batch and (expired := await db.fetch_all(_EXPIRED, before=before, batch=batch)):
+        remaining = {*await db.fetch_all(_WITH_ORIGIN, ids=expired)}
+        await db.execute(_DELETE_ACTORS, ids=[each for each in expired if each not in remaining])
     return count
 
 
 async def delete_older(database: Database, age: timedelta, *, batch: int) -> int:
     """Delete all events that are older than an age, the oldest first; return how many.
 
-    Each transaction deletes a batch, and brings up to date the one event that says how many went.
+    Each transaction deletes a batch, and updates the one event that records the number.
     """
     started, total = clock.now(), 0
     event = {"id": clock.new_id(), "at": started, "action": Action.AUDIT_PURGED}
@@ -253,7 +253,7 @@ async def delete_older(database: Database, age: timedelta, *, batch: int) -> int
         if count:
             many = total + count
             fields = [f"{many} times"] if many > 1 else []
-            await db.execute(_SAY_HOW_MANY, **event, fields=fields)
+            await db.execute(_UPSERT_COUNT, **event, fields=fields)
         return count
 
     while count := await database.transact(some):
@@ -275,12 +275,12 @@ async def stream(db: QueryReader) -> AsyncIterator[AuditRecord]:
 
 
 _Kind = tuple[Action, str | None, UUID | None]
-"""What is counted together: what it was, where it came from, and at whose account."""
+"""The action, client and account of guesses that are counted together."""
 
 
 @dataclass(slots=True)
 class _Count:
-    """How many guesses of a kind are yet to be recorded, and where the last one came from."""
+    """The number of guesses of a kind that are yet to be recorded, and the origin of the last."""
 
     origin: Origin
     due: float
@@ -290,20 +290,20 @@ class _Count:
 class Guesses:
     """The guesses of one process that are yet to be recorded.
 
-    The first of a kind is recorded at once, the others by their number once in GUESS_INTERVAL.
+    The first of a kind is recorded at once, the others as one event per GUESS_INTERVAL.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.first: Final = asyncio.Event()
-        """Set when one was noted that is recorded at once."""
+        """Set when a guess was noted that is to be recorded at once."""
         self._now: Final = now
         self._counts: Final[dict[_Kind, _Count]] = {}
         self._recording: Final = asyncio.Lock()
 
     def note(self, action: Action, origin: Origin, customer_id: UUID | None = None) -> None:
-        """Count a guess at a customer's password, or at nobody's in particular.
+        """Count a guess, at the password of a customer if one is given.
 
-        Clients beyond MAX_GUESS_COUNTS are counted as one of no address.
+        Beyond MAX_GUESS_COUNTS, guesses are counted by their action alone.
         """
         kind: _Kind = (action, origin.ip_address, customer_id)
         if kind not in self._counts and len(self._counts) >= MAX_GUESS_COUNTS:
@@ -315,9 +315,9 @@ class Guesses:
         self._counts[kind].number += 1
 
     async def record(self, database: Database, *, last: bool = False) -> int:
-        """Record what is due, or at last everything; return the number of events.
+        """Record the guesses that are due, or with `last` all; return the number of events.
 
-        If that fails, it is due still. Kinds that did not come again are forgotten. Raise
+        If that fails, they remain due. Kinds without new guesses are forgotten. Raise
         Unavailable.
         """
         async with self._recording:
@@ -348,22 +348,22 @@ _BY_IDS: Final = Query(
 )
 _INSERT: Final = Query(insert_row(AuditRow), tuple)
 _INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
-_NOWHERE: Final = {"ip_address": None, "user_agent": None}
-_KNOWN_FROM: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
-_IS_LONG_GONE: Final = DeletedActorRow.deleted_at < bindparam("before")
-_THEIRS: Final = AuditRow.actor_id.in_(select(DeletedActorRow.actor_id).where(_IS_LONG_GONE))
+_NO_ORIGIN: Final = {"ip_address": None, "user_agent": None}
+_HAS_ORIGIN: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
+_IS_EXPIRED: Final = DeletedActorRow.deleted_at < bindparam("before")
+_BY_EXPIRED: Final = AuditRow.actor_id.in_(select(DeletedActorRow.actor_id).where(_IS_EXPIRED))
 _PURGE: Final = Batch(
-    select(AuditRow.id).where(_THEIRS, _KNOWN_FROM), update(AuditRow).values(_NOWHERE)
+    select(AuditRow.id).where(_BY_EXPIRED, _HAS_ORIGIN), update(AuditRow).values(_NO_ORIGIN)
 )
-_FIRST_GONE: Final = (
+_EXPIRED_BATCH: Final = (
     select(DeletedActorRow.actor_id)
-    .where(_IS_LONG_GONE)
+    .where(_IS_EXPIRED)
     .limit(bindparam("batch", type_=Integer()))
     .cte("batch")
 )
-_GONE: Final[Query[UUID]] = Query(select(_FIRST_GONE.c.actor_id), lambda row: row[0])
-_LEFT: Final[Query[UUID | None]] = Query(
-    select(AuditRow.actor_id).where(any_of(AuditRow.actor_id, "ids"), _KNOWN_FROM).distinct(),
+_EXPIRED: Final[Query[UUID]] = Query(select(_EXPIRED_BATCH.c.actor_id), lambda row: row[0])
+_WITH_ORIGIN: Final[Query[UUID | None]] = Query(
+    select(AuditRow.actor_id).where(any_of(AuditRow.actor_id, "ids"), _HAS_ORIGIN).distinct(),
     lambda row: row[0],
 )
 _DELETE_ACTORS: Final = delete(DeletedActorRow).where(any_of(DeletedActorRow.actor_id, "ids"))
@@ -371,6 +371,6 @@ _DELETE_OLDER: Final = Batch(
     select(AuditRow.id).where(AuditRow.at < bindparam("before")).order_by(AuditRow.at, AuditRow.id),
     delete(AuditRow),
 )
-_SAY_HOW_MANY: Final = upsert(AuditRow, update=["fields"])
+_UPSERT_COUNT: Final = upsert(AuditRow, update=["fields"])
 _OF_CUSTOMER: Final = Condition(AuditRow.customer_id == bindparam("customer_id"))
 _OF_ACTION: Final = Condition(AuditRow.action == bindparam("action"))

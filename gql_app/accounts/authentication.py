@@ -36,31 +36,31 @@ _HOUR: Final = timedelta(hours=1)
 
 
 class History(NamedTuple):
-    """What happened to an account before a try at its password.
+    """What is known of an account before an attempt at its password.
 
-    Accounts that there are cost as much as others: it is read by one statement, whose rows are
-    the subjects that failed.
+    It is read by one statement, whose rows are the subjects that failed, so that an unknown
+    account takes as long as a known one.
     """
 
     limits: PasswordLimits
-    """What the try counts against, now that it is clear whether the account knows the client."""
+    """The limits of the attempt, with `known` set if the account knows the client."""
     times: Mapping[str, Sequence[float]]
-    """When each subject failed."""
+    """The times of the failures of each subject, in Unix seconds."""
     oldest_sign_in: datetime | None = None
-    """When the oldest of as many sign-ins was as are granted in an hour, if they are that many."""
+    """The time of the oldest of the sign-ins granted in an hour; None if there were fewer."""
     customer: CustomerRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Attempt:
-    """An attempt at a password, and how it came out; it is answered only once it is counted."""
+    """An attempt at a password, and its outcome; it is answered only once it is counted."""
 
     limits: PasswordLimits
     customer: CustomerRecord | None
     proven: bool
     renewed_hash: str | None = None
     registration: Registration | None = None
-    """What waits for the address to be proven, if the password is that of this instead."""
+    """The registration that waits for the address, if the password is that one's instead."""
 
 
 async def check(
@@ -73,10 +73,10 @@ async def check(
     origin: Origin,
     proven_only: bool = False,
 ) -> Attempt:
-    """Return how a password came out; it takes as long for an unknown address as for a known one.
+    """Return the outcome of an attempt; an unknown address takes as long as a known one.
 
-    With `proven_only` it may be that of a registration that waits for the address, if it is not the
-    account's. No connection is held while hashing. Raises TooManyAttempts, before any hashing.
+    With `proven_only` it may be the password of a registration that waits for the address, if not
+    the account's. No connection is held while hashing. Raises TooManyAttempts, before any hashing.
     """
     key = mailbox_key(email)
     limits = throttle.of_password("sign-in", key or email.strip().lower(), origin.ip_address)
@@ -103,7 +103,7 @@ async def prove(
     *,
     origin: Origin,
 ) -> Attempt:
-    """Return how the password of somebody who is signed in came out. Raises TooManyAttempts."""
+    """Return the outcome of a signed-in customer's attempt. Raises TooManyAttempts."""
     limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
     key = canonical_email(customer.email)
     past = await history_by_key(db, throttle, key, limits, origin.ip_address)
@@ -122,12 +122,12 @@ async def sign_in(
     audience: str | None = None,
     proven_only: bool = False,
 ) -> Opened | Challenge | Fault:
-    """Open a session if the attempt was good, and the account hasn't changed meanwhile.
+    """Open a session if the attempt succeeded, and the account has not changed meanwhile.
 
-    A challenge is opened instead if that takes the account's second factor. A failure is counted
-    and recorded, so its fault is no exception: it has to be committed. With `proven_only` no
-    session is opened before the address is proven, but a link sent: to try the password of a
-    registration that waits is a failure all the same, for it guesses the account's.
+    A challenge is opened instead if the account has a second factor. A failure is counted and
+    recorded, so its fault is returned, not raised: it has to be committed. With `proven_only` no
+    session is opened before the address is proven; a link is sent instead. The password of a
+    registration that waits still counts as a failure, for it guesses the account's.
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
     if attempt.customer is None or not attempt.proven:
@@ -142,7 +142,7 @@ async def sign_in(
         return UNPROVEN
     password_hash = attempt.customer.password_hash
     customer = await db.fetch_one(_HOLD, id=attempt.customer.id, password_hash=password_hash)
-    failed = await throttle.hold_room(db, attempt.limits)
+    failed = await throttle.hold_failures(db, attempt.limits)
     if customer is None:
         return WRONG
     await throttle.clear(db, *failed)
@@ -173,7 +173,7 @@ async def sign_in_by_other_means(
     origin: Origin,
     proven_only: bool = False,
 ) -> Opened | Challenge:
-    """Open a session of a customer who was proven otherwise, such as by another provider.
+    """Open a session of a customer who was proven by other means, such as another provider.
 
     A challenge is opened instead if that takes their second factor. Raises Rejected if there is no
     such customer or their account is closed, or with `proven_only` if their address isn't proven,
@@ -190,8 +190,8 @@ async def hold(
 ) -> CustomerRecord | None:
     """Return a customer who may sign in, whose account is locked until the transaction ends.
 
-    None if there is no such one, or the account is closed. Raises Rejected with `proven_only` if
-    their address isn't proven, and TooManyAttempts.
+    None if there is no such customer, or the account is closed. Raises Rejected with `proven_only`
+    if their address isn't proven, and TooManyAttempts.
     """
     now, granted = clock.now(), throttle.account_writes - 1
     hour = {"hour_ago": now - _HOUR, "hour_ahead": now + _HOUR}
@@ -217,7 +217,7 @@ async def admit(
 ) -> Opened | Challenge:
     """Open a session of a customer who is proven, or a challenge if it takes a second factor.
 
-    All sign-ins end here, whatever proved who it is. The account is locked already. Raises
+    All sign-ins end here, whatever the proof of identity. The account is locked already. Raises
     TooManyAttempts.
     """
     by_owner = origin._replace(actor_id=customer.id)
@@ -239,16 +239,16 @@ async def admit(
 
 
 async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:
-    """Count a failure, or forget them all after a success. Raises TooManyAttempts."""
+    """Count a failed attempt, or clear all failures after a success. Raises TooManyAttempts."""
     if attempt.proven:
-        failed = await throttle.hold_room(db, attempt.limits)
+        failed = await throttle.hold_failures(db, attempt.limits)
         await throttle.clear(db, *failed)
     else:
         await throttle.count(db, *attempt.limits.counting)
 
 
 async def unlock(db: Transaction, email: str, throttle: Throttle) -> bool:
-    """Lift what keeps everybody out of an account; return whether there is such an account."""
+    """End the lockouts of an account; return whether there is such an account."""
     customer = await customers.by_email(db, email)
     if customer is None:
         return False
@@ -259,16 +259,16 @@ async def unlock(db: Transaction, email: str, throttle: Throttle) -> bool:
 
 
 def wrong_password(field: str) -> Fault:
-    """Return the fault of somebody who is signed in and wrong about their password."""
+    """Return the fault of a signed-in customer whose password is wrong."""
     return Fault(UserErrorCode.WRONG_PASSWORD, "This is not your password.", field)
 
 
 async def history_by_key(
     db: Reader, throttle: Throttle, key: str | None, limits: PasswordLimits, address: str | None
 ) -> History:
-    """Return what happened to an account by the key of its address, be there one or not.
+    """Return the history of an account by the key of its address, whether it exists or not.
 
-    Its customer is whose address has the key, among those whom either key found.
+    Of the customers that either key finds, only one whose address has `key` itself counts.
     """
     now = clock.now()
     rows = await db.fetch_all(
@@ -291,7 +291,7 @@ async def history_by_key(
 
 
 async def _post_new_client(db: Transaction, customer: CustomerRecord, address: str | None) -> None:
-    """Write down that a customer is to be told of a new client; what is no address is not told."""
+    """Post a letter about a new client to a customer, with its address if that is a valid one."""
     data = {letters.ADDRESS: address if address and is_address(address) else None}
     kind, recipient = letters.Kind.NEW_CLIENT, customer.email
     await letters.post(db, kind, customer_id=customer.id, recipient=recipient, data=data)
@@ -300,7 +300,7 @@ async def _post_new_client(db: Transaction, customer: CustomerRecord, address: s
 async def _verify(
     hasher: Passwords, throttle: Throttle, past: History, password: str, party: Party
 ) -> Attempt:
-    """Return how a password came out. Raises TooManyAttempts, before any hashing."""
+    """Return the outcome of an attempt. Raises TooManyAttempts, before any hashing."""
     throttle.check(past.limits.counting, past.times)
     hashed = past.customer.password_hash if past.customer else None
     return Attempt(past.limits, past.customer, await hasher.verify(password, hashed, party))
@@ -319,7 +319,7 @@ _OLDEST_SIGN_IN: Final = (
     .scalar_subquery()
 )
 _OWNER: Final = CustomerRow.__table__.alias("owners")
-"""Whose the address is, once more: a distributed database relates no subquery to the others."""
+"""The owner of the address, joined anew: a distributed database correlates no subqueries."""
 _SIGN_INS: Final = (
     select(
         SessionRow.customer_id,
@@ -366,7 +366,7 @@ _HOLD: Final = Query(
     .with_for_update(),
     CustomerRecord._make,
 )
-"""The account, locked, if its password is still the same. It is locked before its failures."""
+"""The account, locked, if its password is unchanged. It is locked before its failures."""
 _HOLD_ACTIVE: Final[Query[Sequence[Any]]] = Query(
     select(_OLDEST_SIGN_IN, *CUSTOMER)
     .where(CustomerRow.id == bindparam("id"), CustomerRow.is_active)

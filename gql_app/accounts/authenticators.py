@@ -1,4 +1,4 @@
-"""Authenticators: what proves by other credentials than our access tokens who is calling."""
+"""Authenticators: they identify callers by other credentials than our access tokens."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,15 +11,15 @@ from gql_app.lib.telemetry import get_logger
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Identity
 
 Authenticator: TypeAlias = Callable[[Reader, str, str], Awaitable[Identity | None]]
-"""Returns whose session some credentials stand for, given the database, the scheme of the
-Authorization header in small letters ("bearer", "apikey") and the credentials after it.
+"""Returns the identity that credentials stand for, given the database, the scheme of the
+Authorization header in lower case ("bearer", "apikey") and the credentials after it.
 
-The session is a row of its own, so that ending it refuses the credentials at the next request. It
-returns None for credentials that are not of its kind, and raises Unauthenticated for those that
-are, and no good: TokenInvalid, TokenExpired or TokenRevoked.
+Its session has a row of its own, so that the credentials are refused once that is ended. It returns
+None for credentials that are not of its kind, and raises Unauthenticated for those of its kind that
+are not valid: TokenInvalid, TokenExpired or TokenRevoked.
 """
 AUTHENTICATION_TIMEOUT: Final = 5
-"""Seconds after which an authenticator is waited for no longer."""
+"""Seconds after which an authenticator is cancelled."""
 _log: Final = get_logger(__name__)
 
 
@@ -29,10 +29,10 @@ async def identify(
     authorization: Sequence[bytes],
     refused: Unauthenticated,
 ) -> Identity | Exception:
-    """Return what the first authenticator says that knows these credentials.
+    """Return the result of the first authenticator that recognises the credentials.
 
-    That may be the error of one, which a field that wants to know who is calling raises; where
-    nobody knows them, it is the refusal of before.
+    That may be its error, which is raised by fields that need a caller. If none recognises the
+    credentials, it is `refused`.
     """
     scheme, _, credentials = authorization[0].decode("latin-1").strip().partition(" ")
     if len(authorization) > 1 or len(credentials) > MAX_TOKEN_BYTES:
@@ -46,7 +46,7 @@ async def identify(
         except TimeoutError:
             _log.warning("An authenticator took too long")
             return DependencyFailed()
-        except Exception as why:  # noqa: BLE001 — whoever asks no protected field is answered
+        except Exception as why:  # noqa: BLE001 — requests without protected fields still work
             return why
         if identity is not None:
             return identity

@@ -1,10 +1,9 @@
-"""Callers: who is asking, by the session of the token that they bear, and what they may change.
+"""Callers: the caller of a request, by the session of its access token, and what it may change.
 
-To judge a caller and then to read is two round trips. The first says nothing new unless a session
-has ended or its customer has changed, so that one does most of the time: it reads as for the
-caller who bore the token last, and proves by a column of its own that this is still who it is. No
-row and no count proves anybody, only what this column says. What a caller may change is decided
-in the transaction that changes it.
+To check a caller and then read takes two round trips. The check finds nothing new unless the
+session has ended or its customer has changed, so that one is mostly enough: the query reads as for
+the session's last caller, with a column that proves the caller unchanged. Only this column is the
+proof, never a row or a count. What a caller may change is decided in the transaction of the change.
 """
 
 from collections import OrderedDict
@@ -45,40 +44,40 @@ from gql_app.lib.throttling import Limit
 from gql_app.security.tokens import Identity
 
 USE_PRECISION: Final = timedelta(minutes=1)
-"""How exactly a session's last use is known, so that reading need not always write."""
+"""The precision of the time of a session's last use, so that not every read writes it."""
 MAX_CALLERS: Final = 2_048
-"""Callers that are remembered; those who were heard of longest ago go."""
+"""The most callers in the cache; the least recently used are dropped."""
 MAX_PROVING_QUERIES: Final = 512
-"""Queries whose proving form is kept."""
+"""The most queries of which the form with a proof is cached."""
 PROVEN_BY: Final[Mapping[str, ColumnElement[Any]]] = {
     "customer_id": CustomerRow.id.expression,
     "session_id": SessionRow.id.expression,
     "roles": roles_of(),
     "has_second_factor": CustomerRow.factors_version.is_not(None),
 }
-"""The column that proves each field of a caller; another field needs another one."""
+"""The column that proves each field of a caller; a new field needs a column here."""
 DERIVED: Final = frozenset({"permissions"})
-"""Fields that follow from others, and so need no proof."""
+"""Fields that are derived from others, and so need no proof."""
 _PROOF: Final = itemgetter(-1)
 _BEFORE_PROOF: Final = itemgetter(slice(-1))
-"""Of a row that has the proof as its last column: that, and the others."""
+"""The proof, which is the last column of a row, and the columns before it."""
 T = TypeVar("T")
 
 
 async def signed_in(db: Reader, who: Identity) -> SignedIn | None:
-    """Return who is calling, if the session lives and its customer is there and active."""
+    """Return the live session of an identity, with its active customer; None if there is none."""
     return await db.fetch_one(
         _SIGNED_IN, session_id=who.session_id, customer_id=who.customer_id, now=clock.now()
     )
 
 
 def used_lately(session: SessionRecord) -> bool:
-    """Return whether a session's last use is known exactly enough."""
+    """Return whether the recorded time of a session's last use is precise enough."""
     return clock.now() - session.last_used_at < USE_PRECISION
 
 
 async def touch(db: Transaction, session: SessionRecord) -> None:
-    """Record that a session is in use."""
+    """Record that a session is used now."""
     now = clock.now()
     await db.execute(
         update(SessionRow)
@@ -88,30 +87,30 @@ async def touch(db: Transaction, session: SessionRecord) -> None:
 
 
 def wrote_lately(session: SessionRecord, within: timedelta) -> bool:
-    """Return whether a session wrote, or was opened, so lately."""
+    """Return whether a session wrote, or was opened, within this time."""
     return clock.now() - (session.wrote_at or session.created_at) < within
 
 
 async def note_write(db: Transaction, who: Identity) -> None:
-    """Record that a session writes, so that what it lists next is not older."""
+    """Record that a session writes now, so that no list it reads next is older than that."""
     await db.execute(_NOTE_WRITE, session_id=who.session_id, now=clock.now())
 
 
 class CallerCache:
-    """The last caller of each session, by the session's id."""
+    """The last caller of each session, by session id; a cache with LRU eviction."""
 
     def __init__(self, size: int = MAX_CALLERS) -> None:
         self._size = size
         self._callers: OrderedDict[UUID, Caller] = OrderedDict()
 
     def remember(self, caller: Caller) -> None:
-        """Remember a caller who was judged."""
+        """Remember a caller who was checked."""
         self._callers[caller.session_id] = caller
         if len(self._callers) > self._size:
             self._callers.popitem(last=False)
 
-    def bearer(self, identity: Identity) -> Caller | None:
-        """Return who was the last caller in a session, if anybody was."""
+    def last_caller(self, identity: Identity) -> Caller | None:
+        """Return the last caller in a session, None if there is none."""
         caller = self._callers.get(identity.session_id)
         if caller is None or caller.customer_id != identity.customer_id:
             return None
@@ -120,23 +119,23 @@ class CallerCache:
 
 
 class Unproven(Exception):
-    """Somebody isn't who they were, or nothing was read that would prove it."""
+    """The caller has changed, or no row was read that would prove the contrary."""
 
 
 class ProvingReader:
-    """Reads for a caller, who is proven by its first query."""
+    """A reader on behalf of a caller, who is proven by its first query."""
 
     def __init__(self, db: Reader, caller: Caller) -> None:
         self._db: Final = db
         self._caller: Final = caller
         self.proven = False
-        """Whether the session lives and is in use, and its customer has the same roles still."""
+        """Whether the session is live and in use, and the fields of the caller are unchanged."""
 
     async def fetch_all(self, query: Query[T], /, **values: object) -> list[T]:
         """Return what is built of each row of a SELECT.
 
-        Raises Unproven, and returns nothing, if the caller is another; where there is no row,
-        nobody is proven either.
+        Raises Unproven, and returns nothing, if the caller has changed, or if there is no row,
+        which proves nothing.
         """
         if self.proven:
             return await self._db.fetch_all(query, **values)
@@ -158,7 +157,7 @@ class ProvingReader:
 
 @cache
 def _proven(fields: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those fields of a caller that need a proof."""
+    """Return the fields of a caller that need a proof."""
     return tuple(name for name in fields if name not in DERIVED)
 
 
@@ -166,9 +165,9 @@ def _proven(fields: tuple[str, ...]) -> tuple[str, ...]:
 def _proving(query: Query[T], fields: tuple[str, ...]) -> Query[Sequence[Any]]:
     """Return a query on the condition that its caller is proven, with the proof as last column.
 
-    The proof is that a session lives and is in use, and each field is as expected. It depends on no
-    row, so that the database finds it out once for a statement. A field that has no column here
-    can't be proven, so that nobody is: KeyError.
+    The proof is that the session is live and in use, and each field is as expected. It depends on
+    no row, so that the database evaluates it once per statement. Raises KeyError for a field
+    without a column in PROVEN_BY, so that no caller is proven without it.
     """
     assert isinstance(query.statement, Select)  # noqa: S101 — for mypy
     expected = (PROVEN_BY[name] == bindparam(f"bearer_{name}") for name in fields)
@@ -184,41 +183,41 @@ def _proving(query: Query[T], fields: tuple[str, ...]) -> Query[Sequence[Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What a caller's change stands on."""
+    """What a change by a caller requires, and what it affects."""
 
     me: SignedIn
     permissions: Collection[str] = ()
-    """What it takes, if it is not about oneself."""
+    """The permissions that it takes, if it is not a change of the caller alone."""
     as_admin: bool = False
-    """Whether who lacks one is told that they are no admin, as clients know it."""
+    """Whether a missing permission is reported as AdminRequired, which clients know."""
     changes_access: bool = False
     """Whether the targets' address, password, state or roles change, or they are deleted."""
     grants: str = ""
-    """The names of roles that somebody is given."""
+    """The names of the roles that it grants."""
     proven: str | None = None
-    """The input's field of the password that was proven, or that there is none to prove."""
+    """The input field of the password that was proven, or of the account's lack of one."""
     targets: Sequence[UUID] = ()
-    """The other customers that it is done to."""
-    unseats: bool = False
-    """Whether an admin may be one no longer after it."""
+    """The ids of the other customers that it changes."""
+    may_remove_admin: bool = False
+    """Whether it may deactivate, demote or delete an admin."""
     limit: Limit | None = None
-    """What it counts against."""
+    """The rate limit that it counts against."""
     recent: bool = False
-    """Whether it takes a recent proof of who they are."""
+    """Whether it takes a recent proof of identity."""
     enrols: bool = False
-    """Whether it is also for who must set up a second factor first."""
+    """Whether it is allowed to a caller who has yet to set up a required second factor."""
 
 
 async def hold(db: Transaction, authority: Authority, roles: Roles, policy: ProofPolicy) -> Caller:
     """Return the caller, whose account and session are locked until the transaction ends.
 
     Raises TokenRevoked, EnrolmentRequired, ReauthenticationRequired, PermissionRequired, or
-    Rejected if the password is not the proven one any more. All accounts that the transaction may
-    lock are locked here, in the order of their ids, so that two admins who change each other don't
-    wait for each other.
+    Rejected if the password is no longer the proven one. All accounts that the transaction may
+    lock are locked here, in the order of their ids, so that two admins who change each other do
+    not deadlock.
     """
     me = authority.me
-    query = _ACCOUNTS_AND_ADMINS if authority.unseats else _ACCOUNTS
+    query = _ACCOUNTS_AND_ADMINS if authority.may_remove_admin else _ACCOUNTS
     accounts = await db.fetch_all(query, ids=[me.customer.id, *authority.targets])
     account = next((each for each in accounts if each.id == me.customer.id), None)
     if not account or not account.is_active:
@@ -229,7 +228,7 @@ async def hold(db: Transaction, authority: Authority, roles: Roles, policy: Proo
         raise TokenRevoked
     if authority.permissions:
         account = account._replace(roles=await _check_permissions(db, authority, roles))
-    if policy.holds(account) and not authority.enrols:
+    if policy.must_enrol(account) and not authority.enrols:
         raise EnrolmentRequired
     if authority.recent:
         await require_recent(db, SignedIn(account, session), policy)
@@ -239,17 +238,17 @@ async def hold(db: Transaction, authority: Authority, roles: Roles, policy: Proo
 
 
 async def require_recent(db: Reader, me: SignedIn, policy: ProofPolicy) -> None:
-    """Raise ReauthenticationRequired unless somebody proved lately who they are."""
+    """Raise ReauthenticationRequired unless the customer's proof of identity is recent."""
     if not policy.is_recent(*me):
         methods = await second_factors.proof_methods(db, me.customer)
         raise ReauthenticationRequired(policy.offered(methods))
 
 
 async def _check_permissions(db: Transaction, authority: Authority, roles: Roles) -> str:
-    """Return the caller's roles, if they may do what they are about to. Raises PermissionRequired.
+    """Return the caller's roles, if they permit the change. Raises PermissionRequired.
 
-    Nobody grants a permission that they lack, or changes the access of an account that holds one.
-    The roles are read once more: if a lock was waited for, what came with it is older.
+    A caller can't grant a permission that they lack, or change the access of an account that has
+    one. The roles are read again: after a wait for a lock, those read with it are outdated.
     """
     rows = await db.fetch_all(_ROLES, ids=[authority.me.customer.id, *authority.targets])
     held: dict[UUID, str] = dict(rows)
@@ -264,7 +263,7 @@ async def _check_permissions(db: Transaction, authority: Authority, roles: Roles
 
 
 def _accounts(*, with_admins: bool) -> Query[CustomerRecord]:
-    """Return the query that locks accounts by their ids and, if asked to, every active admin."""
+    """Return the query that locks accounts by their ids and, if wanted, every active admin."""
     which: ColumnElement[bool] = any_of(CustomerRow.id, "ids")
     if with_admins:
         admins = select(CustomerRow.id).where(CustomerRow.is_admin, CustomerRow.is_active)
@@ -278,7 +277,7 @@ ITS_SESSION: Final = and_(
     SessionRow.customer_id == bindparam("customer_id"),
     lives(bindparam("now")),
 )
-"""The condition that a session lives and is its customer's: both are those of a token."""
+"""The condition that a token's session is live and belongs to the token's customer."""
 _IN_USE: Final = (
     SessionRow.last_used_at > bindparam("bearer_lately"),
     lives(bindparam("bearer_now")),

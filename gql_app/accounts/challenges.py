@@ -1,7 +1,7 @@
 """Challenges: sign-ins that were proven by a first factor, and wait for a second one.
 
-A challenge is 256 random bits, of which the database holds the digest. It is good for five minutes
-and one success, while the password, the factors and the state of the account stay as they are.
+A challenge is 256 random bits, of which the database holds the digest. It is valid for five minutes
+and one success, while the password, the factors and the state of the account are unchanged.
 """
 
 import hashlib
@@ -38,24 +38,24 @@ class Challenge(NamedTuple):
     token: str
     customer: CustomerRecord
     proof: Proof
-    """How the customer proved by now who they are."""
+    """The proof by the first factor."""
     expires_at: datetime
     offered: Sequence[SecondFactorMethod] = ()
-    """By what it goes on."""
+    """The methods that the second factor may be given by."""
     factors: Sequence[SecondFactorRecord] = ()
 
     @property
     def digest(self) -> str:
-        """What the database has of it, which a passkey's challenge is bound to."""
+        """The digest that the database holds, and that a passkey's challenge is bound to."""
         return digest_of(self.token)
 
     def __repr__(self) -> str:
-        """Return whose it is: logs hold no token."""
+        """Return the customer's id alone: logs hold no token."""
         return f"Challenge({self.customer.id})"
 
 
 async def open_challenge(db: Transaction, customer: CustomerRecord, proof: Proof) -> Challenge:
-    """Open a challenge of a customer whose account is locked, and who has a second factor."""
+    """Open a challenge of a customer who has a second factor. The account is locked already."""
     [factors] = await second_factors.of_customers(db, [customer.id])
     offered = await second_factors.methods(db, factors, customer.id)
     expires_at = clock.now() + LIFETIME
@@ -73,7 +73,7 @@ async def open_challenge(db: Transaction, customer: CustomerRecord, proof: Proof
 
 
 async def find(db: Reader, token: str) -> Challenge | None:
-    """Return the challenge of a token, None if it is not good. Raises Rejected if it is too old."""
+    """Return the challenge of a token, None if it is invalid. Raises Rejected if it is too old."""
     row = await db.fetch_one(_FIND, digest=digest_of(token))
     return _good(row, token)
 
@@ -84,7 +84,7 @@ async def hold(db: Transaction, token: str) -> Challenge:
     Raises Rejected if it is too old, or has been spent or voided meanwhile.
     """
     row = await db.fetch_one(_HOLD, digest=digest_of(token))
-    # It is read once more: if the lock was waited for, it may have been spent.
+    # It is read again: if the lock was waited for, it may have been spent.
     challenge = _good(row and await db.fetch_one(_FIND, digest=digest_of(token)), token)
     if challenge is None:
         raise Rejected(SPENT)
@@ -92,23 +92,23 @@ async def hold(db: Transaction, token: str) -> Challenge:
 
 
 async def spend(db: Transaction, challenge: Challenge) -> None:
-    """End a challenge that succeeded. The account is locked already."""
+    """Delete a challenge that succeeded. The account is locked already."""
     its = SignInChallengeRow.digest == challenge.digest
     await db.execute(delete(SignInChallengeRow).where(its))
 
 
 async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete some challenges that have expired; return how many."""
+    """Delete at most a batch of expired challenges; return how many."""
     return await _PURGE.apply(db, before=clock.now(), batch=batch)
 
 
 def digest_of(token: str) -> str:
-    """Return the digest of a token; of what is none, that of no challenge."""
+    """Return the digest of a token; empty, which no challenge has, if the text is no token."""
     return tokens.digest(tokens.CHALLENGE, token) or ""
 
 
 def _good(row: Any, token: str) -> Challenge | None:  # noqa: ANN401 — a row of _FIND
-    """Return the challenge of a row, if it is good for the account as it is."""
+    """Return the challenge of a row, None if the account has changed. Raises Rejected: expired."""
     if row is None:
         return None
     *values, methods, audience, issued_on, expires_at = row
@@ -121,7 +121,7 @@ def _good(row: Any, token: str) -> Challenge | None:  # noqa: ANN401 — a row o
 
 
 def _issued_on(customer: CustomerRecord) -> str:
-    """Return a digest (SHA-256) of what of a customer a challenge is good for."""
+    """Return the digest (SHA-256) of the state of a customer that a challenge is bound to."""
     state = [customer.password_hash, customer.is_active, str(customer.factors_version)]
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Lists of customers: which, in which order, and what of them is shown to whom."""
+"""Lists of customers: filters, orders, and the columns that a caller may see."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -16,12 +16,12 @@ from gql_app.lib.database import api_text
 from gql_app.lib.pagination import NOTHING, Condition, Listing, ListQuery, TextSearch
 from gql_app.lib.text import email_key, search_key
 
-QUERIES: Final = 256
-"""Kinds of lists that are kept; the least recently used go."""
+MAX_QUERIES: Final = 256
+"""The most queries of lists that are cached; the least recently used are dropped."""
 
 
 class OrderField(StrEnum):
-    """What a list of customers is sorted by."""
+    """The field by which a list of customers is sorted."""
 
     CREATED_AT = "CREATED_AT"
     NAME = "NAME"
@@ -29,7 +29,7 @@ class OrderField(StrEnum):
 
 
 API_TEXT: Final = frozenset({"id", "created_at", "updated_at"})
-"""Columns that a page has as the API writes them, not as what they are."""
+"""Columns that a page has as text in the format of the API, not in their own type."""
 
 
 class Order(NamedTuple):
@@ -50,7 +50,7 @@ class Filter(NamedTuple):
     """Whether they were invited and have not answered."""
 
     def __repr__(self) -> str:
-        """Return what cursors are made of: with `is_invited`, which is newer, only if it is set."""
+        """Return the text that cursors are bound to; `is_invited`, which is newer, only if set."""
         fields = self._asdict()
         if self.is_invited is None:
             del fields["is_invited"]
@@ -62,9 +62,9 @@ def listing(
 ) -> Listing:
     """Return a list of customers, to be paged through or counted.
 
-    Unless they are read as well, private columns are null but for the caller's own, who is
-    deactivated is left out, and of invitations the caller finds their own alone.
-    Raises AdminRequired if anybody else sorts by e-mail, and InvalidArgument.
+    Unless `reads_private`, private columns are null except in the caller's own row, deactivated
+    customers are left out, and a filter by invitation finds at most the caller.
+    Raises AdminRequired if it sorts by e-mail without `reads_private`, and InvalidArgument.
     """
     if order.field is OrderField.EMAIL and not reads_private:
         raise AdminRequired(READ_PRIVATE, "Sorting by e-mail")
@@ -84,14 +84,14 @@ def listing(
     return Listing(query, values, identity=(which, order))
 
 
-@lru_cache(QUERIES)
+@lru_cache(MAX_QUERIES)
 def _query(
     conditions: tuple[Condition, ...],
     field: OrderField,
     descending: bool,  # noqa: FBT001 — part of the key
     reads_private: bool,  # noqa: FBT001
 ) -> ListQuery:
-    """Return the list of an order, whose own index answers some of the conditions."""
+    """Return the query of an order, whose own index answers some of the conditions."""
     order, by_index = _ORDERS[field]
     indexed = tuple(each for each in conditions if each in by_index | _OWN)
     return order._replace(
@@ -126,9 +126,9 @@ _INVITED: Final = {
     (True, False): _CALLER_IS_INVITED,
     (False, False): _CALLER_IS_NOT_INVITED,
 }
-"""By whether they are to be invited, and whether what is private is read."""
+"""The condition by whether invited customers are wanted, and whether private columns are read."""
 _OWN: Final = {_CALLER_IS_INVITED, _CALLER_IS_NOT_INVITED}
-"""Conditions of one row, whatever the order."""
+"""Conditions that find at most one row, whatever the order."""
 _ORDERS: Final = {
     OrderField.CREATED_AT: (
         ListQuery(CustomerRow, ("created_at",)),
@@ -143,4 +143,4 @@ _SEARCHES: Final = {
     False: TextSearch(_NAME),
     True: TextSearch(_NAME, (CustomerRow.email_key, email_key)),
 }
-"""For who reads what is private, each word is searched in addresses, too."""
+"""By whether private columns are read: if so, each word is searched in addresses, too."""

@@ -1,4 +1,4 @@
-"""Customers: who they are, and how they change."""
+"""Customers: looking them up, creating, changing and deleting them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -34,40 +34,40 @@ _OWN: Final = {
     "email": "This is your own e-mail address. Change it with updateMe.",
     "password": "This is your own password. Change it with changePassword.",
 }
-"""What one changes of oneself with the current password only, and how."""
+"""Fields of the caller's own account that take the current password, and how to change them."""
 _OPENING: Final = tuple(kind for kind in LinkKind if kind is not LinkKind.VERIFY_EMAIL)
 """The links that open an account, which a new password voids."""
 _KEYS: Final = ("name_key", "email_key", "email_canonical", "pending_since")
-"""Columns that follow from others, so that the audit doesn't name them."""
+"""Columns that are derived from others, so that the audit does not name them."""
 _NOTHING_PENDING: Final[Mapping[str, None]] = {"pending_email": None, "pending_since": None}
 
 
 async def by_id(db: Reader, customer_id: UUID) -> CustomerRecord | None:
-    """Return a customer, None if there is no such one."""
+    """Return the customer of an id, None if there is none."""
     return await db.fetch_one(_BY_ID, id=customer_id)
 
 
-async def seen(db: Reader, customer_id: UUID, *, by: Caller) -> CustomerRecord | None:
-    """Return a customer, whose private columns are None for whom they don't concern.
+async def visible_by_id(db: Reader, customer_id: UUID, *, by: Caller) -> CustomerRecord | None:
+    """Return a customer, with None for private columns that the caller may not read.
 
-    Whoever is deactivated is nobody to these.
+    A caller who may not read them does not find a deactivated customer at all.
     """
     query = _BY_ID if READ_PRIVATE in by.permissions else _SEEN
     return await db.fetch_one(query, id=customer_id, caller_id=by.customer_id)
 
 
 async def by_ids(db: Reader, ids: Sequence[UUID]) -> list[CustomerRecord | None]:
-    """Return each of several customers by their ids, None where there is no such one."""
+    """Return the customer of each id, None where there is none."""
     by_id = {customer.id: customer for customer in await db.fetch_all(_BY_IDS, ids=ids)}
     return [by_id.get(customer_id) for customer_id in ids]
 
 
 async def by_email(db: Reader, email: str) -> CustomerRecord | None:
-    """Return the customer who has an address, however it is typed; None if nobody has."""
+    """Return the customer who has an address, however it is typed; None if there is none."""
     key = mailbox_key(email)
     if key is None:
         return None
-    # Either key may be of an address that a server of the version before has changed since.
+    # Either key may be outdated, if a server of the version before has changed the address since.
     rows = await db.fetch_all(_BY_EMAIL, key=key, former_key=email_key_of(key))
     return next((customer for customer in rows if canonical_email(customer.email) == key), None)
 
@@ -81,9 +81,9 @@ async def create(
     action: Action = Action.CUSTOMER_CREATED,
     proven: bool = False,
 ) -> CustomerRecord:
-    """Add a customer, whose address is proven or not.
+    """Add a customer, whose address is `proven` or not.
 
-    Raises Rejected if it is taken, also by a racing request.
+    Raises Rejected if the address is taken, also by a concurrent request.
     """
     now = clock.now()
     customer = CustomerRecord(
@@ -120,9 +120,9 @@ async def register(
     origin: Origin,
     verifies: bool = False,
 ) -> Opened:
-    """Add whoever asks to be a customer, and sign them in. Raises Rejected.
+    """Add a customer who registers, and sign them in. Raises Rejected.
 
-    If addresses are verified, a link that proves theirs is sent.
+    With `verifies` a link that proves their address is sent.
     """
     action = Action.CUSTOMER_REGISTERED
     customer = await create(db, new, password_hash=password_hash, origin=origin, action=action)
@@ -141,19 +141,19 @@ async def update(
     password_hash: str | None = None,
     origin: Origin,
 ) -> CustomerRecord:
-    """Change a customer, and end their sessions if the password or the access goes.
+    """Change a customer; end their sessions if the password changes or they are deactivated.
 
     A new address is in force at once, and unproven; see email_change.update() for one that waits
-    for its proof. What a link was issued on voids it when it changes. Raises Rejected: NOT_FOUND,
-    TAKEN or LAST_ADMIN.
+    for its proof. A change of the state that links are bound to voids them. Raises Rejected:
+    NOT_FOUND, TAKEN or LAST_ADMIN.
     """
     if changes.may_remove_admin:
-        await _spare_last_admin(db, customer_id)
+        await _check_last_admin(db, customer_id)
     before = await db.fetch_one(_HOLD, id=customer_id)
     if before is None:
         raise not_found()
     customer = CustomerRecord._make(before[: len(CUSTOMER)])
-    values = {**changes.values, **_settled(customer, changes)}
+    values = {**changes.values, **_address_resets(customer, changes)}
     new = {name: value for name, value in values.items() if getattr(before, name) != value}
     had = frozenset(before.roles.split())
     roles = changes.roles_after(had)
@@ -177,9 +177,9 @@ async def move(
     origin: Origin,
     password_hash: str,
 ) -> CustomerRecord:
-    """Give a customer another address, which a link to it has proven; an invitation is answered.
+    """Give a customer another address, which a link has proven; an invitation counts as answered.
 
-    `since` is when that was asked for. The customer is locked already. Raises Rejected: TAKEN.
+    `since` is when it was requested. The customer is locked already. Raises Rejected: TAKEN.
     """
     now = {"email_verified_at": clock.now(), "invited_at": None, "password_hash": password_hash}
     new = {"email": email, **validation.email_keys(email), **_NOTHING_PENDING, **now}
@@ -196,10 +196,10 @@ async def set_password(
     origin: Origin,
     action: Action = Action.PASSWORD_CHANGED,
 ) -> CustomerRecord:
-    """Set a new password, void what could reset it, end every session, and post a letter.
+    """Set a new password, void the links that open the account, end every session, post a letter.
 
-    An address that is pending is so no longer: whoever asked for it may be why the password is
-    another now. Whoever accepts an invitation needs no letter: they have only now read one. Raises
+    A pending address is dropped: an intruder may have requested it, and be the reason for the new
+    password. Accepting an invitation posts no letter, as the customer has just read one. Raises
     Rejected if the customer is gone.
     """
     now = clock.now()
@@ -224,7 +224,7 @@ async def change_password(
     password_hash: str,
     origin: Origin,
 ) -> Opened:
-    """Set a new password, end every session, and open one in the place of the caller's.
+    """Set a new password, end every session, and open one in place of the caller's.
 
     Raises Rejected.
     """
@@ -236,11 +236,11 @@ async def change_password(
 
 
 async def delete(db: Transaction, customer_id: UUID, *, origin: Origin) -> None:
-    """Delete a customer and their sessions; the audit keeps what was done, not the person.
+    """Delete a customer and their sessions; the audit keeps the events, without personal data.
 
     Raises Rejected: NOT_FOUND or LAST_ADMIN.
     """
-    await _spare_last_admin(db, customer_id)
+    await _check_last_admin(db, customer_id)
     if not await db.execute(_DELETE, id=customer_id):
         raise not_found()
     await sessions.forget_clients(db, customer_id)
@@ -249,12 +249,12 @@ async def delete(db: Transaction, customer_id: UUID, *, origin: Origin) -> None:
 
 
 def not_found() -> Rejected:
-    """Return the refusal to touch a customer whom nobody knows."""
+    """Return the error for a customer that does not exist."""
     return Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "id"))
 
 
 def refuse_own(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
-    """Raise Rejected if an admin does to themself what takes their current password.
+    """Raise Rejected if an admin changes their own account where that takes the current password.
 
     `fields` are those that are changed, or the id alone if the customer is deleted.
     """
@@ -264,7 +264,7 @@ def refuse_own(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
 
 
 async def write(db: Transaction, customer_id: UUID, values: Mapping[str, Any]) -> CustomerRecord:
-    """Return a customer with new values. Raises Rejected: NOT_FOUND or TAKEN."""
+    """Write new values of a customer; return the result. Raises Rejected: NOT_FOUND or TAKEN."""
     statement = sql_update(CustomerRow).where(CustomerRow.id == customer_id)
     changed = statement.values(**values, updated_at=clock.now()).returning(*CUSTOMER)
     async with addresses.claiming(db, values.get("email"), customer_id):
@@ -283,9 +283,9 @@ async def _report_changes(
     *,
     since: datetime | None = None,
 ) -> None:
-    """Record which columns changed, void links, and tell a mailbox that letters no longer go to.
+    """Record which columns changed, void links, and notify a former address of its replacement.
 
-    If it was proven, it is held. `since` is when another was asked for, if not just now.
+    It is held if it was proven. `since` is when the change was requested, if not just now.
     """
     had, roles = (frozenset(each.roles.split()) for each in (before, customer))
     changed = {*changed, *(["roles"] if (had ^ roles) - {ADMIN} else [])}
@@ -298,14 +298,14 @@ async def _report_changes(
         kind, old = letters.Kind.EMAIL_CHANGED, before.email
         await letters.post(db, kind, customer_id=customer.id, recipient=old)
         await addresses.leave(db, before, customer.email, since=since or clock.now())
-    if not changed.isdisjoint({*links.BOUND, "pending_email", "roles"}):
+    if not changed.isdisjoint({*links.BOUND_COLUMNS, "pending_email", "roles"}):
         await letters.void_links(db, customer.id)
 
 
 async def grant(
     db: Transaction, customer_id: UUID, roles: frozenset[str], *, origin: Origin
 ) -> None:
-    """Give roles to a customer who has none of them, that of an admin but in the audit."""
+    """Give roles to a customer who has none of them; that of an admin is only recorded here."""
     await _set_roles(db, customer_id, frozenset(), roles)
     await _report_roles(db, customer_id, frozenset(), roles, origin)
 
@@ -313,15 +313,15 @@ async def grant(
 async def _set_roles(
     db: Transaction, customer_id: UUID, had: frozenset[str], roles: frozenset[str]
 ) -> None:
-    """Write which roles a customer has; whether they are an admin is a column of theirs."""
-    gone, new = had - roles - {ADMIN}, roles - had - {ADMIN}
-    if gone:
+    """Write the roles of a customer, but for that of an admin, which is a column of customers."""
+    removed, added = had - roles - {ADMIN}, roles - had - {ADMIN}
+    if removed:
         of_theirs = CustomerRoleRow.customer_id == customer_id
         await db.execute(
-            sql_delete(CustomerRoleRow).where(of_theirs, CustomerRoleRow.role.in_(gone))
+            sql_delete(CustomerRoleRow).where(of_theirs, CustomerRoleRow.role.in_(removed))
         )
-    if new:
-        rows = [{"customer_id": customer_id, "role": role} for role in sorted(new)]
+    if added:
+        rows = [{"customer_id": customer_id, "role": role} for role in sorted(added)]
         await db.execute_many(_INSERT_ROLE, rows)
 
 
@@ -343,8 +343,8 @@ async def _report_roles(
             await audit.record(db, action, origin, customer_id=customer_id, fields=[role])
 
 
-async def _spare_last_admin(db: Transaction, customer_id: UUID) -> None:
-    """Hold all admins, so that two requests can't remove the last two at once.
+async def _check_last_admin(db: Transaction, customer_id: UUID) -> None:
+    """Lock all active admins, so that two requests can't remove the last two at once.
 
     Raises Rejected if the customer is the only one.
     """
@@ -353,8 +353,8 @@ async def _spare_last_admin(db: Transaction, customer_id: UUID) -> None:
         raise Rejected(Fault(UserErrorCode.LAST_ADMIN, message, "id"))
 
 
-def _settled(customer: CustomerRecord, changes: Changes) -> Mapping[str, None]:
-    """Return what changes with an address: nothing is pending, and another mailbox is unproven."""
+def _address_resets(customer: CustomerRecord, changes: Changes) -> Mapping[str, None]:
+    """Return the columns that a new address clears: the pending one, and the proof of a mailbox."""
     email = changes.values.get("email")
     if not isinstance(email, str) or email == customer.email:
         return {}
@@ -362,17 +362,17 @@ def _settled(customer: CustomerRecord, changes: Changes) -> Mapping[str, None]:
     return _NOTHING_PENDING if same else {**_NOTHING_PENDING, "email_verified_at": None}
 
 
-_IS_IT: Final = CustomerRow.id == bindparam("id")
+_HAS_ID: Final = CustomerRow.id == bindparam("id")
 _MASKED: Final = [visibility.masked(name) for name in CustomerRecord._fields]
-_BY_ID: Final = Query(select(*CUSTOMER).where(_IS_IT), CustomerRecord._make)
-_SEEN: Final = Query(select(*_MASKED).where(_IS_IT, visibility.visible()), CustomerRecord._make)
+_BY_ID: Final = Query(select(*CUSTOMER).where(_HAS_ID), CustomerRecord._make)
+_SEEN: Final = Query(select(*_MASKED).where(_HAS_ID, visibility.visible()), CustomerRecord._make)
 _BY_IDS: Final = Query(select(*CUSTOMER).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
 _BY_EMAIL: Final = Query(
     select(*CUSTOMER).where(has_address()).order_by(CustomerRow.email_canonical.is_(None)),
     CustomerRecord._make,
 )
-"""The customers of an address; of two, the one with a stored canonical key comes first."""
-_HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_IS_IT).with_for_update()
+"""The customers of an address; one with a stored canonical key comes first."""
+_HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_HAS_ID).with_for_update()
 _HOLD_ADMINS: Final[Query[Any]] = Query(
     select(CustomerRow.id)
     .where(CustomerRow.is_admin, CustomerRow.is_active)
@@ -382,4 +382,4 @@ _HOLD_ADMINS: Final[Query[Any]] = Query(
 )
 _INSERT: Final = insert_row(CustomerRow)
 _INSERT_ROLE: Final = insert_row(CustomerRoleRow)
-_DELETE: Final = sql_delete(CustomerRow).where(_IS_IT)
+_DELETE: Final = sql_delete(CustomerRow).where(_HAS_ID)

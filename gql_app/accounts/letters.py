@@ -1,4 +1,4 @@
-"""Letters: posted with the change that they tell of; mail/outbox.py writes and sends them."""
+"""Letters: queued in the transaction of what they report; mail/outbox.py writes and sends them."""
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
@@ -14,19 +14,19 @@ from gql_app.lib import clock
 from gql_app.lib.database import Transaction, insert_row
 
 POSTED: Final = "letters posted"
-"""The key of a transaction's `info` by which somebody looks for letters after the commit."""
+"""The key of a transaction's `info` that is set if letters were queued in it."""
 REGISTRATION: Final = "registration"
 """The key of a letter's data with the id of the registration whose address it proves."""
 FACTOR: Final = "factor"
-"""That with the id of the second factor that its link undoes."""
+"""The key with the id of the second factor that the letter's link undoes."""
 METHOD: Final = "method"
-"""That with how a second factor proves who it is, CODE or PASSKEY, or ALL of them."""
+"""The key with the method of a second factor, CODE or PASSKEY, or ALL of them."""
 ADDRESS: Final = "address"
-"""That with the address from which somebody signed in."""
+"""The key with the IP address of a sign-in."""
 
 
 class Kind(StrEnum):
-    """What a letter is about; those of LinkKind hold such a link."""
+    """The subject of a letter; those of LinkKind contain such a link."""
 
     PASSWORD_RESET = LinkKind.PASSWORD_RESET.value
     VERIFY_EMAIL = LinkKind.VERIFY_EMAIL.value
@@ -35,16 +35,16 @@ class Kind(StrEnum):
     ENROLMENT = LinkKind.ENROLMENT.value
     PASSWORD_CHANGED = "password_changed"
     EMAIL_CHANGE_REQUESTED = "email_change_requested"
-    """To the address in force, when another one is asked for."""
+    """To the address in force, when another one is requested."""
     EMAIL_CHANGED = "email_changed"
-    """To the address of before, with a link to undo the change if it was proven."""
+    """To the former address, with a link to undo the change if it was proven."""
     SECOND_FACTOR_ADDED = "second_factor_added"
-    """With a link to undo that, if the factor that its data names is still there."""
+    """With a link to undo that, if the factor that its data names still exists."""
     SECOND_FACTOR_REMOVED = "second_factor_removed"
     NEW_CLIENT = "new_client"
-    """From which address somebody signed in that is new to the account."""
+    """With the IP address of a sign-in from a client that is new to the account."""
     ADDRESS_IN_USE = "address_in_use"
-    """To whose address somebody else wanted to have; it is sent instead of VERIFY_EMAIL."""
+    """To the owner of an address that another caller requested, in place of VERIFY_EMAIL."""
 
 
 NOTICES: Final = frozenset(
@@ -57,7 +57,7 @@ NOTICES: Final = frozenset(
         Kind.NEW_CLIENT,
     }
 )
-"""Letters to the address that they were posted with."""
+"""Letters that are sent to the address that they were posted with."""
 
 
 async def post(
@@ -68,7 +68,7 @@ async def post(
     recipient: str | None = None,
     data: Mapping[str, object] | None = None,
 ) -> None:
-    """Write down that a letter is to be sent; without a customer it costs as much and goes."""
+    """Queue a letter; one without a customer or recipient takes as long, and is never sent."""
     await db.execute(
         _POST,
         id=clock.new_id(),
@@ -83,16 +83,16 @@ async def post(
 
 
 async def post_link(db: Transaction, kind: LinkKind, *, customer_id: UUID | None) -> None:
-    """Write down that a link is to be sent, in the place of one that is still to be.
+    """Queue a letter with a link, in place of one of its kind that is still queued.
 
-    One that proves an address goes to the pending one, if there is one.
+    A link that proves an address goes to the pending one, if there is one.
     """
     await _drop(db, customer_id, [kind])
     await post(db, kind, customer_id=customer_id)
 
 
 async def post_links(db: Transaction, kind: LinkKind, customer_ids: Collection[UUID]) -> None:
-    """Write down that a link is to be sent to each of many, who are sent none yet."""
+    """Queue a letter with a link to each of many customers, none of whom has one queued."""
     letter = {"kind": kind.value, "attempts": 0, "due_at": clock.now()}
     letters = [{**letter, "id": clock.new_id(), "customer_id": each} for each in customer_ids]
     if letters:
@@ -101,9 +101,9 @@ async def post_links(db: Transaction, kind: LinkKind, customer_ids: Collection[U
 
 
 async def post_registration(db: Transaction, registration_id: UUID, email: str) -> None:
-    """Write down that a link is to be sent to whoever asked to be registered with an address.
+    """Queue a letter with the link that proves the address of a registration.
 
-    If an account has the address by then, its owner is told of it instead.
+    If an account has the address by then, its owner is notified instead.
     """
     data = {REGISTRATION: str(registration_id)}
     await post(db, Kind.VERIFY_EMAIL, customer_id=None, recipient=email, data=data)
@@ -112,18 +112,18 @@ async def post_registration(db: Transaction, registration_id: UUID, email: str) 
 async def void_links(
     db: Transaction, customer_id: UUID, kinds: Collection[LinkKind] = tuple(LinkKind)
 ) -> None:
-    """Void every link of some kinds that a customer was sent, or is to be.
+    """Void every link of some kinds that a customer was sent, or is to be sent.
 
-    The letters are deleted first: a process that is writing one out is waited for, and then
-    its link is there.
+    The letters are deleted first: that waits for a process that is writing one, whose link is
+    stored by then.
     """
     await _drop(db, customer_id, kinds)
     await links.void(db, customer_id, kinds)
 
 
 async def _drop(db: Transaction, customer_id: UUID | None, kinds: Collection[LinkKind]) -> None:
-    """Delete the letters of some kinds that a customer is to be sent."""
-    theirs = LetterRow.customer_id == bindparam("customer_id")  # no letter, if they are nobody
+    """Delete a customer's queued letters of some kinds."""
+    theirs = LetterRow.customer_id == bindparam("customer_id")  # matches none if it is None
     letters = delete(LetterRow).where(theirs, LetterRow.kind.in_(list(kinds)))
     await db.execute(letters, customer_id=customer_id)
 

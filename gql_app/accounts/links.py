@@ -1,7 +1,7 @@
-"""Links in letters: what each kind is good for, how long, and on what of a customer it was issued.
+"""Links in letters: the purpose and lifetime of each kind, and the customer's state it is bound to.
 
-A link is good once, for whom it was sent to as they are, until a newer one of its kind is sent. Its
-token is 256 bits, of which the database holds the digest.
+A link works once, while that state is unchanged, until a newer one of its kind is sent. Its token
+is 256 bits, of which the database holds the digest.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ SPENT: Final = Fault(
     UserErrorCode.TOKEN_INVALID, "This link is not good any more. Ask for a new one.", "token"
 )
 OLD: Final = Fault(UserErrorCode.TOKEN_EXPIRED, "This link is too old. Ask for a new one.", "token")
-BOUND: Final = ("email", "password_hash", "is_active", "is_admin")
-"""The columns of a customer that a link which opens the account is issued on, beside the roles."""
-ADDRESSES: Final = ("email", "pending_email", "is_active")
-"""Those that a link which proves an address is issued on."""
+BOUND_COLUMNS: Final = ("email", "password_hash", "is_active", "is_admin")
+"""The columns of a customer, beside the roles, that a link which opens the account is bound to."""
+ADDRESS_COLUMNS: Final = ("email", "pending_email", "is_active")
+"""The columns that a link which proves an address is bound to."""
 
 
 class LinkKind(StrEnum):
-    """What a link is good for; its letter is of the same kind."""
+    """The purpose of a link; its letter is of the same kind."""
 
     PASSWORD_RESET = "password_reset"  # noqa: S105 — a name
     VERIFY_EMAIL = "verify_email"
@@ -44,7 +44,7 @@ class LinkKind(StrEnum):
 
 
 class Terms(NamedTuple):
-    """How the token of a kind begins, and how long it is good once its letter is sent."""
+    """The prefix of a kind's tokens, and how long they are valid once the letter is sent."""
 
     prefix: str
     lifetime: timedelta
@@ -60,15 +60,15 @@ TERMS: Final = {
 
 
 def issued_on(customer: CustomerRecord, kind: LinkKind = LinkKind.PASSWORD_RESET) -> str:
-    """Return a digest (SHA-256) of what of a customer a link of a kind is issued on.
+    """Return the digest (SHA-256) of the state of a customer that a link of a kind is bound to.
 
-    A link whose digest is another by now is void, whatever changed the customer. A sign-in
-    that renews an outdated hash changes it as well: it has proven the password.
+    A link is void once the digest differs, whatever changed the customer. A sign-in that
+    renews an outdated hash changes it as well: it has proven the password.
     """
     if kind is LinkKind.VERIFY_EMAIL:
-        state = [getattr(customer, column) for column in ADDRESSES]
+        state = [getattr(customer, column) for column in ADDRESS_COLUMNS]
     else:
-        state = [getattr(customer, column) for column in BOUND]
+        state = [getattr(customer, column) for column in BOUND_COLUMNS]
         others = customer.roles.removeprefix(ADMIN).lstrip()
         if others:  # without them it is the digest of the version before, which knows no roles
             state.append(others)
@@ -76,7 +76,7 @@ def issued_on(customer: CustomerRecord, kind: LinkKind = LinkKind.PASSWORD_RESET
 
 
 async def issue(db: Transaction, kind: LinkKind, customer: CustomerRecord, token: str) -> None:
-    """Make a token good from now on, in the place of any before it."""
+    """Make a token valid from now on, and void any earlier one of its kind."""
     row = {
         "customer_id": customer.id,
         "digest": tokens.digest(TERMS[kind].prefix, token),
@@ -92,9 +92,9 @@ async def issue(db: Transaction, kind: LinkKind, customer: CustomerRecord, token
 async def owner(
     db: Reader, kind: LinkKind, token: str, *, hold: bool = False
 ) -> CustomerRecord | None:
-    """Return whose link a token is of, if it is good for them as they are.
+    """Return the customer of a link by its token; None if there is no such link, or it is void.
 
-    Their account is locked if asked to. Raises Rejected if the link is too old.
+    With `hold` their account is locked. Raises Rejected if the link is too old.
     """
     digest = tokens.digest(TERMS[kind].prefix, token)
     row = await db.fetch_one(_LINK[kind, hold], digest=digest)
@@ -110,13 +110,13 @@ async def owner(
 
 
 async def spend(db: Transaction, kind: LinkKind, token: str) -> CustomerRecord:
-    """Return whose link a token was of, which is good no longer; their account is locked.
+    """Delete a link by its token; return its customer, whose account is locked.
 
     Raises Rejected if it is too old, or has been spent or voided meanwhile.
     """
     digest = tokens.digest(TERMS[kind].prefix, token)
     customer = await owner(db, kind, token, hold=True)
-    # It is read once more: if the lock was waited for, what came with it is older.
+    # It is read again: after a wait for the lock, what was read with it is outdated.
     spent = await db.fetch_one(_SPEND[kind], digest=digest) if customer else None
     if customer is None or spent is None or spent.issued_on != issued_on(customer, kind):
         raise Rejected(SPENT)
@@ -126,7 +126,7 @@ async def spend(db: Transaction, kind: LinkKind, token: str) -> CustomerRecord:
 async def void(
     db: Transaction, customer_id: UUID, kinds: Collection[LinkKind] = tuple(LinkKind)
 ) -> None:
-    """Delete the links of some kinds that a customer was sent."""
+    """Delete a customer's links of some kinds."""
     if LinkKind.PASSWORD_RESET in kinds:
         await db.execute(
             delete(PasswordResetRow).where(PasswordResetRow.customer_id == customer_id)

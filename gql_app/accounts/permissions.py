@@ -1,40 +1,40 @@
-"""Permissions: what a caller may do, and the roles that give them."""
+"""Permissions: what a caller may do, and the roles that grant them."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
 READ_PRIVATE: Final = "customers:read_private"
-"""To see what is for a customer's own eyes: address, phone, state, sessions and roles."""
+"""To read the private data of customers: address, phone, state, sessions and roles."""
 WRITE_CUSTOMERS: Final = "customers:write"
 """To add, change and delete customers."""
 READ_AUDIT: Final = "audit:read"
-"""To see what happened, and to whom."""
+"""To read the events of the audit."""
 END_SESSIONS: Final = "sessions:end"
-"""To end anybody's sessions."""
+"""To end the sessions of any customer."""
 OURS: Final = frozenset({READ_PRIVATE, WRITE_CUSTOMERS, READ_AUDIT, END_SESSIONS})
-"""The permissions that this program knows without any feature."""
+"""The built-in permissions, to which features add theirs."""
 ADMIN: Final = "admin"
 """The name of the role that has every permission."""
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A set of permissions with a name, which customers may have."""
+    """A named set of permissions, which is granted to customers."""
 
     name: str
     permissions: Collection[str]
     extends: bool = False
-    """Whether it adds permissions to a role that is there already."""
+    """Whether it adds permissions to an existing role."""
 
     @classmethod
     def extend(cls, name: str, *, permissions: Collection[str]) -> Self:
-        """Return more permissions for a role that is there already, such as "support"."""
+        """Return further permissions for an existing role, such as "support"."""
         return cls(name, permissions, extends=True)
 
 
 class Everything(frozenset[str]):
-    """The permissions of an admin: all that there are, whoever has named them."""
+    """The permissions of an admin, which contain every permission, also those of features."""
 
     def __contains__(self, permission: object) -> bool:
         """Return True."""
@@ -45,16 +45,16 @@ SUPPORT: Final = Role("support", {READ_PRIVATE, END_SESSIONS})
 
 
 class Roles(dict[str, frozenset[str]]):
-    """What roles may do together, by their names as CustomerRecord has them."""
+    """The permissions of each combination of roles, by the text of CustomerRecord.roles."""
 
     def __init__(self, roles: Iterable[Role] = ()) -> None:
-        """Take the roles of features, those that extend another as well. Raises ValueError."""
+        """Add the roles of features, also those that extend others. Raises ValueError."""
         super().__init__()
         self._by_name: dict[str, frozenset[str]] = {
             ADMIN: Everything(OURS),
             SUPPORT.name: frozenset(SUPPORT.permissions),
         }
-        for role in sorted(roles, key=lambda role: role.extends):  # when all of them are there
+        for role in sorted(roles, key=lambda role: role.extends):  # extensions last
             if role.extends and role.name not in self._by_name:
                 message = f"there is no role {role.name} to extend"
                 raise ValueError(message)
@@ -71,7 +71,7 @@ class Roles(dict[str, frozenset[str]]):
         return tuple(self._by_name)
 
     def __missing__(self, roles: str) -> frozenset[str]:
-        """Return what roles may do that were not asked for yet; one that is gone may nothing."""
+        """Return the permissions of roles, and cache them; an unknown role has none."""
         sets = [self._by_name[name] for name in roles.split() if name in self._by_name]
         everything = next((each for each in sets if isinstance(each, Everything)), None)
         permissions = frozenset[str]().union(*sets) if everything is None else everything
@@ -80,12 +80,12 @@ class Roles(dict[str, frozenset[str]]):
 
 
 def role_text(names: Collection[str]) -> str:
-    """Return the names of roles as one text: that of an admin first, with blanks between them."""
+    """Return the names of roles as one text, separated by blanks, that of an admin first."""
     return " ".join(sorted(names, key=lambda name: (name != ADMIN, name)))
 
 
 def lacking(mine: frozenset[str], other: frozenset[str]) -> str | None:
-    """Return a permission of others that is not among one's own; None if there is none."""
+    """Return a permission in `other` that is missing in `mine`; None if there is none."""
     return min((each for each in other if each not in mine), default=None) or (
         ADMIN if isinstance(other, Everything) and not isinstance(mine, Everything) else None
     )

@@ -1,7 +1,7 @@
-"""Proofs: how somebody proved who they are, how long ago, and whether that is enough.
+"""Proofs of identity: by which methods, how long ago, and whether that is enough.
 
-Methods have the names of RFC 8176 (`amr`), but for two of ours: a link in a letter, and what a
-feature knows, such as another provider. A session has them as one text.
+Methods have the names of RFC 8176 (`amr`), except for two of ours: a link in a letter, and the
+proof of a feature, such as another provider. A session has them as one text.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ PASSWORD: Final = "pwd"  # noqa: S105 — a method
 LINK: Final = "email"
 ELSEWHERE: Final = "provider"
 CODE: Final = "otp"
-"""A code of an app, or a recovery code."""
+"""A code of an authenticator app, or a recovery code."""
 PASSKEY: Final = "pop"
 USER_VERIFIED: Final = "user"
-"""Beside a passkey: the device has verified its user."""
+"""In addition to PASSKEY: the device has verified its user."""
 TWO_FACTORS: Final = "mfa"
 FACTORS: Final = frozenset({CODE, PASSKEY})
 _FIRST: Final = frozenset({PASSWORD, LINK, ELSEWHERE})
@@ -30,25 +30,25 @@ _ORDER: Final = (PASSWORD, LINK, ELSEWHERE, CODE, PASSKEY, USER_VERIFIED, TWO_FA
 
 
 class ProofMethod(StrEnum):
-    """By what somebody who is signed in may prove who they are."""
+    """The methods by which a signed-in customer may prove their identity again."""
 
     PASSWORD = "PASSWORD"  # noqa: S105 — a name
     CODE = "CODE"
     RECOVERY_CODE = "RECOVERY_CODE"
     PASSKEY = "PASSKEY"
     SIGN_IN = "SIGN_IN"
-    """By signing in anew: nothing else is left."""
+    """By signing in again, where no other method is available."""
 
 
 class Proof(NamedTuple):
-    """How somebody who signs in proved who they are, and for which service their tokens are."""
+    """The methods of a sign-in's proof of identity, and the service that its tokens are for."""
 
     methods: str
     audience: str | None = None
 
 
 def combined(before: str | None, *methods: str) -> str:
-    """Return the methods of a session that was proven by more of them."""
+    """Return the methods of a session's earlier proof and further ones, as one text."""
     known = {*(before or "").split(), *methods}
     if known & FACTORS and known & _FIRST:
         known.add(TWO_FACTORS)
@@ -56,20 +56,20 @@ def combined(before: str | None, *methods: str) -> str:
 
 
 def without_factors(before: str | None) -> str:
-    """Return the methods of a session but for its factors: those may be another's by now."""
+    """Return the methods of a session without second factors, which may be another person's."""
     return " ".join(method for method in (before or "").split() if method in _FIRST)
 
 
 def is_strong(methods: str | None) -> bool:
-    """Return whether two factors were proven, or a passkey whose device has verified its user."""
+    """Return whether two factors were proven, or a passkey whose device verified its user."""
     known = {*(methods or "").split()}
     return TWO_FACTORS in known or {PASSKEY, USER_VERIFIED} <= known
 
 
 def claims(session: SessionRecord) -> dict[str, object]:
-    """Return what tokens say of a session's proof (RFC 9068 section 2.2.1).
+    """Return the claims of tokens about a session's proof (RFC 9068 section 2.2.1).
 
-    Other services read it; here the session's row is judged.
+    They are for other services; this API goes by the session's row.
     """
     methods = session.methods or ""
     return {
@@ -81,38 +81,38 @@ def claims(session: SessionRecord) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class ProofPolicy:
-    """The rules of proofs: of whom a second factor is asked, how old one may be, and by what."""
+    """The rules of proofs: who must have a second factor, and the age and methods of a proof."""
 
     second_factor: SecondFactorPolicy = "off"
     seconds: int = 600
     passkeys: bool = True
-    """Whether passkeys are judged."""
+    """Whether passkeys are accepted."""
 
     def offered(self, methods: Sequence[str]) -> list[str]:
-        """Return those of some methods by which somebody may prove who they are.
+        """Return those of some methods by which a customer may prove their identity again.
 
-        That is by signing in anew where none of them is judged.
+        That is by signing in again where none of them is accepted.
         """
-        judged = [each for each in methods if self.passkeys or each != ProofMethod.PASSKEY]
-        return judged or [ProofMethod.SIGN_IN.value]
+        accepted = [each for each in methods if self.passkeys or each != ProofMethod.PASSKEY]
+        return accepted or [ProofMethod.SIGN_IN.value]
 
-    def holds(self, customer: CustomerRecord) -> bool:
-        """Return whether a customer may only set up a second factor: they must have one."""
+    def must_enrol(self, customer: CustomerRecord) -> bool:
+        """Return whether a customer must set up a second factor before anything else."""
         return self.requires(customer.roles) and not customer.has_second_factor
 
     def requires(self, roles: str) -> bool:
-        """Return whether who has roles, as CustomerRecord has them, must have a second factor."""
+        """Return whether a customer with `roles`, as in CustomerRecord, needs a second factor."""
         if self.second_factor == "admins":
             return ADMIN in roles.split()
         return self.second_factor == "everyone"
 
     def is_recent(self, customer: CustomerRecord, session: SessionRecord) -> bool:
-        """Return whether a customer proved in a session lately who they are.
+        """Return whether a customer's proof of identity in a session is recent enough.
 
-        Who has a second factor proved it by that. A session that is held counts as one that did,
-        and one of a feature's own credentials never does.
+        If they have a second factor, it must be by that. It always is recent while they must enrol
+        one, and never in a session of a feature's own credentials.
         """
-        if self.holds(customer):
+        if self.must_enrol(customer):
             return True
         if session.methods == "":
             return False

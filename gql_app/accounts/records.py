@@ -1,4 +1,4 @@
-"""Records: rows as they are read, light and unchangeable; those of db/tables.py are tables."""
+"""Records: rows as they are read, as immutable tuples; db/tables.py has the tables."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -24,12 +24,12 @@ from gql_app.lib.database import EitherDialect
 
 
 class Person(NamedTuple):
-    """A customer, or one to be, as features are told of them."""
+    """A customer, registered or about to be, as features get to know them."""
 
     name: str
     email: str
     id: UUID | None = None
-    """None while they are not registered."""
+    """None before they are registered."""
 
 
 class CustomerRecord(NamedTuple):
@@ -58,12 +58,12 @@ class CustomerRecord(NamedTuple):
 
     @property
     def has_second_factor(self) -> bool:
-        """Whether a password alone does not sign in."""
+        """Whether signing in takes a second factor."""
         return self.factors_version is not None
 
     @property
     def person(self) -> Person:
-        """The customer, as features are told of them."""
+        """The customer, as features get to know them."""
         return Person(self.name, self.email, self.id)
 
     def __repr__(self) -> str:
@@ -85,11 +85,11 @@ class SessionRecord(NamedTuple):
     wrote_at: datetime | None = None
     authenticated_at: datetime | None = None
     methods: str | None = None
-    """By what it was proven, as proofs.py has it; None if the version before opened it."""
+    """The methods of its proof, as in proofs.py; None if the version before opened it."""
 
     @property
     def proven_at(self) -> datetime:
-        """When its customer proved last who they are."""
+        """The time of the customer's last proof of identity."""
         return self.authenticated_at or self.created_at
 
 
@@ -112,12 +112,12 @@ def columns(table: type[Row], names: Iterable[str]) -> list[InstrumentedAttribut
 
 
 def roles_of(customers: FromClause = CustomerRow.__table__) -> ColumnElement[str]:
-    """Return the names of a customer's roles, as CustomerRecord has them."""
+    """Return the column of a customer's roles, in the format of CustomerRecord.roles."""
     theirs = select(CustomerRoleRow.role).where(CustomerRoleRow.customer_id == customers.c.id)
     ordered = theirs.order_by(CustomerRoleRow.role).correlate(customers)
     others = EitherDialect(
         select(func.group_concat(ordered.subquery().c.role, _BLANK)).scalar_subquery(),
-        # string_agg would sort even what an index has in order, or what is not there
+        # string_agg would sort even rows that an index has in order, or no rows at all
         func.array_to_string(func.array(ordered.scalar_subquery()), _BLANK),
     )
     admin = case((customers.c.is_admin, literal_column(f"'{ADMIN} '", Text())), else_=_BLANK)
@@ -125,7 +125,7 @@ def roles_of(customers: FromClause = CustomerRow.__table__) -> ColumnElement[str
 
 
 def has_address(customers: FromClause = CustomerRow.__table__) -> ColumnElement[bool]:
-    """Return the condition that either key is that of an address, which decides whose it is."""
+    """Return the condition that either key is that of an address; the address itself decides."""
     return or_(
         customers.c.email_canonical == bindparam("key", type_=Text()),
         customers.c.email_key == bindparam("former_key", type_=Text()),

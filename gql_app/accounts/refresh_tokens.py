@@ -1,14 +1,13 @@
-"""Refresh tokens: a session goes on by its refresh token, which is good for one use.
+"""Refresh tokens and their rotation: a token extends its session, and is valid for one use.
 
-Each use spends it and makes its one successor (RFC 9700 section 4.14.2). Whoever comes
-with a spent one holds a copy, so the session ends, unless they come within the grace: two
-tabs of one browser race, and both are answered the same successor. An answer may be lost on
-its way as well: as long as the successor was never used, it is answered again for a while, and
-each time is recorded.
+Each use spends it and issues its one successor (RFC 9700 section 4.14.2). The replay of a spent
+token is evidence of a copy, so it ends the session, except within the grace period: two tabs of
+one browser may race, and both get the same successor. A response may also be lost: while the
+successor is unused, a retry gets it again for a limited time, and each retry is recorded.
 
-A token names its session, so that a distributed database finds both in one shard. It proves no more
-by that: it is found by its digest as well, and those of the version before, which name nothing, by
-that alone.
+A token names its session, so that a distributed database finds both in one shard. The name proves
+nothing: the token's digest has to match as well. Tokens of the version before, which name no
+session, are found by the digest alone.
 """
 
 from collections.abc import Callable
@@ -33,7 +32,7 @@ T = TypeVar("T")
 
 
 class NotRefreshed(Enum):
-    """Why a refresh token is no good."""
+    """Why a refresh token is refused."""
 
     UNKNOWN = Fault(
         UserErrorCode.TOKEN_INVALID,
@@ -66,11 +65,11 @@ class _Token(NamedTuple):
 async def rotate(
     db: Transaction, token: str, origin: Origin, lifetimes: Lifetimes
 ) -> Opened | NotRefreshed:
-    """Spend a refresh token and issue its successor; one of many that race spends it.
+    """Spend a refresh token and issue its successor; of concurrent requests one spends it.
 
-    All that is answered is read before the commit: whoever is cut off after it loses the answer,
-    and the token is spent by then. A reuse is no exception, for the end of the session has to be
-    committed first.
+    The whole response is read before the commit: a failure after it would lose the response of a
+    token that is spent by then. A reuse is returned, not raised, for the end of the session has to
+    be committed.
     """
     now = clock.now()
     spent = await _SPEND.fetch(db, token, now=now)
@@ -86,7 +85,7 @@ async def rotate(
 
 
 async def owner(db: Reader, token: str) -> tuple[UUID, str | None] | None:
-    """Return whose session a refresh token is of, and for which service if not for this API.
+    """Return the customer of a refresh token, and the service it is for if not this API.
 
     None is returned if there is no such token.
     """
@@ -96,7 +95,7 @@ async def owner(db: Reader, token: str) -> tuple[UUID, str | None] | None:
 async def _answer_spent(
     db: Transaction, token: str, origin: Origin, lifetimes: Lifetimes
 ) -> Opened | NotRefreshed:
-    """Answer a token that can't be spent; end its session if it was used before."""
+    """Return the outcome of a token that can't be spent; end its session if it is replayed."""
     row = await _TOKEN.fetch(db, token)
     if row is None:
         return NotRefreshed.UNKNOWN
@@ -106,7 +105,7 @@ async def _answer_spent(
         return NotRefreshed.ENDED
     if row.spent_at is None or session.expires_at <= now:
         return NotRefreshed.EXPIRED
-    age = abs(now - row.spent_at)  # clocks are set back, too
+    age = abs(now - row.spent_at)  # a clock may be set back
     if age < timedelta(seconds=lifetimes.grace):
         return await _latest(db, me, row, token, lifetimes)
     if age < timedelta(seconds=lifetimes.retry):
@@ -123,7 +122,7 @@ async def _answer_spent(
 async def _latest(
     db: Transaction, me: SignedIn, row: _Token, token: str, lifetimes: Lifetimes
 ) -> Opened | NotRefreshed:
-    """Follow a token that was spent just now to the successor that isn't."""
+    """Return the unspent successor of a token that was spent within the grace period."""
     while row.spent_at is not None:
         token = tokens.succeeding(lifetimes.pepper, token, row.salt)
         successor = await _locked(db, me.session.id, token)
@@ -134,26 +133,26 @@ async def _latest(
 
 
 async def _session(db: Transaction, token: _Token) -> tuple[SignedIn, datetime | None]:
-    """Return the session of a token, which goes with it, and when it ended."""
+    """Return the session of a token, which exists while the token does, and when it ended."""
     [session] = await db.fetch_all(_SESSION, session_id=token.session_id)
     return session
 
 
 async def _locked(db: Transaction, session_id: UUID, token: str) -> _Token | None:
-    """Return a token that was issued, and lock it, so that nobody spends it meanwhile."""
+    """Return a token that was issued, locked, so that it can't be spent meanwhile."""
     digest = tokens.digest(tokens.REFRESH, token)
     return await db.fetch_one(_LOCKED, of_digest=digest, of_session=session_id)
 
 
 class _ByToken(Generic[T]):
-    """A query for a token, on the condition that it is this one."""
+    """A query for the row of a token, with or without the session that the token names."""
 
     def __init__(self, query: Callable[[ColumnElement[bool]], Query[T]]) -> None:
         self._of_any_session: Final = query(_DIGEST)
         self._of_session: Final = query(_DIGEST & _SESSION_ID)
 
     async def fetch(self, db: Reader, token: str, **values: object) -> T | None:
-        """Return what is built of the token's row, None if there is no such token."""
+        """Return the result of the query for a token, None if there is no such token."""
         session_id = tokens.session_of(token)
         query = self._of_any_session if session_id is None else self._of_session
         digest = tokens.digest(tokens.REFRESH, token)

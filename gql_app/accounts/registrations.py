@@ -1,7 +1,7 @@
-"""Registrations that wait until their address is proven: nobody knows by then whose it is.
+"""Registrations that wait for proof of their address: until then its owner is unknown.
 
-Several may wait for one address, and a stranger's voids nobody's link. Whoever has the mailbox
-decides: the first that is proven becomes an account, and the others are gone.
+Several may wait for one address, and none voids the link of another. The owner of the mailbox
+decides: the first that is proven becomes an account, and the others are deleted.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,8 +26,8 @@ from gql_app.lib.text import canonical_email
 from gql_app.security import tokens
 from gql_app.security.passwords import Passwords
 
-MOST_WAITING: Final = 5
-"""Registrations that wait for one address; those that race may be a few more."""
+MAX_WAITING: Final = 5
+"""The most registrations that wait for one address; concurrent ones may exceed it a little."""
 LIFETIME: Final = TERMS[LinkKind.VERIFY_EMAIL].lifetime
 """How long a registration waits after each of its letters."""
 UNPROVEN: Final = Fault(
@@ -35,11 +35,11 @@ UNPROVEN: Final = Fault(
     "This e-mail address is not confirmed yet. Use the link in the letter that was sent to it.",
 )
 Save = Callable[[Transaction, UUID, Mapping[str, Any]], Awaitable[None]]
-"""Saves with a customer what was given of features' fields."""
+"""Saves the values of features' fields with a new customer."""
 
 
 class Registration(NamedTuple):
-    """A registration that waits."""
+    """A registration that waits for proof of its address."""
 
     id: UUID
     name: str
@@ -64,14 +64,14 @@ async def request(
     data: Mapping[str, Any] | None,
     origin: Origin,
 ) -> None:
-    """Keep what somebody wants to be registered with, and post a link to the address.
+    """Store a registration, and post a link to its address.
 
-    Nobody looks whether an account has the address: the letter will. Beyond MOST_WAITING nothing
-    is kept or posted.
+    Whether an account has the address is checked later, when the letter is written. Beyond
+    MAX_WAITING nothing is stored or posted.
     """
     now, key = clock.now(), canonical_email(new.email)
     (waiting,) = await db.fetch_one(_COUNT, key=key, now=now)
-    if waiting < MOST_WAITING:
+    if waiting < MAX_WAITING:
         registration = Registration(
             id=clock.new_id(),
             name=new.name,
@@ -93,9 +93,9 @@ async def with_password(
 ) -> Registration | None:
     """Return the registration that waits for an address with a password, None if there is none.
 
-    Each that waits costs a hash, be there an account with the address or not.
+    Each that waits costs a hash, whether an account has the address or not.
     """
-    for each in await db.fetch_all(_WAITING, key=key, now=clock.now(), most=MOST_WAITING):
+    for each in await db.fetch_all(_WAITING, key=key, now=clock.now(), most=MAX_WAITING):
         if await hasher.verify(password, each.password_hash, party):
             return each
     return None
@@ -111,7 +111,7 @@ async def send_again(
 
 
 async def may_send(db: Transaction, throttle: Throttle, origin: Origin) -> bool:
-    """Count that a client has a link sent by trying to sign in; return whether there is room."""
+    """Count a link that a client's sign-in sends; return whether its limit allows it."""
     try:
         await throttle.count(db, *throttle.of_client("link", origin.ip_address))
     except TooManyAttempts:
@@ -120,7 +120,7 @@ async def may_send(db: Transaction, throttle: Throttle, origin: Origin) -> bool:
 
 
 async def find(db: Reader, token: str) -> Registration | None:
-    """Return the registration whose link a token is of. Raises Rejected if it is too old."""
+    """Return the registration of a link's token, if any. Raises Rejected if it is too old."""
     digest = tokens.digest(TERMS[LinkKind.VERIFY_EMAIL].prefix, token)
     registration = await db.fetch_one(_BY_DIGEST, digest=digest)
     if registration and registration.expires_at <= clock.now():
@@ -133,9 +133,9 @@ async def complete(
 ) -> CustomerRecord | None:
     """Make an account of the registration whose address a token proves, and lift its lockouts.
 
-    Return None, which has to be committed, if there is no such registration or its address was
-    taken meanwhile: then it is gone. All that wait for the address are locked, so that of two that
-    are proven at once one wins. Raises Rejected if the link is too old, or a feature refuses.
+    Return None, which has to be committed, if there is no such registration, or its address was
+    taken meanwhile: then it is deleted. All that wait for the address are locked, so that of two
+    proven at once one succeeds. Raises Rejected if the link is too old, or a feature refuses.
     """
     registration = await find(db, token)
     if registration is None:
@@ -157,7 +157,7 @@ async def complete(
 
 
 async def decline(db: Transaction, token: str, *, origin: Origin) -> bool:
-    """Delete the registration whose link a token is of; return whether there was one.
+    """Delete the registration of a link's token; return whether there was one.
 
     Raises Rejected if the link is too old.
     """
@@ -169,17 +169,17 @@ async def decline(db: Transaction, token: str, *, origin: Origin) -> bool:
 
 
 async def forget(db: Transaction, email: str) -> None:
-    """Delete all that wait for an address: somebody has proven it."""
+    """Delete all registrations that wait for an address, as it has been proven."""
     await db.execute(_DELETE_ALL, key=canonical_email(email))
 
 
 async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete at most a batch of those that have waited too long; return how many."""
+    """Delete at most a batch of expired registrations; return how many."""
     return await _PURGE.apply(db, before=clock.now(), batch=batch)
 
 
 async def _add(db: Transaction, registration: Registration, origin: Origin) -> CustomerRecord:
-    """Return the customer whom a registration becomes. Raises Rejected."""
+    """Return the customer that a registration is turned into. Raises Rejected."""
     new = NewCustomer(
         name=registration.name,
         email=registration.email,
@@ -196,7 +196,7 @@ async def _add(db: Transaction, registration: Registration, origin: Origin) -> C
             action=Action.CUSTOMER_REGISTERED,
             proven=True,
         )
-    except Rejected:  # somebody else was added with the address at this moment
+    except Rejected:  # another customer was added with the address at this moment
         raise Rejected(links.SPENT) from None
 
 

@@ -1,6 +1,6 @@
-"""Second factors: which ones an account has, and what changes with them.
+"""Second factors: those that an account has, and what a change of them affects.
 
-What each kind is good for is in gql_app/factors: codes, passkeys, recovery codes.
+The rules of each kind are in gql_app/factors: codes, passkeys, recovery codes.
 """
 
 from collections import defaultdict
@@ -19,12 +19,12 @@ from gql_app.db.tables import CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, any_of
 
-UNDOABLE_FOR: Final = timedelta(days=7)
-"""How long after it was added a second factor can be undone by the link of its letter."""
+UNDO_PERIOD: Final = timedelta(days=7)
+"""How long after it was added a second factor can be removed by the link of its letter."""
 
 
 class SecondFactorMethod(StrEnum):
-    """By what a sign-in that waits for a second factor goes on."""
+    """The methods that continue a sign-in which waits for a second factor."""
 
     CODE = "CODE"
     RECOVERY_CODE = "RECOVERY_CODE"
@@ -55,7 +55,7 @@ async def of_customers(
 
 
 async def by_ids(db: Reader, ids: Sequence[UUID]) -> list[SecondFactorRecord | None]:
-    """Return each of several second factors by their ids, None where there is no such one."""
+    """Return the second factor of each id, None where there is none."""
     factors = {factor.id: factor for factor in await db.fetch_all(_BY_IDS, ids=ids)}
     return [factors.get(factor_id) for factor_id in ids]
 
@@ -63,7 +63,7 @@ async def by_ids(db: Reader, ids: Sequence[UUID]) -> list[SecondFactorRecord | N
 async def methods(
     db: Reader, factors: Sequence[SecondFactorRecord], customer_id: UUID
 ) -> list[SecondFactorMethod]:
-    """Return by which methods a customer who has these factors may go on."""
+    """Return the methods by which a customer with these factors may continue a sign-in."""
     offered = {SecondFactorMethod(factor.method) for factor in factors}
     if await db.fetch_one(_HAS_RECOVERY_CODES, customer_id=customer_id):
         offered.add(SecondFactorMethod.RECOVERY_CODE)
@@ -71,9 +71,9 @@ async def methods(
 
 
 async def proof_methods(db: Reader, customer: CustomerRecord) -> list[str]:
-    """Return by what somebody who is signed in may prove who they are.
+    """Return the methods by which a signed-in customer may prove their identity again.
 
-    Who has a second factor proves it by that, and nobody by a password alone.
+    With a second factor it must be by that; a password alone is not enough then.
     """
     if customer.has_second_factor:
         [factors] = await of_customers(db, [customer.id])
@@ -84,7 +84,7 @@ async def proof_methods(db: Reader, customer: CustomerRecord) -> list[str]:
 async def changed(db: Transaction, customer_id: UUID) -> None:
     """Void the sign-ins that wait for a second factor, as the factors of an account have changed.
 
-    Without any the password is enough again, and there are no recovery codes. The account is
+    Without any factor the password suffices again, and recovery codes are deleted. The account is
     locked already.
     """
     [factors] = await of_customers(db, [customer_id])
@@ -99,7 +99,7 @@ async def changed(db: Transaction, customer_id: UUID) -> None:
 async def issue_undo(
     db: Transaction, customer_id: UUID | None, factor_id: UUID, digest: str | None
 ) -> bool:
-    """Make the token of a digest undo a second factor; return whether the account still has it."""
+    """Store the digest of the token that undoes a second factor; return whether it still exists."""
     its = (SecondFactorRow.id == factor_id, SecondFactorRow.customer_id == customer_id)
     return bool(await db.execute(update(SecondFactorRow).where(*its).values(undo_digest=digest)))
 

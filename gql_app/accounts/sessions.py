@@ -1,6 +1,6 @@
-"""Sessions: each sign-in is one, and a token is as good as its session.
+"""Sessions: each sign-in opens one, and a token is valid only while its session is live.
 
-A client that sessions were opened or refreshed from lately is known to their account.
+A client from which a session was opened or refreshed recently is known to the account.
 """
 
 from collections import defaultdict
@@ -33,41 +33,41 @@ from gql_app.lib.network import client_of
 from gql_app.security import tokens
 
 MAX_SESSIONS: Final = 20
-"""Living sessions that one customer may have; the oldest gives way to the newest."""
+"""The most live sessions with refresh tokens of one customer; one more ends the oldest."""
 NO_CUSTOMER: Final = Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "customer_id")
-KEPT: Final = timedelta(days=30)
-"""How long a session is remembered after it expired."""
+SESSION_RETENTION: Final = timedelta(days=30)
+"""How long a session is kept after it has expired."""
 CLIENT_KNOWN_FOR: Final = timedelta(days=30)
-"""How long a client stays known to an account."""
-CLIENT_KEPT: Final = timedelta(days=90)
-"""How long a client is remembered, for to sign in from it is nothing new until then."""
-NEW_ACCOUNT: Final = timedelta(hours=1)
-"""How long the first sign-in to an account is nothing new, from wherever it is."""
+"""How long a client stays known to an account after it was last seen."""
+CLIENT_RETENTION: Final = timedelta(days=90)
+"""How long a client is remembered; a sign-in from it is not reported as new until then."""
+NEW_ACCOUNT_AGE: Final = timedelta(hours=1)
+"""The age of an account up to which its first sign-in is not reported as new."""
 CLIENT_PRECISION: Final = timedelta(hours=1)
-"""How exactly it is known when a client was seen, so that signing in need not always write."""
+"""The precision of the time a client was last seen, so that not every sign-in writes it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Lifetimes:
-    """How long sessions live, in seconds, and what else the settings say of opening one."""
+    """Lifetimes of sessions and tokens in seconds, and other settings for opening a session."""
 
     pepper: bytes
-    """The secret that refresh tokens are made with."""
+    """The secret that refresh tokens are derived with."""
     access: int
     refresh: int
     longest: int
     grace: int
     retry: int
     new_client_letters: bool = False
-    """Whether a letter tells of a sign-in from a client that is new to the account."""
+    """Whether a sign-in from a client that is new to the account is reported by letter."""
 
     def refreshable_until(self, created_at: datetime) -> datetime:
-        """Return until when a session that is refreshed now can be refreshed again."""
+        """Return the time until which a session refreshed now can be refreshed again."""
         longest = clock.later(created_at, self.longest)
         return min(clock.later(clock.now(), self.refresh), longest)
 
     def living_until(self, created_at: datetime) -> datetime:
-        """Return when the last of the tokens that a session is given now expires."""
+        """Return when the last of the tokens that are issued to a session now expires."""
         longest = clock.later(created_at, max(self.longest, self.access))
         access = min(clock.later(clock.now(), self.access), longest)
         return max(access, self.refreshable_until(created_at))
@@ -75,7 +75,7 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
-    """A customer's session that goes on, and the refresh token to carry it further."""
+    """A customer's session that was opened or refreshed, and its new refresh token."""
 
     customer: CustomerRecord
     session: SessionRecord
@@ -84,41 +84,41 @@ class Opened:
 
 
 class Caller(NamedTuple):
-    """The caller of a request: all that decides on what they may see and do."""
+    """The caller of a request: everything that authorisation depends on."""
 
     customer_id: UUID
     session_id: UUID
     roles: str
-    """The names of their roles, as CustomerRecord has them."""
+    """The names of their roles, in the format of CustomerRecord.roles."""
     permissions: frozenset[str]
-    """What these roles may do."""
+    """The permissions that these roles grant."""
     has_second_factor: bool = False
-    """Whether a password alone does not sign them in."""
+    """Whether signing in takes a second factor."""
 
     def may_see(self, customer_id: UUID | str) -> bool:
-        """Return whether the private fields of a customer are for the caller's eyes."""
+        """Return whether the caller may read the private fields of a customer."""
         return READ_PRIVATE in self.permissions or str(self.customer_id) == str(customer_id)
 
 
 class SignedIn(NamedTuple):
-    """A living session of an active customer."""
+    """A live session of an active customer."""
 
     customer: CustomerRecord
     session: SessionRecord
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Self:
-        """Return what a row of both columns, CUSTOMER and SESSION, says."""
+        """Return the customer and the session of a row with the columns CUSTOMER and SESSION."""
         customer, session = row[: len(CUSTOMER)], row[len(CUSTOMER) :]
         return cls(CustomerRecord._make(customer), SessionRecord._make(session))
 
     def caller(self, roles: Roles) -> Caller:
-        """Return the caller in this session, by the roles that there are."""
+        """Return the caller in this session, with the permissions of their roles."""
         return caller_of(self.customer, self.session.id, roles)
 
 
 def caller_of(customer: CustomerRecord, session_id: UUID, roles: Roles) -> Caller:
-    """Return the caller who is a customer, in a session, by the roles that there are."""
+    """Return a customer as the caller in a session, with the permissions of their roles."""
     names = customer.roles
     return Caller(customer.id, session_id, names, roles[names], customer.has_second_factor)
 
@@ -133,11 +133,11 @@ async def open_session(
     proven_at: datetime | None = None,
     audience: str | None = None,
 ) -> Opened:
-    """Open a session, whatever proved who it is; the oldest beyond MAX_SESSIONS end.
+    """Open a session, whatever the proof of identity; the oldest beyond MAX_SESSIONS are ended.
 
-    It was proven by these methods, just now if no moment is given. Its access tokens are for
-    another service if an audience is given. The transaction holds the customer's row already, so
-    that those who sign in at once wait for each other.
+    `methods` are those of the proof, which was given at `proven_at`, or now. With an audience the
+    access tokens are for another service. The transaction holds the lock of the customer's row
+    already, so that concurrent sign-ins wait for each other.
     """
     until = lifetimes.living_until(clock.now())
     session = await open_lasting_session(
@@ -146,7 +146,7 @@ async def open_session(
     me = SignedIn(customer, session)
     opened = await issue(db, me, tokens.new_refresh_token(session.id), lifetimes)
     moment = session.created_at
-    # Most often there is none: to look locks nothing in the shards of a distributed database.
+    # Mostly there is none, and a SELECT locks nothing in the shards of a distributed database.
     oldest = await db.fetch_all(_OLDEST, whose=customer.id, newest=session.id, moment=moment)
     if oldest:
         await db.execute(_END_OLDEST, ids=oldest, moment=moment)
@@ -164,10 +164,10 @@ async def open_lasting_session(
     methods: str = "",
     proven_at: datetime | None = None,
 ) -> SessionRecord:
-    """Open a session without a refresh token, such as that of an API key which a feature keeps.
+    """Open a session without a refresh token, such as that of a feature's API key.
 
-    It lives until it expires or is ended, and does not give way to newer ones: how many of them a
-    customer may have is for the feature to say. Without methods it proves nobody lately.
+    It lasts until it expires or is ended: newer sessions do not end it, and the feature itself
+    limits their number. Without methods it never counts as a recent proof of identity.
     """
     now = clock.now()
     session = SessionRecord(
@@ -187,7 +187,7 @@ async def open_lasting_session(
 
 
 async def issue(db: Transaction, me: SignedIn, token: str, lifetimes: Lifetimes) -> Opened:
-    """Give a session a refresh token, of which only the digest is stored."""
+    """Issue a refresh token to a session; only its digest is stored."""
     expires_at = lifetimes.refreshable_until(me.session.created_at)
     await db.execute(
         _INSERT_TOKEN,
@@ -201,14 +201,14 @@ async def issue(db: Transaction, me: SignedIn, token: str, lifetimes: Lifetimes)
 
 
 async def prove(db: Transaction, session: SessionRecord, methods: str) -> None:
-    """Record that a session's customer has just proven who they are, and by which methods."""
+    """Record that the customer of a session has just proven their identity by these methods."""
     its = SessionRow.id == session.id
     now = clock.now()
     await db.execute(update(SessionRow).where(its).values(authenticated_at=now, methods=methods))
 
 
 async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[Sequence[SessionRecord]]:
-    """Return the living sessions of each of several customers, the newest first."""
+    """Return the live sessions of each of several customers, the newest first."""
     by_customer: dict[UUID, list[SessionRecord]] = defaultdict(list)
     for session in await db.fetch_all(_LIVING, customer_ids=customer_ids, now=clock.now()):
         by_customer[session.customer_id].append(session)
@@ -216,7 +216,7 @@ async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[Sequence[Sess
 
 
 async def living_by_ids(db: Reader, ids: Sequence[UUID]) -> list[SessionRecord | None]:
-    """Return each of several living sessions by their ids, None where there is no such one."""
+    """Return the live session of each id, None where there is none."""
     rows = await db.fetch_all(_LIVING_BY_IDS, ids=ids, now=clock.now())
     sessions = {session.id: session for session in rows}
     return [sessions.get(session_id) for session_id in ids]
@@ -230,7 +230,7 @@ async def end(
     origin: Origin,
     action: Action = Action.SESSION_ENDED,
 ) -> bool:
-    """End a living session, of one customer or of anybody; return whether there was one."""
+    """End a live session, of one customer or, with None, of any; return whether there was one."""
     whose = true() if of is None else SessionRow.customer_id == of
     ended = await _end(db, SessionRow.id == session_id, whose, lives())
     for customer_id in ended:
@@ -239,7 +239,7 @@ async def end(
 
 
 async def end_others(db: Transaction, session_id: UUID, *, of: UUID, origin: Origin) -> int:
-    """End every session of a customer but the one that is calling; return how many lived."""
+    """End every session of a customer but the caller's; return how many were live."""
     others = SessionRow.id != session_id
     ended = await _end(db, SessionRow.customer_id == of, others, lives())
     if ended:
@@ -253,7 +253,7 @@ async def end_all(db: Transaction, customer_id: UUID) -> None:
 
 
 async def end_all_of(db: Transaction, customer_id: UUID, *, origin: Origin) -> int:
-    """End every session of a customer; return how many lived. Raises Rejected: NOT_FOUND."""
+    """End every session of a customer; return how many were live. Raises Rejected: NOT_FOUND."""
     customer = select(CustomerRow.id).where(CustomerRow.id == customer_id).with_for_update()
     if await db.fetch_one(customer) is None:
         raise Rejected(NO_CUSTOMER)
@@ -262,47 +262,47 @@ async def end_all_of(db: Transaction, customer_id: UUID, *, origin: Origin) -> i
     return len(ended)
 
 
-async def end_everybodys(db: Transaction) -> int:
-    """End every living session; return how many."""
+async def end_every(db: Transaction) -> int:
+    """End every live session of all customers; return how many."""
     await audit.record(db, Action.SESSIONS_ENDED, Origin())
     return len(await _end(db, lives()))
 
 
 async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete some sessions that expired long ago; return how many.
+    """Delete at most a batch of sessions that expired SESSION_RETENTION ago; return how many.
 
-    Their refresh tokens go with them, never before: a spent token of a session that may
-    still live is the evidence of its reuse.
+    Their refresh tokens are deleted with them, never earlier: a spent token of a session that may
+    still be live is the evidence of its reuse.
     """
-    return await _PURGE.apply(db, before=clock.now() - KEPT, batch=batch)
+    return await _PURGE.apply(db, before=clock.now() - SESSION_RETENTION, batch=batch)
 
 
 def is_known_client(seen_at: datetime | None) -> bool:
-    """Return whether a client that was last seen then is still known."""
+    """Return whether a client last seen at this time is still known."""
     return seen_at is not None and clock.now() - seen_at < CLIENT_KNOWN_FOR
 
 
 async def is_new_client(db: Reader, customer: CustomerRecord, address: str | None) -> bool:
-    """Return whether an account was not used lately from where somebody is about to sign in.
+    """Return whether a sign-in from an address is to be reported as from a new client.
 
-    Without an address it can't be told, and whoever signs in first to a new account made it.
+    False without an address, and for the first sign-in to a new account, which is its owner's.
     """
     if not address:
         return False
     client, now = client_of(address), clock.now()
     seen = await db.fetch_one(
-        _SEEN, customer_id=customer.id, client=client, since=now - CLIENT_KEPT
+        _SEEN, customer_id=customer.id, client=client, since=now - CLIENT_RETENTION
     )
-    return seen != client if seen else now - customer.created_at > NEW_ACCOUNT
+    return seen != client if seen else now - customer.created_at > NEW_ACCOUNT_AGE
 
 
 async def note_client(db: Transaction, customer_id: UUID, address: str | None) -> None:
-    """Record that a session was opened or refreshed from an address, unless it was lately."""
+    """Record the client of an opened or refreshed session, unless seen within CLIENT_PRECISION."""
     if not address:
         return
     client, now = client_of(address), clock.now()
     seen_at = await db.fetch_one(_SEEN_AT, customer_id=customer_id, client=client)
-    if seen_at is None or abs(now - seen_at) > CLIENT_PRECISION:  # clocks are set back, too
+    if seen_at is None or abs(now - seen_at) > CLIENT_PRECISION:  # a clock may be set back
         await db.execute(_UPSERT_CLIENT, customer_id=customer_id, client=client, seen_at=now)
 
 
@@ -312,19 +312,19 @@ async def forget_clients(db: Transaction, customer_id: UUID) -> None:
 
 
 async def purge_clients(db: Transaction, *, batch: int) -> int:
-    """Delete some clients that were not seen for long; return how many."""
-    return await _PURGE_CLIENTS.apply(db, before=clock.now() - CLIENT_KEPT, batch=batch)
+    """Delete at most a batch of clients not seen for CLIENT_RETENTION; return how many."""
+    return await _PURGE_CLIENTS.apply(db, before=clock.now() - CLIENT_RETENTION, batch=batch)
 
 
 def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
-    """Return the condition that a session's token is good, at this moment or a parameter's."""
+    """Return the condition that a session is live, now or at the time of a parameter."""
     return SessionRow.ended_at.is_(None) & (
         SessionRow.expires_at > (clock.now() if now is None else now)
     )
 
 
 async def _end(db: Transaction, *conditions: ColumnElement[bool]) -> Sequence[UUID]:
-    """End sessions; return whose they were."""
+    """End sessions; return the id of the customer of each."""
     ending = (
         update(SessionRow)
         .where(*conditions, SessionRow.ended_at.is_(None))
@@ -343,7 +343,7 @@ _OLDEST: Final[Query[UUID]] = Query(
         SessionRow.customer_id == bindparam("whose"),
         SessionRow.id != bindparam("newest"),
         lives(_MOMENT),
-        # which one of open_lasting_session() has not
+        # open_lasting_session() issues none
         exists().where(RefreshTokenRow.session_id == SessionRow.id),
     )
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
@@ -380,7 +380,7 @@ _SEEN: Final[Query[str]] = Query(
     .limit(1),
     lambda row: row[0],
 )
-"""The client if it was seen, else another one that was."""
+"""The client if it was seen, else another client that was."""
 _UPSERT_CLIENT: Final = upsert(KnownClientRow)
 _PURGE: Final = Batch(
     select(SessionRow.id).where(SessionRow.expires_at < bindparam("before")), delete(SessionRow)

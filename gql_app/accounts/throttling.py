@@ -1,6 +1,6 @@
-"""Throttling: how often somebody may try something, by the settings.
+"""Throttling: the rate limits of attempts, as they are set.
 
-Every limit there is stands in one table, Throttle.limits.
+All limits are in one table, Throttle.limits.
 """
 
 import hmac
@@ -22,19 +22,19 @@ from gql_app.lib.throttling import Attempts, Limit, Limiter
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 TAKEN_PER_HOUR: Final = 50
-"""Answers in an hour, for one account or client, that an address is taken."""
+"""Replies in an hour, to one account or client, that an address is taken."""
 CODE_ATTEMPTS: Final = 5
-"""Wrong codes of one account within the window."""
+"""Wrong codes of one account within CODE_WINDOW."""
 CODE_WINDOW: Final = 15 * 60
-"""Seconds."""
+"""Seconds for which wrong codes of one account are counted."""
 LOCKOUT_MEMORY: Final = 30 * DAY
-"""Seconds after the last failure until a lockout's count is forgotten."""
+"""Seconds after the last failure until the failures of a lockout are forgotten."""
 LOCKOUT_PAUSE: Final = 15 * 60
-"""Seconds between two tries of an account that is locked out where no letter can unlock it."""
+"""Seconds between two attempts at a locked account where no letter can unlock it."""
 _LOCKED_OUT: Final = (
     "There were too many attempts. Reset the password, or sign in from where you did lately."
 )
-REFUSED_AS: Final[Mapping[str, Action]] = {
+REFUSAL_ACTIONS: Final[Mapping[str, Action]] = {
     "proof": Action.PROOF_THROTTLED,
     "proof from": Action.PROOF_THROTTLED,
     "proof anywhere": Action.PROOF_THROTTLED,
@@ -44,42 +44,42 @@ REFUSED_AS: Final[Mapping[str, Action]] = {
     "link with from": Action.LINK_REFUSED,
     "passkey from": Action.SECOND_FACTOR_THROTTLED,
 }
-"""What the audit calls it when a limit refuses, where it records that."""
+"""The audit action for the refusal of each limit; refusals of other limits are not recorded."""
 
 
 class PasswordLimits(NamedTuple):
-    """What a try at an account's password counts against."""
+    """The limits that an attempt at an account's password counts against."""
 
     pair: Limit
     """The account and the client together."""
     clients: tuple[Limit, ...]
-    """The client, whatever accounts it tries."""
+    """The client, over all accounts."""
     lockout: Limit
-    """The account, over all clients that are not known to it."""
+    """The account, over all clients that it does not know."""
     known: bool = False
     """Whether the client is known to the account."""
 
     @property
     def all(self) -> tuple[Limit, ...]:
-        """All of them."""
+        """All limits."""
         return (self.pair, *self.clients, self.lockout)
 
     @property
     def counting(self) -> tuple[Limit, ...]:
-        """Those that a failure counts against: strangers' failures keep no known client out."""
+        """The limits that apply: a known client is exempt from the lockout."""
         return (self.pair, *self.clients) if self.known else self.all
 
 
 @dataclass(frozen=True, repr=False)
 class Throttle(Limiter):
-    """The limits that are set; what counts against them raises TooManyAttempts.
+    """The rate limits that are set; an attempt beyond one raises TooManyAttempts.
 
-    Who tried is kept as a keyed hash.
+    Subjects are stored as keyed hashes.
     """
 
     table: ClassVar[Attempts] = Attempts(ThrottleRow)
     key: bytes
-    """The key by which subjects are hashed."""
+    """The key that subjects are hashed with."""
     attempts: int
     client_attempts: int
     window: int
@@ -90,24 +90,24 @@ class Throttle(Limiter):
     NIST SP 800-63B section 5.2.2 grants 100.
     """
     account_writes: int = 300
-    """What one account may do of a kind in an hour, if it writes."""
+    """Writing operations of one kind that one account may do in an hour."""
     account_refreshes: int = 300
-    """How often one account may refresh in an hour."""
+    """Refreshes that one account may do in an hour."""
     mail: bool = True
     """Whether a letter can end a lockout."""
 
     @cached_property
     def limits(self) -> Mapping[str, Limit]:
-        """Every limit by its name, which is the label of the metrics, of no subject yet.
+        """Every limit by its name, which is the label of the metrics, without a subject yet.
 
-        A plain name is counted for whatever was typed, "from" for a client and its networks, "by"
-        for an account, "anywhere" for an account in a row of failures.
+        A plain name counts per client and account as typed, "from" per client and its networks,
+        "by" per account, "anywhere" the failures in a row of an account over all clients.
         """
         by_client, window, writes = self.client_attempts, self.window, self.account_writes
         advice, pause = (_LOCKED_OUT, LOCKOUT_MEMORY) if self.mail else (None, LOCKOUT_PAUSE)
         lockout = Limit("", self.lockout_attempts, "", LOCKOUT_MEMORY, advice, pause)
         limits = (
-            # Wrong passwords at login, and the sessions that one account opens.
+            # Wrong passwords at login, and sessions that one account opens.
             Limit("", self.attempts, "sign-in", window),
             Limit("", by_client, "sign-in from", window),
             replace(lockout, name="sign-in anywhere"),
@@ -116,42 +116,42 @@ class Throttle(Limiter):
             Limit("", self.attempts, "proof", window),
             Limit("", by_client, "proof from", window),
             replace(lockout, name="proof anywhere"),
-            # What is changed by updateMe and changePassword.
+            # Changes by updateMe and changePassword.
             Limit("", writes, "change by", HOUR),
-            # Answers of register and updateMe that an address is taken.
+            # Replies of register and updateMe that an address is taken.
             Limit("", TAKEN_PER_HOUR, "taken from", HOUR),
             Limit("", TAKEN_PER_HOUR, "taken by", HOUR),
-            # Tries of register, whatever comes of them.
+            # Calls of register, whatever their outcome.
             Limit("", by_client, "register from", window),
-            # Unknown tokens at refresh, and how often one account carries sessions on.
+            # Unknown tokens at refresh, and refreshes of one account.
             Limit("", by_client, "refresh from", window),
             Limit("", self.account_refreshes, "refresh by", HOUR),
-            # Requests of requestPasswordReset, and unknown tokens at resetPassword.
+            # Calls of requestPasswordReset, and unknown tokens at resetPassword.
             Limit("", by_client, "reset from", window),
             Limit("", by_client, "reset with from", window),
-            # Requests of other links by strangers, and unknown tokens of such links.
+            # Requests for other links by callers not signed in, and unknown tokens of such links.
             Limit("", by_client, "link from", window),
             Limit("", by_client, "link with from", window),
-            # Sign-ins that wait for a second factor, and wrong codes of an account.
+            # Sign-ins that wait for a second factor, and wrong codes of one account.
             Limit("", writes, "challenge from", HOUR),
             Limit("", CODE_ATTEMPTS, "code by", CODE_WINDOW),
-            # Passkeys that are refused.
+            # Refused passkeys.
             Limit("", by_client, "passkey from", window),
-            # Links that one account asks for.
+            # Links that one account requests.
             Limit("", writes, "link by", HOUR),
         )
         return {limit.name: limit for limit in limits}
 
     def subject(self, kind: str, who: str) -> str:
-        """Return a keyed hash (HMAC-SHA-256) of whom is counted for what; a table holds no name."""
+        """Return the keyed hash (HMAC-SHA-256) of a subject, so that no table holds a name."""
         return hmac.digest(self.key, f"{kind}: {who}".encode(), "sha256").hex()
 
     def of_typed(self, name: str, typed: str) -> Limit:
-        """Return a limit for what was typed, whether it belongs to anybody or not."""
+        """Return a limit for what was typed, whether an account has it or not."""
         return replace(self.limits[name], subject=self.subject(name, typed))
 
     def of_client(self, kind: str, address: str | None) -> tuple[Limit, ...]:
-        """Return the limits of a kind for where a request comes from.
+        """Return the limits of a kind for the client of a request and its networks.
 
         Each wider network of an IPv6 address is granted twice as much as the one within.
         """
@@ -161,15 +161,15 @@ class Throttle(Limiter):
         )
 
     def of_account(self, kind: str, account: object) -> Limit:
-        """Return the limit of what one account, by its id, does of a kind."""
+        """Return the limit of a kind for one account, by its id."""
         return self.of_typed(f"{kind} by", str(account))
 
     def of_password(self, kind: str, account: str, address: str | None) -> PasswordLimits:
         """Return the limits of a kind that proves an account's password.
 
-        They are the same for accounts that there are and others, and strangers' failures reach
-        the owner late: the account is counted for each client, and for all of them together only
-        in a row.
+        They are the same whether the account exists or not. An account is counted per client, and
+        over all clients only by failures in a row, so that strangers' failures lock its owner out
+        late.
         """
         return PasswordLimits(
             self.of_typed(kind, f"{client_of(address)} {account}"),
@@ -178,17 +178,17 @@ class Throttle(Limiter):
         )
 
     def of_taken(self, address: str | None, customer_id: UUID | None = None) -> tuple[Limit, ...]:
-        """Return the limits of how often an e-mail address is said to be taken."""
+        """Return the limits of replies that an e-mail address is taken."""
         by = () if customer_id is None else (self.of_account("taken", customer_id),)
         return (*by, *self.of_client("taken", address))
 
     def of_letters(self, kind: str, address: str, *, a_day: int) -> Limit:
-        """Return the limit of the letters of a kind that go to a mailbox in 24 hours."""
+        """Return the limit of letters of a kind to one mailbox in 24 hours."""
         mailbox = canonical_email(address)
         return Limit(self.subject(f"letter {kind}", mailbox), a_day, "letter", DAY)
 
     def locks(self, email_key: str, customer_id: UUID, address: str | None) -> list[Limit]:
-        """Return what may keep an owner out who comes from an address."""
+        """Return the limits that may lock out the owner of an account, at this client address."""
         both = (
             self.of_password("sign-in", email_key, address),
             self.of_password("proof", str(customer_id), address),
@@ -196,23 +196,23 @@ class Throttle(Limiter):
         return [limit for limits in both for limit in (limits.pair, limits.lockout)]
 
     def refusal(self, limit: Limit, wait: int) -> TooManyAttempts:
-        """Return what is raised where a limit is reached, and there are so many seconds to wait."""
+        """Return the error for a limit that is reached, with the seconds to wait."""
         return TooManyAttempts(retry_after=wait, limit=limit.name, advice=limit.advice)
 
     def check_oldest(self, name: str, oldest: datetime | None) -> None:
-        """Raise TooManyAttempts if as much as a limit grants was done within its window.
+        """Raise TooManyAttempts if a limit's number of operations was done within its window.
 
-        `oldest` is when the first of that was, None if it was less: so what is counted by rows of
-        its own needs no times.
+        `oldest` is the time of the first of them, None if there were fewer. It serves operations
+        that have rows of their own, for which no times are stored.
         """
         if oldest is not None:
             self.check([replace(self.limits[name], attempts=1)], {"": [oldest.timestamp()]})
 
-    async def hold_room(self, db: Transaction, limits: PasswordLimits) -> Sequence[Limit]:
-        """Return the limits that a password which was right clears, and hold them.
+    async def hold_failures(self, db: Transaction, limits: PasswordLimits) -> Sequence[Limit]:
+        """Return the limits that a right password clears, with their rows locked.
 
-        Those are the ones with failures, for to clear others is to wait for who may wait for us.
-        Raises TooManyAttempts unless there is room.
+        Those are the ones with failures: to lock rows of others could deadlock. Raises
+        TooManyAttempts if a limit is reached.
         """
         failed = await self.hold(db, limits.all)
         self.check(limits.counting, failed)

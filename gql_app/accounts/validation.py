@@ -1,4 +1,4 @@
-"""Validation: what is accepted of a customer's fields, and in which form it is kept."""
+"""Validation of a customer's fields, and the normal form in which they are stored."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,41 +25,41 @@ from gql_app.lib.text import (
 from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
-OUR_ROLES: Final = (ADMIN, SUPPORT.name)
-"""The names of the roles that there are without any feature."""
+BUILT_IN_ROLES: Final = (ADMIN, SUPPORT.name)
+"""The names of the roles that exist without any feature."""
 PasswordRule: TypeAlias = Callable[[str, Person], Awaitable[None] | None]
-"""Raises Refused if it doesn't accept a new password, in its normal form, of somebody."""
+"""Raises Refused if it doesn't accept a person's new password, given in its normal form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the operator decides about fields."""
+    """The rules of fields that the operator and features set."""
 
     special_domains: Sequence[str] = ()
-    """Special-use domains whose addresses are taken, with all below them."""
+    """Special-use domains whose addresses are accepted, with their subdomains."""
     service: str = PRODUCT
-    """What the service is called, which no password may hold."""
-    roles: Collection[str] = OUR_ROLES
-    """The names of the roles that there are."""
+    """The name of the service, which no password may contain."""
+    roles: Collection[str] = BUILT_IN_ROLES
+    """The names of all roles."""
     password_rules: Sequence[PasswordRule] = ()
     """The rules of features."""
     breached: BreachedPasswords = NOBODY
-    """The service that knows which passwords were stolen, if one is asked."""
+    """The service that knows breached passwords, if one is set."""
 
     @classmethod
     def of(
         cls,
         settings: Settings,
-        roles: Collection[str] = OUR_ROLES,
+        roles: Collection[str] = BUILT_IN_ROLES,
         password_rules: Sequence[PasswordRule] = (),
         count: Callable[[Lookup], object] = lambda _: None,
     ) -> Self:
-        """Return the rules that are set, with the roles that there are and features' own rules."""
+        """Return the rules by the settings, with all roles and the password rules of features."""
         breached = BreachedPasswords(settings.breached_passwords_url, count=count)
         return cls(settings.special, settings.issuer, roles, password_rules, breached)
 
     def email_address(self, text: str) -> str:
-        """Return an address in its normal form. Raises InvalidLine unless it is taken here."""
+        """Return an address in its normal form. Raises InvalidLine unless it is accepted here."""
         address = email_address(text)
         special = special_use(address, self.special_domains)
         if special is None:
@@ -75,9 +75,9 @@ class Rules:
         return check_password(text, email=email, name=name, service=self.service)
 
     async def accept_password(self, password: str, person: Person, field: str = "password") -> None:
-        """Raise Rejected if a rule of features refuses a new password, or it is known as stolen.
+        """Raise Rejected if a feature's rule refuses a new password, or it is a breached one.
 
-        Our own rules accepted it already. Faults that name no field are about this one.
+        The built-in rules have accepted it already. Faults without a field get this one.
         """
         faults: list[Fault] = []
         for rule in self.password_rules:
@@ -97,7 +97,7 @@ DEFAULT_RULES: Final = Rules()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCustomer:
-    """A customer to be, every field of whom has been checked."""
+    """The fields of a new customer, all of which are checked."""
 
     name: str
     email: str
@@ -111,16 +111,16 @@ class NewCustomer:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is to change about a customer, checked: new values by column, and a password."""
+    """The checked changes of a customer: new values by column, a password and roles."""
 
     values: Mapping[str, str | bool | None]
     password: str | None = None
     roles: frozenset[str] | None = None
-    """All roles to be, if they change; `is_admin` is among the values then."""
+    """All roles after the change, if they change; `is_admin` is among the values then."""
 
     @property
     def access(self) -> bool:
-        """Whether the address, the password, the state or the roles are among it."""
+        """Whether the address, the password, the state or the roles are among the changes."""
         return (
             not _ACCESS.isdisjoint(self.values)
             or self.password is not None
@@ -128,7 +128,7 @@ class Changes:
         )
 
     def roles_after(self, had: frozenset[str]) -> frozenset[str]:
-        """Return the roles of a customer who had some before."""
+        """Return the roles after the changes of a customer who `had` these before."""
         if self.roles is not None:
             return self.roles
         is_admin = self.values.get("is_admin", ADMIN in had)
@@ -136,11 +136,11 @@ class Changes:
 
     @property
     def may_remove_admin(self) -> bool:
-        """Whether an admin may be one no longer after this."""
+        """Whether the changes may demote or deactivate an admin."""
         return False in (self.values.get("is_admin"), self.values.get("is_active"))
 
     def person(self, customer: CustomerRecord) -> Person:
-        """Return who a customer is after this."""
+        """Return the person that a customer is after the changes."""
         name, email = self.values.get("name"), self.values.get("email")
         return Person(str(name or customer.name), str(email or customer.email), customer.id)
 
@@ -148,12 +148,11 @@ class Changes:
 def email_keys(email: str) -> dict[str, str]:
     """Return both keys of an address that is to be stored, by their columns.
 
-    `email_canonical` is the key of its mailbox, `email_key` is what lists sort and search by.
-    Servers of the version before know `email_key` alone, by which they find customers and keep
-    them apart, and may run beside this version during an upgrade. So this one writes both keys
-    and looks up by both, and the address that is stored decides whose it is. Two addresses that
-    differ in `email_canonical` alone, as ss and ß do, can't both be taken until `email_key` is
-    no longer unique, a release later.
+    `email_canonical` is the key of its mailbox, `email_key` the one by which lists sort and search.
+    Servers of the version before, which may run during an upgrade, know `email_key` alone, and
+    find and distinguish customers by it. So this version writes both keys and looks up by both,
+    and the stored address decides. Two addresses that differ in `email_canonical` alone, as ss
+    and ß do, can't both be used until `email_key` is no longer unique, a release later.
     """
     return {"email_key": email_key(email), "email_canonical": canonical_email(email)}
 
@@ -169,7 +168,7 @@ def check_new(  # noqa: PLR0913 — the fields of a customer
     locale: str | None = None,
     rules: Rules = DEFAULT_RULES,
 ) -> NewCustomer:
-    """Return a customer to be, checked. Raises Rejected, with every fault at once."""
+    """Return the checked fields of a new customer. Raises Rejected, with every fault at once."""
     faults: list[Fault] = []
     name = _take(faults, "name", _name, name)
     email = _take(faults, "email", rules.email_address, email)
@@ -191,9 +190,9 @@ def check_changes(
     new: Mapping[str, str | bool | Sequence[str] | None],
     rules: Rules = DEFAULT_RULES,
 ) -> Changes:
-    """Return what is to change about a customer, checked; None clears a phone or a locale alone.
+    """Return the checked changes of a customer; only a phone or a locale may be None, to clear it.
 
-    Of nobody yet, everything changes. Raises Rejected, with every fault at once.
+    Without a customer every value is a change. Raises Rejected, with every fault at once.
     """
     faults: list[Fault] = []
     values: dict[str, str | bool | None] = {}
@@ -223,7 +222,7 @@ def check_changes(
         password = _take(
             faults, "password", partial(rules.password, email=email, name=name), password
         )
-    _agree(faults, values, roles)
+    _derive_is_admin(faults, values, roles)
     _raise(faults)
     return Changes(values, password, roles)
 
@@ -231,7 +230,7 @@ def check_changes(
 def check_new_password(
     text: str, customer: CustomerRecord, rules: Rules, *, field: str = "new_password"
 ) -> str:
-    """Return the normal form of a customer's new password. Raises Rejected, about its field."""
+    """Return the normal form of a customer's new password. Raises Rejected, naming `field`."""
     try:
         return rules.password(text, email=customer.email, name=customer.name)
     except InvalidLine as why:
@@ -240,7 +239,7 @@ def check_new_password(
 
 
 def _take(faults: list[Fault], field: str, rule: Callable[[str], str], text: str) -> str:
-    """Return what a rule makes of a text; what it refuses is added to the faults."""
+    """Return a text as a rule normalises it; if the rule refuses it, a fault is added."""
     try:
         return rule(text)
     except InvalidLine as why:
@@ -249,9 +248,9 @@ def _take(faults: list[Fault], field: str, rule: Callable[[str], str], text: str
 
 
 def _address(customer: CustomerRecord | None, email: str) -> dict[str, str | bool | None]:
-    """Return what changes where an address is asked for: if it is in force, none is pending.
+    """Return the changes for an address; one that is in force already only clears a pending one.
 
-    What is as it was is not to be written over what follows.
+    An unchanged address is not written, so that it can't overwrite a later change.
     """
     if customer is None or email != customer.email:
         return {"email": email, **email_keys(email)}
@@ -259,7 +258,7 @@ def _address(customer: CustomerRecord | None, email: str) -> dict[str, str | boo
 
 
 def _take_if_any(faults: list[Fault], field: str, text: str | None) -> str | None:
-    """Return what the rule of an optional field makes of a text, if there is one."""
+    """Return the text of an optional field as its rule normalises it, None if there is none."""
     return None if text is None else _take(faults, field, _OPTIONAL[field], text)
 
 
@@ -273,7 +272,7 @@ def _locale(text: str) -> str:
 
 
 def _take_roles(faults: list[Fault], names: Sequence[str], rules: Rules) -> frozenset[str]:
-    """Return the roles of these names; those that there are not are added to the faults."""
+    """Return the roles of these names; a fault is added for unknown ones."""
     unknown = sorted({*names} - {*rules.roles})
     if unknown:
         message = f"There is no such role. There are: {', '.join(sorted(rules.roles))}."
@@ -281,10 +280,10 @@ def _take_roles(faults: list[Fault], names: Sequence[str], rules: Rules) -> froz
     return frozenset(names)
 
 
-def _agree(
+def _derive_is_admin(
     faults: list[Fault], values: dict[str, str | bool | None], roles: frozenset[str] | None
 ) -> None:
-    """Add whether somebody is an admin to the values, if their roles change."""
+    """Add `is_admin` to the values if the roles change; a contradiction is added to the faults."""
     is_admin = ADMIN in (roles or ())
     if roles is not None and values.setdefault("is_admin", is_admin) != is_admin:
         faults.append(Fault(UserErrorCode.INVALID, _CONTRADICTION, "roles"))

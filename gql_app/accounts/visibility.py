@@ -1,4 +1,4 @@
-"""Visibility: what of a customer is for whose eyes, in SQL and in Python alike."""
+"""Visibility: which customers and columns a caller may read, in SQL and in Python."""
 
 from typing import Any, Final
 
@@ -13,15 +13,15 @@ PRIVATE: Final = frozenset(
         *("email_verified_at", "pending_email", "locale", "factors_version"),
     }
 )
-"""Columns that are for the customer themself, and for who may read what is private."""
+"""Columns that only the customer themself and callers with READ_PRIVATE may read."""
 MASK: Final[dict[str, Any]] = {n: None for n in CustomerRecord._fields if n in PRIVATE}
-"""What a record has instead for others."""
+"""The values of these columns in a record for other callers."""
 
 
 def visible() -> ColumnElement[bool]:
-    """Return the condition that anybody may see a customer: active ones, and the caller.
+    """Return the condition that every caller may see a customer: one who is active, or the caller.
 
-    Most are, so that no index is to find them: of a bare OR, PostgreSQL would look each side up.
+    Most rows match, so that no index is to serve it, as PostgreSQL would use for a bare OR.
     """
     itself = CustomerRow.id == bindparam("caller_id")
     return or_(CustomerRow.is_active.is_(True), itself).is_(True)
@@ -33,6 +33,6 @@ def column(name: str, rows: FromClause = CustomerRow.__table__) -> ColumnElement
 
 
 def masked(name: str, rows: FromClause = CustomerRow.__table__) -> ColumnElement[Any]:
-    """Return a column, with null for what is private but in the caller's own row."""
+    """Return a column, with null for private ones except in the caller's own row."""
     whole = column(name, rows)
     return case((rows.c.id == bindparam("caller_id"), whole)) if name in PRIVATE else whole

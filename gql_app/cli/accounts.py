@@ -103,7 +103,7 @@ def purge(
 
 def end_sessions() -> None:
     """End every session, so that everybody must sign in again: after a restore or a leak."""
-    count = transact(load_ready(), sessions.end_everybodys)
+    count = transact(load_ready(), sessions.end_every)
     out(f"{count} sessions are ended.")
 
 

@@ -1,4 +1,4 @@
-"""Distribution: which tables a Citus cluster spreads over its machines, and how far it does."""
+"""Distribution: the tables that a Citus cluster distributes, and whether it has done so."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -11,20 +11,20 @@ NONE, INCOMPLETE, COMPLETE = "none", "incomplete", "ok"
 
 
 def tables(branches: Sequence[Branch] = ()) -> Iterator[Table]:
-    """Yield our tables and those of features, each after those that it refers to."""
+    """Yield the core's tables and those of features, each after those that it refers to."""
     yield from Row.metadata.sorted_tables
     for branch in branches:
         yield from (each for each in branch.metadata.sorted_tables if each.name in branch.tables)
 
 
 def key_of(table: Table) -> str | None:
-    """Return the column by which a table is distributed; None if every machine has all of it."""
+    """Return the distribution column of a table; None if every machine has all rows of it."""
     key: str | None = table.info.get(DISTRIBUTED_BY)
     return key
 
 
 def state(names: Collection[str] | None, every: Iterable[Table]) -> str | None:
-    """Return how far tables are distributed, by the names of those that are; None without Citus."""
+    """Return NONE, INCOMPLETE or COMPLETE, given the distributed tables; None without Citus."""
     if names is None:
         return None
     found = {each.name in names for each in every}

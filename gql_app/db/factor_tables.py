@@ -10,7 +10,7 @@ from gql_app.db.tables import DISTRIBUTED_BY, Row
 
 
 class SecondFactorRow(Row):
-    """A second factor in force: an authenticator app, whose codes are good, or a passkey."""
+    """A second factor in force: an authenticator app or a passkey."""
 
     __tablename__ = "second_factors"
 
@@ -23,22 +23,22 @@ class SecondFactorRow(Row):
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
     secret: Mapped[str | None]
-    """That of an app, encrypted by the factor key."""
+    """The secret of an authenticator app, encrypted by the factor key."""
     key_id: Mapped[str | None] = mapped_column(String(40), index=True)
-    """The key that it is encrypted by."""
+    """The id of the key that the secret is encrypted by."""
     last_step: Mapped[int | None] = mapped_column(BigInteger)
     """The time step (RFC 6238) of the last code that was used."""
     credential_id: Mapped[str | None] = mapped_column(unique=True)
-    """That of a passkey, in base64url, as its public key is."""
+    """The id of a passkey, in base64url, as its public key is."""
     public_key: Mapped[str | None]
     sign_count: Mapped[int | None] = mapped_column(BigInteger)
     transports: Mapped[list[str] | None] = mapped_column(JSON)
     undo_digest: Mapped[str | None] = mapped_column(String(64), unique=True)
-    """That of the token which undoes it; null until the letter is sent."""
+    """The digest of the token that undoes it; null until the letter is sent."""
 
 
 class CodeEnrolmentRow(Row):
-    """An authenticator app that is being set up by a session, until its first right code."""
+    """An authenticator app that is being set up in a session, until its first right code."""
 
     __tablename__ = "code_enrolments"
 
@@ -52,7 +52,7 @@ class CodeEnrolmentRow(Row):
 
 
 class RecoveryCodeRow(Row):
-    """A code that is good once in the place of a second factor, by its digest."""
+    """A code that is valid once in place of a second factor, by its digest."""
 
     __tablename__ = "recovery_codes"
 
@@ -64,7 +64,7 @@ class RecoveryCodeRow(Row):
 
 
 class PasskeyUserRow(Row):
-    """What a customer's passkeys call them: a random id, which tells nothing of them."""
+    """The user handle of a customer's passkeys: a random id without personal data."""
 
     __tablename__ = "passkey_users"
 
@@ -84,10 +84,10 @@ class SignInChallengeRow(Row):
         ForeignKey("customers.id", ondelete="CASCADE"), index=True
     )
     methods: Mapped[str]
-    """How the customer proved by then who they are."""
+    """The methods of the first factor's proof."""
     audience: Mapped[str | None]
     issued_on: Mapped[str] = mapped_column(String(64))
-    """A digest of the password, the factors and the state that it is good for."""
+    """A digest of the password, the factors and the state that it is bound to."""
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 

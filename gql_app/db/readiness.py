@@ -1,4 +1,4 @@
-"""Readiness: whether the database is reached, and which migration it is at."""
+"""Readiness: whether the database is reachable, and at which migration it is."""
 
 from collections.abc import Callable, Collection, Sequence
 from functools import cache
@@ -33,32 +33,32 @@ LOST_KEY: Final = Cause(
     is_lasting=True,
 )
 LOG_INTERVAL: Final = 60
-"""Seconds from one line in the log of what the database can't be used for to the next."""
+"""Seconds between log lines about the same reason that the database can't be used."""
 UNPREPARED: Final = f"{PREFIX}DATABASE_PREPARED_STATEMENTS=false, or true if it keeps them."
-"""What to set where a pooler stands between."""
+"""The setting for a database behind a connection pooler."""
 _NEXT_KEY: Final[Query[str | None]] = Query(
     select(func.min(SecondFactorRow.key_id)).where(SecondFactorRow.key_id > bindparam("seen")),
     lambda row: row[0],
 )
-"""The least id of a key after another, which an index finds at once."""
+"""The next id of a key in their order, which an index finds at once."""
 _log: Final = get_logger(__name__)
 
 
 class Condition(NamedTuple):
-    """The state of a database, part by part."""
+    """The state of a database: its connection, migrations and distribution."""
 
     database: str
     """`ok`, or `unreachable`."""
     migrations: str
-    """`ok`; `newer`, which a later version of this program has made; `pending` or `unknown`."""
+    """`ok`, `newer` (made by a later version of this program), `pending` or `unknown`."""
     cause: Cause | None = None
-    """Why it is unreachable or pending, or can't be read, for its operator."""
+    """Why it can't be used, for its operator; None if it can."""
     distribution: str | None = None
     """How far its tables are distributed: `ok`, `incomplete` or `none`; None without Citus."""
 
     @property
     def ready(self) -> bool:
-        """Whether this program can work with it: each version does with what the next one makes."""
+        """Whether this program can use it; each version can use the next version's migrations."""
         return self.migrations in {"ok", "newer"} and self.cause is None
 
 
@@ -71,7 +71,7 @@ def open_database(settings: Settings) -> Database:
 def open_standby(
     settings: Settings, primary: Database, count: Callable[[str], object] = lambda _: None
 ) -> Standby | None:
-    """Open the standby that lists are read from, None if none is set; what it answers is counted.
+    """Open the standby that lists are read from, None if none is set; `count` counts its reads.
 
     It is closed by watching(), within which alone it is read from.
     """
@@ -94,22 +94,22 @@ def _opened(settings: Settings, url: str, *, retries: bool = True) -> Database:
 async def condition(
     database: Database, branches: Sequence[Branch] = (), key_ids: Collection[str] | None = None
 ) -> Condition:
-    """Return the state that a database is in, by our migrations and those of branches.
+    """Return the state of a database, by the core's migrations and those of branches.
 
-    If key ids are given, it can't be used if it has second factors that are under other keys.
-    It is asked by a connection of its own, which tells a hung database from a busy pool.
+    If key ids are given, it can't be used if second factors are encrypted by other keys. It is
+    queried on a separate connection, which distinguishes a hung database from a busy pool.
     """
     try:
         found = await states(database, branches)
-        spread = await distributed_tables(database)
-        is_lost = "pending" not in found and await _lacks_key(database, key_ids)
+        distributed = await distributed_tables(database)
+        is_key_lost = "pending" not in found and await _lacks_key(database, key_ids)
     except (Unavailable, StatementError) as error:
         return Condition("unreachable", "unknown", database.cause_of(error))
-    how_far = distribution.state(spread, distribution.tables(branches))
+    distribution_state = distribution.state(distributed, distribution.tables(branches))
     if "pending" in found:
-        return Condition("ok", "pending", NOT_MIGRATED, how_far)
-    migrations, cause = "newer" if "newer" in found else "ok", LOST_KEY if is_lost else None
-    return Condition("ok", migrations, cause, how_far)
+        return Condition("ok", "pending", NOT_MIGRATED, distribution_state)
+    migrations, cause = "newer" if "newer" in found else "ok", LOST_KEY if is_key_lost else None
+    return Condition("ok", migrations, cause, distribution_state)
 
 
 class NotMigrated(Exception):
@@ -117,14 +117,14 @@ class NotMigrated(Exception):
 
 
 class KeyLost(Exception):
-    """The database has secrets that no key of this process opens."""
+    """The database has secrets that no key of this process decrypts."""
 
 
 class Watch:
-    """Looks at a database, and logs why it can't be used: at once, and then once a minute.
+    """Checks a database, and logs why it can't be used: at once, then every LOG_INTERVAL.
 
-    As long as it is not migrated, or a key is not here, nothing but looks gets to it. A pooler that
-    was found on the way is logged once.
+    While it is not migrated, or a key is missing, it refuses everything but checks. A pooler in
+    front of it is logged once.
     """
 
     def __init__(
@@ -133,16 +133,16 @@ class Watch:
         branches: Sequence[Branch] = (),
         key_ids: Collection[str] | None = None,
     ) -> None:
-        """Take the ids of the keys that open secrets: whether they open all is asked until so."""
+        """Take the ids of the keys that decrypt; until they suffice, each check compares them."""
         self._database: Final = database
         self._branches: Final = branches
         self._key_ids = key_ids
         self._logged: tuple[Cause, float] | None = None
-        """What was logged last, and when."""
-        self._told_pooler = False
+        """The last cause that was logged, and the monotonic time of it in seconds."""
+        self._pooler_logged = False
 
     async def condition(self) -> Condition:
-        """Return the state that the database is in."""
+        """Return the state of the database."""
         found = await condition(self._database, self._branches, self._key_ids)
         if found.ready:
             self._key_ids = None
@@ -159,8 +159,8 @@ class Watch:
             self._logged = (found.cause, now)
             problem, remedy, _ = found.cause
             _log.warning("The database can't be used", problem=problem, remedy=remedy)
-        if self._database.is_pooled and not self._told_pooler:
-            self._told_pooler = True
+        if self._database.is_pooled and not self._pooler_logged:
+            self._pooler_logged = True
             _log.warning(
                 "A pooler stands before PostgreSQL: statements are not prepared any more",
                 remedy=f"Set {UNPREPARED}",
@@ -169,14 +169,14 @@ class Watch:
 
 
 async def states(database: Database, branches: Sequence[Branch]) -> list[str]:
-    """Return how far our migrations are, and those of each branch: ok, newer or pending."""
+    """Return the state of the core's migrations and each branch's: ok, newer or pending."""
     ours = _state(await revision(database), REVISIONS)
     theirs = [_state(await revision(database, b.version_table), b.revisions) for b in branches]
     return [ours, *theirs]
 
 
 async def revision(database: Database, version_table: str = VERSION_TABLE) -> str | None:
-    """Return the migration that a database is at, None if it has seen none. Raises Unavailable."""
+    """Return the migration that a database is at, None if at none. Raises Unavailable."""
     is_migrated, at = _queries(version_table)
     [migrated] = await database.probe(is_migrated)
     rows = await database.probe(at) if migrated else []
@@ -184,7 +184,7 @@ async def revision(database: Database, version_table: str = VERSION_TABLE) -> st
 
 
 async def _lacks_key(database: Database, key_ids: Collection[str] | None) -> bool:
-    """Return whether a second factor is under another key than these. Raises Unavailable."""
+    """Return whether a second factor is encrypted by another key. Raises Unavailable."""
     seen: str | None = ""
     while seen is not None and key_ids is not None:
         [seen] = await database.probe(_NEXT_KEY, seen=seen)
@@ -194,7 +194,7 @@ async def _lacks_key(database: Database, key_ids: Collection[str] | None) -> boo
 
 
 def _state(at: str | None, revisions: Sequence[str]) -> str:
-    """Return how the migration that a database is at stands to those that are known."""
+    """Return the state of migrations, given the one a database is at and all known ones."""
     if revisions and (at is None or at in revisions[:-1]):
         return "pending"
     return "ok" if at in revisions[-1:] or at is None else "newer"
@@ -202,7 +202,7 @@ def _state(at: str | None, revisions: Sequence[str]) -> str:
 
 @cache
 def _queries(version_table: str) -> tuple[Query[bool], Query[str]]:
-    """Return what asks whether a database has seen a migration, and which was the last."""
+    """Return the queries for whether a version table exists, and for its migration."""
     listed = f"SELECT 1 FROM sqlite_master WHERE name = '{version_table}'"  # noqa: S608 — a feature's name has letters and digits only
     exists = EitherDialect(
         literal_column(f"EXISTS ({listed})"),

@@ -25,16 +25,16 @@ REVISIONS: Final = (
     "0011",
     "0012",
 )
-"""Every migration there is, the oldest first."""
+"""Every migration, the oldest first."""
 REVISION: Final = REVISIONS[-1]
-"""The migration that these tables are as of."""
+"""The migration that makes these tables."""
 
 
 DISTRIBUTED_BY: Final = "distributed_by"
-"""The key of a table's info whose value is the column that a cluster distributes it by.
+"""The key of a table's info whose value is its distribution column in a cluster.
 
-That column is in every unique key of the table, in the primary one once it is distributed. Rows of
-one value are on one machine; every machine has all rows of a table without it.
+That column is in every unique key of the table, in the primary key once it is distributed. Rows of
+one value are on one machine; a table without this key is on every machine.
 """
 
 SORTABLE: Final = Text().with_variant(Text(collation="C"), "postgresql")
@@ -42,13 +42,13 @@ SORTABLE: Final = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class Row(DeclarativeBase):
-    """The base of every table; statements are made of tables, and no row is an instance of one."""
+    """The base of every table; statements are built from these classes, which have no instances."""
 
     type_annotation_map: ClassVar = {datetime: Moment, str: Text()}
 
 
 def _searched(column: str) -> Iterator[Index]:
-    """Index a column by what stands anywhere in it, on PostgreSQL."""
+    """Yield the indexes for searching a column by any part of its text, on PostgreSQL."""
     trigrams = Index(
         f"ix_customers_{column}_trgm",
         column,
@@ -76,7 +76,7 @@ class CustomerRow(Row):
     """The address folded for search and order, and for uniqueness in the version before."""
     phone: Mapped[str | None]
     password_hash: Mapped[str]
-    """Empty where there is no password, so that none matches."""
+    """Empty if there is no password, so that none matches."""
     is_admin: Mapped[bool] = mapped_column(default=False)
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
@@ -84,25 +84,25 @@ class CustomerRow(Row):
     email_canonical: Mapped[str | None] = mapped_column(SORTABLE)
     """The key of the mailbox, as lib/text's canonical_email() makes it.
 
-    null where a server of the version before has written the row: it knows no such column.
+    null if a server of the version before has written the row, as it does not know the column.
     """
     email_verified_at: Mapped[datetime | None]
-    """When somebody used a link that was sent to the address; null if nobody did."""
+    """When a link that was sent to the address was used; null if none was."""
     pending_email: Mapped[str | None]
-    """The address to be, once somebody uses the link that was sent to it."""
+    """The new address, in force once the link that was sent to it is used."""
     locale: Mapped[str | None] = mapped_column(String(35))
-    """The language of letters (BCP 47); null is the service's own."""
+    """The language of letters (BCP 47); null for that of the service."""
     pending_since: Mapped[datetime | None]
     password_changed_at: Mapped[datetime | None]
     invited_at: Mapped[datetime | None]
-    """When they were invited, until they have answered."""
+    """When they were invited; null once they have answered."""
     factors_version: Mapped[UUID | None]
-    """Another one whenever their second factors change; null while there is none."""
+    """A new value whenever their second factors change; null while there is none."""
 
     __table_args__ = (
-        # The columns that a filter compares stand in each order's index, so that walking in search
-        # of what matches reads nothing else. The longest names and addresses take 2,000 bytes of
-        # the 2,704 that PostgreSQL has for a row of theirs.
+        # Each order's index has the columns that filters compare, so that a scan for matches
+        # reads the index alone. The longest names and addresses take 2,000 bytes of the 2,704 that
+        # PostgreSQL allows for an index row.
         Index(
             "ix_customers_created_at",
             *("created_at", "id", "name_key", "email_key", "is_admin", "is_active"),
@@ -140,7 +140,7 @@ class CustomerRow(Row):
 
 
 class CustomerRoleRow(Row):
-    """A role that a customer has, besides that of an admin, which is a column of theirs."""
+    """A role of a customer; that of an admin is a column of customers instead."""
 
     __tablename__ = "customer_roles"
 
@@ -151,7 +151,7 @@ class CustomerRoleRow(Row):
 
 
 class SessionRow(Row):
-    """A sign-in, which lives until it ends or expires."""
+    """A session, which is live until it is ended or expires."""
 
     __tablename__ = "sessions"
 
@@ -166,11 +166,11 @@ class SessionRow(Row):
     audience: Mapped[str | None]
     """The service that its access tokens are for, if not this API."""
     wrote_at: Mapped[datetime | None]
-    """When it wrote last, where lists may be read from a standby; opening it was a write, too."""
+    """Its last write, recorded if lists are read from a standby; opening it was a write, too."""
     authenticated_at: Mapped[datetime | None]
-    """When its customer proved last who they are; null if that was when it was opened."""
+    """The customer's last proof of identity; null if that was when it was opened."""
     methods: Mapped[str | None]
-    """How they did, as accounts/proofs.py has it; null where the version before opened it."""
+    """The methods of that proof (accounts/proofs.py); null if the version before opened it."""
 
     __table_args__ = (
         Index("ix_sessions_customer_id", "customer_id", "created_at"),
@@ -180,7 +180,7 @@ class SessionRow(Row):
 
 
 class RefreshTokenRow(Row):
-    """A refresh token by its digest; once spent, it is the evidence of a reuse."""
+    """A refresh token by its digest; once spent, it is kept to detect a reuse."""
 
     __tablename__ = "refresh_tokens"
 
@@ -189,7 +189,7 @@ class RefreshTokenRow(Row):
         ForeignKey("sessions.id", ondelete="CASCADE"), index=True
     )
     salt: Mapped[str] = mapped_column(String(64))
-    """The random part of its successor, which is made of this and the token itself."""
+    """The random part of its successor, which is derived from this, the token and a secret."""
     expires_at: Mapped[datetime]
     spent_at: Mapped[datetime | None]
 
@@ -207,13 +207,13 @@ class PasswordResetRow(Row):
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     expires_at: Mapped[datetime]
     issued_on: Mapped[str | None] = mapped_column(String(64))
-    """A digest of the address, the password and the state that it is good for; None is void."""
+    """A digest of the address, the password and the state that it is bound to; None is void."""
 
 
 class LinkRow(Row):
     """The one link of a kind that a customer may use, by its token's digest.
 
-    Those that reset a password are in a table of their own, where the version before looks.
+    Links that reset a password are in their own table, in which the version before finds them.
     """
 
     __tablename__ = "links"
@@ -225,11 +225,11 @@ class LinkRow(Row):
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     expires_at: Mapped[datetime]
     issued_on: Mapped[str] = mapped_column(String(64))
-    """A digest of what of the customer it is good for."""
+    """A digest of the state of the customer that it is bound to."""
 
 
 class RegistrationRow(Row):
-    """Somebody who asked to be registered and has yet to prove the address; it may be another's."""
+    """A registration that waits for proof of its address, which may be another person's."""
 
     __tablename__ = "registrations"
 
@@ -241,15 +241,15 @@ class RegistrationRow(Row):
     password_hash: Mapped[str]
     locale: Mapped[str | None] = mapped_column(String(35))
     data: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    """What was given of features' fields, by the features' names."""
+    """The values of features' fields, by the features' names."""
     digest: Mapped[str | None] = mapped_column(String(64), unique=True)
-    """That of its link's token; null until the letter is sent."""
+    """The digest of its link's token; null until the letter is sent."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class FormerEmailRow(Row):
-    """An address that a customer had and had proven, held for them until the change is settled."""
+    """A proven address that a customer had before, held for them while they may undo the change."""
 
     __tablename__ = "former_emails"
 
@@ -259,14 +259,14 @@ class FormerEmailRow(Row):
     )
     email: Mapped[str]
     changed_since: Mapped[datetime]
-    """When the change was asked for: what was added since goes if it is undone."""
+    """When the change was requested: what was added since is removed if it is undone."""
     digest: Mapped[str | None] = mapped_column(String(64), unique=True)
-    """That of the token which undoes the change; null until the letter is sent."""
+    """The digest of the token that undoes the change; null until the letter is sent."""
     held_until: Mapped[datetime] = mapped_column(index=True)
 
 
 class LetterRow(Row):
-    """A letter that has yet to be sent; it goes when it is sent."""
+    """A queued letter; it is deleted once it is sent."""
 
     __tablename__ = "letters"
 
@@ -276,15 +276,15 @@ class LetterRow(Row):
         ForeignKey("customers.id", ondelete="SET NULL"), index=True
     )
     recipient: Mapped[str | None]
-    """The address that it goes to, if not to the customer's of the day."""
+    """The address that it is sent to, if not the customer's at that time."""
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(index=True)
     data: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    """What a feature's letter is written with."""
+    """The values that the letter is written with."""
 
 
 class ThrottleRow(Row):
-    """When somebody failed lately; who it was is a keyed hash."""
+    """The times of a subject's recent attempts; the subject is a keyed hash."""
 
     __tablename__ = "throttles"
 
@@ -296,10 +296,10 @@ class ThrottleRow(Row):
 
 
 class KnownClientRow(Row):
-    """From where a session of a customer was opened or refreshed lately.
+    """A client from which a session of a customer was opened or refreshed recently.
 
-    It refers to nobody: whoever refreshes would hold the customer while another who signs in
-    holds the sessions.
+    It has no foreign key: a refresh would lock the customer's row, and could deadlock with a
+    sign-in that locks the sessions.
     """
 
     __tablename__ = "known_clients"
@@ -313,7 +313,7 @@ class KnownClientRow(Row):
 
 
 class AuditRow(Row):
-    """An event of the audit; it stays when its customers are gone, so it refers to nobody."""
+    """An event of the audit; it outlives its customers, so it has no foreign keys."""
 
     __tablename__ = "audit_events"
 
@@ -336,7 +336,7 @@ class AuditRow(Row):
 
 
 class DeletedActorRow(Row):
-    """A customer who is gone, while the audit knows where from they changed others."""
+    """A deleted customer, while the audit still has the origins of their changes to others."""
 
     __tablename__ = "deleted_actors"
 

@@ -131,7 +131,7 @@ async def undoable(db: Reader, token: str) -> UUID | None:
     row = await db.fetch_one(_UNDOABLE, digest=tokens.digest(tokens.UNDO_FACTOR, token))
     if row is None:
         return None
-    if row.created_at + second_factors.UNDOABLE_FOR <= clock.now():
+    if row.created_at + second_factors.UNDO_PERIOD <= clock.now():
         raise Rejected(links.OLD)
     owner: UUID = row.customer_id
     return owner

@@ -120,7 +120,7 @@ async def _prove(db: Transaction, customer: CustomerRecord, origin: Origin) -> C
 
 async def _shut(db: Transaction, customer: CustomerRecord, origin: Origin) -> None:
     """Take from an account all that it could be signed in to with, and free its address."""
-    email = addresses.nobodys(customer.id)
+    email = addresses.placeholder(customer.id)
     new = {"email": email, **email_keys(email), "password_hash": "", "invited_at": None}
     await customers.write(db, customer.id, new)
     await letters.void_links(db, customer.id)

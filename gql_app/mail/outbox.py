@@ -132,7 +132,7 @@ class Outbox:
             is_link = kind in TERMS and not (kind == Kind.INVITATION and _has_password(customer))
             is_good = (is_link or kind in self.features) and customer and customer.is_active
             recipient = customer.email if is_good and customer else None
-        if recipient is None or addresses.is_nobodys(recipient):
+        if recipient is None or addresses.is_placeholder(recipient):
             return None
         limit = self.throttle.of_letters(kind, recipient, a_day=self.letters_per_day)
         data = row.data or {}
@@ -276,7 +276,7 @@ UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
     Kind.INVITATION: ("days", TERMS[LinkKind.INVITATION].lifetime),
     Kind.SIGN_IN: ("minutes", TERMS[LinkKind.SIGN_IN].lifetime),
     Kind.ENROLMENT: ("minutes", TERMS[LinkKind.ENROLMENT].lifetime),
-    Kind.EMAIL_CHANGED: ("days", addresses.HELD_FOR),
-    Kind.SECOND_FACTOR_ADDED: ("days", second_factors.UNDOABLE_FOR),
+    Kind.EMAIL_CHANGED: ("days", addresses.HOLD_PERIOD),
+    Kind.SECOND_FACTOR_ADDED: ("days", second_factors.UNDO_PERIOD),
 }
 """The units in which letters say how long their links are good."""

@@ -109,7 +109,7 @@ class AdministrationMutation:
             targets=(customer_id,),
             changes_access=changes.access,
             grants=role_text(changes.roles_after(frozenset())),
-            unseats=changes.may_remove_admin,
+            may_remove_admin=changes.may_remove_admin,
             recent=True,
         )
         customer = await context.write_as(
@@ -138,7 +138,7 @@ class AdministrationMutation:
             as_admin=True,
             targets=(customer_id,),
             changes_access=True,
-            unseats=True,
+            may_remove_admin=True,
             recent=True,
         )
         await info.context.write_as(authority, customers.delete, customer_id, origin=origin)

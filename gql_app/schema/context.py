@@ -193,7 +193,7 @@ class Context:
         identity, asked = self.presented, self._signed_in is not None or self._lock.locked()
         caller = None
         if isinstance(identity, Identity) and not asked and self.resources.standby is None:
-            caller = self.resources.caller_cache.bearer(identity)
+            caller = self.resources.caller_cache.last_caller(identity)
         if caller:
             reader = ProvingReader(self.db, caller)
             with suppress(Unproven, Refusal, InvalidArgument):
@@ -248,7 +248,7 @@ class Context:
                 self._signed_in = self._signed_in or await self._authenticate(identity)
         if isinstance(self._signed_in, TokenRevoked):
             raise self._signed_in
-        if not enrols and self.resources.proofs.holds(self._signed_in.customer):
+        if not enrols and self.resources.proofs.must_enrol(self._signed_in.customer):
             raise EnrolmentRequired
         return self._signed_in
 
@@ -289,7 +289,7 @@ class Context:
         if me is None:
             return TokenRevoked()
         self.caller_id = me.customer.id
-        if not self.resources.proofs.holds(me.customer):
+        if not self.resources.proofs.must_enrol(me.customer):
             self.resources.caller_cache.remember(me.caller(self.roles))
         if not callers.used_lately(me.session):
             with suppress(Unavailable):  # a read does not fail because of this write

@@ -208,7 +208,7 @@ class CustomerQuery:
         if customer_id is None:
             return None
         caller = await info.context.caller()
-        row = await customers.seen(info.context.db, customer_id, by=caller)
+        row = await customers.visible_by_id(info.context.db, customer_id, by=caller)
         return Customer.seen_by(caller, row) if row else None
 
     @strawberry.field(extensions=[authenticated(by_token=True)])

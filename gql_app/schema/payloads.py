@@ -10,7 +10,7 @@ from graphql.pyutils import snake_to_camel
 from strawberry.permission import PermissionExtension
 
 from gql_app.accounts.audit import Action
-from gql_app.accounts.throttling import REFUSED_AS
+from gql_app.accounts.throttling import REFUSAL_ACTIONS
 from gql_app.errors import Rejected, TooManyAttempts, UndeclaredCode, UserErrorCode
 from gql_app.schema.context import Context, Info
 
@@ -63,7 +63,7 @@ class Payload:
         if isinstance(why, TooManyAttempts):
             retry_after = why.retry_after
             context.resources.metrics.throttled(why.limit)
-            if action := REFUSED_AS.get(why.limit):
+            if action := REFUSAL_ACTIONS.get(why.limit):
                 proof = action is Action.PROOF_THROTTLED
                 context.note_guess(action, context.caller_id if proof else None)
         return cls(

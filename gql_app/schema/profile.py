@@ -94,7 +94,7 @@ class ProfileMutation:
         """Delete the caller."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.caller_origin()
-        authority = Authority(me, unseats=True)
+        authority = Authority(me, may_remove_admin=True)
         authority = await _prove(context, authority, or_null(password), field="password")
         try:
             await context.write_as(authority, customers.delete, me.customer.id, origin=origin)

@@ -1,1 +1,1 @@
-"""Keys, tokens, passwords and ids: pure, with no database and no HTTP."""
+"""Keys, tokens, passwords and ids: without a database or HTTP."""

@@ -1,4 +1,4 @@
-"""The keys of a deployment: where those that sign are, and what secrets are encrypted by."""
+"""The keys of a deployment: the store of signing keys, and the keys that encrypt secrets."""
 
 from pathlib import Path
 
@@ -10,29 +10,29 @@ from gql_app.settings import SECRET_REQUIRED, Settings
 
 
 def key_store(settings: Settings, signer: Signer | None = None) -> KeyStore:
-    """Return the store of the keys, a signer's among them, if there is one.
+    """Return the store of the keys, with that of a signer if there is one.
 
-    The secret is the one that is set, or beside the SQLite file. Raises CannotStart.
+    The secret is the one that is set, or that beside the SQLite file. Raises CannotStart.
     """
-    elsewhere = [signer_key(signer)] if signer else []
+    signer_keys = [signer_key(signer)] if signer else []
     secret, origin = settings.secret_bytes, SECRET_KEY
     if secret is None:
         if not settings.on_sqlite:
             raise CannotStart([SECRET_REQUIRED])
-        kept = kept_beside(settings.sqlite_file)
-        secret, origin = stored_secret(kept), str(kept)
+        path = kept_beside(settings.sqlite_file)
+        secret, origin = stored_secret(path), str(path)
         if len(secret) < MIN_SECRET_BYTES:
             raise CannotStart(
-                [f"{kept}: holds no secret key; delete it, and a new one is made at the next start"]
+                [f"{path}: holds no secret key; delete it, and a new one is made at the next start"]
             )
-    return KeyStore(secret, origin, settings.fallback_bytes, settings.keys_dir, elsewhere)
+    return KeyStore(secret, origin, settings.fallback_bytes, settings.keys_dir, signer_keys)
 
 
 def factor_encryption(settings: Settings, store: KeyStore) -> Encryption:
-    """Return what encrypts the secrets of second factors: the factor key, if one is set.
+    """Return the encryption of the secrets of second factors, by the factor key if one is set.
 
-    Otherwise it is derived from the secret that signs. Whatever else may be in use still decrypts:
-    the other factor key, and what is derived of either secret.
+    Otherwise the key is derived from the secret key. All others that may be in use still decrypt:
+    the fallback factor key, and those derived from the secret key and its fallback.
     """
     key, fallback = settings.factor_keys
     ours, *others = store.derived("second factors")
@@ -41,5 +41,5 @@ def factor_encryption(settings: Settings, store: KeyStore) -> Encryption:
 
 
 def kept_beside(file: Path) -> Path:
-    """Return where the secret key of an SQLite file is kept if none is set."""
+    """Return the path at which the secret key of an SQLite file is stored if none is set."""
     return file.with_name(f"{file.name}.key")

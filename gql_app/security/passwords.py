@@ -28,16 +28,16 @@ _Answer = TypeVar("_Answer")
 NO_PASSWORD: Final = ""
 """The hash of an account without a password: to verify it takes as long, and never matches."""
 RETRY_AFTER: Final = 1
-"""Seconds after which the queue is shorter."""
+"""Seconds after which a request that found the queue full may be tried again."""
 NICENESS: Final = 10
 """The niceness (sched(7)) of the threads that hash, above that of the process."""
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
 def _dummy_hash() -> str:
-    """Return a random hash of today's form, for verifying where there is none (OWASP).
+    """Return a random text in the form of a hash, to verify against where there is none (OWASP).
 
-    It is not made by hashing, which takes as much memory as a sign-in.
+    It is not made by hashing, which would take as much memory as a sign-in.
     """
     salt, digest = (
         b64encode(secrets.token_bytes(size)).rstrip(b"=").decode()
@@ -48,9 +48,9 @@ def _dummy_hash() -> str:
 
 
 def _lower_priority() -> None:
-    """Lower the priority of a thread, so that the event loop goes first.
+    """Lower the priority of this thread below that of the event loop.
 
-    Nothing else changes where the system doesn't allow it, or a priority is of the whole process.
+    Nothing happens where the system forbids it, or where priorities are those of whole processes.
     """
     if sys.platform != "linux":
         return
@@ -63,24 +63,24 @@ class Passwords:
     """Argon2id (RFC 9106) in a bounded pool of threads.
 
     At most `threads` run at once, 19 MiB each, and at most `queue` wait, within the shares of
-    FairQueue. The rest is refused, so that a flood of sign-ins leaves others their answers.
+    FairQueue. The rest is refused, so that a flood of sign-ins does not starve other requests.
     """
 
     def __init__(self, *, threads: int, queue: int) -> None:
         self._dummy = _dummy_hash()
-        # Only on Linux does a thread have a priority of its own.
+        # Only Linux has a priority for each thread.
         first = _lower_priority if sys.platform == "linux" else None
         self._pool = ThreadPoolExecutor(threads, "password", initializer=first)
         self._queue = FairQueue(places=threads, waiting=queue)
 
     @property
     def full(self) -> bool:
-        """Whether the next password is turned away."""
+        """Whether the queue is full, so that the next password is refused."""
         return self._queue.full
 
     @property
     def use(self) -> dict[str, int]:
-        """The number of passwords that are hashed now, and that wait."""
+        """The number of passwords that are being hashed, and that wait."""
         return {"running": self._queue.taken, "waiting": self._queue.waiting}
 
     async def hash(self, password: str, party: Party) -> str:
@@ -91,25 +91,25 @@ class Passwords:
     async def verify(self, typed: str, hashed: str | None, party: Party) -> bool:
         """Return whether a password as it was typed matches a hash; False where there is none.
 
-        It takes as long where there is no hash, or where the text can't be a password. Only a hash
-        of another system takes its own time. Raise TooManyAttempts.
+        It takes as long without a hash, or if the text can't be a password. Only the hash of
+        another system takes a different time. Raise TooManyAttempts.
         """
         matches = await self._run(partial(self._matches, typed, hashed or self._dummy), party)
         return matches and hashed is not None
 
     def outdated(self, hashed: str) -> bool:
-        """Return whether a hash was made with other parameters than today's, or elsewhere."""
+        """Return whether a hash was made with other parameters than now, or by another system."""
         try:
             return _HASHER.check_needs_rehash(hashed)
         except InvalidHashError:
             return True
 
     def close(self) -> None:
-        """Close the pool. What still waits is cancelled."""
+        """Close the pool; passwords that wait are cancelled."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _matches(self, typed: str, hashed: str) -> bool:
-        """Return whether they match; another system may have hashed the text as it was typed."""
+        """Return whether they match, for another system's hash also without normalisation."""
         try:
             password = normalise_password(typed)
         except (TextTooLong, TooManyMarks):

@@ -1,7 +1,7 @@
-"""Tokens: access tokens, their cache, and the opaque ones that are good for one use.
+"""Tokens: access tokens, and the opaque tokens that are valid for one use.
 
 The access token is a JWT (RFC 7519) of the profile for access tokens (RFC 9068). A link's token is
-256 random bits, a refresh token the id of its session and 128 random bits, which nobody guesses
+256 random bits, a refresh token the id of its session and 128 random bits, which can't be guessed
 (RFC 6749 section 10.10). The database holds the digest of either.
 """
 
@@ -32,14 +32,14 @@ from gql_app.lib.keyring import (
 )
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
-LONGEST_LIFE: Final = 24 * 3600
-"""Seconds from `iat` to `exp` that are allowed, or those of the settings if they are more.
+MAX_LIFETIME: Final = 24 * 3600
+"""The most seconds from `iat` to `exp`, unless the settings allow more.
 
 Tokens that were issued before the setting was lowered, or by another service that has the secret,
-need not fit it to the second. A token whose `exp` is before its `iat` has expired, or is about to.
+may exceed the setting. A token whose `exp` is before its `iat` has expired, or is about to.
 """
 CLOCK_LEEWAY: Final = 60
-"""Seconds that another machine's clock may be ahead; none for `exp`."""
+"""Seconds that another machine's clock may be ahead; it does not apply to `exp`."""
 REFRESH: Final = "gar_"
 """The prefix of a refresh token, by which scanners recognise a leaked one."""
 RESET: Final = "gap_"
@@ -60,20 +60,20 @@ CHALLENGE: Final = "gac_"
 """The prefix of the token of a sign-in that waits for its second factor."""
 SECRET_BYTES: Final = 32
 REFRESH_SECRET_BYTES: Final = 16
-"""Of a refresh token that names its session, whose id takes as many."""
+"""Random bytes of a refresh token that names its session, whose id takes as many."""
 OUR_CLAIMS: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "roles"})
 """The claims of every token (RFC 9068 section 2.2)."""
 RESERVED_CLAIMS: Final = OUR_CLAIMS | {
     *("typ", "alg", "kid", "crit"),
     *("act", "acr", "amr", "auth_time", "azp", "client_id", "cnf", "nonce"),
 }
-"""The names that no feature's claim may have: ours, of headers, and what tells of a sign-in."""
+"""The names that no feature's claim may have: ours, headers, and claims about a sign-in."""
 _SHAPE: Final = re.compile(r"[\w-]{43}", re.ASCII)
 _NAMES_SESSION: Final = 0b01000000
-"""The two bits that 43 letters have beyond 32 bytes, where those are a session's id and a secret.
+"""The two bits that 43 letters have beyond 32 bytes, if these are a session's id and a secret.
 
-Such a token has the form of those before, where both bits are 0: servers of the version before take
-it as well.
+In earlier tokens, which name no session, both bits are 0. The form is the same, so that servers of
+the version before accept either.
 """
 _SPARE_BITS: Final = 0b11000000
 _TYPE: Final = "at+jwt"
@@ -92,7 +92,7 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose session a request is of, whatever credentials said so."""
+    """The customer and session of a request, by any kind of credentials."""
 
     customer_id: UUID
     session_id: UUID
@@ -108,7 +108,7 @@ class Claims(Identity):
 
 
 class Keys(Protocol):
-    """The keys that verify, such as those of a KeyRing."""
+    """The keys that verify signatures, such as those of a KeyRing."""
 
     def find(self, key_id: str) -> Key | None:
         """Return the key that a token's header names, None if there is none."""
@@ -123,10 +123,10 @@ def encode_token(
     not_after: datetime,
     hints: Mapping[str, object] | None = None,
 ) -> tuple[str, Claims]:
-    """Return a token that the ring signs, and its claims; it can't outlive its session.
+    """Return a token that the ring signs, and its claims; it expires by `not_after` at the latest.
 
-    The hints are further claims, for other services; nothing here goes by them. Raise KeysGone if
-    the key that signs was removed, and no other can.
+    `hints` are further claims, for other services; this API ignores them. Raise KeysGone if the
+    signing key was removed, and no other can sign.
     """
     key = ring.signing
     if ring.find(key.id) is None:
@@ -146,7 +146,7 @@ async def issue_token(
     not_after: datetime,
     hints: Mapping[str, object],
 ) -> tuple[str, Claims]:
-    """Return a token that the signer signs, or the ring if there is none, as encode_token does.
+    """Return a token signed by the signer, or by the ring if there is none, as encode_token does.
 
     Raise KeysGone or DependencyFailed.
     """
@@ -172,9 +172,9 @@ def read_token(
 ) -> tuple[Claims, Mapping[str, object]]:
     """Return the claims of a genuine token, and its whole payload; expiry is checked last.
 
-    It is for the issuer's audience, or one of the others if they are given. Raise TokenMalformed,
-    TokenInvalid or TokenExpired. The checks are those of RFC 7519 section 7.2, RFC 8725 section 3
-    and RFC 9068 section 4.
+    Its audience is the issuer's, or one of `audiences`. Raise TokenMalformed, TokenInvalid or
+    TokenExpired. The checks are those of RFC 7519 section 7.2, RFC 8725 section 3 and RFC 9068
+    section 4.
     """
     try:
         token = parse_compact(text, max_bytes=MAX_TOKEN_BYTES)
@@ -245,7 +245,7 @@ def _checked(
         or session_id is None
         or issued_at > soon
         or not_before > soon
-        or expires_at - issued_at > max(issuer.ttl, LONGEST_LIFE)
+        or expires_at - issued_at > max(issuer.ttl, MAX_LIFETIME)
     ):
         raise TokenInvalid
     return Claims(
@@ -272,13 +272,13 @@ def _id(claim: object) -> UUID | None:
 
 def new_refresh_token(session_id: UUID) -> str:
     """Return the first refresh token of a session, which names it."""
-    return _spell_refresh(session_id, secrets.token_bytes(REFRESH_SECRET_BYTES))
+    return _encode_refresh(session_id, secrets.token_bytes(REFRESH_SECRET_BYTES))
 
 
 def session_of(token: str) -> UUID | None:
-    """Return the session that a refresh token names; None if it was issued before they did so.
+    """Return the session that a refresh token names; None if it is of a version before they did.
 
-    It proves nothing: whose a token is, its digest says.
+    The name proves nothing: a token is looked up by its digest.
     """
     if digest(REFRESH, token) is None:
         return None
@@ -289,7 +289,7 @@ def session_of(token: str) -> UUID | None:
 
 def new_challenge() -> str:
     """Return the token of a sign-in that waits for its second factor."""
-    return _spell(CHALLENGE, secrets.token_bytes(SECRET_BYTES))
+    return _encode(CHALLENGE, secrets.token_bytes(SECRET_BYTES))
 
 
 def new_salt() -> str:
@@ -300,33 +300,33 @@ def new_salt() -> str:
 def succeeding(pepper: bytes, token: str, salt: str) -> str:
     """Return the one successor of a refresh token.
 
-    Requests that race with one token get the same successor, so that the family can't fork. It
-    takes the token, its salt from the database and the pepper to derive it. It names the session if
-    the token does: what succeeds one of the version before is what that version makes of it.
+    Concurrent requests with one token get the same successor, so that its family can't fork. It is
+    derived from the token, its salt in the database and the pepper. It names the session if the
+    token does: the successor of an older token is the one that the version before derives.
     """
     made = hmac.digest(pepper, bytes.fromhex(salt) + token.encode(), "sha256")
     session_id = session_of(token)
     if session_id is None:
-        return _spell(REFRESH, made)
-    return _spell_refresh(session_id, made[:REFRESH_SECRET_BYTES])
+        return _encode(REFRESH, made)
+    return _encode_refresh(session_id, made[:REFRESH_SECRET_BYTES])
 
 
 def link_token(prefix: str, pepper: bytes, letter_id: UUID) -> str:
-    """Return the token of one letter's link, the same each time the letter is tried."""
-    return _spell(prefix, hmac.digest(pepper, letter_id.bytes, "sha256"))
+    """Return the token of a letter's link, the same at each attempt to send the letter."""
+    return _encode(prefix, hmac.digest(pepper, letter_id.bytes, "sha256"))
 
 
 def digest(prefix: str, token: str) -> str | None:
-    """Return a token's digest (SHA-256), None if it has not the form of this kind."""
+    """Return a token's digest (SHA-256), None if it does not have the form of this kind."""
     if not token.startswith(prefix) or not _SHAPE.fullmatch(token.removeprefix(prefix)):
         return None
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _spell_refresh(session_id: UUID, secret: bytes) -> str:
+def _encode_refresh(session_id: UUID, secret: bytes) -> str:
     raw = session_id.bytes + secret + bytes([_NAMES_SESSION])
-    return _spell(REFRESH, raw)[:-1]
+    return _encode(REFRESH, raw)[:-1]
 
 
-def _spell(prefix: str, raw: bytes) -> str:
+def _encode(prefix: str, raw: bytes) -> str:
     return prefix + urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -22,7 +22,7 @@ from gql_app.errors import (
     Unauthenticated,
 )
 from gql_app.lib.faults import Unavailable
-from gql_app.security.tokens import LONGEST_LIFE, OUR_CLAIMS, Claims, Issuer, read_token
+from gql_app.security.tokens import MAX_LIFETIME, OUR_CLAIMS, Claims, Issuer, read_token
 from gql_app.verify.server import (
     NoPublishedKeys,
     PublishedKeys,
@@ -87,7 +87,7 @@ class TokenVerifier:
         liveness: float | None = None,
         fail_open: bool = False,
         timeout: float = 5.0,
-        longest_life: int = LONGEST_LIFE,
+        longest_life: int = MAX_LIFETIME,
     ) -> None:
         """Take the server's address, its GQL_APP_ISSUER, and this service's audience.
 

@@ -49,7 +49,7 @@ async def _introspection(resources: Resources, token: str) -> dict[str, object]:
     issuer, audiences = resources.issuer, resources.audiences
     claims, payload = read_token(resources.keys.get(), issuer, token, audiences)
     me = await callers.signed_in(resources.database, claims)
-    if me is None or resources.proofs.holds(me.customer):
+    if me is None or resources.proofs.must_enrol(me.customer):
         return {"active": False}
     names = ("iss", "aud", "sub", "sid", "iat", "exp", "jti")
     return {"active": True, "token_type": "Bearer", **{name: payload[name] for name in names}}

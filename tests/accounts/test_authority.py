@@ -157,16 +157,16 @@ async def test_session_of_another_is_no_authority(database: Database) -> None:
     assert type(await held(database, mixed)) is TokenRevoked
 
 
-@pytest.mark.parametrize("unseats", [False, True])
+@pytest.mark.parametrize("removes", [False, True])
 async def test_admins_who_change_each_other_wait_in_one_line(
-    database: Database, *, unseats: bool
+    database: Database, *, removes: bool
 ) -> None:
     one, two = [await signed_in(database, name, is_admin=True) for name in ("Grace", "Alan")]
     done: list[UUID] = []
 
     async def work(me: SignedIn, target: SignedIn) -> None:
         async with database.transaction() as db:  # one try: a deadlock would show
-            authority = Authority(me, targets=(target.customer.id,), unseats=unseats)
+            authority = Authority(me, targets=(target.customer.id,), may_remove_admin=removes)
             await hold(db, authority, ROLES, ProofPolicy())
             await asyncio.sleep(0)
             for each in (me, target):

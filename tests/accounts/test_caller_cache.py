@@ -174,9 +174,9 @@ def test_who_was_heard_of_last_is_remembered() -> None:
     first, second, third = (caller_of(new_id()) for _ in range(3))
     for each in (first, second):
         cache.remember(each)
-    assert cache.bearer(claims(first)) == first
+    assert cache.last_caller(claims(first)) == first
     cache.remember(third)
-    assert [cache.bearer(claims(each)) for each in (first, second, third)] == [
+    assert [cache.last_caller(claims(each)) for each in (first, second, third)] == [
         first,
         None,
         third,
@@ -187,10 +187,10 @@ def test_what_is_known_of_somebody_is_what_was_judged_last() -> None:
     cache, caller = CallerCache(), caller_of(new_id())
     cache.remember(caller)
     cache.remember(caller._replace(roles="admin"))
-    assert cache.bearer(claims(caller)) == caller._replace(roles="admin")
+    assert cache.last_caller(claims(caller)) == caller._replace(roles="admin")
 
 
 def test_a_session_is_nobodys_but_its_customers() -> None:
     cache, caller = CallerCache(), caller_of(new_id())
     cache.remember(caller)
-    assert cache.bearer(claims(caller._replace(customer_id=new_id()))) is None
+    assert cache.last_caller(claims(caller._replace(customer_id=new_id()))) is None

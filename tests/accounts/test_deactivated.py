@@ -67,9 +67,9 @@ async def test_by_id_they_are_nobody_but_to_admins_and_themselves(
         (False, gone, True),
     ):
         by = caller_of(caller.id, "admin" if reads_private else "")
-        found = await customers.seen(database, gone.id, by=by)
+        found = await customers.visible_by_id(database, gone.id, by=by)
         assert (found is not None) == seen
-    assert await customers.seen(database, active.id, by=caller_of(gone.id))
+    assert await customers.visible_by_id(database, active.id, by=caller_of(gone.id))
 
 
 async def test_rare_matches_are_found_among_many_of_them(

@@ -176,7 +176,7 @@ async def test_old_address_gets_a_link_to_undo_a_change_only_if_it_is_held(
         "customer_id": ada.id,
         "email": former,
         "changed_since": NOON,
-        "held_until": NOON + addresses.HELD_FOR,
+        "held_until": NOON + addresses.HOLD_PERIOD,
     }
     async with noon.transaction() as db:
         await add_all(db, FormerEmailRow, [row])

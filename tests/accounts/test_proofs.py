@@ -91,7 +91,7 @@ def test_session_of_the_version_before_was_proven_when_it_was_opened(set_clock: 
 
 
 @pytest.mark.parametrize(
-    ("second_factor", "roles", "holds"),
+    ("second_factor", "roles", "enrols"),
     [
         ("off", "admin", False),
         ("admins", "admin support", True),
@@ -100,13 +100,13 @@ def test_session_of_the_version_before_was_proven_when_it_was_opened(set_clock: 
     ],
 )
 def test_who_must_have_a_factor_is_held_without_one_and_needs_no_newer_proof(
-    set_clock: SetClock, second_factor: SecondFactorPolicy, roles: str, *, holds: bool
+    set_clock: SetClock, second_factor: SecondFactorPolicy, roles: str, *, enrols: bool
 ) -> None:
     set_clock(NOON + timedelta(days=1))
     policy = ProofPolicy(second_factor)
-    assert policy.holds(ADA._replace(roles=roles)) == holds
-    assert policy.is_recent(ADA._replace(roles=roles), session("pwd")) == holds
-    assert not policy.holds(WITH_FACTOR._replace(roles=roles))
+    assert policy.must_enrol(ADA._replace(roles=roles)) == enrols
+    assert policy.is_recent(ADA._replace(roles=roles), session("pwd")) == enrols
+    assert not policy.must_enrol(WITH_FACTOR._replace(roles=roles))
 
 
 def test_who_has_nothing_that_is_judged_signs_in_anew() -> None:

@@ -65,8 +65,8 @@ async def test_private_columns_of_others_are_for_admins(
     page = await of.page(database, Window(), COLUMNS)
     found = told(page).rows
     by = caller_of(ada.id, "admin" if reads_private else "")
-    seen = [await customers.seen(database, one, by=by) for one in (ada.id, bob.id)]
-    assert await customers.seen(database, new_id(), by=by) is None
+    seen = [await customers.visible_by_id(database, one, by=by) for one in (ada.id, bob.id)]
+    assert await customers.visible_by_id(database, new_id(), by=by) is None
     for row, read, record in zip((ada, bob), found, seen, strict=True):
         hidden = PRIVATE if row is bob and not reads_private else set()
         expected = {name: None if name in hidden else getattr(row, name) for name in COLUMNS}

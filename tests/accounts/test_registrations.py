@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from gql_app.accounts import customers, registrations
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.registrations import LIFETIME, MOST_WAITING
+from gql_app.accounts.registrations import LIFETIME, MAX_WAITING
 from gql_app.db.tables import AuditRow, CustomerRow, RegistrationRow
 from gql_app.errors import Fault, Rejected
 from gql_app.lib.database import Database, Transaction
@@ -68,10 +68,10 @@ async def test_registration_whose_address_is_proven_becomes_the_account(
 async def test_five_wait_for_one_address_and_no_link_is_voided_by_another(
     noon: Database, set_clock: SetClock
 ) -> None:
-    for number in range(MOST_WAITING + 2):
+    for number in range(MAX_WAITING + 2):
         await register(noon, f"No {number}", "Eve@example.com" if number % 2 else "eve@EXAMPLE.com")
-    assert await names(noon) == [f"No {number}" for number in range(MOST_WAITING)]
-    assert len(await column(noon, select(AuditRow.id))) == MOST_WAITING + 2
+    assert await names(noon) == [f"No {number}" for number in range(MAX_WAITING)]
+    assert len(await column(noon, select(AuditRow.id))) == MAX_WAITING + 2
     await register(noon, "Bob", "bob@example.com")
     letters = await claim(noon)
     assert all([await registrations.find(noon, token_of(each)) for each in letters])
@@ -85,7 +85,7 @@ async def test_five_wait_for_one_address_and_no_link_is_voided_by_another(
 async def test_those_that_waited_too_long_make_room_and_are_purged(
     noon: Database, set_clock: SetClock
 ) -> None:
-    for number in range(MOST_WAITING):
+    for number in range(MAX_WAITING):
         await register(noon, f"No {number}")
     token = token_of((await claim(noon))[0])
     set_clock(NOON + LIFETIME)
@@ -94,7 +94,7 @@ async def test_those_that_waited_too_long_make_room_and_are_purged(
         with pytest.raises(Rejected, match="too old"):
             await registrations.decline(db, token, origin=NOWHERE)
     await register(noon, "Late")
-    assert len(await names(noon)) == MOST_WAITING + 1
+    assert len(await names(noon)) == MAX_WAITING + 1
     set_clock(NOON + LIFETIME + SECOND)
     purged = [await noon.transact(registrations.purge, batch=3) for _ in range(3)]
     assert (purged, await names(noon)) == ([3, 2, 0], ["Late"])

@@ -158,5 +158,5 @@ async def test_everybodys_sessions_end_at_once(database: Database, set_clock: Se
         await open_session(database, person)
     for count in (3, 0):  # the first has expired
         async with database.transaction() as db:
-            assert await sessions.end_everybodys(db) == count
+            assert await sessions.end_every(db) == count
     assert await living(database, ada, bob) == {}

@@ -159,7 +159,7 @@ async def test_failure_that_races_with_a_success_is_counted(noon: Database) -> N
     limits = THROTTLE.of_password("sign-in", "ada@example.com", "192.0.2.1")
     await count(noon, *limits.all)
     async with noon.transaction() as db:
-        failed = await THROTTLE.hold_room(db, limits)
+        failed = await THROTTLE.hold_failures(db, limits)
         failing = asyncio.create_task(count(noon, *limits.all))
         await until_it_waits(db, failing)
         await THROTTLE.clear(db, *failed)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import select, update
 
-from gql_app.accounts.registrations import MOST_WAITING
+from gql_app.accounts.registrations import MAX_WAITING
 from gql_app.db.tables import AuditRow, CustomerRow, LetterRow, RegistrationRow, ThrottleRow
 from gql_app.errors import Rejected
 from gql_app.extending.context import Context
@@ -101,12 +101,12 @@ async def test_register_answers_and_costs_the_same_whether_or_not_an_account_has
     assert (known.recipient, known.subject) == (KNOWN, "You have an account already")
     assert (unknown.recipient, unknown.subject) == (UNKNOWN, "Confirm your e-mail address")
     assert await column(api.database, select(CustomerRow.email)) == [KNOWN]
-    for _ in range(MOST_WAITING + 1):
+    for _ in range(MAX_WAITING + 1):
         assert [await register(api, each, phone="+1") for each in (KNOWN, UNKNOWN)] == [answer] * 2
     asked = select(AuditRow).where(AuditRow.action == "customer:register_request")
     events = await api.database.fetch_all(asked)
     assert {(each.customer_id, each.ip_address) for each in events} == {(None, HERE)}
-    assert (len(events), len(await waiting(api))) == (2 * (MOST_WAITING + 2), 2 * MOST_WAITING)
+    assert (len(events), len(await waiting(api))) == (2 * (MAX_WAITING + 2), 2 * MAX_WAITING)
 
 
 async def waiting(api: Api) -> Sequence[str]:

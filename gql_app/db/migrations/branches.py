@@ -1,4 +1,4 @@
-"""Branches: the migrations of features, each with a version table of its own, after ours."""
+"""Branches: the migrations of features, each with its own version table, after the core's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ if TYPE_CHECKING:  # most starts migrate nothing
     from alembic.config import Config
 
 VERSION_TABLE: Final = "alembic_version"
-"""Where a database says which of our migrations it is at; a branch's table begins like it.
+"""The table with the core's current migration, and the prefix of each branch's table.
 
-A server of the version before expects one row there, so that no branch may add another.
+A server of the version before expects one row in it, so that no branch may add another.
 """
 
 
@@ -28,18 +28,18 @@ class Branch:
     tables: frozenset[str]
     """The names of the feature's tables: no other is compared with the database."""
     metadata: MetaData = field(repr=False)
-    """Where these tables are, with those that they refer to."""
+    """The metadata of these tables, and of those that they refer to."""
     revisions: Sequence[str]
-    """Every migration there is, the oldest first."""
+    """Every migration, the oldest first."""
 
     @property
     def version_table(self) -> str:
-        """The table in which a database says which of them it is at."""
+        """The name of the table with the branch's current migration."""
         return f"{VERSION_TABLE}_{self.name}"
 
 
 def alembic_config(url: str, branch: Branch | None = None) -> "Config":
-    """Return Alembic's configuration for a database, and our migrations or those of a branch."""
+    """Return Alembic's configuration for a database and the migrations of the core or a branch."""
     config = _config(branch.folder if branch else None)
     config.attributes.update(url=url, branch=branch)
     return config

@@ -1,4 +1,4 @@
-"""Comparing the tables with a database, for Alembic to write a migration."""
+"""Comparing the tables with a database, so that Alembic can write a migration."""
 
 from functools import cache
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from gql_app.lib.database import Moment
 
 @cache
 def indexes_of(dialect: str, metadata: MetaData = Row.metadata) -> frozenset[str]:
-    """Return the names of the indexes that tables have on a database of this dialect."""
+    """Return the names of the indexes that the tables have in this dialect."""
     made: list[Any] = []
     engine = create_mock_engine(f"{dialect}://", lambda each, *_, **__: made.append(each))
     metadata.create_all(engine, checkfirst=False)
@@ -31,8 +31,8 @@ def is_compared(
 ) -> bool:
     """Return whether an item of the tables, or of the database if `reflected`, is compared.
 
-    An index that this dialect has not is left out. Expressions come back from PostgreSQL in its own
-    words, so an index of them is there or not, and never another one.
+    An index that this dialect lacks is left out. PostgreSQL returns expressions rewritten, so an
+    index of expressions is compared by its existence alone.
     """
     if isinstance(item, Table):
         return name in branch.tables if branch else _is_ours(connection, name)
@@ -45,7 +45,7 @@ def is_compared(
 
 
 def _is_ours(connection: Connection, name: str | None) -> bool:
-    """Return whether a table is of the core: one that no class describes is if no branch is there.
+    """Return whether a table is the core's: a table without a class is, if there is no branch.
 
     Then it is a table that the core has given up, and no feature's.
     """
@@ -56,5 +56,5 @@ def _is_ours(connection: Connection, name: str | None) -> bool:
 
 
 def render(kind: str, item: object, _: object) -> str | Literal[False]:
-    """Return the type that a Moment is stored as, for which a migration needs no import."""
+    """Return the source of a Moment's type for migrations, which needs no import; else False."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, Moment) else False

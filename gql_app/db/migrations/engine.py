@@ -1,4 +1,4 @@
-"""The engine of migrations: SQLAlchemy's own, which nothing else here uses."""
+"""The engine of migrations, that of SQLAlchemy; nothing else uses it."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from gql_app.lib.database import Servers, Unavailable, unavailable
 from gql_app.lib.setting_types import SQLITE
 
 BUSY_TIMEOUT: Final = 30
-"""Seconds that a locked SQLite file is waited for."""
+"""Seconds to wait for a locked SQLite file."""
 LOCK_TIMEOUT: Final = "1s"
-"""How long a transaction on PostgreSQL waits for a lock, while all others wait behind it."""
+"""The lock timeout on PostgreSQL; other transactions queue behind one that waits."""
 R = TypeVar("R")
 
 
 def run_on(url: str, work: Callable[[Connection], R]) -> R:
-    """Return what work comes to on a connection to a database, committed when it ends.
+    """Return the result of `work` on a connection to a database, after a commit.
 
     Values are kept out of errors. Raises Unavailable if the database can't be used.
     """
@@ -35,7 +35,7 @@ def run_on(url: str, work: Callable[[Connection], R]) -> R:
     )
     event.listen(engine, "handle_error", _translate)
     event.listen(engine, "connect", _prepare_sqlite)
-    # It takes the writer's lock first: one that starts by reading may not get it later.
+    # It takes the write lock first: a transaction that starts by reading may fail to get it.
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     with engine.begin() as connection:
         return work(connection)
@@ -57,21 +57,21 @@ async def _on_postgresql(url: str, work: Callable[[Connection], R]) -> R:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: object) -> None:
-    """Leave references alone: to replace a table would delete all that refers to it."""
+    """Set WAL, and no foreign keys: replacing a table would delete all rows that refer to it."""
     connection.cursor().execute("PRAGMA journal_mode = WAL")
     connection.cursor().execute("PRAGMA foreign_keys = OFF")
 
 
 def _limit_waiting(connection: Connection) -> None:
-    """Limit the wait for locks, but not where no transaction begins.
+    """Set the lock timeout, except with AUTOCOMMIT.
 
-    What is run so, as CREATE INDEX CONCURRENTLY, lets others go first while it waits.
+    What runs so, such as CREATE INDEX CONCURRENTLY, blocks no others while it waits.
     """
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
 
 
 def _translate(context: ExceptionContext) -> Unavailable | None:
-    """Return what a driver's error means, for SQLAlchemy to raise."""
+    """Return the Unavailable that SQLAlchemy is to raise for a driver's error, if it is one."""
     error = context.original_exception
     return unavailable(error) or (unavailable(error.__cause__) if error.__cause__ else None)

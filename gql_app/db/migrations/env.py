@@ -1,7 +1,7 @@
-"""Runs the migrations, ours or a branch's: one process at a time, and one transaction a step.
+"""Runs the migrations of the core or a branch: one process at a time, one transaction per step.
 
-On PostgreSQL no step waits for a lock longer than LOCK_TIMEOUT, for everybody else queues behind
-it. It is tried again until it gets the lock. On SQLite all steps are one transaction.
+On PostgreSQL no step waits for a lock longer than LOCK_TIMEOUT, as other transactions queue behind
+it. It is retried until it gets the lock. On SQLite all steps are one transaction.
 """
 
 import logging
@@ -24,9 +24,9 @@ from gql_app.db.tables import Row
 from gql_app.lib.database import LockTimeout
 
 LOCK: Final = 0x67716C5F617070
-"""The advisory lock that migrating processes queue at on PostgreSQL."""
+"""The advisory lock on PostgreSQL that lets one process migrate at a time."""
 PAUSE: Final = 0.2
-"""Seconds after which a lock is asked for again."""
+"""Seconds between attempts to get a lock."""
 WAITING: Final = "Others hold a lock on what this migration changes. It goes on when they are done."
 
 
@@ -57,7 +57,7 @@ def _migrate(connection: Connection) -> None:
 
 
 def _run_on_sqlite(connection: Connection) -> None:
-    """Run the steps, and refuse a change that leaves references to what is not there."""
+    """Run the steps; raise CommandError, so that they roll back, if one breaks a foreign key."""
     before = context.get_context().get_current_heads()
     context.run_migrations()
     if context.get_context().get_current_heads() != before:
@@ -69,16 +69,16 @@ def _run_on_sqlite(connection: Connection) -> None:
 
 
 def _run_until_done() -> None:
-    """Run the steps, and one that got no lock again, with a pause in which others go first."""
-    told = False
+    """Run the steps; retry one that got no lock, after a pause in which others get it."""
+    warned = False
     while True:
         try:
             with context.begin_transaction():
                 context.run_migrations()
         except LockTimeout:
-            if not told:
+            if not warned:
                 logging.getLogger(__name__).warning(WAITING)
-            told = True
+            warned = True
             time.sleep(PAUSE)
         else:
             return
@@ -86,10 +86,10 @@ def _run_until_done() -> None:
 
 @contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
-    """Hold the lock on a connection of its own, for a migration may commit on the way.
+    """Hold the lock on a separate connection, as a migration may commit in between.
 
-    CREATE INDEX CONCURRENTLY waits for whoever holds a snapshot. So who waits for the lock asks
-    again and again, and who has it runs one statement more, which ends the snapshot of the first.
+    CREATE INDEX CONCURRENTLY waits for every snapshot. So a waiting process polls for the lock,
+    and its holder runs one more statement, which ends the snapshot of the one that got it.
     """
     if engine.dialect.name != "postgresql":
         yield

@@ -1,7 +1,7 @@
-"""Indexes that are made and dropped while their table is in use.
+"""Online changes: indexes that are created and dropped while their table is in use.
 
-On PostgreSQL each statement commits by itself, and so does what the migration did before it. A
-step that is broken off is run again from its start, so that it must not mind what is done already.
+On PostgreSQL each statement commits by itself, and so does what the migration did before it. An
+interrupted step runs again from its start, so it must be idempotent.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,9 +25,9 @@ def create_index(
     unique: bool = False,
     **options: Any,  # noqa: ANN401 — what op.create_index takes for each dialect
 ) -> None:
-    """Make an index; the table is read and written meanwhile.
+    """Create an index, while the table is read and written.
 
-    What a try that was broken off has left, which PostgreSQL uses for nothing, is dropped first.
+    The invalid index that an interrupted attempt left, which PostgreSQL never uses, is dropped.
     """
     if not on_postgresql():
         op.create_index(name, table, columns, unique=unique, **options)
@@ -40,7 +40,7 @@ def create_index(
 
 
 def replace_index(name: str, table: str, columns: Sequence[str]) -> None:
-    """Make an index anew, beside the old one, which is used until the new one is there."""
+    """Rebuild an index with other columns; on PostgreSQL the old one is used until then."""
     if not on_postgresql():
         op.drop_index(name, table)
         op.create_index(name, table, columns)
@@ -53,6 +53,6 @@ def replace_index(name: str, table: str, columns: Sequence[str]) -> None:
 
 @contextmanager
 def committing() -> Iterator[None]:
-    """Commit what was done until now, and each statement of the block by itself."""
+    """Commit what was done before, and each statement of the block by itself."""
     with op.get_context().autocommit_block():
         yield

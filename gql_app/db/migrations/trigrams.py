@@ -1,4 +1,4 @@
-"""Indexes for searches by what stands anywhere in a name or an address, on PostgreSQL."""
+"""Trigram indexes, for searches by any part of a name or an address, on PostgreSQL."""
 
 import logging
 from typing import Final
@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from gql_app.lib.database import Unavailable
 
 SINCE: Final = "0003"
-"""The migration after which they are made, by every `migrate` that finds them missing."""
+"""The migration from which on every `migrate` creates them if they are missing."""
 SEARCHED: Final = ("name_key", "email_key")
 """The columns of customers that are searched."""
 WITHOUT: Final = (
@@ -27,10 +27,10 @@ JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = :name
 
 
 def make_trigram_indexes(engine: Engine) -> None:
-    """Make those that are missing, while customers are read and written.
+    """Create the missing indexes, while customers are read and written.
 
-    The extension is used in whichever schema it is. Where it can't be had, the log says why:
-    searches work without it, but slowly.
+    The extension may be in any schema. If it is not available, the reason is logged: searches work
+    without it, but slowly.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         made = set(connection.scalars(text(MADE), {"table": "customers"}))
@@ -41,7 +41,7 @@ def make_trigram_indexes(engine: Engine) -> None:
                 connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
             schema = connection.scalar(text(SCHEMA), {"name": "pg_trgm"})
             for name, key in missing.items():
-                # What a try that was broken off has left is used for nothing.
+                # An interrupted attempt leaves an invalid index.
                 connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
                 connection.execute(
                     text(

@@ -87,7 +87,7 @@ async def _added(
         registered,
         name,
         origin=origin,
-        ends_others=context.resources.proofs.holds(me.customer),
+        ends_others=context.resources.proofs.must_enrol(me.customer),
     )
 
 

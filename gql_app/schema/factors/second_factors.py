@@ -98,7 +98,7 @@ class SecondFactorMutation:
                 resources.throttle,
                 resources.encryption,
                 origin=origin,
-                ends_others=resources.proofs.holds(me.customer),
+                ends_others=resources.proofs.must_enrol(me.customer),
             )
             if isinstance(made, Fault):
                 raise Rejected(made)
@@ -206,7 +206,7 @@ async def require_sign_in_link(context: Context, me: SignedIn) -> None:
     With mail, the password alone is not enough to set up the factor that is required.
     """
     resources = context.resources
-    is_held = resources.proofs.holds(me.customer) and resources.mailer.open
+    is_held = resources.proofs.must_enrol(me.customer) and resources.mailer.open
     if not is_held or LINK in (me.session.methods or "").split():
         return
     throttle = resources.throttle

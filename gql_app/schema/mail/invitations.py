@@ -58,7 +58,7 @@ class InvitationMutation:
             targets=(again.id,) if again else (),
             changes_access=True,
             grants=role_text(new.roles),
-            unseats=again is not None and changes.may_remove_admin,
+            may_remove_admin=again is not None and changes.may_remove_admin,
             limit=limit,
             recent=True,
         )

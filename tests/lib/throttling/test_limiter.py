@@ -88,7 +88,7 @@ async def test_held_subject_is_counted_by_nobody_else(noon: Database) -> None:
     await count(noon, ADA)
     limits = PasswordLimits(pair=ADA, clients=(), lockout=BOB)
     async with noon.transaction() as db:
-        assert await LIMITER.hold_room(db, limits) == [ADA]
+        assert await LIMITER.hold_failures(db, limits) == [ADA]
         other = asyncio.create_task(count(noon, ADA))
         await until_it_waits(db, other)
         await LIMITER.clear(db, ADA)
