@@ -338,7 +338,7 @@ async def _cluster(database: Database, state: str | None) -> AsyncIterator[Findi
 async def _standby(chosen: Settings, database: Database) -> AsyncIterator[Finding]:
     if standby := readiness.open_standby(chosen, database):
         async with standby.watching():
-            state = await standby.settled()
+            state = await standby.known_state()
         if state.cause:
             yield Finding("no-standby", state.cause.problem, state.cause.remedy)
 
