@@ -112,7 +112,7 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
     except CannotStart as why:
         yield from _faults(why)
         return
-    if chosen.services and not store.elsewhere and isinstance(ring.signing.verifier, bytes):
+    if chosen.services and not store.external and isinstance(ring.signing.verifier, bytes):
         yield Finding(
             "no-public-key",
             "Tokens for other services are signed with the secret, by which they can be forged.",

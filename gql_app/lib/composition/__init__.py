@@ -92,8 +92,8 @@ def _who_may_ask(field: StrawberryField) -> str:
         if isinstance(extension, PermissionExtension)
         for permission in extension.permissions
     ]
-    told = [getattr(each, WHO_MAY_ASK, f"Needs {type(each).__name__}.") for each in permissions]
-    return " ".join((*told, *filter(None, [field.metadata.get(WHO_MAY_ASK)])))
+    texts = [getattr(each, WHO_MAY_ASK, f"Needs {type(each).__name__}.") for each in permissions]
+    return " ".join((*texts, *filter(None, [field.metadata.get(WHO_MAY_ASK)])))
 
 
 def _describe(named: str, kind: Any, descriptions: Descriptions) -> None:  # noqa: ANN401 — of graphql-core
@@ -102,10 +102,10 @@ def _describe(named: str, kind: Any, descriptions: Descriptions) -> None:  # noq
     parts = [*getattr(kind, "fields", {}).items()]
     parts += [(f"{n}({name})", a) for n, f in parts for name, a in getattr(f, "args", {}).items()]
     parts += [*getattr(kind, "values", {}).items(), *getattr(kind, "args", {}).items()]
-    told = ChainMap(*(dict(descriptions.get(each, {})) for each in names))
+    texts = ChainMap(*(dict(descriptions.get(each, {})) for each in names))
     kind.description = kind.description or descriptions.get(named, {}).get(ITSELF)
     for name, part in parts:
-        part.description = part.description or told.get(name)
+        part.description = part.description or texts.get(name)
 
 
 def _names_its_type(definition: StrawberryObjectDefinition) -> bool:

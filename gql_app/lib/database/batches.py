@@ -29,17 +29,17 @@ class Batch:
         """Take a SELECT of the rows' keys, and a statement that changes all rows of the table."""
         keys = [*found.selected_columns]
         self._names: Final = [f"key_{column.key}" for column in keys]
-        its: ColumnElement[bool] = and_(
+        same_key: ColumnElement[bool] = and_(
             *(
                 column == bindparam(name, type_=column.type)
                 for column, name in zip(keys, self._names, strict=True)
             )
         )
-        free = found.where(its).with_for_update(skip_locked=True)
+        unlocked = found.where(same_key).with_for_update(skip_locked=True)
         first = found.limit(bindparam("batch", type_=Integer())).cte("batch")
         self._found: Final = Query(select(*first.c), tuple)
         self._change: Final = Query(
-            change.where(its, tuple_(*keys).in_(free)).returning(*keys), tuple
+            change.where(same_key, tuple_(*keys).in_(unlocked)).returning(*keys), tuple
         )
 
     async def apply(self, db: Transaction, *, batch: int, **values: object) -> int:

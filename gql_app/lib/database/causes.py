@@ -25,14 +25,14 @@ _BY_SQLSTATE: Final[Mapping[str, str]] = {
     "57P03": "It starts or stops: try again shortly.",
 }
 """How to mend an error of PostgreSQL's, by its SQLSTATE (PostgreSQL, appendix A)."""
-_OF_PARAMETERS: Final = frozenset({"22023", "42704"})
+_PARAMETER_CODES: Final = frozenset({"22023", "42704"})
 """The SQLSTATEs of a parameter, or a parameter's value, that the server does not know."""
 _TLS_FILE: Final = re.compile(r"[?&]ssl(rootcert|cert|key|crl)=(?!system)")
 _UNREADABLE: Final = frozenset(
     {"NO_CERTIFICATE_OR_CRL_FOUND", "PEM", "PEM_LIB", "KEY_VALUES_MISMATCH"}
 )
 """OpenSSL's reasons for refusing a file: it holds no certificate, or no key that fits it."""
-_OF_TIME: Final = frozenset({9, 10})
+_VALIDITY_CODES: Final = frozenset({9, 10})
 """OpenSSL's codes of a certificate that is not valid yet, or has expired (X509_V_ERR)."""
 
 _BY_KIND: Final = (
@@ -93,7 +93,7 @@ def _of_server(error: asyncpg.PostgresError) -> Cause:
     """Return why PostgreSQL refuses, by its own message, which holds names and no password."""
     remedy = _BY_SQLSTATE.get(error.sqlstate or "", "Look at the server's log.")
     problem = f"PostgreSQL says: {error.args[0]}."
-    return Cause(problem, remedy, is_lasting=error.sqlstate in _OF_PARAMETERS)
+    return Cause(problem, remedy, is_lasting=error.sqlstate in _PARAMETER_CODES)
 
 
 def _of_network(error: BaseException, url: str) -> Cause:
@@ -102,7 +102,7 @@ def _of_network(error: BaseException, url: str) -> Cause:
     if isinstance(error, ssl.SSLCertVerificationError):
         problem = f"The certificate of {hosts} is not to be trusted: {error.verify_message}."
         remedy = "Name its authority by sslrootcert=FILE, or the host that it is of."
-        return Cause(problem, remedy, is_lasting=error.verify_code not in _OF_TIME)
+        return Cause(problem, remedy, is_lasting=error.verify_code not in _VALIDITY_CODES)
     if isinstance(error, asyncpg.ClientConfigurationError):
         problem = f"The URL can't be used: {error.args[0]}."
         return Cause(problem, "Look at its parameters.", is_lasting=True)

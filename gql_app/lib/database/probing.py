@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 
 PROBE_TIMEOUT: Final = 2
 """Seconds that a database has to answer a probe, before it counts as unreachable."""
-FRESH: Final = 1
+MAX_AGE: Final = 1
 """Seconds that a result is shared, from when it was asked for."""
 ROUNDS: Final = 20
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class SharedResult(Generic[T]):
     async def get(self) -> T:
         """Return the result, computed again if there is none that is fresh."""
         now = monotonic()
-        if self._result is None or (self._result.done() and now - self._started >= FRESH):
+        if self._result is None or (self._result.done() and now - self._started >= MAX_AGE):
             self._started = now
             self._result = asyncio.create_task(self._work())
         return await asyncio.shield(self._result)

@@ -83,16 +83,16 @@ class SqliteConnection:
 
     async def fetch(self, sql: str, bound: Bound) -> Rows:
         """Return the rows of a statement."""
-        rows, _ = await self._run(lambda: self._sent(sql, bound))
+        rows, _ = await self._run(lambda: self._send(sql, bound))
         return rows
 
     async def fetch_many(self, sql: str, many: Sequence[Bound]) -> Rows:
         """Return the rows of a statement that is run once for each list of values."""
-        return await self._run(lambda: [row for each in many for row in self._sent(sql, each)[0]])
+        return await self._run(lambda: [row for each in many for row in self._send(sql, each)[0]])
 
     async def execute(self, sql: str, bound: Bound) -> int:
         """Return the number of rows that a statement changes."""
-        _, count = await self._run(lambda: self._sent(sql, bound))
+        _, count = await self._run(lambda: self._send(sql, bound))
         return max(count, 0)
 
     async def commit(self) -> None:
@@ -138,12 +138,12 @@ class SqliteConnection:
         if self._driver is not None:
             self._driver.rollback()
 
-    def _sent(self, sql: str, bound: Bound) -> tuple[Rows, int]:
+    def _send(self, sql: str, bound: Bound) -> tuple[Rows, int]:
         """Return the rows of a statement, and how many it changes; wait if the file is locked."""
         deadline = time.monotonic() + BUSY_TIMEOUT
         while True:
             try:
-                self._driver = self._driver or self._opened()
+                self._driver = self._driver or self._open()
                 cursor = self._driver.execute(sql, bound)
                 return cursor.fetchall(), cursor.rowcount  # which is complete after fetchall()
             except sqlite3.OperationalError as error:
@@ -152,7 +152,7 @@ class SqliteConnection:
                     raise
             time.sleep(BUSY_STEP)
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         driver = sqlite3.connect(
             self._file,
             timeout=0,

@@ -121,12 +121,12 @@ class Compiled:
         return list(map(build, decoded))
 
 
-_bare: Final[WeakKeyDictionary[Statement, dict[str, Compiled]]] = WeakKeyDictionary()
+_compiled_bare: Final[WeakKeyDictionary[Statement, dict[str, Compiled]]] = WeakKeyDictionary()
 
 
 def compiled(query: Query[T] | Statement, dialect: Dialect) -> Compiled:
     """Return a statement compiled for a dialect, cached for as long as it exists."""
-    known = query.compiled if isinstance(query, Query) else _bare.setdefault(query, {})
+    known = query.compiled if isinstance(query, Query) else _compiled_bare.setdefault(query, {})
     found = known.get(dialect.name)
     if found is None:
         statement = query.statement if isinstance(query, Query) else query
@@ -157,7 +157,7 @@ class EitherDialect(FunctionElement[Any]):
 
 
 @compiles(EitherDialect)
-def _spelt(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
+def _compile_either(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
     on_sqlite, on_postgresql = element.clauses  # only the processed one's values are sent
     chosen = on_sqlite if compiler.dialect.name == "sqlite" else on_postgresql
     return f"({compiler.process(chosen, **options)})"

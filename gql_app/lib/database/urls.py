@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-_ELSEWHERE: Final[Mapping[str, str]] = {
+_REFUSED: Final[Mapping[str, str]] = {
     "connection_limit": "set GQL_APP_DATABASE_CONNECTIONS instead",
     "pool_timeout": "set GQL_APP_DATABASE_POOL_TIMEOUT instead",
     "statement_cache_size": "set GQL_APP_DATABASE_PREPARED_STATEMENTS instead",
@@ -32,7 +32,7 @@ _ELSEWHERE: Final[Mapping[str, str]] = {
     ),
 }
 """Parameters that are refused, and what to do instead."""
-_LEFT_OUT: Final[Mapping[str, frozenset[str]]] = {
+_IGNORED: Final[Mapping[str, frozenset[str]]] = {
     "channel_binding": frozenset({"disable", "prefer"}),
     "gssencmode": frozenset({"disable", "prefer"}),
     "schema": frozenset({"public"}),
@@ -80,10 +80,10 @@ def options_of(url: str) -> ConnectionOptions:
             _require_verification(given)
         elif name == "channel_binding" and bound:
             continue
-        elif name in _LEFT_OUT:
-            _leave_out(name, value)
-        elif name in _ELSEWHERE:
-            msg = f"{name} is not known here: {_ELSEWHERE[name]}"
+        elif name in _IGNORED:
+            _require_ignored(name, value)
+        elif name in _REFUSED:
+            msg = f"{name} is not known here: {_REFUSED[name]}"
             raise ValueError(msg)
         else:
             kept[name] = value
@@ -109,10 +109,10 @@ def _require_verification(given: Mapping[str, str]) -> None:
         raise ValueError(msg)
 
 
-def _leave_out(name: str, value: str) -> None:
+def _require_ignored(name: str, value: str) -> None:
     """Raise ValueError for a value that asks for something which is not supported here."""
-    if value in _LEFT_OUT[name]:
+    if value in _IGNORED[name]:
         return
     instead = "say search_path instead" if name == "schema" else "the driver knows no such thing"
-    msg = f"{name} may only be {' or '.join(sorted(_LEFT_OUT[name]))}: {instead}"
+    msg = f"{name} may only be {' or '.join(sorted(_IGNORED[name]))}: {instead}"
     raise ValueError(msg)

@@ -14,7 +14,7 @@ MAX_DEPTH: Final = 64
 """The most levels of nested arrays and objects, in a token's header or in its claims."""
 _NO_BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]+', re.DOTALL)
 """A string, even an unterminated one, or any other text without brackets."""
-_ALIKE: Final = str.maketrans("{}", "[]")
+_CURLY_TO_SQUARE: Final = str.maketrans("{}", "[]")
 _LONGEST_INTEGER: Final = 20
 """The most digits of an integer that is read exactly; a longer one is read as infinity."""
 
@@ -100,7 +100,7 @@ def _is_deep(text: str) -> bool:
     """
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
-    brackets = _NO_BRACKETS.sub("", text).translate(_ALIKE)
+    brackets = _NO_BRACKETS.sub("", text).translate(_CURLY_TO_SQUARE)
     for _ in range(MAX_DEPTH):
         brackets = brackets.replace("[]", "")
     return bool(brackets)

@@ -37,7 +37,7 @@ PrivateKey: TypeAlias = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey |
 SECRET_KEY: Final = "GQL_APP_SECRET_KEY"  # noqa: S105 — the variable's name
 KEY_ID_BYTES: Final = 9
 HS256: Final = "HS256"
-PUBLISHED: Final = frozenset(
+PUBLISHED_SECRETS: Final = frozenset(
     {
         b"a-string-secret-at-least-256-bits-long",
         b"a-valid-string-secret-that-is-at-least-384-bits-long",
@@ -56,7 +56,7 @@ PUBLISHED: Final = frozenset(
     }
 )
 """Secrets from manuals and tutorials that are long enough to be accepted, and public."""
-ENOUGH: Final = 30
+STRONG_GUESSES: Final = 30
 """Decimal digits of the number of guesses that makes a secret strong: about a hundred bits."""
 MIN_RSA_BITS: Final = 2048
 NEW_RSA_BITS: Final = 3072
@@ -64,7 +64,7 @@ NEW_RSA_BITS: Final = 3072
 
 _ZXCVBN_READS: Final = 72
 """The most characters that zxcvbn accepts."""
-_LEAST_PACKED: Final = 28
+_LEAST_COMPRESSED: Final = 28
 """Bytes to which a good secret compresses at least: 32 random digits take 32, repeats some 20."""
 _REQUIRED: Final = ("kty", "crv", "x", "y", "n", "e")
 """The members of a JWK that go into its thumbprint (RFC 7638 section 3.2)."""
@@ -111,7 +111,7 @@ def hmac_key(secret: bytes, origin: str = SECRET_KEY) -> SigningKey:
     except jwt.InvalidKeyError:
         raise CannotStart([f"{origin}: must be random bytes, not a PEM or SSH key"]) from None
     advice = "make one with: openssl rand -base64 48"
-    if secret in PUBLISHED:
+    if secret in PUBLISHED_SECRETS:
         raise CannotStart([f"{origin}: is an example that everybody knows; {advice}"])
     if is_pattern(secret):
         raise CannotStart([f"{origin}: repeats itself so much that it can be guessed; {advice}"])
@@ -148,7 +148,7 @@ def is_pattern(secret: bytes) -> bool:
     It takes microseconds, and does not detect words, as guessable() does.
     """
     steps = bytes((after - before) % 256 for before, after in pairwise(secret))
-    return min(len(zlib.compress(each, 9)) for each in (secret, steps)) < _LEAST_PACKED
+    return min(len(zlib.compress(each, 9)) for each in (secret, steps)) < _LEAST_COMPRESSED
 
 
 def guessable(secret: bytes) -> bool:
@@ -156,7 +156,7 @@ def guessable(secret: bytes) -> bool:
     from zxcvbn import zxcvbn  # noqa: PLC0415 — a dozen MiB, which servers should not load
 
     estimate = zxcvbn(secret.decode("latin-1")[:_ZXCVBN_READS])
-    return float(estimate["guesses_log10"]) < ENOUGH
+    return float(estimate["guesses_log10"]) < STRONG_GUESSES
 
 
 def is_short(key: Key) -> bool:
@@ -187,8 +187,8 @@ def public_key(source: str | Mapping[str, object], key_id: str) -> Key:
             key, named = _key(load_pem_public_key(source.encode())), None
         else:
             key, named = _key(jwt.PyJWK(dict(source)).key), source.get("alg")
-    except _Unfit as unfit:
-        message = str(unfit)
+    except _Unsupported as unsupported:
+        message = str(unsupported)
     except (ValueError, TypeError, AttributeError, jwt.PyJWTError, UnsupportedAlgorithm):
         pass
     else:
@@ -215,7 +215,7 @@ def published_keys(document: object) -> dict[str, Key]:
     return keys
 
 
-class _Unfit(Exception):
+class _Unsupported(Exception):
     """A key that is not supported, and why."""
 
 
@@ -230,8 +230,8 @@ def read_key(file: Path) -> Key:
         why = "is encrypted; keep it unencrypted, for the server alone"
     except (ValueError, UnsupportedAlgorithm):
         why = "is no EdDSA, ES256 or RS256 key in PEM"
-    except _Unfit as unfit:
-        why = str(unfit)
+    except _Unsupported as unsupported:
+        why = str(unsupported)
     raise CannotStart([f"{file}: {why}"])
 
 
@@ -253,10 +253,10 @@ def drop_private_half(file: Path) -> None:
 
 
 def _loaded(pem: bytes) -> object:
-    """Return a private or a public key. Raise _Unfit, ValueError, or TypeError if encrypted."""
+    """Return a private or public key. Raise _Unsupported, ValueError, TypeError if encrypted."""
     if pem.count(_BEGIN) - pem.count(_PARAMETERS) > 1:
         what = "holds more than one key"
-        raise _Unfit(what)
+        raise _Unsupported(what)
     try:
         return load_pem_private_key(pem, password=None)
     except ValueError:
@@ -264,7 +264,7 @@ def _loaded(pem: bytes) -> object:
 
 
 def _key(loaded: object) -> Key:
-    """Return a loaded key with the algorithm of its type. Raise ValueError or _Unfit."""
+    """Return a loaded key with the algorithm of its type. Raise ValueError or _Unsupported."""
     if isinstance(loaded, PrivateKey):
         public = _key(loaded.public_key())
         return SigningKey(
@@ -276,17 +276,17 @@ def _key(loaded: object) -> Key:
 
 
 def _algorithm(key: PublicKey) -> Algorithm:
-    """Return the only algorithm of a key's type (RFC 8725 section 3.1). Raise _Unfit."""
+    """Return the only algorithm of a key's type (RFC 8725 section 3.1). Raise _Unsupported."""
     if isinstance(key, ed25519.Ed25519PublicKey):
         return Algorithm.EDDSA
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < MIN_RSA_BITS:
             short = f"has {key.key_size} bits; RS256 takes {MIN_RSA_BITS} at least"
-            raise _Unfit(short)
+            raise _Unsupported(short)
         return Algorithm.RS256
     if not isinstance(key.curve, ec.SECP256R1):
         other = f"is on the curve {key.curve.name}; ES256 takes P-256 only"
-        raise _Unfit(other)
+        raise _Unsupported(other)
     return Algorithm.ES256
 
 

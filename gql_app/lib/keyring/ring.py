@@ -55,7 +55,7 @@ class KeyRing:
 
     def find(self, key_id: str) -> Key | None:
         """Return the key that a token's header names, None if it is unknown or has expired."""
-        return next((key for key in self.keys if key.id == key_id and _is_alive(key)), None)
+        return next((key for key in self.keys if key.id == key_id and _is_valid(key)), None)
 
     def published(self) -> list[dict[str, str]]:
         """Return the public keys of all keys that verify now as JWKs (RFC 7517 section 5), by id.
@@ -65,7 +65,7 @@ class KeyRing:
         return [
             {**public_jwk(key.verifier), "use": "sig", "alg": key.algorithm, "kid": key.id}
             for key in sorted(self.keys, key=lambda key: key.id)
-            if not isinstance(key.verifier, bytes) and _is_alive(key)
+            if not isinstance(key.verifier, bytes) and _is_valid(key)
         ]
 
     def derive(self, purpose: str) -> bytes:
@@ -139,7 +139,7 @@ class KeyStore:
     fallback: bytes | None = None
     """Another secret, which verifies only."""
     folder: Path | None = None
-    elsewhere: Sequence[Key] = ()
+    external: Sequence[Key] = ()
     """The public keys of external signers, which verify and are published."""
 
     def derived(self, purpose: str) -> Sequence[bytes]:
@@ -186,7 +186,7 @@ class KeyStore:
         if self.fallback:
             found[FALLBACK] = attempt(verifying_key, self.fallback, FALLBACK)
         found |= {file: attempt(read_key, file) for file in files or ()}
-        found |= {f"the signer's {key.id}": key for key in self.elsewhere}
+        found |= {f"the signer's {key.id}": key for key in self.external}
         stored = {
             place: replace(key, not_after=manifest.retired.get(key.id))
             for place, key in found.items()
@@ -203,7 +203,7 @@ class KeyStore:
         folder = [self.folder] if self.folder else []
         return frozenset(map(_fingerprint_of, self._files(NAME) + folder))
 
-    def _files(self, *besides: str) -> list[Path]:
+    def _files(self, *others: str) -> list[Path]:
         """Return the key files, by name. Raise CannotStart if the folder is gone."""
         if self.folder is None:
             return []
@@ -211,7 +211,7 @@ class KeyStore:
             files = sorted(self.folder.iterdir())
         except OSError as error:
             raise CannotStart([f"{self.folder}: cannot be read: {error.strerror}"]) from None
-        return [file for file in files if file.suffix == ".pem" or file.name in besides]
+        return [file for file in files if file.suffix == ".pem" or file.name in others]
 
 
 class ReloadingKeyRing:
@@ -263,9 +263,9 @@ class ReloadingKeyRing:
             before = self._ring
             self._ring, self._stored = without_removed(before, self._stored, scan)
             if self._ring is not before:
-                left = [key.id for key in self._ring.keys]
+                kept = [key.id for key in self._ring.keys]
                 signing = self._ring.signing.id
-                _log.warning("Keys were taken away", verifying=left, signing=signing)
+                _log.warning("Keys were taken away", verifying=kept, signing=signing)
             raise
 
 
@@ -279,36 +279,36 @@ def without_removed(
     its private key no longer signs. Nothing is added: no key, no private key, no lifetime.
     """
     unread = stored if scan.unread is None else scan.unread
-    there = {place: key for place, key in stored.items() if place in unread}
+    remaining = {place: key for place, key in stored.items() if place in unread}
     ids = {key.id for key in ring.keys}
-    there |= {place: key for place, key in scan.stored.items() if key.id in ids}
-    now = _by_id(there.values())
-    left = {key.id: _restricted(key, now[key.id], scan) for key in ring.keys if key.id in now}
-    after = KeyRing(_signing(ring, scan, left), tuple(left.values()), ring.pepper)
-    return (ring if after == ring else after), there
+    remaining |= {place: key for place, key in scan.stored.items() if key.id in ids}
+    now = _by_id(remaining.values())
+    kept = {key.id: _restricted(key, now[key.id], scan) for key in ring.keys if key.id in now}
+    after = KeyRing(_signing(ring, scan, kept), tuple(kept.values()), ring.pepper)
+    return (ring if after == ring else after), remaining
 
 
 def _restricted(key: Key, now: Key, scan: Scan) -> Key:
     """Return a key without its private key if that is gone, and with its date of retirement."""
-    left = now if isinstance(key, SigningKey) and not isinstance(now, SigningKey) else key
+    kept = now if isinstance(key, SigningKey) and not isinstance(now, SigningKey) else key
     dates = [date for date in (key.not_after, scan.manifest.retired.get(key.id)) if date]
-    return replace(left, not_after=min(dates, default=None))
+    return replace(kept, not_after=min(dates, default=None))
 
 
-def _signing(ring: KeyRing, scan: Scan, left: Mapping[str, Key]) -> SigningKey:
+def _signing(ring: KeyRing, scan: Scan, kept: Mapping[str, Key]) -> SigningKey:
     """Return the key that signs: the manifest's, the one that signed before, or the secret.
 
     If none of these can, it is any that can; if none can, the one that signed before, whose tokens
     are refused once it is off the ring.
     """
-    for key_id in (scan.manifest.signing, ring.signing.id, *left):
-        key = left.get(key_id or "")
+    for key_id in (scan.manifest.signing, ring.signing.id, *kept):
+        key = kept.get(key_id or "")
         if isinstance(key, SigningKey) and key.not_after is None:
             return key
     return ring.signing
 
 
-def _is_alive(key: Key) -> bool:
+def _is_valid(key: Key) -> bool:
     """Return whether a key verifies now."""
     return key.not_after is None or clock.now() < key.not_after
 

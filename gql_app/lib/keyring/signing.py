@@ -59,14 +59,14 @@ def signer_key(signer: Signer) -> Key:
     return key
 
 
-async def sign_elsewhere(signer: Signer, key: Key, unsigned: bytes) -> str:
+async def sign_externally(signer: Signer, key: Key, unsigned: bytes) -> str:
     """Return a token signed by a signer, whose signature was verified.
 
     Raise DependencyFailed, and log why.
     """
     try:
         async with asyncio.timeout(SIGNING_TIMEOUT):
-            signature = _as_jws_has_it(key.algorithm, await signer.sign(unsigned))
+            signature = _jws_signature(key.algorithm, await signer.sign(unsigned))
         if verifies(key, unsigned, signature):
             return compact(unsigned, signature)
     except Exception as why:
@@ -76,7 +76,7 @@ async def sign_elsewhere(signer: Signer, key: Key, unsigned: bytes) -> str:
     raise DependencyFailed
 
 
-def _as_jws_has_it(algorithm: str, signature: bytes) -> bytes:
+def _jws_signature(algorithm: str, signature: bytes) -> bytes:
     """Return a signature in the form of a JWS: ES256 in 64 bytes (RFC 7518 section 3.4).
 
     Anything that is neither that nor DER is returned as it is, and does not verify.

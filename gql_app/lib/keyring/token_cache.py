@@ -61,8 +61,8 @@ class TokenCache(Generic[C]):
             del self._cached[text]
             self._bytes -= len(text)
         claims = self._decode(ring, text)
-        deaths = [key.not_after for key in ring.keys if key.id == claims.key_id and key.not_after]
-        self._cached[text] = claims, clock.now(), min([claims.expires_at, *deaths])
+        expiries = [key.not_after for key in ring.keys if key.id == claims.key_id and key.not_after]
+        self._cached[text] = claims, clock.now(), min([claims.expires_at, *expiries])
         self._bytes += len(text)
         while len(self._cached) > self._max_tokens or self._bytes > MAX_BYTES:
             self._bytes -= len(self._cached.popitem(last=False)[0])

@@ -19,7 +19,7 @@ SEND_TIMEOUT: Final = 10
 
 _PERMANENT: Final = 500
 """The least code of a permanent failure, which is not retried (RFC 5321 section 4.2.1)."""
-_OF_THE_SESSION: Final = frozenset({530, 534, 535, 538})
+_SESSION_CODES: Final = frozenset({530, 534, 535, 538})
 """Codes that refuse the session, not the letter: it lacks TLS or a sign-in (RFC 3207, RFC 4954)."""
 _log: Final = get_logger(__name__)
 
@@ -142,7 +142,7 @@ class SmtpMailer:
                     said = refused.recipients[0]
                 else:
                     said = refused
-                if said.code < _PERMANENT or said.code in _OF_THE_SESSION:
+                if said.code < _PERMANENT or said.code in _SESSION_CODES:
                     raise
                 raise Undeliverable(str(said.code), said.message) from None
 

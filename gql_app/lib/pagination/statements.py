@@ -204,11 +204,11 @@ class PageStatement(NamedTuple):
         names = [f"key_{n}" for n in range(len(self.query.keys))]
         keys = map(ColumnElement.label, (places.c[key] for key in self.query.keys), names)
         rows = page.add_columns(*keys).subquery()
-        told = [edges.get(name, false()).label(name) for name in (*CURSORS, "ends_early")]
-        beside = select(*told).subquery()
+        flags = [edges.get(name, false()).label(name) for name in (*CURSORS, "ends_early")]
+        flag_row = select(*flags).subquery()
         return (
-            select(*(rows.c[n] for n in self.columns), rows.c[names[0]].is_not(None), *beside.c)
-            .select_from(beside)
+            select(*(rows.c[n] for n in self.columns), rows.c[names[0]].is_not(None), *flag_row.c)
+            .select_from(flag_row)
             .join(rows, true(), isouter=True)
             .order_by(*self.query.directed(rows.c[n] for n in names))
         )
@@ -282,8 +282,8 @@ def count_query(query: ListQuery) -> Query[int]:
     If the filters are frequent, it first looks for `limit` matching rows among the first rows of
     the list: by the filters' index all matching rows would be found, however many.
     """
-    those = select(true()).select_from(query.table).where(*query.conditions)
-    number = _count(those.limit(_LIMIT))
+    matching = select(true()).select_from(query.table).where(*query.conditions)
+    number = _count(matching.limit(_LIMIT))
     if query.filters:
         first = select(query.matches).where(*query.bounds).order_by(*query.order(query.table))
         is_enough = _count_matches(first.limit(_REACH), _LIMIT) >= _LIMIT
@@ -317,8 +317,8 @@ def _is_frequent(query: ListQuery) -> Clause:
 
 def _count_matches(rows: Select[Any], limit: ColumnElement[int]) -> ColumnElement[int]:
     """Return the number of rows that match, up to a limit."""
-    those = rows.subquery()
-    return _count(select(true()).where(those.c.matches).limit(limit))
+    matching = rows.subquery()
+    return _count(select(true()).where(matching.c.matches).limit(limit))
 
 
 def _count(rows: Select[Any]) -> ColumnElement[int]:

@@ -67,10 +67,10 @@ class Attempts:
         columns: Any = table
         subject, times = columns.subject, select(columns.subject, columns.times)
         self.find: Final = Query(times.where(any_of(subject, "subjects")), tuple)
-        self.hold: Final = Query(
+        self.lock: Final = Query(
             times.where(subject == bindparam("subject")).with_for_update(), tuple
         )
-        self.begin: Final = Query(
+        self.upsert: Final = Query(
             upsert(table, update=()).returning(columns.subject, columns.times), tuple
         )
         self.save: Final = upsert(table)
@@ -111,14 +111,14 @@ class Limiter(ABC):
         subjects = [limit.subject for limit in limits]
         self.check(limits, dict(await db.fetch_all(self.table.find, subjects=subjects)))
 
-    async def hold(self, db: Transaction, limits: Sequence[Limit]) -> Mapping[str, Sequence[float]]:
+    async def lock(self, db: Transaction, limits: Sequence[Limit]) -> Mapping[str, Sequence[float]]:
         """Return the times of subjects that have rows, and lock these rows.
 
         Mostly there are none. Each is locked separately: no lock spans the shards of a database.
         """
         found = await db.fetch_all(self.table.find, subjects=[limit.subject for limit in limits])
         each = [{"subject": subject} for subject, _ in sorted(found)]
-        return dict(await db.execute_many(self.table.hold, each)) if each else {}
+        return dict(await db.execute_many(self.table.lock, each)) if each else {}
 
     async def count(self, db: Transaction, *limits: Limit) -> bool:
         """Count an attempt against every limit; return whether it reaches one.
@@ -128,8 +128,8 @@ class Limiter(ABC):
         """
         now = clock.now().timestamp()
         in_order = sorted(limits, key=lambda limit: limit.subject)
-        begun = [self._row(each, []) for each in in_order]
-        times = dict(await db.execute_many(self.table.begin, begun))
+        new = [self._row(each, []) for each in in_order]
+        times = dict(await db.execute_many(self.table.upsert, new))
         self.check(limits, times)
         reached, rows = False, []
         for limit in limits:
@@ -141,7 +141,7 @@ class Limiter(ABC):
 
     async def give_back(self, db: Transaction, limit: Limit) -> None:
         """Remove the last attempt from a limit: it had no effect."""
-        for times in (await self.hold(db, [limit])).values():
+        for times in (await self.lock(db, [limit])).values():
             await db.execute(self.table.save, **self._row(limit, times[:-1]))
 
     async def clear(self, db: Transaction, *limits: Limit) -> None:
