@@ -1,4 +1,4 @@
-"""Composition: a schema of shared types, which it extends without changing them for other schemas.
+"""Composition: schemas that extend shared types without changing them for other schemas.
 
 Each of its fields is described with who may ask for it, by the permissions that decide on it.
 """

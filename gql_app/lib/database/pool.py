@@ -1,4 +1,4 @@
-"""Pools of connections, each opened at its first use, and retries of what a lost one undid."""
+"""Connection pools, whose connections open at first use, and retries after one is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence

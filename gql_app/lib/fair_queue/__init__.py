@@ -1,4 +1,4 @@
-"""A bounded queue for a few places, in which clients take turns."""
+"""A bounded queue with fair queueing: clients get a limited number of places round robin."""
 
 import asyncio
 from collections import OrderedDict

@@ -182,7 +182,7 @@ class Standby:
     def _position(self, now: float) -> str | None:
         """Return the first position that was recorded within the last max_lag seconds."""
         since = now - self.max_lag
-        return next((where for moment, where in self._positions if moment >= since), None)
+        return next((position for time, position in self._positions if time >= since), None)
 
     def _behind(self) -> State:
         problem = f"The standby is more than {self.max_lag:g} s behind the primary."
