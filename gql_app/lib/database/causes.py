@@ -61,7 +61,7 @@ class Cause(NamedTuple):
 
 
 def cause_of(error: BaseException, url: str) -> Cause:
-    """Return why the database of a URL can't be used, by the error of a try."""
+    """Return why the database of a URL can't be used, given the error."""
     error = root_of(error)
     if url.startswith(_SQLITE):
         return _of_file(error, Path(url.removeprefix(_SQLITE)))

@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 class Reader:
-    """The queries of a database, each on any connection, or of a transaction, on its own."""
+    """Reads from a database, each query on any connection, or within a transaction."""
 
     _fetch: Fetch
 
@@ -302,7 +302,7 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         self._read.refusal = self._write.refusal = why
 
     def cause_of(self, error: Exception) -> Cause:
-        """Return why the database can't be used, by the error of a try, for its operator."""
+        """Return why the database can't be used, given the error, for its operator."""
         return cause_of(error, self._url)
 
     async def clock_skew(self) -> timedelta:

@@ -11,7 +11,7 @@ from gql_app.lib.faults import Unavailable
 DRIVER_ERRORS: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # of a connection that is being lost this very moment
+    asyncpg.InternalClientError,  # of a connection that is just being lost
     sqlite3.Error,
     OSError,
 )
@@ -45,7 +45,7 @@ class LockTimeout(Busy):
 
 
 class Full(Unavailable):
-    """The disk is full or fails, or there is no memory: only the operator can mend that."""
+    """The disk is full, read-only or failing, or memory ran out: the operator has to mend that."""
 
     advice = "The database takes no changes at this moment. Try again later."
     wait = 10

@@ -140,7 +140,7 @@ class Limiter(ABC):
         return reached
 
     async def give_back(self, db: Transaction, limit: Limit) -> None:
-        """Remove the last attempt from a limit: it had no effect."""
+        """Remove the last attempt from a limit, as it had no effect."""
         for times in (await self.lock(db, [limit])).values():
             await db.execute(self.table.save, **self._row(limit, times[:-1]))
 
