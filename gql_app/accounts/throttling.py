@@ -214,6 +214,6 @@ class Throttle(Limiter):
         Those are the ones with failures: to lock rows of others could deadlock. Raises
         TooManyAttempts if a limit is reached.
         """
-        failed = await self.hold(db, limits.all)
+        failed = await self.lock(db, limits.all)
         self.check(limits.counting, failed)
         return [limit for limit in (limits.pair, limits.lockout) if limit.subject in failed]

@@ -113,7 +113,7 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
     except CannotStart as why:
         yield from _faults(why)
         return
-    if chosen.services and not store.elsewhere and isinstance(ring.signing.verifier, bytes):
+    if chosen.services and not store.external and isinstance(ring.signing.verifier, bytes):
         yield Finding(
             "no-public-key",
             "Tokens for other services are signed with the secret, by which they can be forged.",
@@ -339,7 +339,7 @@ async def _cluster(database: Database, state: str | None) -> AsyncIterator[Findi
 async def _standby(chosen: Settings, database: Database) -> AsyncIterator[Finding]:
     if standby := readiness.open_standby(chosen, database):
         async with standby.watching():
-            state = await standby.settled()
+            state = await standby.known_state()
         if state.cause:
             yield Finding("no-standby", state.cause.problem, state.cause.remedy)
 

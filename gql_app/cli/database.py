@@ -192,7 +192,7 @@ async def lists(chosen: Settings, database: Database) -> AsyncIterator[QueryRead
         yield database
         return
     async with standby.watching():
-        state = await standby.settled()
+        state = await standby.known_state()
         if state.cause:
             err(f"Reading from the primary. {state.cause}")
         yield standby

@@ -38,7 +38,7 @@ def new(
 def show() -> None:
     """Print each key's id, algorithm, state and place."""
     store = key_store(application.load(serving=True), application.signer())
-    if not store.elsewhere:
+    if not store.external:
         store.require_folder()
     scan = store.scan()
     ring = store.ring(scan)
@@ -81,7 +81,7 @@ def _record(chosen: Settings, action: str) -> None:
 
 
 def _state(key: Key, ring: KeyRing, store: KeyStore) -> str:
-    signing = store.elsewhere or [ring.signing]
+    signing = store.external or [ring.signing]
     if key.id in {each.id for each in signing}:
         return "signing"
     return _until(key) if ring.find(key.id) else "dead"

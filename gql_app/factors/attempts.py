@@ -25,7 +25,7 @@ def limit_of(throttle: Throttle, customer_id: UUID) -> Limit:
 async def require_room(db: Transaction, throttle: Throttle, customer_id: UUID) -> None:
     """Raise TooManyAttempts unless another code is judged. The account is locked already."""
     limit = limit_of(throttle, customer_id)
-    throttle.check([limit], await throttle.hold(db, [limit]))
+    throttle.check([limit], await throttle.lock(db, [limit]))
 
 
 async def settle(

@@ -14,7 +14,7 @@ def key_store(settings: Settings, signer: Signer | None = None) -> KeyStore:
 
     The secret is the one that is set, or that beside the SQLite file. Raises CannotStart.
     """
-    signer_keys = [signer_key(signer)] if signer else []
+    external = [signer_key(signer)] if signer else []
     secret, origin = settings.secret_bytes, SECRET_KEY
     if secret is None:
         if not settings.on_sqlite:
@@ -25,7 +25,7 @@ def key_store(settings: Settings, signer: Signer | None = None) -> KeyStore:
             raise CannotStart(
                 [f"{path}: holds no secret key; delete it, and a new one is made at the next start"]
             )
-    return KeyStore(secret, origin, settings.fallback_bytes, settings.keys_dir, signer_keys)
+    return KeyStore(secret, origin, settings.fallback_bytes, settings.keys_dir, external)
 
 
 def factor_encryption(settings: Settings, store: KeyStore) -> Encryption:

@@ -26,7 +26,7 @@ from gql_app.lib.keyring import (
     Signer,
     parse_compact,
     sign,
-    sign_elsewhere,
+    sign_externally,
     unsigned_token,
     verifies,
 )
@@ -157,7 +157,7 @@ async def issue_token(
     if key is None:
         raise KeysGone
     payload = _payload(issuer, customer_id, session_id, not_after, hints)
-    token = await sign_elsewhere(signer, key, unsigned_token(key, payload, typ=_TYPE))
+    token = await sign_externally(signer, key, unsigned_token(key, payload, typ=_TYPE))
     return token, _checked(payload, issuer, key)
 
 

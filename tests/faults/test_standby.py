@@ -284,7 +284,7 @@ async def test_table_that_the_standby_lacks_yet_is_read_from_the_primary(pair: P
         seen: list[str] = []
         standby.observe(partial(observed, seen))
         async with standby.watching():
-            assert (await standby.settled()).name == "ok"
+            assert (await standby.known_state()).name == "ok"
             with pair.lagging():
                 pair.primary.run("CREATE TABLE newer AS SELECT 1 AS n")
                 assert await standby.fetch_all(newer) == [1]

@@ -1,4 +1,4 @@
-"""Files that hold secrets: for their owner only, and never seen half-written."""
+"""Files that hold secrets: private to their owner (mode 0600), and written atomically."""
 
 import errno
 import os
@@ -15,37 +15,37 @@ __all__ = ["create", "creating", "has_modes", "replace", "replacing", "require_p
 
 
 def create(file: Path, content: bytes) -> None:
-    """Write a new file of mode 0600. Raise FileExistsError if there is one."""
+    """Create a file of mode 0600. Raise FileExistsError if there is one."""
     with creating(file) as draft:
         draft.write_bytes(content)
 
 
 def creating(file: Path) -> AbstractContextManager[Path]:
-    """Return the path of an empty file of mode 0600, which takes this name when the block ends.
+    """Return the path of an empty draft of mode 0600, which gets this name when the block ends.
 
-    Raise FileExistsError if something has that name by then.
+    Raise FileExistsError if that name is taken by then.
     """
     return _drafted(file, lambda draft: os.link(draft, file))
 
 
 def replace(file: Path, content: bytes) -> None:
-    """Write a file of mode 0600, in the place of one that is there."""
+    """Write a file of mode 0600, which replaces an existing one atomically."""
     with replacing(file) as opened:
         opened.write(content)
 
 
 @contextmanager
 def replacing(file: Path) -> Iterator[BinaryIO]:
-    """Open a file of mode 0600 to write to, which takes this place when the block ends."""
+    """Open a draft of mode 0600 for writing, which replaces this file when the block ends."""
     with _drafted(file, lambda draft: draft.replace(file)) as draft, draft.open("wb") as opened:
         yield opened
 
 
 def require_private(path: Path) -> None:
-    """Raise CannotStart if every account of this machine may write to a file or folder.
+    """Raise CannotStart if a file or folder is world-writable.
 
-    On Windows and on a read-only file system the modes mean nothing. A path that is not there, or
-    can't be looked at, passes: reading it fails with the cause.
+    On Windows and on a read-only file system the modes mean nothing. A path that does not exist, or
+    can't be checked, passes: reading it fails with the cause.
     """
     with suppress(OSError):
         if has_modes() and path.stat().st_mode & S_IWOTH and not _is_read_only(path):
@@ -53,7 +53,7 @@ def require_private(path: Path) -> None:
 
 
 def has_modes() -> bool:
-    """Return whether the modes of files say who may read and write them: on Windows they don't."""
+    """Return whether the system has file modes: Windows does not."""
     return os.name == "posix"
 
 
@@ -63,7 +63,7 @@ def _is_read_only(path: Path) -> bool:
 
 @contextmanager
 def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
-    """Return the path of a draft beside the file, and put it in its place once it is whole."""
+    """Return the path of a draft beside the file; sync it and put it in place after the block."""
     if not file.name:  # an empty path, or the root
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
@@ -81,7 +81,7 @@ def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write a folder's new entries to disk, where a folder can be opened."""
+    """Write a folder's new entries to disk, if the system can open a folder."""
     with suppress(PermissionError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

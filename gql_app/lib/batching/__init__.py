@@ -1,4 +1,4 @@
-"""Batching: what many ask for one by one is read at once, as DataLoader has it."""
+"""Batching: keys that are loaded one by one are read together (the DataLoader pattern)."""
 
 import asyncio
 from asyncio import Future, Task
@@ -13,18 +13,18 @@ V = TypeVar("V")
 
 
 class Batches(Generic[K, V]):
-    """Values by their keys: all that are asked for at a time are read together, and kept."""
+    """A cache of values by key: keys that are loaded at the same time are read in a batch."""
 
     def __init__(self, read: Callable[[list[K]], Awaitable[Sequence[V]]]) -> None:
-        """Take what returns the value of each key, in the order of the keys."""
+        """Take a function that returns the value of each key, in the order of the keys."""
         self._read: Final = read
         self._values: Final[dict[K, Future[V]]] = {}
         self._waiting: dict[K, Future[V]] = {}
-        """What is asked for, and not read yet."""
+        """The keys to read next, with their futures."""
         self._reading: Final[set[Task[None]]] = set()
 
     def load(self, key: K) -> Future[V]:
-        """Return the value of a key, once it is there. What `read` raises, it raises."""
+        """Return a future of the value of a key. Awaiting it raises what `read` raises."""
         value = self._values.get(key)
         if value is None or value.cancelled():
             loop = asyncio.get_running_loop()
@@ -36,7 +36,7 @@ class Batches(Generic[K, V]):
         return value
 
     async def _fill(self) -> None:
-        """Read all that is asked for by now."""
+        """Read the values of all keys that are waiting now."""
         waiting, self._waiting = self._waiting, {}
         if all(value.cancelled() for value in waiting.values()):
             return
@@ -48,17 +48,17 @@ class Batches(Generic[K, V]):
             values = await self._read([*waiting])
             if len(values) != len(waiting):
                 message = f"{len(values)} values were read of {len(waiting)} keys"
-                raise ValueError(message)  # noqa: TRY301 — it is theirs who wait
+                raise ValueError(message)  # noqa: TRY301 — it is raised in the callers
             for future, value in zip(waiting.values(), values, strict=True):
                 if not future.done():
                     future.set_result(value)
-        except Exception as error:  # noqa: BLE001 — it is whoever's who waits
+        except Exception as error:  # noqa: BLE001 — it is raised in the callers
             for future in waiting.values():
                 if not future.done():
                     future.set_exception(error)
 
 
 def _give_up(task: Task[None], waiting: Collection[Future[V]], future: Future[V]) -> None:
-    """Cancel a reading for which nobody waits any more."""
+    """Cancel the read of a batch once all its callers were cancelled."""
     if future.cancelled() and not task.cancelling() and all(each.cancelled() for each in waiting):
         task.cancel()

@@ -1,4 +1,4 @@
-"""The one place where time is read, and ids that begin with it: UUIDs of version 7."""
+"""The current time, read in one place, and ids that begin with it: UUIDs of version 7."""
 
 import os
 from contextlib import suppress
@@ -9,34 +9,34 @@ from typing import Final
 from uuid import UUID
 
 LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-"""The last moment that RFC 3339 can write; nothing here lives longer."""
+"""The last date and time that RFC 3339 can write; every expiry is capped at it."""
 CANONICAL_LENGTH: Final = 36
 MAX_PARSED: Final = 1024
-"""Ids whose texts are kept, for a list asks for those of its page several times."""
-_BYTES_OF_CHANCE: Final = 10
-_CHANCE: Final = (1 << 80) - 1 - (0xF << 76) - (0b11 << 62)
+"""Parsed ids that are cached (LRU), since a list parses those of its page several times."""
+_RANDOM_BYTES: Final = 10
+_RANDOM_MASK: Final = (1 << 80) - 1 - (0xF << 76) - (0b11 << 62)
 _VERSION_7: Final = 0x7 << 76 | 0b10 << 62
 
 
 def now() -> datetime:
-    """Return the present moment, in UTC."""
+    """Return the current time, in UTC."""
     return datetime.now(UTC)
 
 
 def later(moment: datetime, seconds: int) -> datetime:
-    """Return the moment so many seconds later, LATEST at most."""
+    """Return the time so many seconds later, LATEST at most."""
     left = int((LATEST - moment).total_seconds())
     return moment + timedelta(seconds=seconds) if seconds < left else LATEST
 
 
 def rfc3339(moment: datetime) -> str:
-    """Return a moment as RFC 3339 writes it, in UTC, ending in Z."""
+    """Return a time in the format of RFC 3339, in UTC, ending in Z."""
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     return f"{utc.isoformat()[:-6]}Z"
 
 
 def parse_moment(text: str) -> datetime | None:
-    """Return in UTC the moment of a text in ISO 8601, None if it is none or has no offset."""
+    """Return the time of a text in ISO 8601, in UTC; None if it is malformed or has no offset."""
     with suppress(ValueError, OverflowError):
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo else None
@@ -45,17 +45,17 @@ def parse_moment(text: str) -> datetime | None:
 
 def new_id() -> UUID:
     """Return a new UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, 74 random bits."""
-    return UUID(int=_number(int.from_bytes(os.urandom(_BYTES_OF_CHANCE))))
+    return UUID(int=_number(int.from_bytes(os.urandom(_RANDOM_BYTES))))
 
 
 def new_request_id() -> str:
-    """Return a new id as text, for naming a request; it may be guessed, and opens nothing."""
-    digits = f"{_number(getrandbits(8 * _BYTES_OF_CHANCE)):032x}"
+    """Return a new UUIDv7 as text, for a request; it is guessable and must not grant access."""
+    digits = f"{_number(getrandbits(8 * _RANDOM_BYTES)):032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def parse_id(text: str) -> UUID | None:
-    """Return the id of a text in the one spelling that ids are written in, None for any other."""
+    """Return the UUID of a text in the canonical form, None for any other text."""
     return _parsed(text) if len(text) == CANONICAL_LENGTH else None
 
 
@@ -69,10 +69,10 @@ def _parsed(text: str) -> UUID | None:
 
 
 def made_at(made: UUID) -> datetime:
-    """Return the moment at which an id was made, to the millisecond."""
+    """Return the time at which an id was made, to the millisecond."""
     return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
 
 
-def _number(chance: int) -> int:
+def _number(random_bits: int) -> int:
     milliseconds = int(now().timestamp() * 1000)
-    return milliseconds << 80 | chance & _CHANCE | _VERSION_7
+    return milliseconds << 80 | random_bits & _RANDOM_MASK | _VERSION_7

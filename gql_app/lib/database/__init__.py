@@ -1,4 +1,4 @@
-"""SQLite and PostgreSQL: reading, transactions and retries; SQLAlchemy Core writes the SQL."""
+"""SQLite and PostgreSQL from asyncio: connection pools, transactions, retries, SQLAlchemy Core."""
 
 from gql_app.lib.database.batches import Batch
 from gql_app.lib.database.causes import Cause

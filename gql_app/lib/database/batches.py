@@ -1,7 +1,7 @@
-"""Batches: rows that are over are found without a lock, and changed one by one, by their keys.
+"""Batches: expired rows are found without a lock, and changed one by one, by their keys.
 
 A distributed engine locks rows by their key only, within one shard. A row that another transaction
-has locked, or that is over no longer, is passed over, so that nobody waits for anybody.
+has locked, or that no longer matches, is skipped, so that no transaction waits for another.
 """
 
 from typing import Any, Final
@@ -26,24 +26,24 @@ class Batch:
     """A batch of rows that are to be deleted or updated."""
 
     def __init__(self, found: Select[*tuple[Any, ...]], change: Delete | Update) -> None:
-        """Take what finds the keys of such rows, and what changes all rows of their table."""
+        """Take a SELECT of the rows' keys, and a statement that changes all rows of the table."""
         keys = [*found.selected_columns]
         self._names: Final = [f"key_{column.key}" for column in keys]
-        its: ColumnElement[bool] = and_(
+        same_key: ColumnElement[bool] = and_(
             *(
                 column == bindparam(name, type_=column.type)
                 for column, name in zip(keys, self._names, strict=True)
             )
         )
-        free = found.where(its).with_for_update(skip_locked=True)
+        unlocked = found.where(same_key).with_for_update(skip_locked=True)
         first = found.limit(bindparam("batch", type_=Integer())).cte("batch")
         self._found: Final = Query(select(*first.c), tuple)
         self._change: Final = Query(
-            change.where(its, tuple_(*keys).in_(free)).returning(*keys), tuple
+            change.where(same_key, tuple_(*keys).in_(unlocked)).returning(*keys), tuple
         )
 
     async def apply(self, db: Transaction, *, batch: int, **values: object) -> int:
-        """Return how many rows were changed of the first that are found, at most a batch."""
+        """Return how many rows were changed, of the first `batch` that are found."""
         keys = await db.fetch_all(self._found, batch=batch, **values)
         each = [{**values, **dict(zip(self._names, key, strict=True))} for key in keys]
         return len(await db.execute_many(self._change, each)) if each else 0

@@ -1,4 +1,4 @@
-"""Causes: why a database can't be used and what mends it, in words for its operator."""
+"""Causes: why a database can't be used and how to mend it, in words for its operator."""
 
 import re
 import socket
@@ -24,16 +24,16 @@ _BY_SQLSTATE: Final[Mapping[str, str]] = {
     "53300": "Raise max_connections there, or lower GQL_APP_DATABASE_CONNECTIONS here.",
     "57P03": "It starts or stops: try again shortly.",
 }
-"""What mends an error of PostgreSQL's, by its SQLSTATE (PostgreSQL, appendix A)."""
-_OF_PARAMETERS: Final = frozenset({"22023", "42704"})
-"""The SQLSTATEs of a parameter that the server does not know, or with such a value."""
+"""How to mend an error of PostgreSQL's, by its SQLSTATE (PostgreSQL, appendix A)."""
+_PARAMETER_CODES: Final = frozenset({"22023", "42704"})
+"""The SQLSTATEs of a parameter, or a parameter's value, that the server does not know."""
 _TLS_FILE: Final = re.compile(r"[?&]ssl(rootcert|cert|key|crl)=(?!system)")
 _UNREADABLE: Final = frozenset(
     {"NO_CERTIFICATE_OR_CRL_FOUND", "PEM", "PEM_LIB", "KEY_VALUES_MISMATCH"}
 )
-"""OpenSSL's reasons for a file that holds no certificate, or no key that fits it."""
-_OF_TIME: Final = frozenset({9, 10})
-"""What a certificate is refused for that is not valid yet, or not any more (X509_V_ERR)."""
+"""OpenSSL's reasons for refusing a file: it holds no certificate, or no key that fits it."""
+_VALIDITY_CODES: Final = frozenset({9, 10})
+"""OpenSSL's codes of a certificate that is not valid yet, or has expired (X509_V_ERR)."""
 
 _BY_KIND: Final = (
     (
@@ -44,24 +44,24 @@ _BY_KIND: Final = (
     (socket.gaierror, "No host is called {}.", "Look at the URL's host, and at the DNS."),
     (TimeoutError, "{} does not answer.", "Look at the network, and at firewalls."),
 )
-"""Why no connection is made, and what mends it, by the kind of the system's error."""
+"""Why no connection is made, and how to mend it, by the system's exception."""
 
 
 class Cause(NamedTuple):
-    """Why a database can't be used, and what mends it; neither holds a password."""
+    """Why a database can't be used, and how to mend it; neither text holds a password."""
 
     problem: str
     remedy: str
     is_lasting: bool = False
-    """Whether it is of the URL or of files here, so that to wait mends nothing."""
+    """Whether the URL or a file on this machine is at fault, so that waiting does not help."""
 
     def __str__(self) -> str:
-        """Return both in a line."""
+        """Return both texts in a line."""
         return f"{self.problem} {self.remedy}"
 
 
 def cause_of(error: BaseException, url: str) -> Cause:
-    """Return why the database of a URL can't be used, by the error that came of trying."""
+    """Return why the database of a URL can't be used, given the error."""
     error = root_of(error)
     if url.startswith(_SQLITE):
         return _of_file(error, Path(url.removeprefix(_SQLITE)))
@@ -90,19 +90,19 @@ def _of_file(error: BaseException, file: Path) -> Cause:
 
 
 def _of_server(error: asyncpg.PostgresError) -> Cause:
-    """Return why PostgreSQL refuses: in its own words, which hold names and no password."""
+    """Return why PostgreSQL refuses, by its own message, which holds names and no password."""
     remedy = _BY_SQLSTATE.get(error.sqlstate or "", "Look at the server's log.")
     problem = f"PostgreSQL says: {error.args[0]}."
-    return Cause(problem, remedy, is_lasting=error.sqlstate in _OF_PARAMETERS)
+    return Cause(problem, remedy, is_lasting=error.sqlstate in _PARAMETER_CODES)
 
 
 def _of_network(error: BaseException, url: str) -> Cause:
-    """Return why PostgreSQL isn't reached, or the connection is not made."""
+    """Return why PostgreSQL can't be reached, or why the handshake fails."""
     hosts = urlsplit(url).netloc.rpartition("@")[2] or "the local socket"
     if isinstance(error, ssl.SSLCertVerificationError):
         problem = f"The certificate of {hosts} is not to be trusted: {error.verify_message}."
         remedy = "Name its authority by sslrootcert=FILE, or the host that it is of."
-        return Cause(problem, remedy, is_lasting=error.verify_code not in _OF_TIME)
+        return Cause(problem, remedy, is_lasting=error.verify_code not in _VALIDITY_CODES)
     if isinstance(error, asyncpg.ClientConfigurationError):
         problem = f"The URL can't be used: {error.args[0]}."
         return Cause(problem, "Look at its parameters.", is_lasting=True)
@@ -121,7 +121,7 @@ def _of_network(error: BaseException, url: str) -> Cause:
 
 
 def _is_of_file(error: BaseException) -> bool:
-    """Return whether a file of certificates or of a key is what can't be used."""
+    """Return whether the error is about a file of certificates, or of a key."""
     if isinstance(error, ssl.SSLError):
         return error.reason in _UNREADABLE
     return isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)

@@ -1,4 +1,4 @@
-"""Citus: what the coordinator of a cluster says of its tables and machines."""
+"""Citus: the distributed tables and the unreachable machines of a cluster, by its coordinator."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ async def distributed_tables(database: Database) -> frozenset[str] | None:
 
 
 async def unreachable_machines(database: Database) -> list[str]:
-    """Return which machines of a cluster another of it can't reach, as `host:port`."""
+    """Return the machines of a cluster that another one can't reach, as `host:port`."""
     return sorted({*await database.fetch_all(_UNREACHABLE)})
 
 
@@ -28,7 +28,7 @@ _HAS_CITUS: Final[Query[bool]] = Query(
     text("SELECT to_regclass('pg_dist_partition') IS NOT NULL"), lambda row: bool(row[0])
 )
 _TABLES: Final[Query[str]] = Query(
-    # The others are tables of the coordinator's that Citus only knows of.
+    # The others are the coordinator's own tables, which Citus only lists.
     text(
         "SELECT logicalrelid::regclass::text FROM pg_dist_partition "
         "WHERE partmethod <> 'n' OR repmodel = 't'"
@@ -38,7 +38,7 @@ _TABLES: Final[Query[str]] = Query(
 _UNREACHABLE: Final[Query[str]] = Query(
     text(
         "SELECT to_nodename || chr(58) || to_nodeport FROM citus_check_cluster_node_health() "
-        "WHERE NOT result"  # it is NULL of what a lost machine would reach
+        "WHERE NOT result"  # it is NULL for checks from an unreachable machine
     ),
     lambda row: str(row[0]),
 )

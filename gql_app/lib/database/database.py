@@ -1,4 +1,4 @@
-"""The database: what reads, and transactions, which write as well and may be tried again."""
+"""The database: queries, and transactions that are retried."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -30,11 +30,11 @@ from gql_app.lib.database.statements import Moment, Query, Statement, compiled
 from gql_app.lib.faults import Unavailable
 
 CONNECTIONS: Final = 10
-"""Connections that one process reads with; as many again write."""
+"""Connections of one process for reading; as many again are for writing."""
 POOL_TIMEOUT: Final = 5
-"""Seconds that anybody waits for one of them."""
+"""Seconds that a caller waits for one of them at most."""
 Observer: TypeAlias = Callable[[str], AbstractContextManager[object]]
-"""Makes a context manager for the SQL of a statement, within which that runs."""
+"""Returns a context manager for the SQL of a statement, which runs within it."""
 Fetch: TypeAlias = Callable[[str, list[object]], Awaitable[Sequence[Sequence[Any]]]]
 """Sends SQL with the values of its parameters, and returns rows."""
 _ONE: Final = select(literal_column("1", Integer()))
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 class Reader:
-    """What reads: the database, each query on a connection of its own, or a transaction."""
+    """Reads from a database, each query on any connection, or within a transaction."""
 
     _fetch: Fetch
 
@@ -80,7 +80,7 @@ class Reader:
     def _run(
         self, work: Callable[[str, list[B]], Awaitable[R]], sql: str, bound: list[B]
     ) -> Awaitable[R]:
-        """Return what is awaited for a statement."""
+        """Return an awaitable for a statement, within the observer's context if there is one."""
         if self._observer is None:
             return work(sql, bound)
         return self._observed(self._observer, work, sql, bound)
@@ -97,11 +97,11 @@ class Reader:
 
 
 class Transaction(Reader):
-    """What reads and writes within a block, and sees what it wrote.
+    """A transaction, which lasts for a block.
 
-    All of it is committed when the block ends, and nothing if it raises. Once a commit has begun
-    it goes through, also if the block is cancelled then. To enter the block and to leave it raise
-    Unavailable: whatever it is but CommitOutcomeUnknown, nothing was done.
+    It is committed when the block ends, and rolled back if the block raises. Once a commit has
+    begun it goes through, even if the block is cancelled. Entering and leaving the block raise
+    Unavailable: unless that is CommitOutcomeUnknown, nothing was done.
     """
 
     _connection: Connection
@@ -110,22 +110,22 @@ class Transaction(Reader):
         super().__init__(dialect, observer)
         self._pool: Final = pool
         self.info: Final[dict[str, object]] = {}
-        """What a rule leaves for its caller."""
+        """Values that a rule leaves for its caller."""
         self._refusal: Exception | None = None
-        """What another statement is refused by at the moment."""
+        """The error that refuses the next statement: one is running, or one failed."""
         self._callbacks: Final[list[Callable[[], object]]] = []
 
     async def __aenter__(self) -> Self:
-        """Begin."""
+        """Begin, on a connection of the pool."""
         self._connection = await self._pool.begin()
         self._fetch = self._connection.fetch
         return self
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Commit or roll back; whoever is cancelled waits for neither."""
+        """Commit or roll back; a cancelled caller waits for neither."""
         refusal, self._refusal = self._refusal, _refusal()
         undone = error or refusal
-        work = self._pool.settle(self._connection) if undone else self._commit()
+        work = self._pool.reset(self._connection) if undone else self._commit()
         ending = self._pool.in_background(work)
         if not isinstance(error, asyncio.CancelledError):
             await asyncio.shield(ending)
@@ -135,7 +135,7 @@ class Transaction(Reader):
     async def execute(self, query: Query[Any] | Statement, /, **values: object) -> int:
         """Return the number of rows that were inserted, changed or deleted.
 
-        Raises Unavailable, StatementError, and so IntegrityViolation: the transaction is to end.
+        Raises Unavailable, StatementError (such as IntegrityViolation), which end the transaction.
         """
         statement = compiled(query, self.sql_dialect)
         return await self._run(self._connection.execute, statement.sql, statement.bind(values))
@@ -143,14 +143,14 @@ class Transaction(Reader):
     async def execute_many(
         self, query: Query[T] | Statement, rows: Iterable[Mapping[str, object]], /
     ) -> list[T]:
-        """Execute a statement once for each mapping of values; return what all rows build."""
+        """Run a statement once for each mapping of values; return what is built of all rows."""
         statement = compiled(query, self.sql_dialect)
         many = [statement.bind(values) for values in rows]
         answered = await self._run(self._connection.fetch_many, statement.sql, many)
         return statement.built(answered, query)
 
     def after_commit(self, callback: Callable[[], object], /) -> None:
-        """Call something once the commit is known to have gone through; never after a rollback."""
+        """Call a function once the commit is known to have succeeded; never after a rollback."""
         self._callbacks.append(callback)
 
     async def _commit(self) -> None:
@@ -190,13 +190,13 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         prepared: bool | None = None,
         retries: bool = True,
     ) -> None:
-        """Take its URL; without `retries` a query whose connection is lost is not sent again."""
-        turn = servers = None
+        """Take its URL; without `retries` a query is not sent again if its connection is lost."""
+        lock = servers = None
         reading: Callable[[], Connection]
         writing: Callable[[], Connection]
         probing: Callable[[], Connection]
         if url.startswith("sqlite:"):
-            driver, turn = "sqlite://", asyncio.Lock()
+            driver, lock = "sqlite://", asyncio.Lock()
             file = str(sqlite_file(url).absolute())
             reading = probing = partial(SqliteConnection, file, "query_only")
             writing = partial(SqliteConnection, file, "foreign_keys")
@@ -208,20 +208,20 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         super().__init__(make_url(driver).get_dialect()())
         self._url: Final = url
         self._read: Final = Pool(reading, connections, pool_timeout, servers=servers)
-        self._write: Final = Pool(writing, connections, pool_timeout, turn=turn, servers=servers)
+        self._write: Final = Pool(writing, connections, pool_timeout, lock=lock, servers=servers)
         self._probe: Final = Pool(probing, 1, PROBE_TIMEOUT)
         self._servers: Final = servers
-        is_retried = retries and not turn  # a file is not lost
+        is_retried = retries and not lock  # a file is not lost
         self._fetch = self._read.fetch if is_retried else self._read.fetch_once
 
     @property
     def use(self) -> dict[str, dict[str, int]]:
-        """Numbers of connections in use and idle, to read with and to write with."""
+        """Numbers of connections in use and idle, for reading and for writing."""
         read = {**self._read.use, "waiting": self._read.waiting}
         return {"read": read, "write": self._write.use}
 
     def transaction(self) -> Transaction:
-        """Return a transaction, which begins with an `async with` block and ends with it."""
+        """Return a transaction, which lasts for an `async with` block."""
         return Transaction(self.sql_dialect, self._observer, self._write)
 
     async def transact(
@@ -231,9 +231,9 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Return what a rule returns, run in a transaction; again if that was rolled back.
+        """Return what a rule returns, run in a transaction, which is retried if rolled back.
 
-        A rule leaves no trace but in the database, as it may run several times.
+        As a rule may run several times, it must have no effects beyond the database.
         Raises Unavailable, StatementError.
         """
 
@@ -244,71 +244,71 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         return await retried(once)
 
     async def probe(self, query: Query[T], /, **values: object) -> list[T]:
-        """Return what is built of each row, fetched by a connection of its own in two seconds.
+        """Return what is built of each row, fetched over a separate connection in two seconds.
 
-        So it tells a database that hangs from a busy pool. Where servers answer nothing, everybody
-        else is told so at once, until a probe is answered. Raises Unavailable, StatementError.
+        That tells a database that hangs from a busy pool. If there is no answer, all other callers
+        are refused at once until a probe is answered. Raises Unavailable, StatementError.
         """
         statement = compiled(query, self.sql_dialect)
         work = self._probe.fetch(statement.sql, statement.bind(values))
         try:
             rows = await within(work, PROBE_TIMEOUT)
         except TimeoutError as error:
-            self._hear(error)
+            self._note_probe(error)
             raise Unavailable from error
         except Exception as error:
-            self._hear(error)
+            self._note_probe(error)
             raise
-        self._hear(None)
+        self._note_probe(None)
         return statement.built(rows, query)
 
-    def _hear(self, error: Exception | None) -> None:
-        """Send servers nothing if a probe was not answered, and go on if it was, also by an error.
+    def _note_probe(self, error: Exception | None) -> None:
+        """Mark the servers as unresponsive if a probe timed out, else as responsive.
 
-        An error without a cause is our own: nobody was asked.
+        Any answer counts, even an error; an Unavailable of the pool's own tells nothing of them.
         """
         cause = root_of(error) if error else None
         if self._servers is None or isinstance(cause, Unavailable):
             return
         if isinstance(cause, TimeoutError):
-            self._servers.fall_silent(cause)
+            self._servers.mark_unresponsive(cause)
         else:
-            self._servers.silence = None
+            self._servers.unanswered_probe = None
 
     @property
     def is_pooled(self) -> bool:
-        """Whether a pooler was found between, so that statements are not prepared any more."""
+        """Whether a pooler was found in between, so that statements are no longer prepared."""
         return self._servers is not None and self._servers.is_pooled
 
     async def has_pooler(self) -> bool:
-        """Return whether a pooler stands between that leaves prepared statements behind.
+        """Return whether a pooler in between leaves prepared statements behind.
 
-        A statement is sent again, and once more while a transaction may hold the server that
+        A statement is sent twice, and again while a transaction may hold the server connection that
         prepared it. Raises Unavailable.
         """
         for _ in range(2):
             await self.fetch_all(_ONE)
         async with self.transaction() as transaction:
             await transaction.fetch_all(_ONE)
-            with suppress(TimeoutError):  # of a pooler that has one server
+            with suppress(TimeoutError):  # of a pooler that has one server connection
                 await within(self.fetch_all(_ONE), PROBE_TIMEOUT)
         return self.is_pooled
 
     def refuse(self, why: Exception | None) -> None:
-        """Refuse whatever is asked of it from here on, as Unavailable; None ends that.
+        """Refuse all statements from here on, as Unavailable; None ends that.
 
-        Probes are answered all the same.
+        Probes are still sent.
         """
         self._read.refusal = self._write.refusal = why
 
     def cause_of(self, error: Exception) -> Cause:
-        """Return why it can't be used, by the error that came of trying, for its operator."""
+        """Return why the database can't be used, given the error, for its operator."""
         return cause_of(error, self._url)
 
     async def clock_skew(self) -> timedelta:
-        """Return how far the database's clock is ahead of ours, less the time of the round trip.
+        """Return how far the database's clock is ahead of this machine's, less half a round trip.
 
-        An SQLite file has no clock of its own. Raises Unavailable.
+        It is zero for an SQLite file. Raises Unavailable.
         """
         if self.dialect == "sqlite":
             return timedelta()
@@ -318,15 +318,15 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         return ahead
 
     def observe(self, observer: Observer) -> None:
-        """Run each statement within a context manager that an observer makes of its SQL."""
+        """Run each statement within the context manager that an observer returns for its SQL."""
         self._observer = observer
 
     async def __aexit__(self, *_: object) -> None:
-        """Close every connection."""
+        """Close every connection, as close() does."""
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection, when transactions have ended or had five seconds for it."""
+        """Close every connection, once transactions have ended, or after five seconds."""
         await self._write.drain(CONNECT_TIMEOUT)
         await asyncio.gather(*(each.close() for each in (self._read, self._write, self._probe)))
 

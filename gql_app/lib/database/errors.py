@@ -1,4 +1,4 @@
-"""Errors of the database, by what they mean for whoever sent a statement."""
+"""Errors of the database, by what they mean for the caller."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -11,31 +11,31 @@ from gql_app.lib.faults import Unavailable
 DRIVER_ERRORS: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # of a connection that is being lost this very moment
+    asyncpg.InternalClientError,  # of a connection that is just being lost
     sqlite3.Error,
     OSError,
 )
-"""What the drivers raise."""
+"""Errors that the drivers raise."""
 
-LEFT_BEHIND: Final = (
+POOLER_ERRORS: Final = (
     asyncpg.InvalidSQLStatementNameError,
     asyncpg.DuplicatePreparedStatementError,
 )
-"""What comes of prepared statements that a pooler leaves behind: 26000 and 42P05."""
+"""Errors of prepared statements that a pooler leaves behind: 26000 and 42P05."""
 
 
 class ConnectionLost(Unavailable):
-    """A connection is of no more use, or none can be opened; nothing was committed by it."""
+    """A connection was lost, or none can be opened; nothing was committed."""
 
 
 class Conflict(Unavailable):
-    """A transaction was rolled back because of another that ran beside it."""
+    """A transaction was rolled back because of a concurrent one."""
 
     advice = "Too many others are changing the same things. Try again shortly."
 
 
 class Busy(Unavailable):
-    """A connection or a lock is in use by others, for longer than anybody waits."""
+    """A connection or a lock was in use by others until the time-out."""
 
     advice = "The server has too much to do at this moment. Try again shortly."
 
@@ -45,14 +45,14 @@ class LockTimeout(Busy):
 
 
 class Full(Unavailable):
-    """There is no room, or the disk fails: only the operator can mend that."""
+    """The disk is full, read-only or failing, or memory ran out: the operator has to mend that."""
 
     advice = "The database takes no changes at this moment. Try again later."
     wait = 10
 
 
-class Silent(Unavailable):
-    """The servers answer nothing, by the last probe, and are sent nothing until one is answered."""
+class Unresponsive(Unavailable):
+    """The last probe was not answered; nothing else is sent until one is."""
 
 
 class CommitOutcomeUnknown(Unavailable):
@@ -68,19 +68,19 @@ class CommitOutcomeUnknown(Unavailable):
 
 
 class StatementError(Exception):
-    """The database refuses a statement, for a reason that no other try changes.
+    """The database refuses a statement, so that a retry would fail as well.
 
-    Its text names what is wrong and holds no value, for a value may be a password's hash.
+    Its text names what is wrong and holds no value: that may be a password's hash.
     """
 
 
 class IntegrityViolation(StatementError):
-    """A constraint refuses a row: a unique key, a reference, or a NULL."""
+    """A constraint refuses a row: a unique key, a foreign key, or NOT NULL."""
 
 
 _BY_SQLSTATE: Final[Mapping[str, type[Unavailable]]] = {
     "08": ConnectionLost,
-    "25006": ConnectionLost,  # a server that was the primary, and only lets read now
+    "25006": ConnectionLost,  # a server that was the primary, and is read-only now
     "25P03": ConnectionLost,  # idle in a transaction for too long
     "25P04": ConnectionLost,  # a transaction that took too long
     "40001": Conflict,
@@ -89,12 +89,12 @@ _BY_SQLSTATE: Final[Mapping[str, type[Unavailable]]] = {
     "53": Busy,
     "53100": Full,
     "55P03": LockTimeout,
-    "57014": Busy,  # longer than the operator of the database lets statements take
+    "57014": Busy,  # longer than the operator's statement_timeout
     "57P": ConnectionLost,
     "58000": Full,
     "58030": Full,
 }
-"""By the SQLSTATE, or as much of it as they have in common (PostgreSQL, appendix A)."""
+"""Errors by their SQLSTATE, or its first two or three characters (PostgreSQL, appendix A)."""
 _BY_SQLITE_CODE: Final[Mapping[int, type[Unavailable]]] = {
     sqlite3.SQLITE_BUSY: Busy,
     sqlite3.SQLITE_LOCKED: Busy,
@@ -105,37 +105,37 @@ _BY_SQLITE_CODE: Final[Mapping[int, type[Unavailable]]] = {
     sqlite3.SQLITE_FULL: Full,
 }
 _PRIMARY: Final = 0xFF
-"""The bits of SQLite's result codes that aren't details."""
+"""The bits of SQLite's extended result codes that are the primary code."""
 
 
 def unavailable(error: BaseException) -> Unavailable | None:
-    """Return what a driver's error means; None if it is no trouble of the database's."""
+    """Return what a driver's error means; None unless the database is unavailable."""
     kind: type[Unavailable] | None = None
     if isinstance(error, Unavailable):
         return error
-    if isinstance(error, (asyncpg.InvalidCachedStatementError, *LEFT_BEHIND)):
-        kind = ConnectionLost  # a new connection has no old statements
+    if isinstance(error, (asyncpg.InvalidCachedStatementError, *POOLER_ERRORS)):
+        kind = ConnectionLost  # a new connection has no stale statements
     elif isinstance(error, asyncpg.PostgresError):
         code = error.sqlstate or ""
         kind = _BY_SQLSTATE.get(code) or _BY_SQLSTATE.get(code[:3]) or _BY_SQLSTATE.get(code[:2])
     elif isinstance(error, sqlite3.Error):
         kind = _BY_SQLITE_CODE.get(primary_code(error))
     elif isinstance(error, DRIVER_ERRORS) and not isinstance(error, ValueError):
-        kind = ConnectionLost  # and a ValueError is of a value that the driver can't send
+        kind = ConnectionLost  # a ValueError is about a value that the driver can't send
     return kind() if kind else None
 
 
 def root_of(error: BaseException) -> BaseException:
-    """Return the error that one comes from, itself if there is none."""
+    """Return the root cause of an error: itself if it has none."""
     while isinstance(error.__cause__, Exception):
         error = error.__cause__
     return error
 
 
 def translate(error: BaseException) -> None:
-    """Raise what a driver's error means; return if it is none of a driver's.
+    """Raise what a driver's error means; return if it is not a driver's.
 
-    What isn't Unavailable is raised without the driver's own error: its details hold values.
+    Unless it is Unavailable, the driver's error is not chained: its details hold values.
     """
     if found := unavailable(error):
         if found is error:
@@ -148,13 +148,13 @@ def translate(error: BaseException) -> None:
 
 
 def _words(error: BaseException) -> str:
-    """Return what a driver says in a line, without PostgreSQL's details and what quotes a value."""
+    """Return a driver's message in a line, without PostgreSQL's details and what quotes a value."""
     kind = type(error).__name__
     quotes = isinstance(error, asyncpg.DataError | asyncpg.InterfaceError)
     return kind if quotes else f"{kind}: {error.args[0]}"
 
 
 def primary_code(error: sqlite3.Error) -> int:
-    """Return SQLite's result code without its details, 0 if there is none."""
+    """Return SQLite's primary result code, 0 if there is none."""
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & _PRIMARY

@@ -1,4 +1,4 @@
-"""Pools of connections: each is opened when it is needed first, and what is lost is tried again."""
+"""Connection pools, whose connections open at first use, and retries after one is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -17,23 +17,23 @@ from gql_app.lib.faults import Unavailable
 
 Connection: TypeAlias = PostgresConnection | SqliteConnection
 R = TypeVar("R")
-_UNDONE: Final = (ConnectionLost, Conflict)
-"""What was surely undone, and may well work when it is tried again."""
+_RETRYABLE: Final = (ConnectionLost, Conflict)
+"""Errors after which nothing was done, so that a retry is safe."""
 
-# stamina would count and log by itself, and what it logs are the arguments: customers' data.
+# By itself stamina would count and log retries with their arguments: customers' data.
 set_on_retry_hooks(())
 _retry_lost: Final = stamina.AsyncRetryingCaller(
     attempts=4, timeout=1.0, wait_initial=0.05, wait_max=0.4, wait_jitter=0.2
-).on(_UNDONE)
-"""Tries after a connection was lost: a few, within a second."""
+).on(_RETRYABLE)
+"""Retries after a connection was lost: a few, within a second."""
 _retry_conflict: Final = stamina.AsyncRetryingCaller(
     attempts=None, timeout=3.0, wait_initial=0.01, wait_max=0.2, wait_jitter=0.1
-).on(_UNDONE)
-"""Tries of a transaction that collides with others: each time, one gets through."""
+).on(_RETRYABLE)
+"""Retries of a transaction that conflicts with others: each time, one of them commits."""
 
 
 async def retried(work: Callable[[], Awaitable[R]]) -> R:
-    """Return what work returns, which is called again if what it did was surely undone."""
+    """Return what work returns; it is retried after a Conflict or ConnectionLost."""
     try:
         return await work()
     except Conflict:
@@ -43,10 +43,10 @@ async def retried(work: Callable[[], Awaitable[R]]) -> R:
 
 
 class Pool:
-    """Connections, of which the last that came back is the first to go out again.
+    """A pool of connections, last in, first out.
 
-    Who finds all of them out waits in line, and gets the next that comes back. Whoever has one to
-    write with waits for the turn besides, where transactions have to go one after the other.
+    If all are in use, callers wait in a queue (FIFO) for the next that is released. Where only one
+    transaction may run at a time, as in SQLite, each waits for the write lock as well.
     """
 
     def __init__(
@@ -55,42 +55,42 @@ class Pool:
         size: int,
         timeout: float,
         *,
-        turn: asyncio.Lock | None = None,
+        lock: asyncio.Lock | None = None,
         servers: Servers | None = None,
     ) -> None:
-        """Take the lock that is the turn, and servers: for silent ones nobody waits."""
+        """Take the write lock, if any, and the servers; waiting ends if they are unresponsive."""
         self._timeout: Final = timeout
-        """Seconds that anybody waits for a connection."""
-        self._turn: Final = turn
+        """Seconds that a caller waits for a connection at most."""
+        self._lock: Final = lock
         self._all: Final = [connect() for _ in range(size)]
         self._idle: Final = self._all.copy()
-        self._line: Final = asyncio.Semaphore(size)
+        self._available: Final = asyncio.Semaphore(size)
         self._tasks: Final[set[asyncio.Task[None]]] = set()
-        self._patience: Final[set[asyncio.Timeout]] = set()
-        """When each of those who wait gives up."""
+        self._timeouts: Final[set[asyncio.Timeout]] = set()
+        """The time-out of each waiting caller."""
         self._servers: Final = servers
         if servers:
-            servers.on_silence.append(self._end_waiting)
+            servers.on_unresponsive.append(self._time_out_waiters)
         self.waiting = 0
-        """The number of those who wait for a connection."""
+        """The number of callers that wait for a connection."""
         self.refusal: Exception | None = None
-        """Why nobody gets one at present."""
+        """Why every caller is refused at present, if so."""
 
     @property
     def use(self) -> dict[str, int]:
-        """Numbers of connections in use, or whose turn is waited for, and idle."""
+        """Numbers of connections in use, also those that wait for the write lock, and idle."""
         idle = sum(each.is_open for each in self._idle)
         return {"in_use": len(self._all) - len(self._idle), "idle": idle}
 
     def fetch(
         self, sql: str, bound: Sequence[object]
     ) -> Coroutine[Any, Any, Sequence[Sequence[Any]]]:
-        """Return the rows that a query answers, sent again if the connection turns out lost."""
+        """Return the rows of a query, which is sent again if the connection is lost."""
         return retried(partial(self.fetch_once, sql, bound))
 
     async def fetch_once(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
-        """Return the rows that a query answers."""
-        connection = await self._take()
+        """Return the rows of a query, which is sent once."""
+        connection = await self._acquire()
         try:
             return await connection.read(sql, bound)
         finally:
@@ -98,13 +98,13 @@ class Pool:
 
     async def begin(self) -> Connection:
         """Return a connection that has begun a transaction. Raises Busy, ConnectionLost."""
-        connection = await self._take()
-        if self._turn:
+        connection = await self._acquire()
+        if self._lock:
             try:
                 async with self._busy_after(BUSY_TIMEOUT):
-                    await self._turn.acquire()
+                    await self._lock.acquire()
             except BaseException:
-                self._hand_on(connection)
+                self._put_idle(connection)
                 raise
         try:
             await connection.execute(connection.begin, ())
@@ -114,86 +114,86 @@ class Pool:
         return connection
 
     def release(self, connection: Connection) -> None:
-        """Lend a connection to the next in line, as soon as it is at nothing any more."""
+        """Return a connection to the pool, once nothing runs on it any more."""
         if connection.is_free:
-            self._lend(connection)
+            self._give_back(connection)
         else:
-            self.in_background(self.settle(connection))
+            self.in_background(self.reset(connection))
 
-    async def settle(self, connection: Connection) -> None:
-        """End the transaction or statement of a connection, and lend it again."""
+    async def reset(self, connection: Connection) -> None:
+        """End the statement and transaction of a connection, and return it to the pool."""
         try:
-            await connection.settle()
+            await connection.reset()
         finally:
-            self._lend(connection)
+            self._give_back(connection)
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Return a task that does some work, also when nobody waits for it any more."""
+        """Return a task for some work, which goes on if the caller no longer awaits it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
     async def drain(self, seconds: float) -> None:
-        """Lend no more connections, and wait for those that are out, at most so many seconds."""
+        """Hand out no more connections, and wait at most so many seconds for those in use."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 for _ in self._all:
-                    await self._line.acquire()
+                    await self._available.acquire()
                     self._idle.pop()
 
     async def close(self) -> None:
-        """End what still runs, and close every connection."""
+        """Close every connection, and wait for the background tasks."""
         closing = (each.close() for each in self._all)
         await asyncio.gather(*closing, *self._tasks, return_exceptions=True)
 
-    async def _take(self) -> Connection:
-        """Return a connection as soon as there is one. Raises Busy, Silent, Unavailable."""
+    async def _acquire(self) -> Connection:
+        """Return a connection once one is idle. Raises Busy, Unresponsive, Unavailable."""
         if self._servers:
             self._servers.check()
         if self.refusal:
             raise Unavailable from self.refusal
         if self._idle and not self.waiting:
-            await self._line.acquire()  # at once
+            await self._available.acquire()  # at once
             return self._idle.pop()
         self.waiting += 1
         try:
             async with self._busy_after(self._timeout):
-                await self._line.acquire()
+                await self._available.acquire()
         finally:
             self.waiting -= 1
         return self._idle.pop()
 
     @asynccontextmanager
     async def _busy_after(self, seconds: float) -> AsyncIterator[None]:
-        """Raise Busy if the block takes so many seconds, Silent if the servers become so."""
-        patience = asyncio.timeout(seconds)
-        self._patience.add(patience)
+        """Raise Busy if the block takes longer, Unresponsive if the servers are found to be so."""
+        timeout = asyncio.timeout(seconds)
+        self._timeouts.add(timeout)
         try:
-            async with patience:
+            async with timeout:
                 yield
         except TimeoutError:
             if self._servers:
                 self._servers.check()
             raise Busy from None
         finally:
-            self._patience.discard(patience)
+            self._timeouts.discard(timeout)
 
-    def _end_waiting(self) -> None:
-        for each in self._patience:
+    def _time_out_waiters(self) -> None:
+        for each in self._timeouts:
             if not each.expired():
                 each.reschedule(asyncio.get_running_loop().time())
 
-    def _lend(self, connection: Connection) -> None:
-        if self._turn:
-            self._turn.release()
-        self._hand_on(connection)
+    def _give_back(self, connection: Connection) -> None:
+        if self._lock:
+            self._lock.release()
+        self._put_idle(connection)
 
-    def _hand_on(self, connection: Connection) -> None:
+    def _put_idle(self, connection: Connection) -> None:
         self._idle.append(connection)
-        self._line.release()
+        self._available.release()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # nobody may be there to be told
+            task.exception()  # marks it as retrieved, where no caller awaits the task

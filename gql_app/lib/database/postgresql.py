@@ -1,4 +1,4 @@
-"""PostgreSQL: connections that are opened by what is sent first, and outlive who is cancelled."""
+"""PostgreSQL: connections that open at their first statement, and outlive a cancelled caller."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,7 +9,7 @@ import asyncpg
 
 from gql_app.lib.database.errors import (
     DRIVER_ERRORS,
-    LEFT_BEHIND,
+    POOLER_ERRORS,
     CommitOutcomeUnknown,
     ConnectionLost,
     StatementError,
@@ -20,18 +20,18 @@ from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
 from gql_app.lib.database.uncancelled import Cancelled, Uncancelled
 from gql_app.lib.faults import Unavailable
 
-SHORT: Final = 0.1
-"""Seconds in which a statement that nobody waits for any more may end by itself."""
+CANCEL_DELAY: Final = 0.1
+"""Seconds that a statement may go on after its caller was cancelled, until it is cancelled too."""
 R = TypeVar("R")
 Rows: TypeAlias = list[asyncpg.Record]
 Bound: TypeAlias = Sequence[object]
 
 
 class PostgresConnection:
-    """A connection that is opened by what is sent first.
+    """A connection that opens when the first statement is sent.
 
-    If one is lost all are closed, those that are out as they come back: what befell one befell
-    the others, too. While the servers are silent nothing is sent, but by who probes them.
+    If one is lost all are closed, those in use as they are released: they are likely lost as well.
+    While the servers are unresponsive, only probes are sent.
     """
 
     begin: Final = "BEGIN"
@@ -41,36 +41,36 @@ class PostgresConnection:
         self._probes: Final = probes
         self._driver: asyncpg.Connection | None = None
         self._statement: Uncancelled[Any] | None = None
-        """What was sent last."""
+        """The statement that was sent last."""
         self._is_old = False
-        """Whether another was lost since it was opened."""
-        self._is_known = True
+        """Whether another connection was lost since this one was opened."""
+        self._is_answered = True
         """Whether the last statement was answered, so that another may follow."""
         self._commits = False
         servers.connections.append(self)
 
     @property
     def is_open(self) -> bool:
-        """Whether the server is connected to."""
+        """Whether it is connected to a server."""
         return self._driver is not None
 
     @property
     def is_free(self) -> bool:
-        """Whether it is as good as new."""
-        return self._is_known and not self._is_old and not self._in_transaction
+        """Whether it may be used again as it is: no statement or transaction runs on it."""
+        return self._is_answered and not self._is_old and not self._in_transaction
 
     def fetch(self, sql: str, bound: Bound) -> Awaitable[Rows]:
-        """Return the rows that a statement answers."""
+        """Return the rows of a statement."""
         return self._run(lambda driver: driver.fetch(sql, *bound))
 
     read = fetch
 
     def fetch_many(self, sql: str, many: Sequence[Bound]) -> Awaitable[Rows]:
-        """Return the rows that a statement answers, run once for each list of values."""
+        """Return the rows of a statement that is run once for each list of values."""
         return self._run(lambda driver: driver.fetchmany(sql, many))
 
     async def execute(self, sql: str, bound: Bound) -> int:
-        """Return the number of rows that a statement changes, by its status, as `UPDATE 3`."""
+        """Return the number of rows that a statement changes, by its status such as `UPDATE 3`."""
         status: str = await self._run(lambda driver: driver.execute(sql, *bound))
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
@@ -82,13 +82,13 @@ class PostgresConnection:
             await self.execute("COMMIT", ())
         except ConnectionLost as error:
             if isinstance(error.__cause__, asyncpg.InterfaceError):
-                raise  # it was found closed, before anything was sent by it
+                raise  # it was found closed before the COMMIT was sent
             raise CommitOutcomeUnknown from error
         finally:
             self._commits = False
 
-    async def settle(self) -> None:
-        """End its statement and its transaction, so that it is as good as new, or else close it.
+    async def reset(self) -> None:
+        """End its statement and its transaction, so that it may be used again, or else close it.
 
         A short statement runs to its end, and a longer one is cancelled on the server.
         """
@@ -96,7 +96,7 @@ class PostgresConnection:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 if self._statement and not self._statement.is_over:
                     await self._end_statement(self._statement)
-                if self._is_known and self._in_transaction:
+                if self._is_answered and self._in_transaction:
                     await self.execute("ROLLBACK", ())
         except (Unavailable, StatementError, TimeoutError):
             self._terminate()
@@ -104,8 +104,8 @@ class PostgresConnection:
             await self.close()
 
     async def close(self) -> None:
-        """Close it in peace, or else at once."""
-        if self._driver is not None and not self._servers.silence:
+        """Close it gracefully if the server responds, or else abort it."""
+        if self._driver is not None and not self._servers.unanswered_probe:
             with suppress(*DRIVER_ERRORS):
                 await self._driver.close(timeout=CONNECT_TIMEOUT)
         self._terminate()
@@ -113,16 +113,16 @@ class PostgresConnection:
             self._statement.cancel()
             with suppress(Unavailable, StatementError, Cancelled):
                 await self._statement
-        self._is_known, self._is_old = True, False
+        self._is_answered, self._is_old = True, False
 
     def expire(self) -> None:
-        """Close it if it is idle, and else as it comes back, for another was lost."""
-        self._is_old = self._in_transaction or not self._is_known
+        """Close it, at once if it is idle and else when it is released: another was lost."""
+        self._is_old = self._in_transaction or not self._is_answered
         if not self._is_old:
             self._terminate()
 
     def interrupt(self, error: Exception) -> None:
-        """Raise an error in whoever waits for its statement, unless that is a commit."""
+        """Raise an error in the caller that awaits its statement, unless that is a commit."""
         if self._statement and not self._commits:
             self._statement.interrupt(error)
 
@@ -131,10 +131,10 @@ class PostgresConnection:
         return self._driver is not None and self._driver.is_in_transaction()
 
     def _run(self, work: Callable[[asyncpg.Connection], Awaitable[R]]) -> Awaitable[R]:
-        """Return what is awaited for a statement, which isn't cancelled with whoever awaits it."""
+        """Return an awaitable for a statement, which is not cancelled with its caller."""
         if not self._probes:
             self._servers.check()
-        self._is_known = False
+        self._is_answered = False
         self._statement = statement = Uncancelled(self._send(work))
         return statement
 
@@ -144,23 +144,23 @@ class PostgresConnection:
                 self._driver = await asyncio.create_task(self._servers.connect())
             result = await work(self._driver)
         except BaseException as error:
-            self._is_known = isinstance(error, asyncpg.PostgresError)
-            if isinstance(error, LEFT_BEHIND):
-                self._servers.go_on_unprepared()
+            self._is_answered = isinstance(error, asyncpg.PostgresError)
+            if isinstance(error, POOLER_ERRORS):
+                self._servers.stop_preparing()
             if isinstance(unavailable(error), ConnectionLost):
-                self._servers.lose()
+                self._servers.expire_all()
             translate(error)
             raise
-        self._is_known = True
+        self._is_answered = True
         return result
 
     async def _end_statement(self, statement: Uncancelled[Any]) -> None:
-        """Wait until a statement has ended, however it does; the server is told after a while.
+        """Wait until a statement has ended, by itself or, after CANCEL_DELAY, cancelled.
 
         The driver sends nothing more until the server has ended what was cancelled.
         """
         try:
-            async with asyncio.timeout(SHORT):
+            async with asyncio.timeout(CANCEL_DELAY):
                 await statement
         except (Unavailable, StatementError):
             return
@@ -169,8 +169,8 @@ class PostgresConnection:
             with suppress(Unavailable, StatementError, Cancelled):
                 await statement
             self._servers.check()
-            self._is_known = self._driver is None or self._in_transaction  # which is rolled back
-            if not self._is_known:
+            self._is_answered = self._driver is None or self._in_transaction  # which is rolled back
+            if not self._is_answered:
                 await self.execute("SELECT 1", ())
 
     def _terminate(self) -> None:

@@ -1,4 +1,4 @@
-"""Checks of the database itself: bounded in time, and shared by all who ask at once."""
+"""Health checks of the database: with a time-out, and shared by concurrent callers."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -6,9 +6,9 @@ from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
 PROBE_TIMEOUT: Final = 2
-"""Seconds in which a database answers a probe, or is taken to be out of reach."""
-FRESH: Final = 1
-"""Seconds from when it was asked for that a result is shared."""
+"""Seconds that a database has to answer a probe, before it counts as unreachable."""
+MAX_AGE: Final = 1
+"""Seconds that a result is shared, from when it was asked for."""
 ROUNDS: Final = 20
 T = TypeVar("T")
 
@@ -16,8 +16,8 @@ T = TypeVar("T")
 async def within(work: Coroutine[Any, Any, T], seconds: float) -> T:
     """Return what a coroutine returns; raise TimeoutError after so many seconds, and cancel it.
 
-    They are waited for in rounds, in each of which the event loop sees what has arrived: where
-    the loop is late itself, as in a flood of requests, a good answer is not taken for a late one.
+    It waits in rounds, in each of which the event loop handles what has arrived: if the loop itself
+    is late, as in a flood of requests, an answer that came in time does not count as late.
     """
     task = asyncio.create_task(work)
     try:
@@ -34,7 +34,7 @@ async def within(work: Coroutine[Any, Any, T], seconds: float) -> T:
 
 
 class SharedResult(Generic[T]):
-    """A result for all who ask while it is worked out, or within a second of that."""
+    """A result shared by all callers while it is computed, and for a second from its start."""
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._work = work
@@ -42,9 +42,9 @@ class SharedResult(Generic[T]):
         self._result: asyncio.Task[T] | None = None
 
     async def get(self) -> T:
-        """Return the result, worked out anew if there is none that is fresh."""
+        """Return the result, computed again if there is none that is fresh."""
         now = monotonic()
-        if self._result is None or (self._result.done() and now - self._started >= FRESH):
+        if self._result is None or (self._result.done() and now - self._started >= MAX_AGE):
             self._started = now
             self._result = asyncio.create_task(self._work())
         return await asyncio.shield(self._result)

@@ -1,4 +1,4 @@
-"""Servers of PostgreSQL: which are connected to, by what TLS, and whether a pooler is between."""
+"""PostgreSQL servers: which of them to connect to, with what TLS, and whether through a pooler."""
 
 import asyncio
 import re
@@ -8,56 +8,56 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
-from gql_app.lib.database.errors import DRIVER_ERRORS, ConnectionLost, Silent
+from gql_app.lib.database.errors import DRIVER_ERRORS, ConnectionLost, Unresponsive
 from gql_app.lib.database.urls import options_of
 from gql_app.lib.environment import variable
 from gql_app.lib.network import is_loopback
 
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-"""What libpq calls them, from the weakest."""
-INSISTING: Final = SSL_MODES[3:]
-"""Those that send nothing in the clear."""
+"""The values of sslmode, as libpq has them, weakest first."""
+ENCRYPTED_MODES: Final = SSL_MODES[3:]
+"""Those that never send in the clear."""
 CONNECT_TIMEOUT: Final = 5
-"""Seconds that PostgreSQL has to take a connection, or to let go of one."""
+"""Seconds that PostgreSQL has to accept a connection, or to close one."""
 SERVER_TIMEOUT: Final = 1
-"""Seconds that each of several servers has."""
+"""Seconds that each of several servers has to accept one."""
 CACHED_STATEMENTS: Final = 256
 """Prepared statements that each connection keeps."""
 _PORT: Final = re.compile(r":\d*$")
 
 
 class Servers:
-    """The servers of a URL, of which the first is connected to that answers as it should.
+    """The servers of a URL: connections go to the first that answers with the wanted role.
 
-    Where their roles differ, one that didn't is the last to be tried again. Statements are prepared
-    if that is wished; unless anything is, they are until a pooler is found to stand between.
+    If it wants a role, a server that failed is tried last from then on. By default statements are
+    prepared until a pooler is found in between; `prepared` decides otherwise.
     """
 
     def __init__(self, url: str, *, prepared: bool | None = None) -> None:
         given = options_of(url)
         self._urls: Final = servers_of(given.url)
-        self._alike: Final = "target_session_attrs" not in url
+        self._same_role: Final = "target_session_attrs" not in url
         usual = CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT
         self._options: Final[dict[str, Any]] = {
             "ssl": given.tls or sslmode(given.url),
             "timeout": given.timeout or usual,
             "max_cached_statement_lifetime": 0,
         }
-        self._is_wished: Final = prepared is True
+        self._always_prepares: Final = prepared is True
         self._prepares = prepared is not False and given.prepared
         self.is_pooled = False
         """Whether a pooler was found that may leave prepared statements behind."""
-        self.silence: TimeoutError | None = None
-        """Why nothing is sent to them at the moment: a probe was not answered."""
+        self.unanswered_probe: TimeoutError | None = None
+        """The time-out of the last probe, while nothing but probes is sent."""
         self.connections: Final[list[PooledConnection]] = []
-        self.on_silence: Final[list[Callable[[], None]]] = []
-        """Called when they fall silent."""
+        self.on_unresponsive: Final[list[Callable[[], None]]] = []
+        """Functions to call when the servers turn out to be unresponsive."""
 
     async def connect(self) -> asyncpg.Connection:
-        """Open a connection, which keeps what it prepared for as long as there is room.
+        """Open a connection, which caches prepared statements, as many as fit.
 
-        Unless statements are to be prepared it names none, and each goes out with its values at
-        once, so that a pooler may have any server run it. Raises ConnectionLost.
+        Without preparing, statements are unnamed and sent together with their values, so that a
+        pooler may pass each to any server. Raises ConnectionLost.
         """
         cause: Exception | None = None
         for url in tuple(self._urls):
@@ -65,7 +65,7 @@ class Servers:
                 return await self._connect_to(url)
             except DRIVER_ERRORS as error:
                 cause = error
-            if not self._alike:
+            if not self._same_role:
                 self._urls.remove(url)
                 self._urls.append(url)
         raise ConnectionLost from cause
@@ -74,7 +74,7 @@ class Servers:
         prepares = self._prepares
         size = CACHED_STATEMENTS if prepares else 0
         connection = await asyncpg.connect(url, **self._options, statement_cache_size=size)
-        if not prepares or self._is_wished:
+        if not prepares or self._always_prepares:
             return connection
         try:
             async with asyncio.timeout(self._options["timeout"]):
@@ -84,58 +84,58 @@ class Servers:
             connection.terminate()
             raise
         connection.terminate()
-        self.go_on_unprepared()
+        self.stop_preparing()
         return await self._connect_to(url)
 
-    def go_on_unprepared(self) -> None:
+    def stop_preparing(self) -> None:
         """Prepare no more statements, since a pooler leaves them behind.
 
-        Where two processes gave the same name to two statements, it might even run the wrong one.
+        If two processes gave the same name to two statements, even the wrong one might run.
         """
         self.is_pooled = self.is_pooled or self._prepares
         self._prepares = False
 
-    def lose(self) -> None:
-        """Close all connections, those that are out as they come back."""
+    def expire_all(self) -> None:
+        """Close all connections, those in use as they are released."""
         for each in self.connections:
             each.expire()
 
-    def fall_silent(self, cause: TimeoutError) -> None:
-        """Send nothing more until a probe is answered, and wait for nothing but commits."""
-        self.silence = cause
-        for end_waiting in self.on_silence:
-            end_waiting()
+    def mark_unresponsive(self, cause: TimeoutError) -> None:
+        """Send nothing more until a probe is answered; interrupt all callers except in a commit."""
+        self.unanswered_probe = cause
+        for callback in self.on_unresponsive:
+            callback()
         for each in self.connections:
-            each.interrupt(_silent(cause))
-        self.lose()
+            each.interrupt(_unresponsive(cause))
+        self.expire_all()
 
     def check(self) -> None:
-        """Raise Silent if they answer nothing."""
-        if self.silence:
-            raise _silent(self.silence)
+        """Raise Unresponsive if the last probe was not answered."""
+        if self.unanswered_probe:
+            raise _unresponsive(self.unanswered_probe)
 
 
 class PooledConnection(Protocol):
-    """A connection that hears of what befalls the others."""
+    """A connection that is closed or interrupted because of what happened to others."""
 
     def expire(self) -> None:
-        """Close it, now or as it comes back, for another was lost."""
+        """Close it, now or when it is released, for another was lost."""
 
     def interrupt(self, error: Exception) -> None:
-        """Raise an error in whoever waits for it, for no answer is to be expected."""
+        """Raise an error in the caller that waits for it, as no answer is expected."""
 
 
-def _silent(cause: TimeoutError) -> Silent:
-    error = Silent()
+def _unresponsive(cause: TimeoutError) -> Unresponsive:
+    error = Unresponsive()
     error.__cause__ = cause
     return error
 
 
 async def _is_direct(connection: asyncpg.Connection) -> bool:
-    """Return whether a connection leads to the server that took it, as no pooler's does.
+    """Return whether a connection leads directly to a server, and not through a pooler.
 
-    A pooler tells each client a number of its own for the server's process. Other engines may
-    have none. It is sent without a name, and so answers no row: only their count.
+    A pooler gives its clients other process ids than the server's. Other engines may have none.
+    The statement is unnamed, and so returns no row, only the count of rows.
     """
     same = f"SELECT 1 WHERE pg_backend_pid() = {connection.get_server_pid()}"
     try:
@@ -146,7 +146,7 @@ async def _is_direct(connection: asyncpg.Connection) -> bool:
 
 
 def servers_of(url: str) -> list[str]:
-    """Return each server's own URL, so that one that hangs leaves the others time."""
+    """Return a URL for each server, so that each has its own time-out."""
     parts = urlsplit(url)
     login, at, hosts = parts.netloc.rpartition("@")
     if "," not in hosts or "prefer-standby" in parts.query:  # which looks at all of them first
@@ -155,34 +155,34 @@ def servers_of(url: str) -> list[str]:
 
 
 def sslmode(url: str) -> str:
-    """Return the sslmode to connect with: the one that the URL names, if it names one.
+    """Return the sslmode to connect with: the URL's, if it has one.
 
-    Without one it is at least `require` where a server is on another machine: by `prefer`, the
-    drivers' default, the password goes in the clear to whoever answers that there is no TLS.
+    Else it is at least `require` if a server is on another machine: with `prefer`, the drivers'
+    default, the password goes in the clear to any server that answers that it has no TLS.
     PGSSLMODE may ask for more there, and for anything on this machine.
     """
     if named := _named(url):
         return named
     wanted = variable("PGSSLMODE")
     if _leaves_this_machine(url):
-        return wanted if wanted in INSISTING else "require"
+        return wanted if wanted in ENCRYPTED_MODES else "require"
     return wanted or "prefer"
 
 
 def in_the_clear(url: str) -> bool:
     """Return whether passwords and rows may cross a network without TLS."""
-    return _leaves_this_machine(url) and sslmode(url) not in INSISTING
+    return _leaves_this_machine(url) and sslmode(url) not in ENCRYPTED_MODES
 
 
 def tls_advice(url: str) -> str:
-    """Return what to look at besides if the database can't be reached, or nothing."""
+    """Return a hint on TLS for a database that can't be reached, or an empty string."""
     if not url.startswith("postgresql://") or not _leaves_this_machine(url) or _named(url):
         return ""
     return " Beyond this machine it must offer TLS, unless the URL says sslmode=disable."
 
 
 def _leaves_this_machine(url: str) -> bool:
-    """Return whether any server of the URL is reached by other than loopback and Unix sockets."""
+    """Return whether any server of the URL is reached over other than loopback or Unix sockets."""
     parts = urlsplit(url)
     query = parse_qs(parts.query)
     said = unquote(parts.netloc.rpartition("@")[2]) or query.get("host", [""])[-1]

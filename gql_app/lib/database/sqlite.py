@@ -1,4 +1,4 @@
-"""A connection to an SQLite file, which waits for locks and ends what nobody waits for."""
+"""A connection to an SQLite file, which waits for locks and interrupts cancelled statements."""
 
 import asyncio
 import sqlite3
@@ -15,15 +15,15 @@ from sqlalchemy import make_url
 from gql_app.lib.database.errors import primary_code, translate
 
 BUSY_TIMEOUT: Final = 30
-"""Seconds that who finds the file locked waits for it."""
+"""Seconds that a statement waits for a locked file."""
 BUSY_STEP: Final = 0.01
 """Seconds from one try to the next while the file is locked."""
 CACHED_STATEMENTS: Final = 256
 """Prepared statements that each connection keeps."""
 STEPS: Final = 20_000
-"""Steps of SQLite's machine, a millisecond or so, twice of which the event loop may stand still.
+"""Virtual machine steps between calls of the progress handler, about a millisecond.
 
-A thread looks as often whether anybody waits for its result still.
+A read blocks the event loop for two such intervals at most; a cancelled statement ends in one.
 """
 R = TypeVar("R")
 Rows: TypeAlias = list[tuple[Any, ...]]
@@ -31,13 +31,13 @@ Bound: TypeAlias = Sequence[object]
 
 
 class SqliteConnection:
-    """A connection with a thread of its own, which opens it and does what takes long.
+    """A connection with its own thread, which opens it and runs the statements that take long.
 
-    To run a statement at once costs a third of having a thread run it, so that is tried first.
+    A read runs on the event loop first, which costs a third of what the thread costs.
     """
 
     begin: Final = "BEGIN IMMEDIATE"
-    """It takes the lock first: what starts by reading may not get it later."""
+    """Takes the write lock first: a transaction that starts by reading may not get it later."""
 
     def __init__(self, file: str, access: str) -> None:
         self._file: Final = file
@@ -45,11 +45,11 @@ class SqliteConnection:
         self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix=access)
         self._driver: sqlite3.Connection | None = None
         self._is_done = True
-        """Whether the thread has done what it was last told to."""
-        self._given_up = False
-        """Whether the statement is to end at the next look."""
+        """Whether the thread has done its last job."""
+        self._is_cancelled = False
+        """Whether the progress handler is to interrupt the statement."""
         self._grace = 0
-        """Looks before that one."""
+        """Calls of the progress handler before it does."""
 
     @property
     def is_open(self) -> bool:
@@ -58,17 +58,17 @@ class SqliteConnection:
 
     @property
     def is_free(self) -> bool:
-        """Whether it is as good as new."""
+        """Whether it may be used again as it is: no statement or transaction runs on it."""
         return self._is_done and (self._driver is None or not self._driver.in_transaction)
 
     async def read(self, sql: str, bound: Bound) -> Rows:
-        """Return the rows that a query answers, at once if that is done in no time.
+        """Return the rows of a query, run on the event loop if that is quick, else in the thread.
 
-        It runs on the event loop, so it may read only: to be interrupted rolls back what writes.
+        It may only read: an interrupt rolls back a transaction that writes.
         """
         if self._driver is None:
             return await self.fetch(sql, bound)
-        self._given_up = True
+        self._is_cancelled = True
         self._grace = 1
         try:
             return self._driver.execute(sql, bound).fetchall()
@@ -77,36 +77,36 @@ class SqliteConnection:
                 translate(error)
                 raise
         finally:
-            self._given_up = False
+            self._is_cancelled = False
             self._grace = 0
         return await self.fetch(sql, bound)
 
     async def fetch(self, sql: str, bound: Bound) -> Rows:
-        """Return the rows that a statement answers."""
-        rows, _ = await self._run(lambda: self._sent(sql, bound))
+        """Return the rows of a statement."""
+        rows, _ = await self._run(lambda: self._send(sql, bound))
         return rows
 
     async def fetch_many(self, sql: str, many: Sequence[Bound]) -> Rows:
-        """Return the rows that a statement answers, run once for each list of values."""
-        return await self._run(lambda: [row for each in many for row in self._sent(sql, each)[0]])
+        """Return the rows of a statement that is run once for each list of values."""
+        return await self._run(lambda: [row for each in many for row in self._send(sql, each)[0]])
 
     async def execute(self, sql: str, bound: Bound) -> int:
         """Return the number of rows that a statement changes."""
-        _, count = await self._run(lambda: self._sent(sql, bound))
+        _, count = await self._run(lambda: self._send(sql, bound))
         return max(count, 0)
 
     async def commit(self) -> None:
         """Commit."""
         await self.execute("COMMIT", ())
 
-    async def settle(self) -> None:
-        """Roll back, when the thread is done with what it is at."""
+    async def reset(self) -> None:
+        """Roll back, once the thread has ended its current job."""
         with suppress(RuntimeError):  # it was closed in the meantime
             await self._run(self._rollback)
 
     async def close(self) -> None:
-        """End what still runs, and close it."""
-        self._given_up = True
+        """Interrupt the statement that still runs, if any, and close the connection."""
+        self._is_cancelled = True
         self._thread.shutdown(wait=False)
         if not self._is_done:
             await asyncio.to_thread(self._thread.shutdown)
@@ -115,16 +115,16 @@ class SqliteConnection:
             driver.close()
 
     async def _run(self, work: Callable[[], R]) -> R:
-        """Return what the thread does, which ends when nobody waits any more.
+        """Return what work returns in the thread; it is interrupted if the caller is cancelled.
 
-        Its log lines name the request that it works for.
+        It runs in the caller's context, so that its log lines name the request.
         """
         self._is_done = False
         job = self._thread.submit(copy_context().run, work)
         try:
             result = await asyncio.wrap_future(job)
         except asyncio.CancelledError:
-            self._given_up = True
+            self._is_cancelled = True
             raise
         except sqlite3.Error as error:
             self._is_done = True
@@ -134,25 +134,25 @@ class SqliteConnection:
         return result
 
     def _rollback(self) -> None:
-        self._given_up = False
+        self._is_cancelled = False
         if self._driver is not None:
             self._driver.rollback()
 
-    def _sent(self, sql: str, bound: Bound) -> tuple[Rows, int]:
-        """Return what a statement answers, and changes; wait for a file that is locked."""
+    def _send(self, sql: str, bound: Bound) -> tuple[Rows, int]:
+        """Return the rows of a statement, and how many it changes; wait if the file is locked."""
         deadline = time.monotonic() + BUSY_TIMEOUT
         while True:
             try:
-                self._driver = self._driver or self._opened()
+                self._driver = self._driver or self._open()
                 cursor = self._driver.execute(sql, bound)
-                return cursor.fetchall(), cursor.rowcount  # which counts what was read
+                return cursor.fetchall(), cursor.rowcount  # which is complete after fetchall()
             except sqlite3.OperationalError as error:
                 busy = primary_code(error) == sqlite3.SQLITE_BUSY
-                if not busy or self._given_up or time.monotonic() > deadline:
+                if not busy or self._is_cancelled or time.monotonic() > deadline:
                     raise
             time.sleep(BUSY_STEP)
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         driver = sqlite3.connect(
             self._file,
             timeout=0,
@@ -170,17 +170,17 @@ class SqliteConnection:
         return driver
 
     def _is_over(self) -> bool:
-        """Return whether the statement is to end; SQLite asks for it at each look.
+        """Return whether to interrupt the statement; SQLite's progress handler.
 
-        It counts the steps of a statement on from one run to the next, so that the first look
-        may come at any time: of pages of 50 it did so in one of six.
+        SQLite counts the steps of a statement on from one run to the next, so that the first call
+        may come at any time: for pages of 50 it did in one of six.
         """
         if self._grace:
             self._grace -= 1
             return False
-        return self._given_up
+        return self._is_cancelled
 
 
 def sqlite_file(url: str) -> Path:
-    """Return the file that a `sqlite:///` URL means."""
+    """Return the file that a `sqlite:///` URL names."""
     return Path(make_url(url).database or "")

@@ -1,4 +1,4 @@
-"""Statements: SQLAlchemy Core, compiled once for each database, and the types of their values."""
+"""Statements of SQLAlchemy Core, compiled once per dialect, and the types of their values."""
 
 from binascii import unhexlify
 from collections import namedtuple
@@ -54,29 +54,29 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Converter: TypeAlias = Callable[[Any], object]
 Decoder: TypeAlias = Callable[[Sequence[Any]], Iterable[object]]
-"""Makes of a column's values what they mean, of all at once, for that is quicker."""
+"""Decodes the values of a column, all at once, as that is quicker."""
 Build: TypeAlias = Callable[[Sequence[Any]], T]
 CACHED_ROWS: Final = 256
-"""Kinds of named tuples that are kept for statements without a Query."""
+"""Named tuple classes that are cached for statements without a Query."""
 _RFC3339: Final[ColumnElement[str]] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
 Statement: TypeAlias = (
     Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]] | UpdateBase | TextClause
 )
-"""What can be sent: SQLAlchemy Core with named parameters."""
+"""A statement of SQLAlchemy Core, with named parameters."""
 
 
 class Query(Generic[T_co]):
-    """A statement with named parameters, and what is built of each row of its answer."""
+    """A statement with named parameters, and a function that builds a value of each row."""
 
     def __init__(self, statement: Statement, build: Build[T_co]) -> None:
         self.statement: Final = statement
         self.build: Final = build
         self.compiled: Final[dict[str, Compiled]] = {}
-        """The statement as it is sent, by the database's name."""
+        """The compiled statement, by the dialect's name."""
 
 
 class Compiled:
-    """A statement as it is sent to one database."""
+    """A statement that is compiled for a dialect."""
 
     def __init__(self, statement: Statement, dialect: Dialect) -> None:
         compiler = statement.compile(dialect=dialect)
@@ -99,7 +99,7 @@ class Compiled:
         self._decoders: Final = [(n, decode) for n, decode in enumerate(decoders) if decode]
 
     def bind(self, values: Mapping[str, object]) -> list[object]:
-        """Return values in the order and form that the driver takes. Raises KeyError."""
+        """Return the values in the driver's order and types. Raises KeyError if one is missing."""
         if self._constants:
             values = {**self._constants, **values}
         return [
@@ -108,7 +108,7 @@ class Compiled:
         ]
 
     def built(self, rows: Sequence[Sequence[Any]], query: Query[T] | Statement) -> list[T]:
-        """Return what is built of the rows that the driver answered, by default named tuples."""
+        """Return what the query builds of the driver's rows, by default named tuples."""
         if not rows:
             return []
         decoded: Iterable[Sequence[Any]] = rows
@@ -121,12 +121,12 @@ class Compiled:
         return list(map(build, decoded))
 
 
-_bare: Final[WeakKeyDictionary[Statement, dict[str, Compiled]]] = WeakKeyDictionary()
+_compiled_bare: Final[WeakKeyDictionary[Statement, dict[str, Compiled]]] = WeakKeyDictionary()
 
 
 def compiled(query: Query[T] | Statement, dialect: Dialect) -> Compiled:
-    """Return a statement as it is sent to one database, compiled once while it exists."""
-    known = query.compiled if isinstance(query, Query) else _bare.setdefault(query, {})
+    """Return a statement compiled for a dialect, cached for as long as it exists."""
+    known = query.compiled if isinstance(query, Query) else _compiled_bare.setdefault(query, {})
     found = known.get(dialect.name)
     if found is None:
         statement = query.statement if isinstance(query, Query) else query
@@ -143,7 +143,7 @@ def _named_tuple(names: tuple[str, ...]) -> Build[Any]:
 
 
 class EitherDialect(FunctionElement[Any]):
-    """An expression in two spellings: the first is sent to SQLite, the second to PostgreSQL."""
+    """An expression with a variant for SQLite and one for PostgreSQL."""
 
     inherit_cache = True
 
@@ -152,19 +152,19 @@ class EitherDialect(FunctionElement[Any]):
         self.type = on_sqlite.type
 
     def self_group(self, against: OperatorType | None = None) -> Self:  # noqa: ARG002 — as its base has it
-        """Stay as it is: SQLite would be asked whether it equals 1, and use no index."""
+        """Return itself: else SQLite would compare it with 1, and use no index."""
         return self
 
 
 @compiles(EitherDialect)
-def _spelt(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
-    on_sqlite, on_postgresql = element.clauses  # what is processed has its values sent
+def _compile_either(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
+    on_sqlite, on_postgresql = element.clauses  # only the processed one's values are sent
     chosen = on_sqlite if compiler.dialect.name == "sqlite" else on_postgresql
     return f"({compiler.process(chosen, **options)})"
 
 
 def any_of(column: InstrumentedAttribute[Any], name: str) -> EitherDialect:
-    """Return the condition that a column's value is in a list, which is one parameter."""
+    """Return the condition that a column's value is in a list, which is a single parameter."""
     item = Text() if isinstance(column.expression.type, String) else column.expression.type
     values = func.json_each(bindparam(name, type_=JsonList(item)))
     listed = column.in_(select(literal_column("value")).select_from(values))
@@ -174,8 +174,8 @@ def any_of(column: InstrumentedAttribute[Any], name: str) -> EitherDialect:
 def api_text(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> EitherDialect:
     """Return a column of UUIDs or moments as the text that the API writes.
 
-    PostgreSQL writes it in less time than it takes to make objects and text of them again;
-    SQLite would take longer than Python.
+    PostgreSQL writes it in less time than Python needs for an object and its text; SQLite would
+    take longer than Python.
     """
     if isinstance(column.expression.type, Uuid):
         return EitherDialect(type_coerce(column, ApiUuid()), cast(column, Text()))
@@ -185,18 +185,18 @@ def api_text(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> EitherD
 
 
 def insert_row(table: type[DeclarativeBase]) -> Insert:
-    """Return an INSERT of every column, each of which is a parameter of the column's name.
+    """Return an INSERT of every column, each with a parameter of its name.
 
-    One that may be NULL, or has a default, may be left out.
+    The parameter of a column that may be NULL, or has a default, may be left out.
     """
     return insert(table).values(_parameters(table))
 
 
 def upsert(table: type[DeclarativeBase], update: Collection[str] | None = None) -> Insert:
-    """Return an INSERT that updates the row which has its primary key, if there is one.
+    """Return an INSERT that updates the row of the same primary key, if there is one.
 
-    By default all other columns are updated; `update` names those that are. With none the row
-    that is there stays as it is, but is locked until the transaction ends.
+    `update` names the columns that are updated, by default all others. If it is empty, an existing
+    row stays as it is, but is locked until the transaction ends.
     """
     statement = postgresql.insert(table).values(_parameters(table))  # SQLite has the same clauses
     keys = [column.key for column in table.__table__.primary_key]
@@ -208,7 +208,7 @@ def upsert(table: type[DeclarativeBase], update: Collection[str] | None = None) 
 
 
 def insert_or_ignore(table: type[DeclarativeBase]) -> Insert:
-    """Return an INSERT that does nothing where any unique key is taken."""
+    """Return an INSERT that does nothing if any unique key is taken."""
     return postgresql.insert(table).values(_parameters(table)).on_conflict_do_nothing()
 
 
@@ -226,14 +226,14 @@ def _parameters(table: type[DeclarativeBase]) -> dict[str, BindParameter[Any]]:
 
 
 class Moment(DateTime):
-    """A moment to the microsecond, in UTC; SQLite knows no time zones."""
+    """A date and time in UTC, to the microsecond; SQLite has no time zones."""
 
     def __init__(self) -> None:
         super().__init__(timezone=True)
 
 
 class JsonList(ARRAY[Any]):
-    """A list of values as one parameter, for a database that knows no arrays."""
+    """A list of values as one parameter, for a database without arrays."""
 
 
 class ApiUuid(Text):
@@ -241,20 +241,20 @@ class ApiUuid(Text):
 
 
 class ApiMoment(Text):
-    """The text that the API writes for a moment, as of RFC 3339."""
+    """The text that the API writes for a date and time (RFC 3339)."""
 
 
 class Codec(NamedTuple):
-    """How a value is sent, and what is made of a column that was read."""
+    """The functions that encode a value for the driver, and decode a column."""
 
     encode: Converter | None = None
-    """It is given no None."""
+    """Never called with None."""
     decode: Decoder | None = None
-    """It is given None for NULL."""
+    """Called with None for NULL."""
 
 
 def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
-    """Return how a type's values are sent and read. Raises TypeError if none knows it."""
+    """Return the codec of a column type. Raises TypeError if there is none."""
     if isinstance(kind, JsonList):
         encode = codec(kind.item_type, dialect).encode
         if encode is None:
@@ -273,7 +273,7 @@ def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
 
 
 def default_of(column: Column[Any]) -> object:
-    """Return the value that a column takes where an INSERT names none. Raises TypeError."""
+    """Return a column's default value. Raises TypeError if it is computed, or set by an UPDATE."""
     default = column.onupdate or column.default
     if default is None:
         return None
@@ -302,17 +302,17 @@ def _write_json(value: object) -> str:
 
 
 def _each(convert: Converter) -> Decoder:
-    """Return what converts the values of a column one by one; None is among them."""
+    """Return a decoder that converts the values of a column one by one, None included."""
     return partial(map, convert)
 
 
 def _texts(write: Callable[[Sequence[str]], list[str]]) -> Decoder:
-    """Return what writes the texts of a column, given those that are not NULL."""
+    """Return a decoder that writes the texts of a column; `write` gets those that are not NULL."""
 
     def decode(values: Sequence[Any]) -> list[Any]:
         try:
             return write(values)
-        except TypeError:  # NULL is seldom, and to look for it takes longer
+        except TypeError:  # NULL is rare, and checking for it first would take longer
             written = iter(write([value for value in values if value is not None]))
             return [value if value is None else next(written) for value in values]
 
@@ -320,9 +320,9 @@ def _texts(write: Callable[[Sequence[str]], list[str]]) -> Decoder:
 
 
 def _api_uuids(digits: Sequence[str]) -> list[str]:
-    """Return the texts of UUIDs of 32 digits: a quarter of the time that each by itself takes.
+    """Return the texts of UUIDs of 32 digits, in a quarter of the time of one by one.
 
-    C puts a dash after every four digits; those in the wrong places go.
+    bytes.hex() puts a dash after every four digits; those in the wrong places are removed.
     """
     spaced = bytearray(unhexlify("".join(digits)).hex("-", 2).encode() + b"-")
     spaced[4::40] = spaced[29::40] = spaced[34::40] = b" " * len(digits)
@@ -331,7 +331,7 @@ def _api_uuids(digits: Sequence[str]) -> list[str]:
 
 
 def _api_moments(texts: Sequence[str]) -> list[str]:
-    """Return moments as RFC 3339 writes them, without a fraction that is zero."""
+    """Return dates and times as in RFC 3339, without a fraction that is zero."""
     spaced = "Z\n".join(texts) + "Z"
     return spaced.replace(" ", "T").replace(".000000Z", "Z").split("\n")
 
@@ -351,4 +351,4 @@ _CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
     JSON: Codec(_write_json, _each(lambda text: text and orjson.loads(text))),
     **dict.fromkeys((String, Integer, Float, LargeBinary, NullType), Codec()),
 }
-"""What SQLite's driver takes and gives; PostgreSQL's takes and gives all but JSON as they are."""
+"""Codecs by column type for SQLite's driver; PostgreSQL's needs only that of JSON."""

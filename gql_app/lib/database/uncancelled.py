@@ -1,4 +1,4 @@
-"""Coroutines that go on when whoever awaits them is cancelled."""
+"""Coroutines that are not cancelled with the task that awaits them."""
 
 import asyncio
 from collections.abc import Coroutine, Generator
@@ -10,11 +10,11 @@ R = TypeVar("R")
 
 
 class Cancelled(Exception):
-    """The coroutine was cancelled, and not whoever awaits it."""
+    """The coroutine was cancelled, and not the task that awaits it."""
 
 
 class Uncancelled(Generic[R]):
-    """A coroutine that stands still when whoever awaits it is cancelled, and goes on for the next.
+    """A coroutine that pauses when the task that awaits it is cancelled; the next one resumes it.
 
     asyncio.shield() needs a task for that, which takes three times as long: 14 µs a statement.
     """
@@ -22,9 +22,9 @@ class Uncancelled(Generic[R]):
     def __init__(self, coroutine: Coroutine[Any, Any, R]) -> None:
         self._coroutine: Final = coroutine
         self._awaited: asyncio.Future[Any] | None = None
-        """What the coroutine waits for."""
+        """The future that the coroutine waits for."""
         self._waiter: asyncio.Future[None] | None = None
-        """What whoever awaits it waits for instead, and may be cancelled."""
+        """The future that the awaiting task waits for instead, which may be cancelled."""
         self._is_cancelled = False
 
     @property
@@ -33,12 +33,12 @@ class Uncancelled(Generic[R]):
         return getcoroutinestate(self._coroutine) == CORO_CLOSED
 
     def __await__(self) -> Generator[Any, None, R]:
-        """Return what the coroutine returns. Raises Cancelled, if it was, and what it raises."""
+        """Return what the coroutine returns. Raises what it raises, Cancelled after cancel()."""
         loop = asyncio.get_running_loop()
         while True:
             if self._awaited is not None:
                 self._waiter = waiter = loop.create_future()
-                self._awaited.add_done_callback(partial(_wake, waiter))  # after the driver's own
+                self._awaited.add_done_callback(partial(_wake, waiter))  # after the driver's
                 yield from waiter
             try:
                 self._awaited = self._coroutine.send(None)
@@ -57,13 +57,13 @@ class Uncancelled(Generic[R]):
                 self._awaited.cancel()
 
     def cancel(self) -> None:
-        """Cancel what the coroutine waits for, and the rest of it for whoever awaits it next."""
+        """Cancel what the coroutine waits for, now and whenever it is awaited again."""
         self._is_cancelled = True
         if self._awaited is not None:
             self._awaited.cancel()
 
     def interrupt(self, error: Exception) -> None:
-        """Raise an error in whoever awaits it; the coroutine stands still."""
+        """Raise an error in the task that awaits it; the coroutine pauses."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
 

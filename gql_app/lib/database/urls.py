@@ -1,7 +1,7 @@
-"""URLs of PostgreSQL as providers hand them out: what libpq and others know beyond the driver.
+"""PostgreSQL URLs as providers hand them out: parameters of libpq and others beyond the driver's.
 
-The driver sends on what it does not know as a setting of the server's, which refuses it. So each
-such parameter is applied here where it means something, or else refused by its name.
+The driver sends an unknown parameter to the server as a setting, which the server refuses. So each
+such parameter is applied here if that is possible, or else refused by its name.
 """
 
 import ssl
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-_ELSEWHERE: Final[Mapping[str, str]] = {
+_REFUSED: Final[Mapping[str, str]] = {
     "connection_limit": "set GQL_APP_DATABASE_CONNECTIONS instead",
     "pool_timeout": "set GQL_APP_DATABASE_POOL_TIMEOUT instead",
     "statement_cache_size": "set GQL_APP_DATABASE_PREPARED_STATEMENTS instead",
@@ -31,38 +31,38 @@ _ELSEWHERE: Final[Mapping[str, str]] = {
         "leave it out: it is libpq's own",
     ),
 }
-"""What is refused, and what to do instead."""
-_LEFT_OUT: Final[Mapping[str, frozenset[str]]] = {
+"""Parameters that are refused, and what to do instead."""
+_IGNORED: Final[Mapping[str, frozenset[str]]] = {
     "channel_binding": frozenset({"disable", "prefer"}),
     "gssencmode": frozenset({"disable", "prefer"}),
     "schema": frozenset({"public"}),
     "pgbouncer": frozenset({"false"}),
 }
-"""What says nothing with these values, beside those that are applied."""
+"""Values with which a parameter is ignored; any other is applied or refused."""
 
 
 class ConnectionOptions(NamedTuple):
-    """A URL that the driver knows all of, and what else it asked for."""
+    """A URL with parameters of the driver's only, and the options that others asked for."""
 
     url: str
     timeout: int | None
-    """Seconds that a server has to take a connection, None where it says nothing of it."""
+    """Seconds that a server has to accept a connection, None unless the URL names them."""
     prepared: bool
     """Whether statements may be prepared."""
     verifies: bool
-    """Whether the server's certificate is verified by the authorities that the system trusts."""
+    """Whether the server's certificate is verified by the system's certificate authorities."""
 
     @property
     def tls(self) -> ssl.SSLContext | None:
-        """How a server is verified by the system's authorities, if it is."""
+        """The TLS context that verifies by the system's certificate authorities, if wanted."""
         return ssl.create_default_context() if self.verifies else None
 
 
 def options_of(url: str) -> ConnectionOptions:
-    """Return what a URL asks for. Raises ValueError, which names a parameter and no value.
+    """Return the options of a URL. Raises ValueError, which names a parameter and no value.
 
     The driver has no channel binding. Where it is required, the server's certificate is verified
-    instead, which keeps others from standing between as well (RFC 5929 section 1).
+    instead, which prevents a man in the middle as well (RFC 5929 section 1).
     """
     parts = urlsplit(url)
     kept: dict[str, str] = {}
@@ -80,10 +80,10 @@ def options_of(url: str) -> ConnectionOptions:
             _require_verification(given)
         elif name == "channel_binding" and bound:
             continue
-        elif name in _LEFT_OUT:
-            _leave_out(name, value)
-        elif name in _ELSEWHERE:
-            msg = f"{name} is not known here: {_ELSEWHERE[name]}"
+        elif name in _IGNORED:
+            _require_ignored(name, value)
+        elif name in _REFUSED:
+            msg = f"{name} is not known here: {_REFUSED[name]}"
             raise ValueError(msg)
         else:
             kept[name] = value
@@ -95,7 +95,7 @@ def options_of(url: str) -> ConnectionOptions:
 
 
 def _seconds(text: str) -> int | None:
-    """Return how long libpq would wait; 0 is for ever there, and as long as usual here."""
+    """Return the connect time-out; 0 means for ever to libpq, and the default time-out here."""
     if not text.isdecimal():
         msg = "connect_timeout must be a number of seconds"
         raise ValueError(msg)
@@ -103,16 +103,16 @@ def _seconds(text: str) -> int | None:
 
 
 def _require_verification(given: Mapping[str, str]) -> None:
-    """Raise ValueError unless the certificate is verified, as libpq insists on with system."""
+    """Raise ValueError unless the certificate is verified, as libpq does with `system`."""
     if given.get("sslmode", "verify-full") != "verify-full":
         msg = "sslrootcert=system takes sslmode=verify-full"
         raise ValueError(msg)
 
 
-def _leave_out(name: str, value: str) -> None:
-    """Raise ValueError for a value that says something which is not to be had here."""
-    if value in _LEFT_OUT[name]:
+def _require_ignored(name: str, value: str) -> None:
+    """Raise ValueError for a value that asks for something which is not supported here."""
+    if value in _IGNORED[name]:
         return
     instead = "say search_path instead" if name == "schema" else "the driver knows no such thing"
-    msg = f"{name} may only be {' or '.join(sorted(_LEFT_OUT[name]))}: {instead}"
+    msg = f"{name} may only be {' or '.join(sorted(_IGNORED[name]))}: {instead}"
     raise ValueError(msg)

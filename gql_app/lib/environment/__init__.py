@@ -1,4 +1,4 @@
-"""Variables of the environment: an empty one is not set, and blanks at its ends are no part."""
+"""Environment variables: an empty one counts as unset, and blanks around a value are removed."""
 
 import os
 from typing import Final
@@ -6,16 +6,16 @@ from typing import Final
 __all__ = ["tidy_environment", "variable", "variables"]
 
 _OF_LIBRARIES: Final = ("OTEL_", "PG", "PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
-"""Beginnings of the variables that libraries read by themselves."""
+"""Prefixes of the variables that libraries read by themselves."""
 
 
 def variable(name: str) -> str | None:
-    """Return a variable without the blanks at its ends, None if nothing is left of it."""
+    """Return a variable without the blanks around it, None if it is unset or empty."""
     return os.environ.get(name, "").strip() or None
 
 
 def variables(prefix: str) -> dict[str, str]:
-    """Return the variables that are set and begin so, by their names in capitals."""
+    """Return the variables with a prefix that are set, by their names in capitals."""
     return {
         name.upper(): value
         for name in os.environ
@@ -24,7 +24,7 @@ def variables(prefix: str) -> dict[str, str]:
 
 
 def tidy_environment() -> None:
-    """Remove the empty variables of libraries, and the blanks around the others.
+    """Unset the empty variables of libraries, and remove the blanks around the others.
 
     An empty one would mean the working folder, an address without a host or no known mode.
     """
@@ -32,5 +32,5 @@ def tidy_environment() -> None:
         value = variable(name)
         if value is None:
             del os.environ[name]
-        elif name != "PGPASSWORD":  # whose blanks may be part of it
+        elif name != "PGPASSWORD":  # whose blanks may be part of the password
             os.environ[name] = value

@@ -1,4 +1,4 @@
-"""A bounded queue for a few places, in which clients take turns."""
+"""A bounded queue with fair queueing: clients get a limited number of places round robin."""
 
 import asyncio
 from collections import OrderedDict
@@ -10,14 +10,14 @@ from typing import Final, Self
 from gql_app.lib.network import client_of
 
 CLIENT_SHARE: Final = 4
-"""A client has at most a quarter of the queue."""
+"""A client may have a quarter of the queue."""
 ACCOUNT_SHARE: Final = 2
-"""An account, over all clients, has at most half of it: one client can't use that up."""
+"""An account may have half of it over all clients; a single client can't use that up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """The client that waits, and the account that it works for."""
+    """The client that asks for a place, and the account that it acts for."""
 
     client: str
     account: str | None
@@ -33,18 +33,18 @@ LOCAL: Final = Party("command line", None)
 
 
 class FairQueue:
-    """A number of `places`, and at most `waiting` who wait for one.
+    """A semaphore of `places` with fair queueing, where at most `waiting` requests wait.
 
-    Clients take turns, so that many requests of one client are served no more often than one of
-    another. A client has a quarter of the queue and an account half of it.
+    Clients are served round robin, so that many requests of one client are served no more often
+    than one of another. A client may have a quarter of the queue and an account half of it.
     """
 
     def __init__(self, *, places: int, waiting: int) -> None:
         self._places = places
         self._free = places
-        self._most = waiting
-        self._lines: OrderedDict[str, dict[asyncio.Future[None], str | None]] = OrderedDict()
-        """The turns that are waited for, with their accounts, by client; the first is next."""
+        self._limit = waiting
+        self._queues: OrderedDict[str, dict[asyncio.Future[None], str | None]] = OrderedDict()
+        """By client, its waiting requests with their accounts; the first client is served next."""
 
     @property
     def taken(self) -> int:
@@ -53,13 +53,13 @@ class FairQueue:
 
     @property
     def waiting(self) -> int:
-        """The number of those who wait."""
-        return sum(map(len, self._lines.values()))
+        """The number of requests that wait."""
+        return sum(map(len, self._queues.values()))
 
     @property
     def full(self) -> bool:
-        """Whether the next is turned away, whatever the client."""
-        return not self._free and self.waiting >= self._most
+        """Whether the next request is refused, whatever its client."""
+        return not self._free and self.waiting >= self._limit
 
     @asynccontextmanager
     async def place(self, party: Party) -> AsyncIterator[None]:
@@ -71,38 +71,38 @@ class FairQueue:
         try:
             yield
         finally:
-            self._pass_on()
+            self._release()
 
     async def _wait(self, party: Party) -> None:
-        line = self._lines.get(party.client, {})
-        if self.full or len(line) >= max(1, self._most // CLIENT_SHARE):
+        queue = self._queues.get(party.client, {})
+        if self.full or len(queue) >= max(1, self._limit // CLIENT_SHARE):
             raise asyncio.QueueFull
         if party.account is not None:
-            accounts = [account for each in self._lines.values() for account in each.values()]
-            if accounts.count(party.account) >= max(1, self._most // ACCOUNT_SHARE):
+            accounts = [account for each in self._queues.values() for account in each.values()]
+            if accounts.count(party.account) >= max(1, self._limit // ACCOUNT_SHARE):
                 raise asyncio.QueueFull
-        turn = asyncio.get_running_loop().create_future()
-        self._lines.setdefault(party.client, line)[turn] = party.account
+        waiter = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(party.client, queue)[waiter] = party.account
         try:
-            await turn
+            await waiter
         except asyncio.CancelledError:
-            if turn in line:
-                del line[turn]
-                if not line:
-                    del self._lines[party.client]
-            elif not turn.cancelled():
-                self._pass_on()
+            if waiter in queue:
+                del queue[waiter]
+                if not queue:
+                    del self._queues[party.client]
+            elif not waiter.cancelled():
+                self._release()
             raise
 
-    def _pass_on(self) -> None:
-        """Hand the place to the first of the next client's line, or free it."""
-        while self._lines:
-            client, line = self._lines.popitem(last=False)
-            turn = next(iter(line))
-            del line[turn]
-            if line:
-                self._lines[client] = line
-            if not turn.done():
-                turn.set_result(None)
+    def _release(self) -> None:
+        """Hand the place to the first request of the next client, or free it."""
+        while self._queues:
+            client, queue = self._queues.popitem(last=False)
+            waiter = next(iter(queue))
+            del queue[waiter]
+            if queue:
+                self._queues[client] = queue
+            if not waiter.done():
+                waiter.set_result(None)
                 return
         self._free += 1

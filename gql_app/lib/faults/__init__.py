@@ -1,14 +1,14 @@
-"""Errors that packages raise which know nothing of each other, and a program tells in words."""
+"""Errors that independent packages share, and that a program reports in words."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
 
 class OperatorError(Exception):
-    """What an operator has to mend, every fault in words."""
+    """An error that the operator has to mend, with every fault in words."""
 
     status: ClassVar = 1
-    """The exit status of a command that ends by it."""
+    """The exit status of a command that fails with it."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
@@ -16,7 +16,7 @@ class OperatorError(Exception):
 
 
 class CannotStart(OperatorError):
-    """What keeps the program from starting."""
+    """An error that keeps the program from starting."""
 
     status = 2
 
@@ -30,7 +30,7 @@ class Unavailable(Exception):
     code: ClassVar = "SERVICE_UNAVAILABLE"
     advice: ClassVar = "The database can't be reached at this moment. Try again shortly."
     wait: ClassVar = 1
-    """Seconds after which to try again is worth it."""
+    """Seconds after which a retry may succeed."""
 
     def __init__(self, **details: bool) -> None:
         super().__init__(self.advice)
@@ -43,9 +43,9 @@ class Unavailable(Exception):
 
     @property
     def cause(self) -> str:
-        """The driver's error that this comes from, in a line for the log."""
+        """The root cause, such as the driver's error, in a line for the log."""
         error: Exception = self
-        while isinstance(error.__cause__, Exception):  # a time-out ends by being cancelled
+        while isinstance(error.__cause__, Exception):  # a TimeoutError's is a CancelledError
             error = error.__cause__
         return f"{type(error).__name__}: {error}"
 

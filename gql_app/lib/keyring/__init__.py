@@ -28,7 +28,7 @@ from gql_app.lib.keyring.ring import (
     verifies,
 )
 from gql_app.lib.keyring.rotation import make, promote, retire
-from gql_app.lib.keyring.signing import SIGNING_TIMEOUT, Signer, sign_elsewhere, signer_key
+from gql_app.lib.keyring.signing import SIGNING_TIMEOUT, Signer, sign_externally, signer_key
 from gql_app.lib.keyring.token_cache import TokenCache
 
 __all__ = [
@@ -56,7 +56,7 @@ __all__ = [
     "published_keys",
     "retire",
     "sign",
-    "sign_elsewhere",
+    "sign_externally",
     "signer_key",
     "stored_secret",
     "unsigned_token",

@@ -9,14 +9,14 @@ from typing import Final, NamedTuple
 
 _PARTS: Final = re.compile(r"([\w-]+)\.([\w-]+)\.([\w-]*)", re.ASCII)
 MAX_CLAIMS_BYTES: Final = 2 * 1024
-"""Bytes of JSON that the claims of all features may take together."""
+"""The most bytes of JSON for the claims of all features together."""
 MAX_DEPTH: Final = 64
-"""Levels of arrays and objects within each other, in a token's header or in its claims."""
+"""The most levels of nested arrays and objects, in a token's header or in its claims."""
 _NO_BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]+', re.DOTALL)
-"""A string, be it without an end, and whatever else is no bracket."""
-_ALIKE: Final = str.maketrans("{}", "[]")
+"""A string, even an unterminated one, or any other text without brackets."""
+_CURLY_TO_SQUARE: Final = str.maketrans("{}", "[]")
 _LONGEST_INTEGER: Final = 20
-"""Digits of an integer that is read exactly; a longer one is beyond any claim."""
+"""The most digits of an integer that is read exactly; a longer one is read as infinity."""
 
 
 class MalformedToken(Exception):
@@ -24,7 +24,7 @@ class MalformedToken(Exception):
 
 
 class DuplicateMember(Exception):
-    """A JSON object has a member twice, of which libraries read different ones."""
+    """A JSON object has a member twice: libraries differ in which of the two they read."""
 
 
 class CompactToken(NamedTuple):
@@ -34,7 +34,7 @@ class CompactToken(NamedTuple):
     payload: Mapping[str, object]
     signature: bytes
     signed: bytes
-    """What the signature is of."""
+    """The signing input: header and payload, encoded."""
 
 
 def parse_compact(text: str, *, max_bytes: int) -> CompactToken:
@@ -51,10 +51,10 @@ def parse_compact(text: str, *, max_bytes: int) -> CompactToken:
 
 
 def check_claims(claims: object, reserved: Collection[str]) -> dict[str, object]:
-    """Return further claims if a token may have them. Raise ValueError, in words."""
+    """Return the claims of features if a token may have them. Raise ValueError, with the reason."""
     if not isinstance(claims, Mapping):
         message = "claims are a mapping of names to JSON values"
-        raise ValueError(message)  # noqa: TRY004 — as of any other fault of theirs
+        raise ValueError(message)  # noqa: TRY004 — as for any other fault of the claims
     if taken := sorted(each for each in reserved if each in claims):
         message = f"{', '.join(taken)}: no feature's claim may have this name"
         raise ValueError(message)
@@ -89,25 +89,25 @@ def _json_object(raw: bytes) -> Mapping[str, object]:
         raise ValueError
     value = _STRICT.decode(text)
     if not isinstance(value, dict):
-        raise ValueError  # noqa: TRY004 — as of any other text that is no object
+        raise ValueError  # noqa: TRY004 — as for any other text that is no object
     return value
 
 
 def _is_deep(text: str) -> bool:
-    """Return whether JSON is nested by more levels than are allowed; from 3.13 on it is read then.
+    """Return whether JSON is nested deeper than MAX_DEPTH, which Python 3.13 and later would read.
 
-    Each round takes away the innermost level.
+    Each round removes the innermost level.
     """
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
-    brackets = _NO_BRACKETS.sub("", text).translate(_ALIKE)
+    brackets = _NO_BRACKETS.sub("", text).translate(_CURLY_TO_SQUARE)
     for _ in range(MAX_DEPTH):
         brackets = brackets.replace("[]", "")
     return bool(brackets)
 
 
 def unique_members(members: list[tuple[str, object]]) -> dict[str, object]:
-    """Return the members of a JSON object. Raise DuplicateMember."""
+    """Return the members of a JSON object. Raise DuplicateMember if one is there twice."""
     unique = dict(members)
     if len(unique) != len(members):
         raise DuplicateMember

@@ -1,4 +1,4 @@
-"""Keys of a secret or a PEM file, each with the one algorithm that it may be used with."""
+"""Keys from a secret or a PEM file, each with the only algorithm that it may be used with."""
 
 import hashlib
 import hmac
@@ -37,7 +37,7 @@ PrivateKey: TypeAlias = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey |
 SECRET_KEY: Final = "GQL_APP_SECRET_KEY"  # noqa: S105 — the variable's name
 KEY_ID_BYTES: Final = 9
 HS256: Final = "HS256"
-PUBLISHED: Final = frozenset(
+PUBLISHED_SECRETS: Final = frozenset(
     {
         b"a-string-secret-at-least-256-bits-long",
         b"a-valid-string-secret-that-is-at-least-384-bits-long",
@@ -55,25 +55,25 @@ PUBLISHED: Final = frozenset(
         ),
     }
 )
-"""Secrets long enough to pass that stand in manuals and tutorials, where any forger looks."""
-ENOUGH: Final = 30
-"""Decimal digits of guesses: a hundred bits, which nobody gets through."""
+"""Secrets from manuals and tutorials that are long enough to be accepted, and public."""
+STRONG_GUESSES: Final = 30
+"""Decimal digits of the number of guesses that makes a secret strong: about a hundred bits."""
 MIN_RSA_BITS: Final = 2048
 NEW_RSA_BITS: Final = 3072
-"""What NIST SP 800-57 has for the years after 2030."""
+"""Bits of a new RSA key: NIST SP 800-57 has 3072 for the years after 2030."""
 
 _ZXCVBN_READS: Final = 72
-"""Characters that zxcvbn takes."""
-_LEAST_PACKED: Final = 28
-"""Bytes that a secret packs into at least: 32 random digits need 32 or more, repeats some 20."""
+"""The most characters that zxcvbn accepts."""
+_LEAST_COMPRESSED: Final = 28
+"""Bytes to which a good secret compresses at least: 32 random digits take 32, repeats some 20."""
 _REQUIRED: Final = ("kty", "crv", "x", "y", "n", "e")
-"""The members of JWKs that thumbprints are of (RFC 7638 section 3.2)."""
+"""The members of a JWK that go into its thumbprint (RFC 7638 section 3.2)."""
 _BEGIN: Final = b"-----BEGIN "
 _PARAMETERS: Final = b"-----BEGIN EC PARAMETERS-----"
 
 
 class Algorithm(StrEnum):
-    """What keys in files are used with (RFC 7518 section 3.1, RFC 8037 section 3.1)."""
+    """The algorithms of keys in files (RFC 7518 section 3.1, RFC 8037 section 3.1)."""
 
     EDDSA = "EdDSA"
     ES256 = "ES256"
@@ -82,7 +82,7 @@ class Algorithm(StrEnum):
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Key:
-    """A key that verifies, with the one algorithm it may be used with (RFC 8725 section 3.1)."""
+    """A key that verifies, with its only algorithm (RFC 8725 section 3.1)."""
 
     id: str
     algorithm: str
@@ -99,19 +99,19 @@ class SigningKey(Key):
 
 
 def hmac_key(secret: bytes, origin: str = SECRET_KEY) -> SigningKey:
-    """Return an HS256 key of the very bytes of a secret.
+    """Return an HS256 key of the bytes of a secret, without decoding them.
 
     Its id changes with the secret and reveals nothing of it (HMAC is one-way).
-    Raise CannotStart, naming where the secret is from, if the bytes are a PEM, SSH or JWK
-    key, which HMAC must not use (RFC 8725 section 2.1), an example that everybody knows, or a
-    mere pattern.
+    Raise CannotStart, naming the secret's origin, if the bytes are a PEM, SSH or JWK key,
+    which HMAC must not use (RFC 8725 section 2.1), a published example, or a repeated
+    pattern.
     """
     try:
         jwt.get_algorithm_by_name(HS256).prepare_key(secret)
     except jwt.InvalidKeyError:
         raise CannotStart([f"{origin}: must be random bytes, not a PEM or SSH key"]) from None
     advice = "make one with: openssl rand -base64 48"
-    if secret in PUBLISHED:
+    if secret in PUBLISHED_SECRETS:
         raise CannotStart([f"{origin}: is an example that everybody knows; {advice}"])
     if is_pattern(secret):
         raise CannotStart([f"{origin}: repeats itself so much that it can be guessed; {advice}"])
@@ -121,16 +121,16 @@ def hmac_key(secret: bytes, origin: str = SECRET_KEY) -> SigningKey:
 
 
 def verifying_key(secret: bytes, origin: str) -> Key:
-    """Return the HS256 key of a secret that signs nothing. Raise CannotStart."""
+    """Return the HS256 key of a secret that verifies only. Raise CannotStart."""
     key = hmac_key(secret, origin)
     return Key(id=key.id, algorithm=key.algorithm, verifier=key.verifier)
 
 
 def stored_secret(file: Path) -> bytes:
-    """Return the secret in a file of mode 0600, which is written first if there is none.
+    """Return the secret in a file of mode 0600, which is created with a new one if missing.
 
     Processes that start together agree on one secret: the first to link its file wins.
-    Raise CannotStart if the file can't be made or read, or if everybody may write to it.
+    Raise CannotStart if the file can't be created or read, or is world-writable.
     """
     atomic_files.require_private(file)
     try:
@@ -143,20 +143,20 @@ def stored_secret(file: Path) -> bytes:
 
 
 def is_pattern(secret: bytes) -> bool:
-    """Return whether a secret is a repetition or a run, which zlib packs into few bytes.
+    """Return whether a secret is a repetition or a sequence, which zlib compresses to few bytes.
 
-    It takes microseconds, and knows no words: guessable() does.
+    It takes microseconds, and does not detect words, as guessable() does.
     """
     steps = bytes((after - before) % 256 for before, after in pairwise(secret))
-    return min(len(zlib.compress(each, 9)) for each in (secret, steps)) < _LEAST_PACKED
+    return min(len(zlib.compress(each, 9)) for each in (secret, steps)) < _LEAST_COMPRESSED
 
 
 def guessable(secret: bytes) -> bool:
-    """Return whether a secret reads like words, dates or a pattern rather than chance."""
-    from zxcvbn import zxcvbn  # noqa: PLC0415 — a dozen MiB, which no server is to carry
+    """Return whether a secret looks like words, dates or a pattern rather than random."""
+    from zxcvbn import zxcvbn  # noqa: PLC0415 — a dozen MiB, which servers should not load
 
     estimate = zxcvbn(secret.decode("latin-1")[:_ZXCVBN_READS])
-    return float(estimate["guesses_log10"]) < ENOUGH
+    return float(estimate["guesses_log10"]) < STRONG_GUESSES
 
 
 def is_short(key: Key) -> bool:
@@ -165,21 +165,21 @@ def is_short(key: Key) -> bool:
 
 
 def public_jwk(key: PublicKey) -> dict[str, str]:
-    """Return a public key as a JWK of its required members (RFC 7518 section 6, RFC 8037)."""
+    """Return a public key as a JWK with the required members (RFC 7518 section 6, RFC 8037)."""
     jwk = jwt.get_algorithm_by_name(_algorithm(key)).to_jwk(key, as_dict=True)
     return {name: jwk[name] for name in _REQUIRED if name in jwk}
 
 
 def thumbprint(key: PublicKey) -> str:
-    """Return a public key's thumbprint (RFC 7638), which others derive as well."""
+    """Return a public key's thumbprint (RFC 7638), which any other program can compute."""
     members = json.dumps(public_jwk(key), sort_keys=True, separators=(",", ":"))
     return urlsafe_b64encode(hashlib.sha256(members.encode()).digest()).rstrip(b"=").decode()
 
 
 def public_key(source: str | Mapping[str, object], key_id: str) -> Key:
-    """Return the key of a PEM text or a JWK (RFC 7517), which verifies only, by an id of its own.
+    """Return the key of a PEM text or a JWK (RFC 7517), which verifies only, under a given id.
 
-    Raise ValueError, in words, for any key that is none of ours or that names another algorithm.
+    Raise ValueError, with the reason, for an unsupported key or one that names another algorithm.
     """
     message = "is no public key of EdDSA, ES256 or RS256, in PEM or as a JWK"
     try:
@@ -187,8 +187,8 @@ def public_key(source: str | Mapping[str, object], key_id: str) -> Key:
             key, named = _key(load_pem_public_key(source.encode())), None
         else:
             key, named = _key(jwt.PyJWK(dict(source)).key), source.get("alg")
-    except _Unfit as unfit:
-        message = str(unfit)
+    except _Unsupported as unsupported:
+        message = str(unsupported)
     except (ValueError, TypeError, AttributeError, jwt.PyJWTError, UnsupportedAlgorithm):
         pass
     else:
@@ -198,14 +198,14 @@ def public_key(source: str | Mapping[str, object], key_id: str) -> Key:
 
 
 def published_keys(document: object) -> dict[str, Key]:
-    """Return the keys of a JWK Set (RFC 7517 section 5) by their ids, without those of no use here.
+    """Return the keys of a JWK Set (RFC 7517 section 5) by their ids, without unsupported ones.
 
     Raise ValueError if it is no JWK Set.
     """
     listed = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(listed, list):
         message = "is no JWK Set"
-        raise ValueError(message)  # noqa: TRY004 — as of any other text that is none
+        raise ValueError(message)  # noqa: TRY004 — as for any other text that is none
     keys = {}
     for jwk in listed:
         key_id = jwk.get("kid") if isinstance(jwk, dict) else None
@@ -215,12 +215,12 @@ def published_keys(document: object) -> dict[str, Key]:
     return keys
 
 
-class _Unfit(Exception):
-    """A key that is none of ours, and why."""
+class _Unsupported(Exception):
+    """A key that is not supported, and why."""
 
 
 def read_key(file: Path) -> Key:
-    """Return a PEM file's key, with its private half if it is there. Raise CannotStart."""
+    """Return a PEM file's key, with the private key if it is there. Raise CannotStart."""
     atomic_files.require_private(file)
     try:
         return _key(_loaded(file.read_bytes()))
@@ -230,13 +230,13 @@ def read_key(file: Path) -> Key:
         why = "is encrypted; keep it unencrypted, for the server alone"
     except (ValueError, UnsupportedAlgorithm):
         why = "is no EdDSA, ES256 or RS256 key in PEM"
-    except _Unfit as unfit:
-        why = str(unfit)
+    except _Unsupported as unsupported:
+        why = str(unsupported)
     raise CannotStart([f"{file}: {why}"])
 
 
 def add_key(folder: Path, algorithm: Algorithm) -> Path:
-    """Write a new key to a file of its own (PKCS#8), and return the file. Raise OSError."""
+    """Write a new key to a new file (PKCS#8), and return the file. Raise OSError."""
     private = _NEW[algorithm]()
     file = folder / f"{algorithm}-{thumbprint(private.public_key())}.pem"
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -245,7 +245,7 @@ def add_key(folder: Path, algorithm: Algorithm) -> Path:
 
 
 def drop_private_half(file: Path) -> None:
-    """Replace a key file by its public half. Raise CannotStart or OSError."""
+    """Replace a key file by its public key. Raise CannotStart or OSError."""
     key = read_key(file)
     if isinstance(key, SigningKey) and not isinstance(key.verifier, bytes):
         pem = key.verifier.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -253,10 +253,10 @@ def drop_private_half(file: Path) -> None:
 
 
 def _loaded(pem: bytes) -> object:
-    """Return a private key, or else a public one. Raise ValueError, or TypeError if encrypted."""
+    """Return a private or public key. Raise _Unsupported, ValueError, TypeError if encrypted."""
     if pem.count(_BEGIN) - pem.count(_PARAMETERS) > 1:
         what = "holds more than one key"
-        raise _Unfit(what)
+        raise _Unsupported(what)
     try:
         return load_pem_private_key(pem, password=None)
     except ValueError:
@@ -264,7 +264,7 @@ def _loaded(pem: bytes) -> object:
 
 
 def _key(loaded: object) -> Key:
-    """Return a key with the algorithm of its type. Raise ValueError or _Unfit."""
+    """Return a loaded key with the algorithm of its type. Raise ValueError or _Unsupported."""
     if isinstance(loaded, PrivateKey):
         public = _key(loaded.public_key())
         return SigningKey(
@@ -276,17 +276,17 @@ def _key(loaded: object) -> Key:
 
 
 def _algorithm(key: PublicKey) -> Algorithm:
-    """Return the one algorithm of a key's type (RFC 8725 section 3.1). Raise _Unfit."""
+    """Return the only algorithm of a key's type (RFC 8725 section 3.1). Raise _Unsupported."""
     if isinstance(key, ed25519.Ed25519PublicKey):
         return Algorithm.EDDSA
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < MIN_RSA_BITS:
             short = f"has {key.key_size} bits; RS256 takes {MIN_RSA_BITS} at least"
-            raise _Unfit(short)
+            raise _Unsupported(short)
         return Algorithm.RS256
     if not isinstance(key.curve, ec.SECP256R1):
         other = f"is on the curve {key.curve.name}; ES256 takes P-256 only"
-        raise _Unfit(other)
+        raise _Unsupported(other)
     return Algorithm.ES256
 
 

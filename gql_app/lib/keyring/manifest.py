@@ -22,11 +22,11 @@ class Manifest:
     """The operator's decisions about the keys.
 
     A retired key stays listed for good: its file may come back from a copy or a backup,
-    and must stay dead.
+    and must not verify again.
     """
 
     signing: str | None = None
-    """The id of the key that signs; without one it is the secret key."""
+    """The id of the signing key, None for the secret key."""
     retired: Mapping[str, datetime] = field(default_factory=dict)
 
 
@@ -45,7 +45,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write a folder's manifest, in the place of the old one at once."""
+    """Write a folder's manifest, which replaces the old one atomically."""
     content: dict[str, object] = {"signing": manifest.signing} if manifest.signing else {}
     content["retired"] = {key_id: rfc3339(until) for key_id, until in manifest.retired.items()}
     atomic_files.replace(folder / NAME, f"{json.dumps(content, indent=2)}\n".encode())
@@ -60,7 +60,7 @@ def _parsed(content: object) -> Manifest:
 
 
 def _moment(text: object) -> datetime:
-    """Return a moment. Raise ValueError where it names no time zone: machines would differ."""
+    """Return a date and time. Raise ValueError if it has no time zone: machines would differ."""
     moment = parse_moment(text) if isinstance(text, str) else None
     if moment is None:
         raise ValueError

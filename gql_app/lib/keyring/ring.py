@@ -29,7 +29,7 @@ from gql_app.lib.keyring.manifest import NAME, Manifest, read_manifest
 from gql_app.lib.telemetry import get_logger
 
 INTERVAL: Final = 1.0
-"""Seconds between two looks at the folder, at least."""
+"""Seconds between two checks of the folder, at least."""
 FALLBACK: Final = f"{SECRET_KEY}_FALLBACK"
 NO_FOLDER: Final = (
     "GQL_APP_KEYS_DIR: is not set; make a folder that only the server's account may read, "
@@ -45,31 +45,31 @@ _log: Final = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KeyRing:
-    """The keys in use: one signs, and a token is verified by the one it names."""
+    """The keys in use: one signs, and a token is verified by the key that its header names."""
 
     signing: SigningKey
     keys: Sequence[Key]
-    """All that verify, the signing one among them; no two have one id."""
+    """All keys that verify, including the signing one; their ids are unique."""
     pepper: bytes
-    """What other secrets are derived from; it stays when the signing key changes."""
+    """The secret from which others are derived; it stays when the signing key changes."""
 
     def find(self, key_id: str) -> Key | None:
-        """Return the key that a token's header names, None unless it is on this ring and lives."""
-        return next((key for key in self.keys if key.id == key_id and _is_alive(key)), None)
+        """Return the key that a token's header names, None if it is unknown or has expired."""
+        return next((key for key in self.keys if key.id == key_id and _is_valid(key)), None)
 
     def published(self) -> list[dict[str, str]]:
-        """Return the public halves of all keys that verify now, in an order all machines share.
+        """Return the public keys of all keys that verify now as JWKs (RFC 7517 section 5), by id.
 
-        An HS256 key has no public half (RFC 7517 section 5).
+        An HS256 key has no public key.
         """
         return [
             {**public_jwk(key.verifier), "use": "sig", "alg": key.algorithm, "kid": key.id}
             for key in sorted(self.keys, key=lambda key: key.id)
-            if not isinstance(key.verifier, bytes) and _is_alive(key)
+            if not isinstance(key.verifier, bytes) and _is_valid(key)
         ]
 
     def derive(self, purpose: str) -> bytes:
-        """Return a secret for one purpose, which every process with this pepper shares."""
+        """Return a secret for a purpose, the same for every process with this pepper."""
         return _derived(self.pepper, purpose)
 
 
@@ -78,25 +78,25 @@ def _derived(pepper: bytes, purpose: str) -> bytes:
 
 
 def unsigned_token(key: Key, payload: Mapping[str, object], *, typ: str) -> bytes:
-    """Return what is signed of a token: its header and payload (RFC 7515 section 5.1)."""
+    """Return a token's signing input: its header and payload (RFC 7515 section 5.1)."""
     header = {"alg": key.algorithm, "kid": key.id, "typ": typ}
     parts = (json.dumps(part, separators=(",", ":")).encode() for part in (header, payload))
     return b".".join(map(_base64url, parts))
 
 
 def sign(key: SigningKey, unsigned: bytes) -> str:
-    """Return the token of an unsigned one, in compact form."""
+    """Return a signed token in compact form, given its signing input."""
     return compact(unsigned, _verifier(key.algorithm).sign(unsigned, key.secret))
 
 
 def verifies(key: Key, signed: bytes, signature: bytes) -> bool:
-    """Return whether a signature is of a key and of these bytes."""
+    """Return whether a signature of these bytes was made by a key."""
     return _verifier(key.algorithm).verify(signed, key.verifier, signature)
 
 
 @cache
 def _verifier(algorithm: str) -> Verifier:
-    """Return what signs and verifies by one algorithm."""
+    """Return the implementation of an algorithm, which signs and verifies."""
     return jwt.PyJWS(algorithms=[algorithm]).get_algorithm_by_name(algorithm)
 
 
@@ -111,14 +111,14 @@ def _base64url(raw: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Scan:
-    """The keys and faults of every place, as one look found them."""
+    """The keys and faults of every place, as read at one time."""
 
     stored: Mapping[Place, Key]
     """Every key that could be read, the secret's first."""
     manifest: Manifest
-    """The folder's manifest; an empty one, if it can't be read."""
+    """The folder's manifest; an empty one if it can't be read."""
     unread: frozenset[Place] | None
-    """The places whose key can't be read; None, if the folder itself can't."""
+    """The places whose key can't be read; None if the folder itself can't."""
     faults: Sequence[str]
 
     def keys(self) -> dict[str, Key]:
@@ -130,20 +130,20 @@ class Scan:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KeyStore:
-    """The places where keys are stored; each call reads them anew."""
+    """The places where keys are stored; each call reads them again."""
 
     secret: bytes
     """Signs with HS256, unless the folder's manifest says otherwise."""
     origin: str = SECRET_KEY
-    """Where the secret is from."""
+    """The origin of the secret, for faults: a variable or a file."""
     fallback: bytes | None = None
     """Another secret, which verifies only."""
     folder: Path | None = None
-    elsewhere: Sequence[Key] = ()
-    """The public halves of keys that sign elsewhere: here they verify and are published."""
+    external: Sequence[Key] = ()
+    """The public keys of external signers, which verify and are published."""
 
     def derived(self, purpose: str) -> Sequence[bytes]:
-        """Return the secrets for one purpose: as KeyRing.derive() has it, and of the fallback."""
+        """Return the secrets for a purpose: that of KeyRing.derive(), and that of the fallback."""
         return [_derived(each, purpose) for each in (self.secret, self.fallback) if each]
 
     def require_folder(self) -> Path:
@@ -153,7 +153,7 @@ class KeyStore:
         return self.folder
 
     def read(self) -> KeyRing:
-        """Return the ring of the keys that are there now. Raise CannotStart, with every fault."""
+        """Return the ring of the keys that are stored now. Raise CannotStart, with every fault."""
         return self.ring(self.scan())
 
     def ring(self, scan: Scan) -> KeyRing:
@@ -179,14 +179,14 @@ class KeyStore:
         manifest = None
         if self.folder:
             manifest = attempt(read_manifest, self.folder)
-            attempt(atomic_files.require_private, self.folder)  # or anybody could add a key
+            attempt(atomic_files.require_private, self.folder)  # else any account could add a key
         manifest = manifest or Manifest()
         files = attempt(self._files)
         found: dict[Place, Key | None] = {self.origin: attempt(hmac_key, self.secret, self.origin)}
         if self.fallback:
             found[FALLBACK] = attempt(verifying_key, self.fallback, FALLBACK)
         found |= {file: attempt(read_key, file) for file in files or ()}
-        found |= {f"the signer's {key.id}": key for key in self.elsewhere}
+        found |= {f"the signer's {key.id}": key for key in self.external}
         stored = {
             place: replace(key, not_after=manifest.retired.get(key.id))
             for place, key in found.items()
@@ -196,14 +196,14 @@ class KeyStore:
         return Scan(stored, manifest, None if files is None else unread, faults)
 
     def fingerprint(self) -> Fingerprint:
-        """Return what changes with every file of the folder, and with who may write to it.
+        """Return a value that changes with any file of the folder, and with the folder's mode.
 
         Raise CannotStart.
         """
         folder = [self.folder] if self.folder else []
         return frozenset(map(_fingerprint_of, self._files(NAME) + folder))
 
-    def _files(self, *besides: str) -> list[Path]:
+    def _files(self, *others: str) -> list[Path]:
         """Return the key files, by name. Raise CannotStart if the folder is gone."""
         if self.folder is None:
             return []
@@ -211,11 +211,11 @@ class KeyStore:
             files = sorted(self.folder.iterdir())
         except OSError as error:
             raise CannotStart([f"{self.folder}: cannot be read: {error.strerror}"]) from None
-        return [file for file in files if file.suffix == ".pem" or file.name in besides]
+        return [file for file in files if file.suffix == ".pem" or file.name in others]
 
 
 class ReloadingKeyRing:
-    """The ring as the files have it; they are looked at only when it is asked for."""
+    """The ring of the files as they are; they are checked only when the ring is asked for."""
 
     def __init__(self, store: KeyStore, *, interval: float = INTERVAL) -> None:
         """Read the ring for the first time. Raise CannotStart."""
@@ -229,11 +229,11 @@ class ReloadingKeyRing:
 
     @property
     def stale(self) -> bool:
-        """Whether the files could not be read the last time."""
+        """Whether the files were faulty at the last check."""
         return bool(self._faults)
 
     def get(self) -> KeyRing:
-        """Return the ring. While the files are faulty, keys may leave it, and none is added."""
+        """Return the ring. While the files are faulty, keys may be removed, and none is added."""
         if time.monotonic() - self._checked_at >= self._interval:
             self._reload_if_changed()
             self._checked_at = time.monotonic()
@@ -241,7 +241,7 @@ class ReloadingKeyRing:
 
     def _reload_if_changed(self) -> None:
         try:
-            # Taken before reading: a change during it is seen the next time.
+            # Computed before reading, so that a change meanwhile is seen at the next check.
             fingerprint = self._store.fingerprint()
             if fingerprint != self._fingerprint:
                 self._read()
@@ -255,7 +255,7 @@ class ReloadingKeyRing:
             self._faults = ()
 
     def _read(self) -> None:
-        """Read the ring, or without what was removed if the files are faulty. Raise CannotStart."""
+        """Read the ring; if the files are faulty, only drop removed keys, and raise CannotStart."""
         scan = self._store.scan()
         try:
             self._ring, self._stored = self._store.ring(scan), scan.stored
@@ -263,58 +263,58 @@ class ReloadingKeyRing:
             before = self._ring
             self._ring, self._stored = without_removed(before, self._stored, scan)
             if self._ring is not before:
-                left = [key.id for key in self._ring.keys]
+                kept = [key.id for key in self._ring.keys]
                 signing = self._ring.signing.id
-                _log.warning("Keys were taken away", verifying=left, signing=signing)
+                _log.warning("Keys were taken away", verifying=kept, signing=signing)
             raise
 
 
 def without_removed(
     ring: KeyRing, stored: Mapping[Place, Key], scan: Scan
 ) -> tuple[KeyRing, Mapping[Place, Key]]:
-    """Return the ring without what was removed since, and the places of its keys.
+    """Return the ring without keys that were removed since, and the places of its keys.
 
     A key is removed when its last file is gone or holds another one; a file that can't be read
-    still counts. A key that was retired meanwhile expires when the manifest says, and one without
-    its private half signs no more. Nothing is added: no key, no private half, no time.
+    still counts. A key that was retired meanwhile expires as the manifest has it, and one without
+    its private key no longer signs. Nothing is added: no key, no private key, no lifetime.
     """
     unread = stored if scan.unread is None else scan.unread
-    there = {place: key for place, key in stored.items() if place in unread}
+    remaining = {place: key for place, key in stored.items() if place in unread}
     ids = {key.id for key in ring.keys}
-    there |= {place: key for place, key in scan.stored.items() if key.id in ids}
-    now = _by_id(there.values())
-    left = {key.id: _restricted(key, now[key.id], scan) for key in ring.keys if key.id in now}
-    after = KeyRing(_signing(ring, scan, left), tuple(left.values()), ring.pepper)
-    return (ring if after == ring else after), there
+    remaining |= {place: key for place, key in scan.stored.items() if key.id in ids}
+    now = _by_id(remaining.values())
+    kept = {key.id: _restricted(key, now[key.id], scan) for key in ring.keys if key.id in now}
+    after = KeyRing(_signing(ring, scan, kept), tuple(kept.values()), ring.pepper)
+    return (ring if after == ring else after), remaining
 
 
 def _restricted(key: Key, now: Key, scan: Scan) -> Key:
-    """Return a key without a private half that is gone, and with the date of its retirement."""
-    left = now if isinstance(key, SigningKey) and not isinstance(now, SigningKey) else key
+    """Return a key without its private key if that is gone, and with its date of retirement."""
+    kept = now if isinstance(key, SigningKey) and not isinstance(now, SigningKey) else key
     dates = [date for date in (key.not_after, scan.manifest.retired.get(key.id)) if date]
-    return replace(left, not_after=min(dates, default=None))
+    return replace(kept, not_after=min(dates, default=None))
 
 
-def _signing(ring: KeyRing, scan: Scan, left: Mapping[str, Key]) -> SigningKey:
+def _signing(ring: KeyRing, scan: Scan, kept: Mapping[str, Key]) -> SigningKey:
     """Return the key that signs: the manifest's, the one that signed before, or the secret.
 
-    If none of these can, it is any that can; if none can, the one that signed before, which
-    verifies nothing once it is off the ring.
+    If none of these can, it is any that can; if none can, the one that signed before, whose tokens
+    are refused once it is off the ring.
     """
-    for key_id in (scan.manifest.signing, ring.signing.id, *left):
-        key = left.get(key_id or "")
+    for key_id in (scan.manifest.signing, ring.signing.id, *kept):
+        key = kept.get(key_id or "")
         if isinstance(key, SigningKey) and key.not_after is None:
             return key
     return ring.signing
 
 
-def _is_alive(key: Key) -> bool:
-    """Return whether a key verifies anything now."""
+def _is_valid(key: Key) -> bool:
+    """Return whether a key verifies now."""
     return key.not_after is None or clock.now() < key.not_after
 
 
 def _by_id(keys: Iterable[Key]) -> dict[str, Key]:
-    """Return keys by their ids, and of several of one id the one that can sign."""
+    """Return keys by their ids; of several with the same id, the one that can sign."""
     found: dict[str, Key] = {}
     for key in keys:
         if not isinstance(found.get(key.id), SigningKey):
@@ -323,7 +323,7 @@ def _by_id(keys: Iterable[Key]) -> dict[str, Key]:
 
 
 def _is_there(place: Place) -> bool:
-    """Return whether a file is still there, also if it can't be looked at; a variable always is."""
+    """Return whether a file exists, or can't be checked; a variable always exists."""
     try:
         return isinstance(place, str) or S_ISREG(place.stat().st_mode)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Rotation of signing keys in an order that signs nobody out: make, promote, retire."""
+"""Rotation of signing keys that ends no session: make, promote, retire."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +20,11 @@ from gql_app.lib.keyring.manifest import write_manifest
 from gql_app.lib.keyring.ring import KeyStore, Scan
 
 LEEWAY: Final = 60
-"""Seconds that clocks may differ by, and in which every process reads the new manifest."""
+"""Seconds by which clocks may differ, and within which every process reads the new manifest."""
 
 
 def make(store: KeyStore, algorithm: Algorithm) -> tuple[Key, Path]:
-    """Write a new key, which verifies and is published, and signs nothing yet.
+    """Write a new key, which verifies and is published, but does not sign yet.
 
     Raise OperatorError.
     """
@@ -36,7 +36,7 @@ def make(store: KeyStore, algorithm: Algorithm) -> tuple[Key, Path]:
 
 
 def promote(store: KeyStore, name: str) -> Key:
-    """Make a key the one that signs; the one before goes on verifying, if it is there.
+    """Make a key the signing key; the previous one goes on verifying, if it is still there.
 
     Raise OperatorError.
     """
@@ -54,8 +54,8 @@ def promote(store: KeyStore, name: str) -> Key:
 def retire(store: KeyStore, name: str, *, ttl: int) -> Key:
     """Retire a key: it verifies until the last token that it may have signed has expired.
 
-    Its private half is deleted at once. A second call changes no date, and finishes what was
-    interrupted. Raise OperatorError.
+    Its private key is deleted at once. A second call changes no date, and completes an interrupted
+    first one. Raise OperatorError.
     """
     folder, scan = store.require_folder(), store.scan()
     signing = store.ring(scan).signing
@@ -73,7 +73,7 @@ def retire(store: KeyStore, name: str, *, ttl: int) -> Key:
 
 
 def _named(scan: Scan, name: str) -> Key:
-    """Return the one key whose id is, or begins with, what was typed.
+    """Return the only key whose id is, or begins with, a name.
 
     Raise OperatorError.
     """

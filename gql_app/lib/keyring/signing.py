@@ -1,4 +1,4 @@
-"""Signing of tokens with a key that is held elsewhere."""
+"""Signing of tokens by an external signer, such as a key service (KMS)."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,40 +13,40 @@ from gql_app.lib.keyring.ring import compact, verifies
 from gql_app.lib.telemetry import get_logger
 
 SIGNING_TIMEOUT: Final = 5
-"""Seconds after which a signer is waited for no longer."""
+"""Seconds that a signer has to answer."""
 ES256_BYTES: Final = 64
 _log: Final = get_logger(__name__)
 
 
 class Signer(Protocol):
-    """Signs access tokens with a key that never comes here, such as that of a key service (KMS).
+    """Signs access tokens with a key that this server never holds, as a key service (KMS) does.
 
-    The keys that are set go on verifying. The public half verifies here as well, and is published
+    The configured keys go on verifying. The signer's public key verifies as well, and is published
     at /.well-known/jwks.json.
     """
 
     @property
     def key_id(self) -> str:
-        """The id by which tokens name the key; another key has another one."""
+        """The id of the key in tokens (kid); another key must have another one."""
 
     @property
     def algorithm(self) -> str:
-        """EdDSA, ES256 or RS256, as the key's type has it."""
+        """EdDSA, ES256 or RS256, according to the key's type."""
 
     @property
     def public_key(self) -> str | Mapping[str, object]:
-        """The public half, as PEM text or as a JWK (RFC 7517)."""
+        """The public key, as PEM text or as a JWK (RFC 7517)."""
 
     async def sign(self, data: bytes) -> bytes:
         """Return the signature of some bytes, within SIGNING_TIMEOUT.
 
-        An ES256 signature may be in DER, as key services answer it. Whatever it raises is logged,
-        and the client is told to try again later.
+        An ES256 signature may be in DER, as key services return it. Any exception is logged, and
+        the client is told to try again later.
         """
 
 
 def signer_key(signer: Signer) -> Key:
-    """Return the public half of a signer's key. Raise CannotStart, which says what is wrong."""
+    """Return the public key of a signer. Raise CannotStart, with the fault."""
     if not signer.key_id:
         raise CannotStart(["The signer's key has no id"])
     try:
@@ -59,14 +59,14 @@ def signer_key(signer: Signer) -> Key:
     return key
 
 
-async def sign_elsewhere(signer: Signer, key: Key, unsigned: bytes) -> str:
-    """Return the token of an unsigned one, signed by a signer; its signature verifies.
+async def sign_externally(signer: Signer, key: Key, unsigned: bytes) -> str:
+    """Return a token signed by a signer, whose signature was verified.
 
     Raise DependencyFailed, and log why.
     """
     try:
         async with asyncio.timeout(SIGNING_TIMEOUT):
-            signature = _as_jws_has_it(key.algorithm, await signer.sign(unsigned))
+            signature = _jws_signature(key.algorithm, await signer.sign(unsigned))
         if verifies(key, unsigned, signature):
             return compact(unsigned, signature)
     except Exception as why:
@@ -76,10 +76,10 @@ async def sign_elsewhere(signer: Signer, key: Key, unsigned: bytes) -> str:
     raise DependencyFailed
 
 
-def _as_jws_has_it(algorithm: str, signature: bytes) -> bytes:
-    """Return a signature as a JWS has it: ES256 in 64 bytes (RFC 7518 section 3.4).
+def _jws_signature(algorithm: str, signature: bytes) -> bytes:
+    """Return a signature in the form of a JWS: ES256 in 64 bytes (RFC 7518 section 3.4).
 
-    Whatever is neither that nor DER is returned as it is, and verifies nothing.
+    Anything that is neither that nor DER is returned as it is, and does not verify.
     """
     if algorithm == Algorithm.ES256 and len(signature) != ES256_BYTES:
         with suppress(ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""A cache of the genuine tokens that were used last."""
+"""A cache of verified tokens (LRU)."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from gql_app.lib import clock
 from gql_app.lib.keyring.ring import KeyRing
 
 MAX_TOKENS: Final = 4096
-"""Tokens in the cache; the claims of each take some 600 bytes."""
+"""The most tokens in the cache; the claims of each take some 600 bytes."""
 MAX_BYTES: Final = 2 * 1024 * 1024
-"""Bytes of the tokens themselves."""
+"""The most bytes of the tokens themselves."""
 
 
 class Expiring(Protocol):
@@ -30,12 +30,12 @@ C = TypeVar("C", bound=Expiring)
 
 
 class TokenCache(Generic[C]):
-    """The genuine tokens that were used last; refused ones are never cached.
+    """The verified tokens that were used last; refused ones are never cached.
 
-    A token is genuine from the moment that it was verified until it expires or its key stops
-    verifying: both are checked each time. After the clock was set back, or with another ring, it
-    is verified again. The time of a miss reveals nothing, for tokens are found by a keyed hash.
-    Whether the session lives is for the database to say.
+    An entry is valid from when the token was verified until it expires or its key stops verifying:
+    both are checked each time. After the clock was set back, or with another ring, it is verified
+    again. The time of a miss reveals nothing, since Python's hash of a text is keyed. Whether the
+    session is still active is checked in the database.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class TokenCache(Generic[C]):
         self._max_tokens = max_tokens
         self._ring: KeyRing | None = None
         self._cached: OrderedDict[str, tuple[C, datetime, datetime]] = OrderedDict()
-        """The claims of a token, and from when until when they need no verifying."""
+        """The claims of a token, and the times from and until which they need no verifying."""
         self._bytes = 0
 
     def read(self, ring: KeyRing, text: str) -> C:
-        """Return a token's claims, as decoding does, and raise what it raises."""
+        """Return a token's claims, from the cache or decoded; raise what decoding raises."""
         if ring is not self._ring:
             self._cached.clear()
             self._ring, self._bytes = ring, 0
@@ -61,8 +61,8 @@ class TokenCache(Generic[C]):
             del self._cached[text]
             self._bytes -= len(text)
         claims = self._decode(ring, text)
-        deaths = [key.not_after for key in ring.keys if key.id == claims.key_id and key.not_after]
-        self._cached[text] = claims, clock.now(), min([claims.expires_at, *deaths])
+        expiries = [key.not_after for key in ring.keys if key.id == claims.key_id and key.not_after]
+        self._cached[text] = claims, clock.now(), min([claims.expires_at, *expiries])
         self._bytes += len(text)
         while len(self._cached) > self._max_tokens or self._bytes > MAX_BYTES:
             self._bytes -= len(self._cached.popitem(last=False)[0])

@@ -1,4 +1,4 @@
-"""Nodes: objects of several tables that are found by an id alone, as Relay asks for them."""
+"""Nodes: objects of several tables that are found by an id alone, for Relay's node(id:)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class NodeKind(Generic[C]):
     ids: InstrumentedAttribute[UUID]
     """The primary key of their table."""
     load: Callable[[C, UUID], Awaitable[object | None]]
-    """Returns the object of an id, None if it is gone or not for whom it is asked for."""
+    """Returns the object of an id, None if it does not exist or the caller may not see it."""
 
 
 class NodeTables(Generic[C]):
     """Tables whose ids are unique over all of them, such as UUIDs."""
 
     def __init__(self, kinds: Sequence[NodeKind[C]]) -> None:
-        """Take the kinds of what is found."""
+        """Take the kinds of nodes, one for each table."""
         self._kinds: Final = kinds
         of_arrays = func.unnest(bindparam("ids", type_=ARRAY(Uuid())))
         of_json = func.json_each(bindparam("ids", type_=JsonList(Uuid())))
@@ -43,7 +43,7 @@ class NodeTables(Generic[C]):
         }
 
     async def __call__(self, db: Reader, ids: list[UUID]) -> list[NodeKind[C] | None]:
-        """Return of which kind each id is, None if it is nowhere, by one statement."""
+        """Return the kind of each id, None if it is in no table, by a single statement."""
         rows = await db.fetch_all(self._queries[db.dialect], ids=ids)
         places = {
             key: kind
@@ -54,9 +54,9 @@ class NodeTables(Generic[C]):
         return [places.get(key) for key in ids]
 
     def _places(self, ids: FromClause) -> Select[Any]:
-        """Return what looks each id up in the primary key of every table.
+        """Return a SELECT that looks each id up in the primary key of every table.
 
-        No subquery refers to the others: a distributed database runs each by itself.
+        No subquery is correlated: a distributed database runs each separately.
         """
         key = ids.c.value
         tables = (each.ids for each in self._kinds)

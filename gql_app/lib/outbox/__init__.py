@@ -1,4 +1,4 @@
-"""Letters that leave after the commit, and are tried again."""
+"""A transactional outbox: letters that are sent after the commit, with retries."""
 
 from gql_app.lib.outbox.delivery import Claimed, Outbox, Outcome, Queue, deliver
 from gql_app.lib.outbox.mailer import (

@@ -1,4 +1,4 @@
-"""Letters of a table: leased, sent side by side, and forgotten, or postponed and tried again."""
+"""Letters of a table: leased, sent concurrently, and deleted, or postponed for a retry."""
 
 import asyncio
 from collections import Counter
@@ -18,11 +18,11 @@ from gql_app.lib.outbox.mailer import SEND_TIMEOUT, Letter, Mailer, Undeliverabl
 from gql_app.lib.telemetry import get_logger
 
 BATCH: Final = 10
-"""Letters that one process leases at once."""
+"""Letters that a process leases at a time."""
 LEASE: Final = 15
-"""Seconds that a leased letter is left alone, more than a try takes."""
+"""Seconds that a lease lasts, more than a try takes."""
 LONGEST_PAUSE: Final = 3600
-"""Seconds that a letter waits at most to be tried again; the pauses double up to it."""
+"""The most seconds between two tries of a letter; the pauses double up to it (back-off)."""
 _log: Final = get_logger(__name__)
 
 
@@ -30,9 +30,9 @@ Owner: TypeAlias = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 
 class Queue:
-    """Letters of a table: which are due, and when each is tried again.
+    """A queue of letters in a table: which are due, and when each is retried.
 
-    Whoever has many letters delays nobody else's: each `owner` has a turn, and then each a second.
+    Owners are served round robin, so that one with many letters does not delay those of others.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Queue:
         )
 
     async def any_due(self, db: Reader) -> bool:
-        """Return whether any letter is to be sent by now."""
+        """Return whether any letter is due."""
         return await db.fetch_one(self._any_due, **_range()) is not None
 
     async def next_due(self, db: Transaction) -> list[Any]:
-        """Return the rows of the letters to send next, locked; none that another has locked."""
+        """Return the rows of the next letters, locked; rows that are locked already are skipped."""
         return await db.fetch_all(self._next, **_range())
 
     async def locked(self, db: Transaction, letter_id: UUID) -> Any | None:  # noqa: ANN401 — a named tuple
@@ -82,7 +82,7 @@ class Queue:
         return await db.fetch_one(self._locked, id=letter_id)
 
     async def lease(self, db: Transaction, ids: Collection[UUID]) -> None:
-        """Count a try of these letters, and leave them alone for as long as it may take."""
+        """Count a try of these letters, and make them due again in LEASE seconds."""
         if ids:
             await db.execute(
                 update(self._table)
@@ -91,9 +91,9 @@ class Queue:
             )
 
     async def postpone(self, db: Transaction, row: Any, *, last_try: datetime) -> bool:  # noqa: ANN401 — a row of locked()
-        """Return whether a letter waits for another try, each time after a longer pause.
+        """Return whether a letter is retried, each time after a longer pause.
 
-        If that would be after its last one, it is forgotten.
+        If that would be after `last_try`, it is deleted.
         """
         due_at = clock.later(clock.now(), min(2**row.attempts, LONGEST_PAUSE))
         if due_at > last_try:
@@ -105,15 +105,15 @@ class Queue:
         return True
 
     async def forget(self, db: Transaction, ids: Collection[UUID]) -> None:
-        """Delete letters that were sent, or never will be."""
+        """Delete letters that were sent, or that never will be."""
         if ids:
             await db.execute(delete(self._table).where(self._columns.id.in_(ids)))
 
 
 def _range() -> dict[str, datetime]:
-    """Return the moments up to which a letter is due, and after which it is as well.
+    """Return the time up to which a letter is due, and the one after which it is due as well.
 
-    Beyond the latter there is none but from before the clock was set back.
+    A letter beyond the latter was postponed before the clock was set back.
     """
     now = clock.now()
     return {"now": now, "latest": clock.later(now, LONGEST_PAUSE + LEASE)}
@@ -121,52 +121,52 @@ def _range() -> dict[str, datetime]:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The letters that were due, and what becomes of each."""
+    """The letters that were due, and the numbers of those that are not sent."""
 
     letters: Sequence[Letter]
-    """To be sent now."""
+    """Letters to send now."""
     dropped: int
-    """Number of letters that were forgotten, for they had become void."""
+    """Number of letters that were deleted because they had become void."""
     withheld: int
-    """Number of letters that were forgotten, for their recipients were sent enough."""
+    """Number of letters that were deleted because of their recipients' rate limit."""
 
     @property
     def any(self) -> bool:
-        """Whether there was any letter, so that there may be more."""
+        """Whether any letter was due, so that there may be more."""
         return bool(self.letters or self.dropped or self.withheld)
 
 
 class Outcome(StrEnum):
-    """What becomes of a letter that was due, or of a try to send it."""
+    """The outcome of a letter that was due, or of a try to send it."""
 
     SENT = "sent"
     DEFERRED = "deferred"
-    """It is tried again."""
+    """It is retried."""
     REFUSED = "refused"
     """The mail server refused it for good."""
     EXPIRED = "expired"
-    """It was tried for the last time."""
+    """Its last try failed."""
     WITHHELD = "withheld"
-    """Its recipient was sent enough."""
+    """Its recipient is beyond the rate limit."""
 
 
 class Outbox(Protocol):
-    """The application's side: it knows what letters say, and whom they concern."""
+    """The application's side of the queue: it writes the letters and knows their recipients."""
 
     async def due(self, db: Reader) -> bool:
-        """Return whether any letter is to be sent by now."""
+        """Return whether any letter is due."""
 
     async def claim(self, db: Transaction) -> Claimed:
-        """Lease letters that are due, and return them written out."""
+        """Lease letters that are due, and return them rendered."""
 
     async def sent(self, db: Transaction, letter: Letter) -> None:
-        """Forget a letter that is on its way."""
+        """Delete a letter that was sent."""
 
     async def refused(self, db: Transaction, letter: Letter) -> None:
-        """Forget a letter that the mail server refused for good."""
+        """Delete a letter that the mail server refused for good."""
 
     async def postpone(self, db: Transaction, letter: Letter) -> bool:
-        """Return whether a letter is tried again; if not, it is forgotten."""
+        """Return whether a letter is retried; if not, it is deleted."""
 
 
 async def deliver(
@@ -176,13 +176,13 @@ async def deliver(
     *,
     on_outcome: Callable[[Outcome, int], object],
 ) -> int:
-    """Send every letter that is due, and return how many were. Raises Unavailable.
+    """Send every letter that is due, and return how many were sent. Raises Unavailable.
 
-    The outcomes are told with the number of letters that came to each. A letter leaves once,
-    unless its process ends between sending it and noting that.
+    `on_outcome` is called with each outcome and its number of letters. A letter is sent once,
+    unless the process ends after sending it and before that is committed.
     """
     count = 0
-    # To look takes no lock, which a transaction would, and most often there is nothing.
+    # Looking takes no lock, which a transaction would, and mostly nothing is due.
     while await outbox.due(database):
         claimed = await database.transact(outbox.claim)
         if claimed.withheld:
@@ -206,7 +206,7 @@ async def _send(database: Database, outbox: Outbox, mailer: Mailer, letter: Lett
         _log.warning("A letter was refused for good", letter=letter.id, why=str(error))
         await database.transact(outbox.refused, letter)
         return Outcome.REFUSED
-    except Exception as error:  # noqa: BLE001 — whatever a mail server does, the letter waits
+    except Exception as error:  # noqa: BLE001 — after any other failure the letter is retried
         cause = str(error) if isinstance(error, Unencrypted) else type(error).__name__
         waits = await database.transact(outbox.postpone, letter)
         event = "A letter has to wait" if waits else "A letter was given up after a day"

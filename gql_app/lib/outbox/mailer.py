@@ -1,4 +1,4 @@
-"""Letters, and the ways they leave: by SMTP, to the log in the demo, or not at all."""
+"""Letters, and the ways to send them: by SMTP, to the log in the demo, or not at all."""
 
 import ssl
 from collections.abc import Callable
@@ -15,31 +15,31 @@ from gql_app.lib.telemetry import get_logger
 from gql_app.lib.text import a_label
 
 SEND_TIMEOUT: Final = 10
-"""Seconds that a mail server has to take a letter."""
+"""Seconds that a mail server has to accept a letter."""
 
 _PERMANENT: Final = 500
-"""The least code of a refusal that trying again won't change (RFC 5321 section 4.2.1)."""
-_OF_THE_SESSION: Final = frozenset({530, 534, 535, 538})
-"""Codes that refuse us, and no letter: for lack of TLS or of a sign-in (RFC 3207, RFC 4954)."""
+"""The least code of a permanent failure, which is not retried (RFC 5321 section 4.2.1)."""
+_SESSION_CODES: Final = frozenset({530, 534, 535, 538})
+"""Codes that refuse the session, not the letter: it lacks TLS or a sign-in (RFC 3207, RFC 4954)."""
 _log: Final = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter to one person."""
+    """A letter to one recipient."""
 
     id: str
     recipient: str
     subject: str
     body: str
     html: str | None = None
-    """The same in HTML, if it has that."""
+    """The body in HTML, if there is one."""
     language: str | None = None
-    """A language tag (BCP 47), if it is known."""
+    """The language tag (BCP 47), if known."""
 
 
 class Undeliverable(Exception):
-    """The letter will never be taken; trying again is no use."""
+    """The letter will never be accepted; a retry is useless."""
 
     def __init__(self, why: str, reply: str = "") -> None:
         super().__init__(why)
@@ -48,24 +48,24 @@ class Undeliverable(Exception):
 
 
 class Unencrypted(Exception):
-    """The mail server offers no TLS where it is insisted on."""
+    """The mail server offers no TLS, which is required."""
 
     def __init__(self) -> None:
         super().__init__("the mail server offers no STARTTLS")
 
 
 class Mailer(Protocol):
-    """A way to send letters."""
+    """Sends letters."""
 
     open: bool
-    """Whether letters arrive anywhere."""
+    """Whether letters are sent at all."""
 
     async def send(self, letter: Letter) -> None:
-        """Send a letter. Raises Undeliverable; anything else is worth another try."""
+        """Send a letter. Raises Undeliverable; after any other error a retry may succeed."""
 
 
 class ObservedMailer:
-    """A mailer whose letters are each sent within a context manager, made of the letter's id."""
+    """A mailer that sends each letter within a context manager, made for the letter's id."""
 
     def __init__(
         self, mailer: Mailer, observe: Callable[[str], AbstractContextManager[None]]
@@ -75,15 +75,15 @@ class ObservedMailer:
         self._observe = observe
 
     async def send(self, letter: Letter) -> None:
-        """Send a letter. Raises Undeliverable; anything else is worth another try."""
+        """Send a letter. Raises Undeliverable; after any other error a retry may succeed."""
         with self._observe(letter.id):
             await self._mailer.send(letter)
 
 
 class SmtpMailer:
-    """Sends by SMTP (RFC 5321), with TLS at once or by STARTTLS (RFC 3207).
+    """Sends by SMTP (RFC 5321), over implicit TLS or STARTTLS (RFC 3207).
 
-    Beyond loopback TLS is insisted on, and with a password everywhere, unless the URL says
+    TLS is required beyond loopback, and with a password everywhere, unless the URL says
     smtp+cleartext://. Certificates are verified.
     """
 
@@ -105,10 +105,10 @@ class SmtpMailer:
     async def send(self, letter: Letter) -> None:
         """Send the letter to the mail server.
 
-        Raises Unencrypted if TLS is insisted on and not offered, Undeliverable if the server
-        refuses this letter for good. Any other error passes: of the connection, or the sign-in.
+        Raises Unencrypted if TLS is required and not offered, Undeliverable if the server refuses
+        this letter for good, and any other error of the connection or the sign-in.
         """
-        import aiosmtplib  # noqa: PLC0415 — most processes of many send no letter
+        import aiosmtplib  # noqa: PLC0415 — most processes send no letter
 
         client = aiosmtplib.SMTP(
             hostname=self._host,
@@ -142,13 +142,13 @@ class SmtpMailer:
                     said = refused.recipients[0]
                 else:
                     said = refused
-                if said.code < _PERMANENT or said.code in _OF_THE_SESSION:
+                if said.code < _PERMANENT or said.code in _SESSION_CODES:
                     raise
                 raise Undeliverable(str(said.code), said.message) from None
 
 
 class ConsoleMailer:
-    """Writes letters to the log, links and all: for the demo only."""
+    """Writes letters to the log, including their links: for the demo only."""
 
     open = True
 
@@ -174,7 +174,7 @@ def clear_text(url: str) -> bool:
 
 
 def message(letter: Letter, *, sender: str, reply_to: str | None = None) -> EmailMessage:
-    """Return a letter as a message (RFC 5322), of alternatives if it has HTML (RFC 2046).
+    """Return a letter as a message (RFC 5322), multipart/alternative if it has HTML (RFC 2046).
 
     Raises ValueError if a header has a line break.
     """
@@ -197,13 +197,13 @@ def message(letter: Letter, *, sender: str, reply_to: str | None = None) -> Emai
 
 
 def ascii_domain(address: str) -> str:
-    """Return an address with its domain as A-labels, which every server takes."""
+    """Return an address with its domain as A-labels, which every server accepts."""
     local, _, domain = address.rpartition("@")
     return f"{local}@{a_label(domain)}"
 
 
 def _shown(sender: str) -> Address | str:
-    """Return a sender as a header has them."""
+    """Return a sender as the value of a header."""
     name, address = _split(sender)
     return Address(name, addr_spec=address) if name else address
 
@@ -215,7 +215,7 @@ def _split(sender: str) -> tuple[str, str]:
 
 
 def port_of(url: str) -> int:
-    """Return the port of a mail server's URL: submission's for who signs in (RFC 6409)."""
+    """Return the port of a mail server's URL: by default submission's with a sign-in (RFC 6409)."""
     parts = urlsplit(url)
     if parts.port:
         return parts.port

@@ -1,4 +1,4 @@
-"""Keyset connections over any table."""
+"""Keyset pagination of any table, as GraphQL connections."""
 
 from gql_app.lib.pagination.listing import (
     DEFAULT_SIZE,

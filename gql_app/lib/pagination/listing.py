@@ -1,7 +1,7 @@
-"""Keyset paging: a page starts where a cursor stands, whatever is inserted meanwhile.
+"""Keyset pagination: a page starts at a cursor's row, whatever is inserted meanwhile.
 
-It follows the GraphQL Cursor Connections Specification, save that `hasNextPage` and
-`hasPreviousPage` are both right whichever way one pages.
+It follows the GraphQL Cursor Connections Specification, except that `hasNextPage` and
+`hasPreviousPage` are both correct in both directions.
 """
 
 import hashlib
@@ -28,20 +28,20 @@ from gql_app.lib.pagination.statements import (
 DEFAULT_SIZE: Final = 50
 MAX_SIZE: Final = 500
 MAX_COUNT: Final = 10_000
-"""How far a list is counted."""
+"""The count at which counting a list stops."""
 REACH: Final = 150
-"""Rows that a bounded scan looks at for each that a page holds, before few are taken to match.
+"""Rows that a bounded scan reads per row of the page, before it concludes that few match.
 
-More would make a page of 500 dear that nobody matches, less one of 50 that 1 in 150 match.
+More would make a page of 500 slow if no row matches, fewer a page of 50 if 1 in 150 matches.
 """
 EVERYTHING: Final = 2**31 - 1
-"""Rows that no table has."""
+"""More rows than any table has."""
 SAMPLE: Final = 400
 FREQUENT: Final = 20
-"""Filters are frequent if one row of so many in a sample meets them."""
+"""Filters are frequent if at least one of so many rows in a sample meets them."""
 MAX_CURSOR_LENGTH: Final = 4096
 DIGESTS: Final = 512
-"""Digests of lists that are kept; the least recently used go."""
+"""Digests of lists that are cached (LRU)."""
 
 Key = datetime | UUID | str | int
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ _T = TypeVar("_T")
 
 
 class InvalidArgument(Exception):
-    """An argument of a connection that no page can be answered to.
+    """An argument of a connection is invalid.
 
     graphql-core lifts the dictionary `extensions` into the GraphQL error.
     """
@@ -65,14 +65,14 @@ class InvalidArgument(Exception):
 
 
 class QueryReader(Protocol):
-    """What lists are read with: a database, a transaction, or what stands before one."""
+    """A database, a transaction, or a wrapper of one, by which lists are read."""
 
     async def fetch_all(self, query: Query[_T], /, **values: object) -> list[_T]:
         """Return what is built of each row."""
 
 
 class Window(NamedTuple):
-    """Which page of a list is wanted."""
+    """The requested page of a list."""
 
     size: int = DEFAULT_SIZE
     backward: bool = False
@@ -88,7 +88,7 @@ class Window(NamedTuple):
         last: int | None = None,
         before: str | None = None,
     ) -> Self:
-        """Return what a connection's arguments mean; None is absent. Raises InvalidArgument."""
+        """Return the window of a connection's arguments; None is absent. Raises InvalidArgument."""
         if first is not None and last is not None:
             message = "Give first or last, not both: one pages forward, the other back."
             raise InvalidArgument(message)
@@ -100,7 +100,7 @@ class Window(NamedTuple):
 
 
 class Page(NamedTuple):
-    """One page of a list, and whether there is more on either side of it."""
+    """A page of a list, and whether there are more rows before and after it."""
 
     listing: "Listing"
     columns: tuple[str, ...]
@@ -110,14 +110,14 @@ class Page(NamedTuple):
     has_next: bool
 
     def cursor(self, row: Sequence[object]) -> str:
-        """Return the cursor of a row, in a page whose keys were read."""
+        """Return the cursor of a row; the page must have been read with `cursors`."""
         columns, keys = self.columns, self.listing.key_types
         return self.listing.cursor([row[columns.index(key)] for key in keys])
 
     def info(self, cursors: Container[str]) -> dict[str, Any]:
-        """Return the fields of PageInfo (Relay's connections), with the cursors that are asked for.
+        """Return the fields of PageInfo (Relay's connections), with the requested cursors.
 
-        Those are named start_cursor and end_cursor; any other is null, as are those of no rows.
+        Those are named start_cursor and end_cursor; others, and those of an empty page, are None.
         """
         rows = self.rows
         return {
@@ -129,15 +129,15 @@ class Page(NamedTuple):
 
 
 class Listing:
-    """A list of rows in an order, to be paged through or counted."""
+    """A sorted list of rows, to be paged through or counted."""
 
     def __init__(
         self, query: ListQuery, values: Mapping[str, object], *, identity: Hashable
     ) -> None:
-        """Take what its conditions compare with, by name, and what tells it from other lists.
+        """Take the values of its conditions' parameters, and what identifies the list.
 
-        The repr() of `identity` goes into cursors, which clients may keep: it has the values
-        that the list is filtered by, but for those of who asks.
+        A digest of repr(identity) goes into cursors, which clients may keep: it should have the
+        values that the list is filtered by, except those that depend on the caller.
         """
         self.query: Final = query
         self.values: Final = values
@@ -147,9 +147,9 @@ class Listing:
     async def page(
         self, db: QueryReader, window: Window, columns: Iterable[str], *, cursors: bool = False
     ) -> Page:
-        """Return a page of some columns; with the keys, if cursors are to be written.
+        """Return a page of some columns; with the keys, if cursors are needed.
 
-        It takes one statement, and two more where few rows near match the filters.
+        It takes one statement, and two more if few of the nearest rows match the filters.
         Raises InvalidArgument for a cursor not of this list, KeyError for an unknown column.
         """
         keys = self._keys(window)
@@ -178,21 +178,21 @@ class Listing:
         return self._page(window, statement, rows)
 
     def unread(self, window: Window) -> Page:
-        """Return a page that nobody looks at. Raises InvalidArgument as page() does."""
+        """Return an empty page without reading any row. Raises InvalidArgument as page() does."""
         self._keys(window)
         return Page(self, (), (), has_previous=False, has_next=False)
 
     async def count(self, db: QueryReader, limit: int = MAX_COUNT) -> int:
-        """Return how many rows the list has, but no more than a limit."""
+        """Return how many rows the list has, up to a limit."""
         reach = 2 * FREQUENT * limit
         values = {**self.values, **_SAMPLED, "page_limit": limit, "page_reach": reach}
         [count] = await db.fetch_all(count_query(self.query), **values)
         return count
 
     def cursor(self, keys: Sequence[Any]) -> str:
-        """Return the cursor of a row, by the order's keys, as they are or as the API writes them.
+        """Return the cursor of a row, by its keys, as Python values or as the API writes them.
 
-        It has the keys and the digest of their list, as text of one spelling.
+        It holds the list's digest and the keys, in a canonical form.
         """
         plain = [
             _microseconds(key) if kind is datetime else str(key)
@@ -204,7 +204,7 @@ class Listing:
     def read(self, cursor: str) -> tuple[Key, ...]:
         """Return a cursor's keys. Raises InvalidArgument.
 
-        base64 and JSON have many spellings of the same keys: only that of cursor() is taken.
+        base64 and JSON can write the same keys in many ways: only that of cursor() is accepted.
         """
         why = "The cursor is broken. Send one unchanged as a page answered it."
         with suppress(ValueError, TypeError, OverflowError, RecursionError):
@@ -224,7 +224,7 @@ class Listing:
         raise InvalidArgument(why)
 
     def _keys(self, window: Window) -> dict[str, tuple[Key, ...]]:
-        """Return the keys of a window's cursors, by their names in the direction of paging.
+        """Return the keys of a window's cursors, by their names in the direction of the page.
 
         Raises InvalidArgument.
         """
@@ -238,7 +238,7 @@ class Listing:
     def _page(
         self, window: Window, statement: PageStatement, rows: Sequence[Sequence[object]]
     ) -> Page:
-        """Return the page of a statement's rows, of which there may be one too many."""
+        """Return the page of a statement's rows; one beyond its size shows that there are more."""
         columns, edges = statement.columns, statement.edges(rows)
         if edges is not NO_EDGES:
             rows = [row[: len(columns)] for row in rows] if edges.has_row else []
@@ -251,12 +251,12 @@ class Listing:
 
 @lru_cache(DIGESTS)
 def digest(identity: Hashable) -> str:
-    """Return what a cursor begins with: it tells its list from any other."""
+    """Return the digest of a list's identity, with which its cursors begin."""
     return hashlib.blake2s(repr(identity).encode(), digest_size=6).hexdigest()
 
 
 def _restore(kind: type[Any], plain: Any) -> Key:  # noqa: ANN401 — any JSON
-    """Return a key as its column holds it. Raises ValueError, TypeError or OverflowError."""
+    """Return a key as its column has it. Raises ValueError, TypeError or OverflowError."""
     if kind is datetime:
         moment: datetime = _EPOCH + plain * _MICROSECOND
         return moment
@@ -269,6 +269,6 @@ def _restore(kind: type[Any], plain: Any) -> Key:  # noqa: ANN401 — any JSON
 
 
 def _microseconds(moment: Any) -> int:  # noqa: ANN401 — a column's value
-    """Return the microseconds since 1970 of a moment, or of its text as in RFC 3339."""
+    """Return the microseconds since 1970 of a date and time, or of its text (RFC 3339)."""
     moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return int((moment - _EPOCH) // _MICROSECOND)

@@ -1,4 +1,4 @@
-"""What a list is made of, and its statements; README.md shows them as SQL."""
+"""The definition of a list, and its statements; README.md shows them as SQL."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -26,15 +26,15 @@ from sqlalchemy.orm import DeclarativeBase
 from gql_app.lib.database import Query
 
 KEY_TYPES: Final = frozenset({datetime, UUID, str, int})
-"""Types of columns that a list may be sorted by."""
+"""Types of the columns by which a list may be sorted."""
 Clause = ColumnElement[bool]
 VisibleColumn = Callable[[str, FromClause], ColumnElement[Any]]
-"""Returns what a page shows of a column, by its name and the rows that it is read from."""
+"""Returns the expression that a page shows for a column, by its name and its FROM clause."""
 STATEMENTS: Final = 256
-"""Statements that are kept of each kind; the least recently used go."""
+"""Statements of each kind that are cached (LRU)."""
 CURSORS: Final = ("after", "before")
 _Sides = dict[str, Clause]
-"""By cursor, whether there is anything on its side away from the page."""
+"""By cursor, whether there are rows on its far side from the page."""
 _SIZE, _REACH, _LIMIT, _SAMPLE, _MANY = (
     bindparam(f"page_{name}", type_=Integer())
     for name in ("size", "reach", "limit", "sample", "many")
@@ -42,13 +42,13 @@ _SIZE, _REACH, _LIMIT, _SAMPLE, _MANY = (
 
 
 class Condition:
-    """A condition of a list, made once: what it compares with are bind parameters.
+    """A condition of a list, made once, with bind parameters for its values.
 
-    It equals itself alone, so that the statements of a list are compiled once.
+    It equals only itself, so that the statements of a list are compiled once.
     """
 
     def __init__(self, row_condition: Clause, index_condition: Clause | None = None) -> None:
-        """Take it as it is fastest for a row at hand, and as an index answers it."""
+        """Take it in the form that is fastest to check per row, and in the form for an index."""
         self.row_condition: Final = row_condition
         self.index_condition: Final = row_condition if index_condition is None else index_condition
 
@@ -71,18 +71,18 @@ def _key_types(
 
 
 class ListQuery(NamedTuple):
-    """All of a list that its statements depend on: everything but the values."""
+    """The definition of a list, on which its statements depend: all but the values."""
 
     entity: type[DeclarativeBase]
     order_by: tuple[str, ...]
-    """Columns that are never null, of KEY_TYPES; an index should have the keys in this order."""
+    """Columns that are NOT NULL, of KEY_TYPES; an index should have the keys in this order."""
     unique: bool = False
-    """Whether no two rows have the same in these columns."""
+    """Whether no two rows have the same values in these columns."""
     descending: bool = False
     indexed: tuple[Condition, ...] = ()
-    """Conditions that the order's index answers on its way, or that most rows meet."""
+    """Conditions that the order's index answers as well, or that most rows meet."""
     filters: tuple[Condition, ...] = ()
-    """Conditions that few rows may meet, wherever these stand in the order."""
+    """Conditions that few rows may meet, anywhere in the order."""
     visible_column: VisibleColumn = lambda name, rows: rows.c[name]
 
     @property
@@ -97,12 +97,12 @@ class ListQuery(NamedTuple):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The columns of the order, and of the primary key where these alone are not unique."""
+        """The columns of the order, and those of the primary key unless the order is unique."""
         return tuple(_key_types(self.entity, self.order_by, unique=self.unique))
 
     @property
     def key_types(self) -> Mapping[str, type]:
-        """The Python types of the keys. Raises TypeError unless cursors can be made of them."""
+        """The Python types of the keys. Raises TypeError if cursors can't hold one."""
         return _key_types(self.entity, self.order_by, unique=self.unique)
 
     @property
@@ -112,16 +112,16 @@ class ListQuery(NamedTuple):
 
     @property
     def conditions(self) -> list[Clause]:
-        """All conditions, as indexes answer them."""
+        """All conditions, in the form for an index."""
         return [*self.bounds, *(each.index_condition for each in self.filters)]
 
     @property
     def matches(self) -> Clause:
-        """Whether a row that is at hand meets the filters, as a column of that name."""
+        """Whether a row meets the filters, as a column `matches`."""
         return and_(*(each.row_condition for each in self.filters)).label("matches")
 
     def reversed(self) -> Self:
-        """Return the same list from its end."""
+        """Return the same list in reverse order."""
         return self._replace(descending=not self.descending)
 
     def order(self, rows: FromClause) -> list[UnaryExpression[Any]]:
@@ -134,36 +134,36 @@ class ListQuery(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """The last columns of each row of a page that is joined to what lies beyond it."""
+    """The last columns of a page's rows: whether there are rows beyond the page."""
 
     has_row: bool
-    """Whether the columns before these are a row of the page: an empty page has its edges."""
+    """Whether the columns before these are a row of the page: an empty page has edges alone."""
     has_previous: bool
     has_next: bool
     ends_early: bool
-    """Whether a bounded_scan stopped before the page was full, and the list goes on."""
+    """Whether a bounded_scan stopped before the page was full, with more rows to read."""
 
 
 NO_EDGES: Final = Edges(has_row=True, has_previous=False, has_next=False, ends_early=False)
-"""What is known of a page that is joined to nothing."""
+"""The edges of a page that was read without them."""
 
 
 class PageStatement(NamedTuple):
-    """The three statements of a page, read forward: one backward is of the reversed list."""
+    """The three plans for a page forward; a page backward is one forward of the reversed list."""
 
     query: ListQuery
     columns: tuple[str, ...]
     cursors: tuple[str, ...]
-    """Which of CURSORS there are."""
+    """Those of CURSORS that the page has."""
 
     def index_scan(self) -> Select[Any]:
-        """Return the page of the table, in the list's order."""
+        """Return a page read from the table, in the list's order."""
         table, bounds = self.query.table, self.query.bounds
         page = self._visible().where(*bounds, *self._between_cursors(table)).limit(_SIZE)
         return self._with_edges(page, table, self._beyond(table, bounds))
 
     def filter_then_sort(self) -> Select[Any]:
-        """Return the page of all rows that match, whichever index finds these."""
+        """Return a page of all rows that match, which any index may find, sorted."""
         columns = [self.query.table.c[name] for name in self._places]
         matching = select(*columns).where(*self.query.conditions).cte("matching")
         matching = matching.prefix_with("MATERIALIZED")
@@ -172,9 +172,9 @@ class PageStatement(NamedTuple):
         return self._with_edges(self._rows_at(places), places, self._beyond(matching))
 
     def bounded_scan(self) -> Select[Any]:
-        """Return the page of the nearest rows, which come in order.
+        """Return a page of the nearest rows that match, which come in order.
 
-        To sort them once more would have SQLite look at all of them.
+        Another ORDER BY would have SQLite read all of them.
         """
         table = self.query.table
         bounds = [*self.query.bounds, *self._between_cursors(table)]
@@ -188,14 +188,14 @@ class PageStatement(NamedTuple):
         return self._with_edges(self._rows_at(nearest), nearest, edges)
 
     def edges(self, rows: Sequence[Sequence[Any]]) -> Edges:
-        """Return what each of the statement's rows says of its page, NO_EDGES if nothing."""
+        """Return the edges that a statement's rows have, NO_EDGES if none."""
         has_edges = rows and len(rows[0]) > len(self.columns)
         return Edges._make(rows[0][len(self.columns) :]) if has_edges else NO_EDGES
 
     def _with_edges(self, page: Select[Any], places: FromClause, edges: _Sides) -> Select[Any]:
         """Return a page in order; with its Edges if there is a cursor, or it may end early.
 
-        The keys have names of their own, beside columns that may show them otherwise.
+        The keys have separate names, since a visible column may differ from the key.
         """
         if "ends_early" not in edges:
             page = page.order_by(*self.query.order(places))
@@ -204,11 +204,11 @@ class PageStatement(NamedTuple):
         names = [f"key_{n}" for n in range(len(self.query.keys))]
         keys = map(ColumnElement.label, (places.c[key] for key in self.query.keys), names)
         rows = page.add_columns(*keys).subquery()
-        told = [edges.get(name, false()).label(name) for name in (*CURSORS, "ends_early")]
-        beside = select(*told).subquery()
+        flags = [edges.get(name, false()).label(name) for name in (*CURSORS, "ends_early")]
+        flag_row = select(*flags).subquery()
         return (
-            select(*(rows.c[n] for n in self.columns), rows.c[names[0]].is_not(None), *beside.c)
-            .select_from(beside)
+            select(*(rows.c[n] for n in self.columns), rows.c[names[0]].is_not(None), *flag_row.c)
+            .select_from(flag_row)
             .join(rows, true(), isouter=True)
             .order_by(*self.query.directed(rows.c[n] for n in names))
         )
@@ -219,18 +219,18 @@ class PageStatement(NamedTuple):
         return select(*(show(name, table).label(name) for name in self.columns))
 
     def _rows_at(self, places: FromClause) -> Select[Any]:
-        """Return the page's columns of the rows at some places: of others, an index has all."""
+        """Return the page's columns for the rows at some places, which an index alone has found."""
         table = self.query.table
         is_there = [table.c[name] == places.c[name] for name in self.query.ids]
         return self._visible().where(*is_there)
 
     @property
     def _places(self) -> list[str]:
-        """The names of the order's columns, and of those by which a row is found again."""
+        """The names of the keys, and of the primary key, by which a row is found again."""
         return list(dict.fromkeys((*self.query.keys, *self.query.ids)))
 
     def _matches_beyond(self) -> _Sides:
-        """Return by cursor whether any row near it matches, there or away from the page."""
+        """Return by cursor whether any row at it, or near it on its far side, matches."""
         found: _Sides = {}
         for cursor in self.cursors:
             bounds = [*self.query.bounds, ~self._page_side(self.query.table, cursor)]
@@ -239,9 +239,9 @@ class PageStatement(NamedTuple):
         return found
 
     def _beyond(self, rows: FromClause, bounds: Iterable[Clause] = ()) -> _Sides:
-        """Return by cursor whether there is a nearest row, at it or away from the page.
+        """Return by cursor whether there is a nearest row, at it or on its far side.
 
-        Whether any exists, PostgreSQL may find out by reading all.
+        For EXISTS, PostgreSQL might read all rows.
         """
         found: _Sides = {}
         for cursor in self.cursors:
@@ -251,14 +251,14 @@ class PageStatement(NamedTuple):
         return found
 
     def _away_from(self, cursor: str) -> ListQuery:
-        """Return the list in the direction that leads from a cursor away from the page."""
+        """Return the list in the direction from the page to a cursor's far side."""
         return self.query.reversed() if cursor == "after" else self.query
 
     def _between_cursors(self, rows: FromClause) -> list[Clause]:
         return [self._page_side(rows, each) for each in self.cursors]
 
     def _page_side(self, rows: FromClause, cursor: str) -> Clause:
-        """Return the condition that rows stand on the page's side of a cursor, and not at it."""
+        """Return the condition that rows are on the page's side of a cursor, and not at it."""
         columns = [rows.c[key] for key in self.query.keys]
         keys = [bindparam(f"page_{cursor}_{n}", type_=each.type) for n, each in enumerate(columns)]
         if (cursor == "after") != self.query.descending:
@@ -279,11 +279,11 @@ def page_query(plan: Plan, statement: PageStatement) -> Query[Sequence[Any]]:
 def count_query(query: ListQuery) -> Query[int]:
     """Return the statement that counts a list up to a limit.
 
-    If the filters are frequent, as many rows that meet them are looked for among the first of
-    the list: the filters' index would find all of them, however many, before any.
+    If the filters are frequent, it first looks for `limit` matching rows among the first rows of
+    the list: by the filters' index all matching rows would be found, however many.
     """
-    those = select(true()).select_from(query.table).where(*query.conditions)
-    number = _count(those.limit(_LIMIT))
+    matching = select(true()).select_from(query.table).where(*query.conditions)
+    number = _count(matching.limit(_LIMIT))
     if query.filters:
         first = select(query.matches).where(*query.bounds).order_by(*query.order(query.table))
         is_enough = _count_matches(first.limit(_REACH), _LIMIT) >= _LIMIT
@@ -294,21 +294,21 @@ def count_query(query: ListQuery) -> Query[int]:
 
 @lru_cache(STATEMENTS)
 def frequency_query(query: ListQuery) -> Query[bool]:
-    """Return the statement that answers whether many of a sample meet the filters."""
+    """Return the statement that answers whether many rows of a sample meet the filters."""
     return Query(select(_is_frequent(query)), lambda row: bool(row[0]))
 
 
 def _near(query: ListQuery, columns: Iterable[str], bounds: Iterable[Clause]) -> Select[Any]:
-    """Return so many rows as are looked at, and of each whether it matches."""
+    """Return the nearest rows, up to the reach, and for each whether it matches."""
     table = query.table
     near = select(*(table.c[name] for name in columns), query.matches).select_from(table)
     return near.where(*bounds).order_by(*query.order(table)).limit(_REACH)
 
 
 def _is_frequent(query: ListQuery) -> Clause:
-    """Return whether many of a sample match, taken far from where the list begins.
+    """Return whether many rows of a sample match, taken far from the beginning of the list.
 
-    For a list of the oldest rows these are the latest by primary key, and the other way round.
+    For a list of the oldest rows the sample is of the latest by primary key, and vice versa.
     """
     ids = query.reversed().directed(query.table.c[name] for name in query.ids)
     sample = select(query.matches).select_from(query.table).order_by(*ids).limit(_SAMPLE)
@@ -317,8 +317,8 @@ def _is_frequent(query: ListQuery) -> Clause:
 
 def _count_matches(rows: Select[Any], limit: ColumnElement[int]) -> ColumnElement[int]:
     """Return the number of rows that match, up to a limit."""
-    those = rows.subquery()
-    return _count(select(true()).where(those.c.matches).limit(limit))
+    matching = rows.subquery()
+    return _count(select(true()).where(matching.c.matches).limit(limit))
 
 
 def _count(rows: Select[Any]) -> ColumnElement[int]:

@@ -1,7 +1,7 @@
-"""Search for texts anywhere in columns: single characters, pairs and trigrams, by indexes.
+"""Substring search in columns by indexes: of trigrams, and of single characters and pairs.
 
-PostgreSQL's trigrams need three letters or digits in a row. The arrays here take any
-characters, in any locale, so that shorter texts are found by an index as well.
+PostgreSQL's trigrams need three letters or digits in a row. The arrays here hold any
+characters, in any locale, so that an index finds shorter texts as well.
 """
 
 import re
@@ -31,28 +31,28 @@ NGRAM_ARRAY: Final = (
     "(string_to_array({0}, NULL) || string_to_array("
     r"regexp_replace({0}, '(.)', '\1' || chr(1) || '\1', 'g'), chr(1)))"
 )
-"""The expression that a GIN index is of, with the column's name in the place of {0}.
+"""The expression of a GIN index, with the column's name in the place of {0}.
 
-It is every character and every pair: `abc` is doubled to `a|ab|bc|c` and split.
+It is an array of every character and pair: `abc` becomes `a|ab|bc|c`, which is split.
 """
 SEPARATOR: Final = "\1"
 MAX_SEARCH: Final = 254
-"""Characters of a text that is searched for."""
+"""The most characters of a text to search for."""
 MAX_WORDS: Final = 8
-"""Words of it, each of which is looked for on its own."""
+"""The most words of it, each of which is searched for separately."""
 
 _TRIGRAM: Final = re.compile("[a-z0-9]{3}")
 _Column = InstrumentedAttribute[str]
 
 
 class TextSearch:
-    """Filters for the words of a text, each of which any of some columns contains.
+    """Filters that match rows in which each word of a text is contained in any of some columns.
 
     On PostgreSQL each column needs two GIN indexes: one with gin_trgm_ops, one of NGRAM_ARRAY.
     """
 
     def __init__(self, *columns: tuple[_Column, Callable[[str], str]]) -> None:
-        """Prepare for columns, each with what folds a text as the column is folded."""
+        """Take the columns, each with a function that folds a text as the column is folded."""
         self._folds: Final = [fold for _, fold in columns]
         searched = [column for column, _ in columns]
         self._words: Final = [Word(searched, f"search_{number}") for number in range(MAX_WORDS)]
@@ -60,12 +60,12 @@ class TextSearch:
     def filters(self, text: str) -> dict[Condition, dict[str, object]]:
         """Return a condition for each word, and the values of its parameters.
 
-        Raises InvalidArgument, which calls the text `search`.
+        Raises InvalidArgument, with a message that calls the text `search`.
         """
         if len(text) > MAX_SEARCH:
             message = f"search is {len(text)} characters long. Search for at most {MAX_SEARCH}."
             raise InvalidArgument(message)
-        if "\0" in text:  # as no text does, and PostgreSQL takes none
+        if "\0" in text:  # which no stored text has, and PostgreSQL refuses
             return {NOTHING: {}}
         try:
             text = normalise(text, longest=LONGEST_DECOMPOSITION * MAX_SEARCH)
@@ -79,9 +79,9 @@ class TextSearch:
         return dict(map(Word.filter, self._words, words))
 
     def _split(self, text: str) -> list[tuple[str, ...]]:
-        """Return the words, the longest first, but for those that another one contains.
+        """Return the words, longest first, without those that another one contains.
 
-        Each comes folded as each column is.
+        Each comes folded for every column.
         """
         folded = {tuple(fold(word) for fold in self._folds) for word in text.split()}
         words: list[tuple[str, ...]] = []
@@ -92,10 +92,10 @@ class TextSearch:
 
 
 class Word:
-    """The filters for one word of a search, which is folded as each column is."""
+    """The filters for one word of a search, which is folded for every column."""
 
     def __init__(self, columns: Sequence[_Column], name: str) -> None:
-        """Prepare for columns; `name` begins the names of the parameters."""
+        """Take the columns, and the prefix of the parameters' names."""
         self._names: Final = [f"{name}_{number}" for number in range(len(columns))]
         each = [_conditions(*key) for key in zip(columns, self._names, strict=True)]
         row, by_trigrams, by_ngrams = (or_(*some) for some in zip(*each, strict=True))
@@ -115,11 +115,11 @@ class Word:
 def _conditions(
     column: _Column, name: str
 ) -> tuple[ColumnElement[bool], ColumnElement[bool], ColumnElement[bool]]:
-    """Return that a column contains a text: for a row at hand, by trigrams, by NGRAM_ARRAY.
+    """Return conditions that a column contains a text: per row, by trigrams, by NGRAM_ARRAY.
 
-    strpos needs no escaping, and takes half as long as LIKE, which PostgreSQL's prepared plans
-    make the pattern of anew for each row. Both of an index's ways at once would let these plans
-    take the trigrams' index for a short text, of which that finds everything.
+    strpos needs no escaping, and takes half as long as LIKE, whose pattern PostgreSQL's generic
+    plans compile again for each row. With both index conditions at once, these plans might choose
+    the trigram index for a short text, for which it returns every row.
     """
     text, zero = bindparam(f"{name}_text", type_=Text()), literal_column("0", Integer())
     at_hand = EitherDialect(func.instr(column, text) > zero, func.strpos(column, text) > zero)
@@ -131,17 +131,17 @@ def _conditions(
 
 
 def ngrams(text: str) -> list[str]:
-    """Return the characters and pairs that a text is found by; none, if trigrams find it."""
+    """Return the characters and pairs by which a text is found; none if trigrams find it."""
     return [] if _TRIGRAM.search(text) or SEPARATOR in text else pairs(text)
 
 
 def pairs(text: str) -> list[str]:
-    """Return the pairs of characters that a text is made of, or the one that it is."""
+    """Return the pairs of characters in a text, or the text itself if it is a single one."""
     return sorted({text[start : start + 2] for start in range(len(text) - 1)}) or [text]
 
 
 def pattern(text: str) -> str:
-    """Return the pattern by which PostgreSQL's LIKE finds a text anywhere."""
+    """Return the pattern with which LIKE finds a text anywhere."""
     for special in "\\%_":
         text = text.replace(special, f"\\{special}")
     return f"%{text}%"

@@ -1,4 +1,4 @@
-"""Periodic tasks: each runs at its interval or when it is woken, and an error is not its end."""
+"""Periodic tasks: each runs at its interval or when it is woken, and survives errors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
@@ -12,22 +12,22 @@ from gql_app.lib.telemetry import get_logger
 __all__ = ["PeriodicTask", "running"]
 
 LONGEST_PAUSE: Final = 60
-"""Seconds that a task which fails waits at most, unless its interval is longer."""
+"""The most seconds that a failing task waits (back-off), unless its interval is longer."""
 _log: Final = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodicTask:
-    """Work that is done again and again."""
+    """Work that is done periodically."""
 
     name: str
     work: Callable[[], Awaitable[object]]
     interval: float
     """Seconds from the end of one run to the next."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when it is to run sooner."""
+    """Set to run the task sooner."""
     delay: float = 0
-    """Seconds until it runs for the first time, unless it is woken before."""
+    """Seconds until the first run, unless it is woken before."""
 
 
 @asynccontextmanager
@@ -37,9 +37,9 @@ async def running(
     grace: float,
     after: Coroutine[Any, Any, object] | None = None,
 ) -> AsyncIterator[None]:
-    """Run tasks for as long as the block lasts, once what they come after has ended.
+    """Run tasks while the block lasts, from when the coroutine `after` has ended.
 
-    A run that is going on when the block ends has `grace` seconds more before it is cancelled.
+    When the block ends, a current run has `grace` seconds before it is cancelled.
     """
     stopping = asyncio.Event()
     first = [asyncio.create_task(after)] if after else []
@@ -59,16 +59,16 @@ async def running(
 
 
 def longer(pause: float, *, interval: float) -> float:
-    """Return the seconds that a task waits after it failed: twice the last pause, within reason."""
+    """Return the pause of a failing task: twice the last one, up to LONGEST_PAUSE (back-off)."""
     return max(interval, min(2 * pause, LONGEST_PAUSE))
 
 
 async def _run(
     task: PeriodicTask, first: Collection[asyncio.Task[object]], stopping: asyncio.Event
 ) -> None:
-    """Run a task until it is to stop; an error is logged, and the next run may be better.
+    """Run a task until `stopping` is set; an error is logged, and the task goes on.
 
-    While errors last, the pauses grow, so that the log isn't filled with one of them.
+    While errors last, the pauses grow, so that the log is not flooded.
     """
     pause = task.interval
     if first:
@@ -77,13 +77,13 @@ async def _run(
         await _wait(task, task.delay)
     while not stopping.is_set():
         task.wake.clear()
-        pause = longer(pause, interval=task.interval)  # unless it goes well
+        pause = longer(pause, interval=task.interval)  # unless it succeeds
         try:
             await task.work()
             pause = task.interval
         except Unavailable as error:
             _log.warning("A chore has to wait", chore=task.name, why=error.cause)
-        except Exception:  # noqa: BLE001 — a task goes on whatever befell it
+        except Exception:  # noqa: BLE001 — a task goes on after any error
             _log.exception("A chore failed", chore=task.name)
         await _wait(task, pause)
 

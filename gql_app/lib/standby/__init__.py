@@ -1,4 +1,4 @@
-"""Standbys: copies of a PostgreSQL primary that lists are read from, as long as they keep up."""
+"""Standbys: replicas of a PostgreSQL primary that lists are read from, unless they lag too far."""
 
 import asyncio
 from collections import deque
@@ -20,39 +20,39 @@ from gql_app.lib.telemetry import get_logger, is_configured
 __all__ = ["Reading", "Standby", "State"]
 
 LOG_INTERVAL: Final = 60
-"""Seconds from one line in the log about reads of the primary to the next."""
-SETTLING: Final = 5
-"""Seconds that a command waits until it is known how far behind a standby is."""
+"""Seconds between two log lines about reads of the primary."""
+STATE_TIMEOUT: Final = 5
+"""Seconds that a command waits until the lag of a standby is known."""
 PROVING_QUERIES: Final = 512
-"""Queries whose proving form is kept; the least recently used go."""
+"""Queries whose form with the proof is cached (LRU)."""
 _log: Final = get_logger(__name__)
 T = TypeVar("T")
 
 
 class Reading(StrEnum):
-    """What came of a read: the standby answered, or why the primary did."""
+    """The outcome of a read: the standby answered, or why the primary did."""
 
     STANDBY = "standby"
     BEHIND = "behind"
-    """The standby lacks what was committed longer ago than it may be behind."""
+    """The standby lags by more than max_lag."""
     CONFLICT = "conflict"
-    """It cancelled the statement, which stood in the way of its replay."""
+    """It cancelled the statement, which was in conflict with its replay."""
     UNREACHABLE = "unreachable"
-    """It does not answer, or can't."""
+    """It does not answer, or fails."""
     UNFIT = "unfit"
-    """It is no standby, or one of another database."""
+    """It is no standby, or a standby of another database."""
     UNKNOWN = "unknown"
-    """How far behind it is, is not known yet."""
+    """Its lag is not known yet."""
     EMPTY = "empty"
-    """No row came that would prove that it had everything."""
+    """It returned no row, and so no proof that it had replayed everything."""
 
 
 class State(NamedTuple):
-    """Whether a standby may be read from, as of the last look."""
+    """Whether a standby may be read from, as of the last check."""
 
     reading: Reading
     cause: Cause | None = None
-    """Why it may not, for its operator."""
+    """Why not, for its operator."""
 
     @property
     def name(self) -> str:
@@ -61,11 +61,11 @@ class State(NamedTuple):
 
 
 class Standby:
-    """Reads from a standby, and what that can't answer from the primary.
+    """Reads from a standby, or from the primary if the standby can't answer.
 
-    The positions of the primary in its log are known by the moment. A statement asks the standby
-    besides for the position that the primary had `max_lag` seconds ago: so it proves that
-    everything was there which had been committed by then, whichever standby a name leads to.
+    The primary's positions in its log (WAL) are recorded with their times. Each statement also asks
+    whether the standby has replayed the position that the primary had `max_lag` seconds ago: that
+    proves that everything committed by then was there, whichever standby a host name leads to.
     """
 
     def __init__(
@@ -76,16 +76,16 @@ class Standby:
         max_lag: float,
         count: Callable[[Reading], object] = lambda _: None,
     ) -> None:
-        """Take both databases, the seconds that the copy may be behind, and what counts reads."""
+        """Take both databases, the seconds that the copy may lag, and a function to count reads."""
         self.max_lag: Final = max_lag
         self.state = State(Reading.UNKNOWN, _UNKNOWN)
         self._primary: Final = primary
         self._copy: Final = copy
         self._count: Final = count
         self._positions: Final[deque[tuple[float, str]]] = deque()
-        """Moments, and positions that the primary had reached at the latest shortly after them."""
+        """Times, and the positions that the primary had reached then or shortly after."""
         self._reads: Final[set[asyncio.Timeout]] = set()
-        """Those that go on, to be ended when the standby no longer answers."""
+        """The time-outs of current reads, which expire when the standby no longer answers."""
         self._logged = -float(LOG_INTERVAL)
 
     @property
@@ -94,24 +94,24 @@ class Standby:
         return self._copy.use["read"]
 
     def observe(self, observer: Callable[[str], AbstractContextManager[object]]) -> None:
-        """Run what is sent to the standby within a context manager, as Database.observe() does."""
+        """Run each statement on the standby within a context manager, as Database.observe()."""
         self._copy.observe(observer)
 
     async def fetch_all(self, query: Query[T], /, **values: object) -> list[T]:
         """Return what is built of each row of a SELECT.
 
-        Raises what the primary raises, if it is asked: Unavailable, StatementError.
+        Raises Unavailable and StatementError of the primary, if it is asked.
         """
         state, rows = self.state, list[Sequence[Any]]()
         if state.reading is Reading.STANDBY:
-            state, rows = await self._asked(query, values)
-        self._tell(state)
+            state, rows = await self._read_copy(query, values)
+        self._report(state)
         if state.reading is Reading.STANDBY:
             return list(map(query.build, map(_BEFORE_PROOF, rows)))
         return await self._primary.fetch_all(query, **values)
 
-    async def look(self) -> None:
-        """Find out where the primary is, and whether the standby may be read from."""
+    async def check(self) -> None:
+        """Record the primary's position, and update whether the standby may be read from."""
         now = monotonic()
         try:
             [(identity, position)] = await self._primary.probe(_PRIMARY)
@@ -121,35 +121,35 @@ class Standby:
         self._positions.append((now, position))
         while self._positions[0][0] < now - self.max_lag:
             self._positions.popleft()
-        self.state = await self._seen(identity, *self._positions[0])
-        if self.state.reading is Reading.UNREACHABLE:  # nor does what was sent to it come back
+        self.state = await self._checked(identity, *self._positions[0])
+        if self.state.reading is Reading.UNREACHABLE:  # statements already sent hang as well
             for each in self._reads:
                 each.reschedule(0)
             self._reads.clear()
 
-    async def settled(self) -> State:
-        """Return the state once it is known, or as it is after five seconds."""
-        until = monotonic() + SETTLING
-        await self.look()
+    async def known_state(self) -> State:
+        """Return the state once it is known, or whatever it is after STATE_TIMEOUT."""
+        until = monotonic() + STATE_TIMEOUT
+        await self.check()
         while self.state.reading is Reading.UNKNOWN and monotonic() < until:
             await asyncio.sleep(min(0.1, self.max_lag / 8))
-            await self.look()
+            await self.check()
         return self.state
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Look again and again for as long as the block lasts, and close the standby after it."""
-        looking = PeriodicTask("standby", self.look, min(1, self.max_lag / 4))
+        """Check periodically while the block lasts, then close the standby's connections."""
+        checking = PeriodicTask("standby", self.check, min(1, self.max_lag / 4))
         try:
-            async with periodic.running([looking], grace=0):
+            async with periodic.running([checking], grace=0):
                 yield
         finally:
             await self._copy.close()
 
-    async def _asked(
+    async def _read_copy(
         self, query: Query[Any], values: Mapping[str, object]
     ) -> tuple[State, list[Sequence[Any]]]:
-        """Return what the standby answers, with the proof, and the state that this shows it in."""
+        """Return the standby's state by its answer, and its rows with the proof."""
         position = self._position(monotonic())
         if position is None:
             return State(Reading.UNKNOWN, _UNKNOWN), []
@@ -159,13 +159,13 @@ class Standby:
                     _proving(query), **values, standby_position=position
                 )
         except (Unavailable, StatementError, TimeoutError) as error:
-            return self._refused(error), []
+            return self._failed(error), []
         if not rows:
             return State(Reading.EMPTY), []
         return _OK if all(map(_PROOF, rows)) else self._behind(), rows
 
-    async def _seen(self, identity: str, since: float, position: str) -> State:
-        """Return the state by the position that the primary had at a moment."""
+    async def _checked(self, identity: str, since: float, position: str) -> State:
+        """Return the standby's state by a probe for the position that the primary had at a time."""
         try:
             [(theirs, is_standby, has_all)] = await self._copy.probe(
                 _STANDBY, standby_position=position
@@ -180,17 +180,17 @@ class Standby:
         return self._behind() if is_known else State(Reading.UNKNOWN, _UNKNOWN)
 
     def _position(self, now: float) -> str | None:
-        """Return the first position that is known of the time in which the standby may be."""
+        """Return the first position that was recorded within the last max_lag seconds."""
         since = now - self.max_lag
-        return next((where for moment, where in self._positions if moment >= since), None)
+        return next((position for time, position in self._positions if time >= since), None)
 
     def _behind(self) -> State:
         problem = f"The standby is more than {self.max_lag:g} s behind the primary."
         remedy = "Look at its replay, its load and the network."
         return State(Reading.BEHIND, Cause(problem, remedy))
 
-    def _refused(self, error: Exception) -> State:
-        """Return why a read failed, by the error."""
+    def _failed(self, error: Exception) -> State:
+        """Return the state by the error of a failed read."""
         cause = self._copy.cause_of(error)
         if isinstance(error, Conflict):
             return State(Reading.CONFLICT, Cause(cause.problem, _FEEDBACK))
@@ -198,7 +198,7 @@ class Standby:
 
     @asynccontextmanager
     async def _while_reachable(self) -> AsyncIterator[None]:
-        """Raise TimeoutError when a look finds out that the standby doesn't answer."""
+        """Raise TimeoutError once a check finds that the standby does not answer."""
         async with asyncio.timeout(None) as limit:
             self._reads.add(limit)
             try:
@@ -206,8 +206,8 @@ class Standby:
             finally:
                 self._reads.discard(limit)
 
-    def _tell(self, state: State) -> None:
-        """Count a read and, once a minute, log why the primary answers what it need not."""
+    def _report(self, state: State) -> None:
+        """Count a read and, once a minute, log why the primary answers in the standby's place."""
         self._count(state.reading)
         now = monotonic()
         if not state.cause or state.reading is Reading.UNKNOWN or not is_configured():
@@ -222,9 +222,9 @@ class Standby:
 
 @lru_cache(PROVING_QUERIES)
 def _proving(query: Query[Any]) -> Query[Sequence[Any]]:
-    """Return a query that a standby answers if it has reached a position, with that as last column.
+    """Return a query with the proof as last column: whether the standby has replayed a position.
 
-    It depends on no row, so that the standby finds it out once for a statement.
+    The proof depends on no row, so that it is evaluated once per statement.
     """
     assert isinstance(query.statement, Select)  # noqa: S101 — for mypy
     return Query(query.statement.add_columns(_HAS_ALL.label("proof")), tuple)
@@ -232,7 +232,7 @@ def _proving(query: Query[Any]) -> Query[Sequence[Any]]:
 
 _PROOF: Final = itemgetter(-1)
 _BEFORE_PROOF: Final = itemgetter(slice(-1))
-"""Of a row that has the proof as its last column: that, and the others."""
+"""Getters of a row's last column, the proof, and of the columns before it."""
 _IS_STANDBY: Final = func.pg_is_in_recovery(type_=Boolean())
 _HAS_ALL: Final = select(
     _IS_STANDBY
@@ -240,7 +240,7 @@ _HAS_ALL: Final = select(
 ).scalar_subquery()
 _SYSTEM: Final = func.pg_control_system().table_valued("system_identifier")
 _IDENTITY: Final = func.concat(_SYSTEM.c.system_identifier, func.current_database(), type_=Text())
-"""Tells a database and its copies from all others."""
+"""Identifies a database and its copies."""
 _PRIMARY: Final = Query(
     select(_IDENTITY, cast(func.pg_current_wal_flush_lsn(), Text())).select_from(_SYSTEM), tuple
 )

@@ -1,4 +1,4 @@
-"""Throttling: how often somebody may try something, counted in a table that all processes share."""
+"""Rate limits and lockouts: attempts are counted in a table that all processes share."""
 
 import math
 from abc import ABC, abstractmethod
@@ -18,29 +18,29 @@ __all__ = ["Attempts", "Limit", "Limiter"]
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How often one subject may do something within a window, which slides.
+    """A rate limit: how often a subject may do something within a sliding window.
 
-    With a pause it is a lockout: failures in a row count, however slow they are, until the last of
-    them is forgotten, and once they are too many there is one more after each pause. A pause as
-    long as the window means that only a success, or somebody who clears the count, lets anybody
-    try again.
+    With a pause it is a lockout: consecutive failures count, however slow they are, until the last
+    of them is older than the window, and once the limit is reached one attempt is allowed after
+    each pause. With a pause as long as the window, further attempts need a success or an operator
+    who clears the count.
     """
 
     subject: str
     attempts: int
     name: str
-    """What is tried, as the labels of the metrics have it."""
+    """The kind of attempt, as in the labels of the metrics."""
     window: int
-    """Seconds until an attempt is forgotten."""
+    """Seconds for which an attempt counts."""
     advice: str | None = None
-    """What to do, if there is more to do than to wait."""
+    """Advice to the client, if it can do more than wait."""
     pause: int | None = None
-    """Seconds between two tries of a lockout once the limit is reached."""
+    """Seconds between two attempts during a lockout."""
 
     def counted(self, times: Sequence[float], now: float) -> list[float]:
         """Return the times that count, in seconds since the epoch.
 
-        Those that are so far ahead that the clock was set back since are forgotten, too.
+        Times too far in the future do not count: the clock was set back since.
         """
         if self.pause is None:
             return [time for time in times if now - self.window < time <= now + self.window]
@@ -48,7 +48,7 @@ class Limit:
         return past if past and past[-1] > now - self.window else []
 
     def wait(self, times: Sequence[float], now: float) -> int:
-        """Return the seconds until there is room, 0 if there is some now."""
+        """Return the seconds until another attempt is allowed, 0 if one is now."""
         counted = self.counted(times, now)
         if len(counted) < self.attempts:
             return 0
@@ -58,19 +58,19 @@ class Limit:
 
 
 class Attempts:
-    """The statements over a table of attempts: `subject` is its key, `times` is JSON.
+    """The statements for a table of attempts.
 
-    It has `updated_at` as well, by which rows are purged.
+    Its columns are `subject` (the primary key), `times` (JSON) and `updated_at`, for the purge.
     """
 
     def __init__(self, table: type[DeclarativeBase]) -> None:
         columns: Any = table
         subject, times = columns.subject, select(columns.subject, columns.times)
         self.find: Final = Query(times.where(any_of(subject, "subjects")), tuple)
-        self.hold: Final = Query(
+        self.lock: Final = Query(
             times.where(subject == bindparam("subject")).with_for_update(), tuple
         )
-        self.begin: Final = Query(
+        self.upsert: Final = Query(
             upsert(table, update=()).returning(columns.subject, columns.times), tuple
         )
         self.save: Final = upsert(table)
@@ -81,26 +81,25 @@ class Attempts:
 
 
 class Limiter(ABC):
-    """What counts attempts against limits.
+    """Counts attempts against limits.
 
-    An attempt is let through only while there is room: require_room() before it saves the work,
-    count() in the transaction that answers the outcome holds. Whoever counts holds the rows of
-    their subjects, always in the same order, until their transaction ends: so attempts made side by
-    side learn no more than attempts made one by one.
+    require_room() before the work is only a shortcut; count() in the transaction of the outcome
+    decides. It locks the rows of the subjects, always in the same order, until the transaction
+    ends: so concurrent attempts learn no more than attempts one after another.
     """
 
     table: ClassVar[Attempts]
     window: int
-    """Seconds for which most attempts count, after which their rows are purged."""
+    """Seconds for which most attempts count; their rows are purged after that."""
 
     @abstractmethod
     def refusal(self, limit: Limit, wait: int) -> Exception:
-        """Return what is raised where a limit is reached, and there are so many seconds to wait."""
+        """Return the exception for a limit that is reached, with the seconds to wait."""
 
     def check(self, limits: Sequence[Limit], times: Mapping[str, Sequence[float]]) -> None:
         """Raise the refusal if any limit is reached by the times of its subject.
 
-        Of several the one with the longest wait is what it names.
+        Of several limits it names the one with the longest wait.
         """
         now = clock.now().timestamp()
         waits = [limit.wait(times.get(limit.subject, ()), now) for limit in limits]
@@ -108,29 +107,29 @@ class Limiter(ABC):
             raise self.refusal(limits[waits.index(longest)], longest)
 
     async def require_room(self, db: Reader, *limits: Limit) -> None:
-        """Raise the refusal unless there is room for another attempt."""
+        """Raise the refusal unless another attempt is allowed."""
         subjects = [limit.subject for limit in limits]
         self.check(limits, dict(await db.fetch_all(self.table.find, subjects=subjects)))
 
-    async def hold(self, db: Transaction, limits: Sequence[Limit]) -> Mapping[str, Sequence[float]]:
-        """Return the times of subjects that have failed, and hold their rows.
+    async def lock(self, db: Transaction, limits: Sequence[Limit]) -> Mapping[str, Sequence[float]]:
+        """Return the times of subjects that have rows, and lock these rows.
 
-        Most often there are none. Each is held by itself: no lock spans shards of a database.
+        Mostly there are none. Each is locked separately: no lock spans the shards of a database.
         """
         found = await db.fetch_all(self.table.find, subjects=[limit.subject for limit in limits])
         each = [{"subject": subject} for subject, _ in sorted(found)]
-        return dict(await db.execute_many(self.table.hold, each)) if each else {}
+        return dict(await db.execute_many(self.table.lock, each)) if each else {}
 
     async def count(self, db: Transaction, *limits: Limit) -> bool:
-        """Count an attempt against every limit; return whether one is reached by it.
+        """Count an attempt against every limit; return whether it reaches one.
 
-        Raises the refusal if one was reached before: then nothing is counted. Subjects that
-        never tried are held as well.
+        Raises the refusal if one was reached before: then nothing is counted. Subjects without a
+        row get one, and are locked as well.
         """
         now = clock.now().timestamp()
         in_order = sorted(limits, key=lambda limit: limit.subject)
-        begun = [self._row(each, []) for each in in_order]
-        times = dict(await db.execute_many(self.table.begin, begun))
+        new = [self._row(each, []) for each in in_order]
+        times = dict(await db.execute_many(self.table.upsert, new))
         self.check(limits, times)
         reached, rows = False, []
         for limit in limits:
@@ -141,25 +140,25 @@ class Limiter(ABC):
         return reached
 
     async def give_back(self, db: Transaction, limit: Limit) -> None:
-        """Forget the last count against a limit: what was counted has come to nothing."""
-        for times in (await self.hold(db, [limit])).values():
+        """Remove the last attempt from a limit, as it had no effect."""
+        for times in (await self.lock(db, [limit])).values():
             await db.execute(self.table.save, **self._row(limit, times[:-1]))
 
     async def clear(self, db: Transaction, *limits: Limit) -> None:
-        """Forget every attempt that counts against some limits."""
+        """Remove all attempts from some limits."""
         if limits:
             subjects = [limit.subject for limit in limits]
             await db.execute(self.table.clear, subjects=subjects)
 
     async def purge(self, db: Transaction, *, batch: int) -> int:
-        """Delete at most a batch of rows whose attempts are forgotten; return how many."""
+        """Delete at most `batch` rows whose attempts no longer count; return how many."""
         before = clock.now() - timedelta(seconds=self.window)
         return await self.table.purge.apply(db, before=before, batch=batch)
 
     def _row(self, limit: Limit, times: Sequence[float]) -> dict[str, object]:
-        """Return the row of a limit that was counted at these times.
+        """Return the row of a limit with attempts at these times.
 
-        Rows are kept until `window` seconds after `updated_at`, which therefore is later than now
+        Rows are kept until `window` seconds after `updated_at`, which is therefore in the future
         for a limit with a longer window.
         """
         updated_at = clock.now() + timedelta(seconds=limit.window - self.window)

@@ -21,16 +21,16 @@ class Idle:
         return 0
 
 
-@pytest.fixture(params=[None, "turn"])
-def turn(request: pytest.FixtureRequest) -> asyncio.Lock | None:
+@pytest.fixture(params=[None, "lock"])
+def lock(request: pytest.FixtureRequest) -> asyncio.Lock | None:
     """Have transactions go side by side, or one after the other."""
     return asyncio.Lock() if request.param else None
 
 
-def pool_of(size: int, timeout: float, turn: asyncio.Lock | None = None) -> Pool:
+def pool_of(size: int, timeout: float, lock: asyncio.Lock | None = None) -> Pool:
     """Return a pool of connections to nowhere."""
     connect: Any = Idle
-    return Pool(connect, size, timeout, turn=turn)
+    return Pool(connect, size, timeout, lock=lock)
 
 
 def counts(pool: Pool) -> tuple[int, int]:
@@ -38,8 +38,8 @@ def counts(pool: Pool) -> tuple[int, int]:
     return pool.use["in_use"], pool.waiting
 
 
-async def test_connections_are_counted_also_of_who_gives_up(turn: asyncio.Lock | None) -> None:
-    pool = pool_of(1, 10, turn)
+async def test_connections_are_counted_also_of_who_gives_up(lock: asyncio.Lock | None) -> None:
+    pool = pool_of(1, 10, lock)
     connection = await pool.begin()
     waiting = asyncio.create_task(pool.begin())
     await asyncio.sleep(0)
@@ -73,8 +73,8 @@ async def test_a_connection_is_handed_to_who_waits_longest(size: int) -> None:
     assert counts(pool) == (0, 0)
 
 
-async def test_a_connection_that_comes_too_late_is_handed_on(turn: asyncio.Lock | None) -> None:
-    pool = pool_of(1, 10, turn)
+async def test_a_connection_that_comes_too_late_is_handed_on(lock: asyncio.Lock | None) -> None:
+    pool = pool_of(1, 10, lock)
     connection = await pool.begin()
     gone, next_one = (asyncio.create_task(pool.begin()) for _ in range(2))
     await asyncio.sleep(0)
@@ -87,21 +87,21 @@ async def test_a_connection_that_comes_too_late_is_handed_on(turn: asyncio.Lock 
 
 
 async def test_nobody_waits_longer_than_their_patience(
-    turn: asyncio.Lock | None, monkeypatch: pytest.MonkeyPatch
+    lock: asyncio.Lock | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool = pool_of(1, 0.01, turn)
+    pool = pool_of(1, 0.01, lock)
     connection = await pool.begin()
     with pytest.raises(Busy):
         await pool.begin()
     assert counts(pool) == (1, 0)
     monkeypatch.setattr("gql_app.lib.database.pool.BUSY_TIMEOUT", 0.01)
-    pool = pool_of(2, 10, turn := asyncio.Lock())
+    pool = pool_of(2, 10, lock := asyncio.Lock())
     connection = await pool.begin()
     with pytest.raises(Busy):
         await pool.begin()
-    assert (counts(pool), turn.locked()) == ((1, 0), True)
+    assert (counts(pool), lock.locked()) == ((1, 0), True)
     pool.release(connection)
-    assert (counts(pool), turn.locked()) == ((0, 0), False)
+    assert (counts(pool), lock.locked()) == ((0, 0), False)
 
 
 async def test_it_is_drained_when_all_connections_are_back_or_after_a_time() -> None:

@@ -222,16 +222,16 @@ async def test_cancelled_statement_of_a_transaction_ends_too_and_is_rolled_back(
     assert pids < (await activity(postgresql_url)).keys(), "one more has read"
 
 
-@pytest.mark.parametrize(("short", "seconds"), [(0, 100.0), (PATIENCE, 0.2)])
+@pytest.mark.parametrize(("delay", "seconds"), [(0, 100.0), (PATIENCE, 0.2)])
 async def test_crowd_that_leaves_at_once_costs_no_connection_and_leaves_nothing_to_the_next(
     postgresql: Database,
     postgresql_url: str,
     monkeypatch: pytest.MonkeyPatch,
-    short: int,
+    delay: int,
     seconds: float,
 ) -> None:
     """Statements run to their end if they are short, and are cancelled otherwise."""
-    monkeypatch.setattr(connections, "SHORT", short)
+    monkeypatch.setattr(connections, "CANCEL_DELAY", delay)
     pids = await pids_of_reads(postgresql)
     await asyncio.gather(*(postgresql.transact(add, "Eve") for _ in range(SIZE)))
     await past(postgresql_url, "CREATE SEQUENCE ends")
@@ -250,7 +250,7 @@ async def test_crowd_that_leaves_at_once_costs_no_connection_and_leaves_nothing_
     await postgresql.transact(add, "Bob")
     assert len(await postgresql.fetch_all(NAMES)) == count + 1
     [[ended]] = await past(postgresql_url, "SELECT is_called FROM ends")
-    assert ended == bool(short)
+    assert ended == bool(delay)
 
 
 async def test_connection_that_was_closed_while_idle_is_replaced(

@@ -60,7 +60,7 @@ async def test_answer_is_shared_until_it_is_no_longer_fresh(
     gate.set()
     assert await asyncio.gather(*waiting) == [1] * 5
     assert await shared.get() == 2
-    moment += probing.FRESH / 2
+    moment += probing.MAX_AGE / 2
     assert await shared.get() == 2
-    moment += probing.FRESH / 2
+    moment += probing.MAX_AGE / 2
     assert await shared.get() == 3

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from gql_app.lib.database import Database, Transaction, Unavailable
-from gql_app.lib.database.errors import ConnectionLost, Silent
+from gql_app.lib.database.errors import ConnectionLost, Unresponsive
 from tests.lib.database.people import NAMES, ONE, PATIENCE, add, make_table, past, until
 from tests.relay import Relay, relaying
 
@@ -52,17 +52,17 @@ async def test_who_waits_and_who_comes_are_told_at_once_until_a_probe_is_answere
             with pytest.raises(Unavailable):
                 await database.probe(ONE)
             for each in await asyncio.gather(writing, *waiting, return_exceptions=True):
-                assert isinstance(each, Silent)
+                assert isinstance(each, Unresponsive)
                 assert each.cause == "TimeoutError: no answer in 2 seconds"
             for _ in range(2 * SIZE):
-                with pytest.raises(Silent):
+                with pytest.raises(Unresponsive):
                     await database.fetch_all(NAMES)
-                with pytest.raises(Silent):
+                with pytest.raises(Unresponsive):
                     await database.transact(add, "Bob")
             await until(lambda: database.use["write"] == {"in_use": 0, "idle": 0})
             with pytest.raises(Unavailable):
                 await database.probe(ONE)
-        with pytest.raises(Silent):
+        with pytest.raises(Unresponsive):
             await database.fetch_all(NAMES)
         await database.probe(ONE)
         await database.transact(add, "Cyd")
@@ -87,8 +87,8 @@ async def test_commit_that_was_sent_goes_on_and_what_it_did_is_known(
         with pytest.raises(Unavailable):
             await database.probe(ONE)
         told = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [type(each) for each in told] == [Silent] * SIZE
-        with pytest.raises(Silent):
+        assert [type(each) for each in told] == [Unresponsive] * SIZE
+        with pytest.raises(Unresponsive):
             await database.transact(add, "Cyd")
         assert not any(each.done() for each in committing)
     await asyncio.gather(*committing)

@@ -13,7 +13,7 @@ import pytest
 from gql_app.lib.clock import LATEST
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import Key, KeyRing, KeyStore, stored_secret
-from gql_app.lib.keyring.keys import PUBLISHED, hmac_key
+from gql_app.lib.keyring.keys import PUBLISHED_SECRETS, hmac_key
 from tests.conftest import SetClock
 from tests.security.foundry import ALGORITHMS, SPELLINGS, pair, public_spellings
 
@@ -81,7 +81,7 @@ def test_public_key_is_never_taken_for_a_secret(algorithm: str, spelling: str) -
         KeyStore(public_spellings(algorithm)[spelling]).read()
 
 
-@pytest.mark.parametrize("secret", sorted(PUBLISHED))
+@pytest.mark.parametrize("secret", sorted(PUBLISHED_SECRETS))
 def test_example_that_everybody_knows_is_refused_and_not_repeated(secret: bytes) -> None:
     """RFC 8725 section 3.5: a secret that is in a list of words is no secret."""
     assert len(secret) >= 32

@@ -16,7 +16,7 @@ from gql_app.lib.keyring import (
     public_key,
     published_keys,
     sign,
-    sign_elsewhere,
+    sign_externally,
     signer_key,
     unsigned_token,
     verifies,
@@ -53,7 +53,7 @@ async def test_what_is_signed_elsewhere_verifies_here(algorithm: str) -> None:
     key = signer_key(service)
     assert (key.id, key.algorithm) == (service.key_id, algorithm)
     unsigned = unsigned_token(key, {"sub": "somebody"}, typ="at+jwt")
-    token = await sign_elsewhere(service, key, unsigned)
+    token = await sign_externally(service, key, unsigned)
     assert verified(key, token)
     assert parse_compact(token, max_bytes=8000).header == {
         "alg": algorithm,
@@ -88,18 +88,18 @@ async def test_signature_that_does_not_verify_is_no_signature(
     service = Raw()
     service.answer = answer
     with pytest.raises(DependencyFailed):
-        await sign_elsewhere(service, signer_key(service), DATA)
+        await sign_externally(service, signer_key(service), DATA)
     assert "does not verify" in capsys.readouterr().err
 
 
 async def test_signature_of_the_form_of_a_jws_is_taken_as_it_is() -> None:
     service = KeyService()
     key = signer_key(service)
-    token = await sign_elsewhere(service, key, DATA)
+    token = await sign_externally(service, key, DATA)
     raw = Raw()
     raw.answer = parse_compact(f"e30.e30.{token.rpartition('.')[2]}", max_bytes=999).signature
     assert len(raw.answer) == 64
-    assert await sign_elsewhere(raw, key, DATA) == token
+    assert await sign_externally(raw, key, DATA) == token
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no credit left"), TimeoutError(), OSError()])
@@ -109,7 +109,7 @@ async def test_failing_signer_is_told_apart_and_logged(
     configure_logging("INFO")
     service = KeyService(error=error)
     with pytest.raises(DependencyFailed) as caught:
-        await sign_elsewhere(service, signer_key(service), DATA)
+        await sign_externally(service, signer_key(service), DATA)
     assert caught.value.extensions == {"code": "SERVICE_UNAVAILABLE", "retryAfter": 5}
     logged = capsys.readouterr().err
     assert type(error).__name__ in logged
@@ -120,7 +120,7 @@ async def test_slow_signer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gql_app.lib.keyring.signing.SIGNING_TIMEOUT", 0)
     service = KeyService(gate=asyncio.Event())
     with pytest.raises(DependencyFailed) as caught:
-        await sign_elsewhere(service, signer_key(service), DATA)
+        await sign_externally(service, signer_key(service), DATA)
     assert isinstance(caught.value.__cause__, TimeoutError)
 
 
@@ -183,14 +183,14 @@ def test_signer_whose_algorithm_is_not_its_keys_is_refused() -> None:
 
 def test_key_of_elsewhere_verifies_and_is_published_and_never_signs() -> None:
     key = signer_key(KeyService())
-    ring = KeyStore(SECRET, elsewhere=[key]).read()
+    ring = KeyStore(SECRET, external=[key]).read()
     assert ring.signing.algorithm == "HS256"
     assert ring.find(key.id) == key
     assert [jwk["kid"] for jwk in ring.published()] == [key.id]
 
 
 def test_key_set_of_another_is_read_without_what_is_of_no_use() -> None:
-    ring = KeyStore(SECRET, elsewhere=[signer_key(KeyService(each, each)) for each in ALGORITHMS])
+    ring = KeyStore(SECRET, external=[signer_key(KeyService(each, each)) for each in ALGORITHMS])
     document = {"keys": ring.read().published()}
     keys = published_keys(document)
     assert sorted(keys) == sorted(ALGORITHMS)

@@ -45,7 +45,7 @@ async def test_primary_answers_for_what_is_no_standby(url: str) -> None:
     async with reading(url, url, counts) as standby:
         assert standby.state.name == "unknown"
         assert await standby.fetch_all(NUMBER, number=1) == [1]
-        state = await standby.settled()
+        state = await standby.known_state()
         assert await standby.fetch_all(NUMBER, number=2) == [2]
         assert (standby.state.name, state) == ("unfit", standby.state)
         assert standby.use == {"in_use": 0, "idle": 0, "waiting": 0}
@@ -57,7 +57,7 @@ async def test_answer_without_the_proof_is_not_taken(url: str) -> None:
     """What was a standby at the last look may be none, or another, when it answers."""
     counts = Counter[Reading]()
     async with reading(url, url, counts) as standby:
-        await standby.settled()
+        await standby.known_state()
         standby.state = State(Reading.STANDBY)
         assert await standby.fetch_all(NUMBER, number=1) == [1]
         assert await standby.fetch_all(COUNT) == [0]
@@ -71,7 +71,7 @@ async def test_why_the_primary_is_read_from_is_logged_once_a_minute_where_there_
     now = 1_000.0
     monkeypatch.setattr("gql_app.lib.standby.monotonic", lambda: now)
     async with reading(url, NOBODY) as standby:
-        await standby.look()
+        await standby.check()
         assert standby.state.name == "unreachable"
         with capture_logs() as log:
             monkeypatch.setattr("gql_app.lib.standby.is_configured", lambda: False)
@@ -90,7 +90,7 @@ async def test_why_the_primary_is_read_from_is_logged_once_a_minute_where_there_
 
 async def test_nothing_is_known_of_a_standby_whose_primary_is_gone(url: str) -> None:
     async with reading(NOBODY, url) as standby:
-        await standby.look()
+        await standby.check()
         assert standby.state.reading is Reading.UNKNOWN
         assert standby.state.cause
         assert standby.state.cause.problem == "Nobody listens at 127.0.0.1:9."
