@@ -92,7 +92,7 @@ class Pending:
                     value = self.position.completed(execution, await awaitable, self.path)
                     if type(value) is Completion or execution.pending:
                         value = await execution.completion(value)
-            except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+            except Exception as error:  # noqa: BLE001 — any error is the field's
                 execution.abandon(0)
                 value = self.position.fail(execution, error, self.path)
         except BaseException as error:

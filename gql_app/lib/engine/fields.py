@@ -90,7 +90,7 @@ class Position:
             done = complete(execution, value, path)
             if type(done) is Completion:
                 return execution.add_pending(self, done, path)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+        except Exception as error:  # noqa: BLE001 — any error is the field's
             execution.abandon(mark)
             return self.fail(execution, error, path)
         if self.nullable and len(execution.pending) > mark:
@@ -147,7 +147,7 @@ class Field(Position):
                 value = source.get(name)
             else:
                 value = getattr(source, name, None)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+        except Exception as error:  # noqa: BLE001 — any error is the field's
             return self.fail(execution, error, (path, self.name, self.typename))
         return value if type(value) is self.exact else self.fetched(execution, value, path)
 
@@ -158,7 +158,7 @@ class Field(Position):
             here = real_path(here)
             try:
                 value = value(execution.info(self, here))
-            except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+            except Exception as error:  # noqa: BLE001 — any error is the field's
                 return self.fail(execution, error, here)
         return self.settle(execution, value, here)
 
@@ -175,7 +175,7 @@ class Field(Position):
                 if arguments is None:
                     arguments = self._coerce_arguments(execution)
             value = resolve(source, info, **arguments)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+        except Exception as error:  # noqa: BLE001 — any error is the field's
             return self.fail(execution, error, here)
         return value if type(value) is self.exact else self.settle(execution, value, here)
 

@@ -121,7 +121,7 @@ class Limits:
             if error.message in _INCREMENTAL:
                 error.message += " This server answers all at once: leave it out."
         if not introspection:
-            for error in errors:  # ScalarLeafsRule suggests all the same
+            for error in errors:  # ScalarLeafsRule ignores hide_suggestions
                 error.message = error.message.partition(" Did you mean ")[0]
         return errors
 

@@ -72,7 +72,7 @@ async def fill_nested(
     try:
         nested, sizes = await execution.with_abort_signal(read(execution.context_value, keys))
         written = field.selection.write(execution, nested, lambda: item_paths(where(), sizes))
-    except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+    except Exception as error:  # noqa: BLE001 — any error is the field's
         for path, key in zip(where(), keys, strict=True):
             if key is not None:
                 field.fail(execution, error, path)

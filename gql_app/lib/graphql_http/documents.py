@@ -23,7 +23,7 @@ from gql_app.lib.graphql_http.errors import RequestError
 MAX_BYTES: Final = 4 * 1024 * 1024
 """The most bytes of all texts that one process keeps for its clients."""
 ENTRY_BYTES: Final = 400
-"""Bytes that a text takes in the cache beside its own: its hash, and its entry."""
+"""Bytes of a cache entry without its text: its hash, and its place."""
 APOLLO: Final = "apollo-persisted-query-manifest"
 CLIENT: Final = b"graphql-client-name"
 """The header with the client's name."""

@@ -34,7 +34,7 @@ class Disconnect:
     """What happens to a request whose client closes the connection: by default it is cancelled."""
 
     is_shielded: bool = False
-    """Whether the application finishes the request all the same."""
+    """Whether the application finishes the request nevertheless."""
     is_cancelled: bool = False
     """Whether the server has cancelled the application, because the client is gone."""
 

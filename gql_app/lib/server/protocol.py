@@ -95,7 +95,7 @@ class HttpProtocol(Connection):
         if self._excess > 0:
             self._refuse(503, "There are too many connections; try again")
         else:
-            self._await()
+            self._set_read_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the connection's requests, and count nothing of it any more."""
@@ -121,11 +121,11 @@ class HttpProtocol(Connection):
         if self.is_closing:
             self.expect(SHUTDOWN_IDLE_TIMEOUT)
         elif self._is_arriving and not self._is_refused:
-            self._await()
+            self._set_read_deadline()
         elif not self._queue:
             self._wait_idle()
         if not self._parser.in_head:
-            self._end_with_last()
+            self._close_after_last()
 
     def data_received(self, data: bytes) -> None:
         """Parse the bytes, or refuse the request; after the last request they are discarded."""
@@ -142,7 +142,7 @@ class HttpProtocol(Connection):
             return
         is_waited_for = self.due_at < NEVER and not self._is_idle
         if (self._is_arriving or not self._parser.has_progressed) and not is_waited_for:
-            self._await()
+            self._set_read_deadline()
 
     def on_timeout(self) -> None:
         """Time out what has not arrived, unless it is a body that arrives fast enough."""
@@ -150,11 +150,11 @@ class HttpProtocol(Connection):
         if self.is_closing:
             super().on_timeout()
         elif not self.transport.is_reading():  # the server is late, not the peer
-            self._await()
+            self._set_read_deadline()
         elif not self._is_arriving and self._queue:
-            self._end_with_last()
+            self._close_after_last()
         elif not self._is_arriving:
-            self._end(may_linger=False)
+            self._close(may_linger=False)
         elif left <= 0:
             self._refuse(408, f"The request did not arrive within {self._limits.timeout} seconds")
         elif self._parser.body_bytes - self._measured_bytes < MIN_BYTES_PER_SECOND * RATE_INTERVAL:
@@ -200,7 +200,7 @@ class HttpProtocol(Connection):
         self._queue.popleft()
         self._release(cycle)
         if not cycle.keep_alive:
-            self._end()
+            self._close()
         self.expect_drain()
         if self.is_closing:
             return
@@ -258,7 +258,7 @@ class HttpProtocol(Connection):
             self._release(cycle)
         cycle.start(self._server.tasks)
 
-    def _end(self, *, may_linger: bool = True) -> None:
+    def _close(self, *, may_linger: bool = True) -> None:
         """Close the connection; it lingers if the peer may still be sending."""
         self.due_at = NEVER
         unread = self._is_refused or self._is_arriving or not self.transport.is_reading()
@@ -266,7 +266,7 @@ class HttpProtocol(Connection):
         linger = SHUTDOWN_IDLE_TIMEOUT if self._is_stopping else LINGER_TIMEOUT
         self.close(linger if lingers else 0)
 
-    def _end_with_last(self) -> None:
+    def _close_after_last(self) -> None:
         """Close the connection after the last queued request, unless its response has started."""
         if self._queue and not self._queue[-1].response_started:
             self._queue[-1].keep_alive = False
@@ -275,7 +275,7 @@ class HttpProtocol(Connection):
         self._is_idle = True
         self.expect(self._idle_timeout)
 
-    def _await(self) -> None:
+    def _set_read_deadline(self) -> None:
         """Set the deadline of what is arriving, and for a body the next check of its rate."""
         self._is_idle = False
         self._arrival_due_at = monotonic() + self._read_timeout
@@ -289,7 +289,7 @@ class HttpProtocol(Connection):
         self.due_at = NEVER
         unfinished, self._receiving = self._receiving, None
         if unfinished is not None and unfinished.response_started:
-            self._end(may_linger=unfinished.response_complete)
+            self._close(may_linger=unfinished.response_complete)
             return
         if unfinished is not None:
             self._release(unfinished)
