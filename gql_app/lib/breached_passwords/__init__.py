@@ -135,7 +135,7 @@ class Question:
         """Kept here, because the connection drops it while it reads a response that closes it."""
 
     def ask(self) -> bool:
-        """Return whether the list has it. Raise OSError, HTTPException or InvalidResponse."""
+        """Return whether the digest is listed. Raise OSError, HTTPException or InvalidResponse."""
         try:
             self._connection.connect()
             self._socket = self._connection.sock

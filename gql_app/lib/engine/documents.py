@@ -220,7 +220,7 @@ class DocumentValidator:
         operation: OperationDefinitionNode,
         variables: Mapping[str, object],
     ) -> None:
-        """Raise InvalidDocument if a limit is exceeded; otherwise cache that none is."""
+        """Raise InvalidDocument if a limit is exceeded; otherwise cache its page sizes."""
         try:
             calculator = ComplexityCalculator(
                 self._schema, self._list_sizes, document.fragments, operation, variables

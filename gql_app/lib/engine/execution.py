@@ -141,7 +141,7 @@ class Execution(IncrementalExecutor):
     ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
         """Return the operation's result, or an awaitable of it (section 6.2).
 
-        By default, the root's fields are executed serially if it is a mutation.
+        By default, the root's fields are executed serially in a mutation, and in nothing else.
         """
         if serially is None:
             serially = self.operation.operation is OperationType.MUTATION
@@ -360,7 +360,7 @@ def real_path(path: Path) -> ResponsePath | None:
 
 
 def fill(waiting: Sequence[Pending]) -> Awaitable[None]:
-    """Return an awaitable of the filling of all; one alone needs no task of its own."""
+    """Return an awaitable that ends when all have their values; one alone needs no task."""
     return waiting[0].fill() if len(waiting) == 1 else Group().run(waiting)
 
 

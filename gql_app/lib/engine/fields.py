@@ -69,7 +69,7 @@ class Position:
         """Whether an awaitable here has ever suspended; None if that is not known yet."""
 
     def completed(self, execution: Execution, value: Value, path: Path) -> Value:
-        """Return a completed value. Raises TypeError for null that is not allowed here."""
+        """Return a completed value. Raises it if it is an exception, TypeError for a wrong null."""
         if SPECIAL[type(value)] and isinstance(value, Exception):
             raise value
         if value is not None and value is not Undefined:

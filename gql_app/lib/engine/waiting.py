@@ -1,7 +1,7 @@
 """Awaiting: which values may have to be awaited, and groups that are awaited concurrently.
 
-It takes a fraction of asyncio.gather's time: coroutines that never suspend need no task, as most
-of those that only read what was loaded.
+It takes a fraction of asyncio.gather's time: coroutines that never suspend need no task, and most
+never do, because they only read what was loaded.
 """
 
 import asyncio

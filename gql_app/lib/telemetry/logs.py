@@ -31,10 +31,10 @@ from gql_app.lib.text import printable
 
 MAX_BACKLOG: Final = 1024 * 1024
 """The most bytes that are buffered for a slow reader; lines beyond that are dropped."""
-LAST_WAIT: Final = 1
-"""Seconds that the reader has to take more of the buffer when the process ends."""
-LAST_WAITS: Final = 5
-"""Seconds of all such waits, for a reader that takes little at a time."""
+STALL_TIMEOUT: Final = 1
+"""Seconds without progress after which the buffer is given up when the process ends."""
+END_TIMEOUT: Final = 5
+"""Seconds after which it is given up then, although the reader takes some at a time."""
 _bound: Final[ContextVar[Mapping[str, str]]] = ContextVar("bound", default=MappingProxyType({}))
 
 
@@ -103,12 +103,12 @@ class NonBlockingStream:
             self._send_lines()
 
     def end(self) -> None:
-        """Wait for the reader to take the rest, LAST_WAITS seconds at most."""
-        until = monotonic() + LAST_WAITS
+        """Wait for the reader to take the rest, END_TIMEOUT seconds at most."""
+        until = monotonic() + END_TIMEOUT
         with self._lock:
             self._append_dropped()
         while self._lines and monotonic() < until:
-            if not select.select([], [self._descriptor], [], LAST_WAIT)[1]:
+            if not select.select([], [self._descriptor], [], STALL_TIMEOUT)[1]:
                 return
             with self._lock:
                 self._send_lines()
