@@ -255,7 +255,7 @@ def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:
 
 def mail_templates(settings: Settings, extensions: Extensions) -> MailTemplates:
     """Return the templates that letters are written by. Raises CannotStart if one is faulty."""
-    ours = Folder(Path(__file__).with_name("letters"), EXAMPLES, is_tried=True)
+    ours = Folder(Path(__file__).with_name("letters"), EXAMPLES, is_tested=True)
     templates = MailTemplates(
         [ours, *extensions.templates],
         {"product_name": settings.product_name},

@@ -9,7 +9,7 @@ from typing import Final, Self, TypeAlias
 from gql_app.accounts.permissions import ADMIN, SUPPORT
 from gql_app.accounts.records import CustomerRecord, Person
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.lib.breached_passwords import NOBODY, BreachedPasswords, Lookup
+from gql_app.lib.breached_passwords import NO_LOOKUPS, BreachedPasswords, Lookup
 from gql_app.lib.language_tags import language_tag
 from gql_app.lib.password_policy import PRODUCT, check_password
 from gql_app.lib.text import (
@@ -43,7 +43,7 @@ class Rules:
     """The names of all roles."""
     password_rules: Sequence[PasswordRule] = ()
     """The rules of features."""
-    breached: BreachedPasswords = NOBODY
+    breached: BreachedPasswords = NO_LOOKUPS
     """The service that knows breached passwords, if one is set."""
 
     @classmethod
@@ -87,7 +87,7 @@ class Rules:
                     await accepted
             except Rejected as why:
                 faults += (replace(each, field=each.field or field) for each in why.faults)
-        if not faults and await self.breached.hold(password):
+        if not faults and await self.breached.contains(password):
             faults.append(Fault(UserErrorCode.WEAK_PASSWORD, _BREACHED, field))
         _raise(faults)
 

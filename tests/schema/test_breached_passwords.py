@@ -197,7 +197,7 @@ async def test_service_is_asked_no_more_once_the_process_ends(
     async with running(asking) as api:
         resources = api.resources
     for ended in (
-        resources.rules.breached.hold(STOLEN),
+        resources.rules.breached.contains(STOLEN),
         resources.passwords.hash(UNKNOWN, LOCAL),
     ):
         with pytest.raises(RuntimeError):

@@ -1,4 +1,4 @@
-"""Breached passwords: whether a list of stolen ones has a password, asked by k-anonymity."""
+"""Breached passwords: look-ups in a list of stolen passwords, by k-anonymity."""
 
 import asyncio
 import hashlib
@@ -18,37 +18,37 @@ from urllib.parse import SplitResult, urlsplit
 
 from gql_app.lib.telemetry import get_logger, is_configured
 
-__all__ = ["NOBODY", "BreachedPasswords", "Lookup"]
+__all__ = ["NO_LOOKUPS", "BreachedPasswords", "Lookup"]
 
 DEADLINE: Final = 1.0
-"""Seconds for connecting, asking and reading, all of it together."""
+"""Seconds for connecting, sending and reading together."""
 THREADS: Final = 8
-"""Questions of one process at one time; others wait for a thread within their deadline."""
+"""The most concurrent look-ups of a process; others wait for a thread within their deadline."""
 MAX_ANSWER_BYTES: Final = 256 * 1024
 LOG_INTERVAL: Final = 60
 """Seconds from one line in the log about a failure to the next."""
 PREFIX_LENGTH: Final = 5
-"""Characters of a digest that are asked for, a million of them; each has hundreds of passwords."""
+"""Characters of a digest that are sent: a million prefixes, each of hundreds of passwords."""
 _HEADERS: Final = {"Add-Padding": "true", "User-Agent": "gql_app"}
 _LINE: Final = re.compile(rb"([0-9A-F]{35}):([0-9]{1,20})")
 _log: Final = get_logger(__name__)
 
 
 class Lookup(StrEnum):
-    """What came of looking a password up."""
+    """The result of looking up a password."""
 
     CLEAN = "clean"
     BREACHED = "breached"
     FAILED = "failed"
-    """The service could not be asked, or its answer was of no use."""
+    """The service could not be asked, or its response was invalid."""
 
 
-class OddAnswer(Exception):
-    """The service answered something that says nothing about a password."""
+class InvalidResponse(Exception):
+    """The service's response is not a list of suffixes and counts."""
 
 
 class BreachedPasswords:
-    """A service of ranges of digests, asked in threads of a bounded number."""
+    """A range API of digests, queried by a bounded pool of threads."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class BreachedPasswords:
     ) -> None:
         """Take the http:// or https:// address above /range/, and what counts each lookup.
 
-        Without an address nobody is asked, and nothing counted.
+        Without an address no service is asked, and nothing is counted.
         """
         parts = urlsplit(address) if address else None
         self._connection: Final = _connections(parts, timeout=deadline) if parts else None
@@ -69,14 +69,14 @@ class BreachedPasswords:
         self._threads: Final = ThreadPoolExecutor(THREADS, "breached-password")
         self._logged = -float(LOG_INTERVAL)
 
-    async def hold(self, password: str) -> bool:
-        """Return whether the list has a password; False where the service can't say."""
+    async def contains(self, password: str) -> bool:
+        """Return whether the list has a password; False if the service fails."""
         if self._connection is None:
             return False
         digest = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
         try:
             found = await self._ask(Question(self._connection(), self._path, digest))
-        except (OSError, HTTPException, ValueError, OddAnswer) as error:
+        except (OSError, HTTPException, ValueError, InvalidResponse) as error:
             self._log_failure(error)
             lookup = Lookup.FAILED
         else:
@@ -85,11 +85,11 @@ class BreachedPasswords:
         return lookup is Lookup.BREACHED
 
     def close(self) -> None:
-        """End the threads. What still waits is cancelled, and what runs ends by its deadline."""
+        """End the threads. Queued look-ups are cancelled; running ones end by their deadline."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _ask(self, question: "Question") -> bool:
-        """Return the answer to a question. Raise TimeoutError, or why there is none.
+        """Return the answer to a question. Raise TimeoutError, or the error of ask().
 
         A thread whose question is given up finds its connection shut, and ends.
         """
@@ -101,21 +101,21 @@ class BreachedPasswords:
             question.give_up()
 
     def _log_failure(self, error: Exception) -> None:
-        """Write a line once a minute, which has nothing that the service sent."""
+        """Log a failure, once a minute, without anything that the service sent."""
         if monotonic() < self._logged + LOG_INTERVAL or not is_configured():
             return
         self._logged = monotonic()
         why = error.strerror if isinstance(error, OSError) else None
-        why = str(error) if isinstance(error, OddAnswer) else why or type(error).__name__
+        why = str(error) if isinstance(error, InvalidResponse) else why or type(error).__name__
         _log.warning("The service of breached passwords can't be asked", problem=why)
 
 
-NOBODY: Final = BreachedPasswords(None)
-"""Knows no password, and asks nobody."""
+NO_LOOKUPS: Final = BreachedPasswords(None)
+"""Contains no password, and asks no service."""
 
 
 def _connections(address: SplitResult, *, timeout: float) -> Callable[[], HTTPConnection]:
-    """Return what makes a connection to an address, which is opened later."""
+    """Return a function that makes connections to an address, which are opened later."""
     host, port = address.hostname or "", address.port
     if address.scheme == "http":
         return partial(HTTPConnection, host, port, timeout=timeout)
@@ -132,10 +132,10 @@ class Question:
         self._suffix: Final = digest[PREFIX_LENGTH:].encode()
         self._given_up = False
         self._socket: socket.socket | None = None
-        """The connection has it no longer once it reads an answer that ends with it."""
+        """Kept here, because the connection drops it while it reads a response that closes it."""
 
     def ask(self) -> bool:
-        """Return whether the list has the digest. Raise OSError, HTTPException or OddAnswer."""
+        """Return whether the digest is listed. Raise OSError, HTTPException or InvalidResponse."""
         try:
             self._connection.connect()
             self._socket = self._connection.sock
@@ -147,7 +147,7 @@ class Question:
             self._connection.close()
 
     def give_up(self) -> None:
-        """Shut the connection, or have it shut once it is open, so that nothing is waited for."""
+        """Shut the connection, now or once it is open, so that the thread waits for nothing."""
         self._given_up = True
         if self._socket:
             with suppress(OSError):
@@ -157,21 +157,21 @@ class Question:
         with self._connection.getresponse() as answer:
             if answer.status != HTTPStatus.OK:
                 message = f"it answers with the status {answer.status}"
-                raise OddAnswer(message)
+                raise InvalidResponse(message)
             body = answer.read(MAX_ANSWER_BYTES)
             if not answer.isclosed():
                 message = f"its answer has no end within {MAX_ANSWER_BYTES} bytes"
-                raise OddAnswer(message)
+                raise InvalidResponse(message)
         return body
 
 
 def _has(body: bytes, suffix: bytes) -> bool:
-    """Return whether a line has a suffix and a count; lines that pad have none."""
+    """Return whether a line has a suffix and a count above 0, which padding lines don't have."""
     found = False
     for line in body.upper().splitlines():
         match = _LINE.fullmatch(line)
         if match is None:
             message = "its answer has a line that is no SUFFIX:COUNT"
-            raise OddAnswer(message)
+            raise InvalidResponse(message)
         found |= match[1] == suffix and int(match[2]) > 0
     return found

@@ -1,4 +1,4 @@
-"""Answers compressed by gzip, for clients that take it and where it pays."""
+"""Gzip compression of responses, for clients that accept it and where it pays."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -9,7 +9,7 @@ from isal import isal_zlib
 __all__ = ["MINIMUM_SIZE", "accepts", "compress"]
 
 MINIMUM_SIZE: Final = 1024
-"""Bytes from which it pays to compress an answer: below, it fits into one packet as it is."""
+"""Bytes from which it pays to compress a response: a smaller one fits into one packet as it is."""
 _LEVEL: Final = 2
 _GZIP: Final = 16 + isal_zlib.MAX_WBITS
 """Deflate with a header and a trailer (RFC 1952)."""
@@ -18,10 +18,10 @@ Header = tuple[bytes, bytes]
 
 
 def compress(body: bytes, accepted: Iterable[bytes]) -> tuple[bytes, list[Header]]:
-    """Return a body, compressed if its client takes that, and the headers that say so.
+    """Return a body, compressed if its client accepts that, and the headers for it.
 
-    `accepted` is what its Accept-Encoding headers say. Where the body would hold a secret beside
-    a text of somebody else's, it must not be compressed: its length tells the secret (BREACH).
+    `accepted` are the client's Accept-Encoding headers. A body with a secret beside text that
+    another party chose must not be compressed: its length reveals the secret (BREACH).
     """
     headers = [(b"vary", b"Accept-Encoding")]
     if not accepts("gzip", b",".join(accepted).decode("latin-1")):
@@ -31,10 +31,10 @@ def compress(body: bytes, accepted: Iterable[bytes]) -> tuple[bytes, list[Header
 
 @lru_cache(64)
 def accepts(coding: str, accepted: str) -> bool:
-    """Return whether a client takes a content coding, and likes it no less than none.
+    """Return whether a client accepts a content coding, and prefers it no less than none.
 
-    That is what its Accept-Encoding says (RFC 9110 section 12.5.3); one that sends none is taken
-    for a simple one, though it would have to take anything.
+    `accepted` is its Accept-Encoding (RFC 9110 section 12.5.3); a client without one gets no
+    coding, though it would have to accept any.
     """
     weights: dict[str, float] = {}
     for part in accepted.lower().split(","):
@@ -45,7 +45,7 @@ def accepts(coding: str, accepted: str) -> bool:
 
 
 def _weight(parameter: str) -> float:
-    """Return the weight of a parameter, 1 if there is none, and 0 if it is no weight."""
+    """Return the weight of a parameter, 1 if there is none, and 0 if it is invalid."""
     key, _, value = parameter.partition("=")
     if not key.strip():
         return 1.0

@@ -1,4 +1,4 @@
-"""Cross-origin resource sharing (CORS): pages of which origins may read answers, and send what."""
+"""Cross-origin resource sharing (CORS): which origins may read responses and send which headers."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ CLIENT_HEADERS: Final = (
     "Authorization",
     "Content-Language",
     "Content-Type",
-    "apollo-require-preflight",  # Apollo's prevention of CSRF, which takes x-apollo-… instead, too
+    "apollo-require-preflight",  # Apollo's CSRF prevention, which accepts x-apollo-… instead
     "x-apollo-operation-id",
     "x-apollo-operation-name",
     "apollographql-client-name",  # Apollo Client's clientAwareness
@@ -30,9 +30,9 @@ CLIENT_HEADERS: Final = (
     "sentry-trace",
     "x-request-id",
 )
-"""What GraphQL clients, and tracing in a page, send by themselves or when they are told to."""
+"""Headers that GraphQL clients, and tracing in a page, send by default or when configured."""
 MAX_AGE: Final = 600
-"""Seconds for which a browser need not ask again."""
+"""Seconds for which a browser may cache the response to a preflight request."""
 _METHODS: Final = b"GET, HEAD, POST"
 _VARY: Final = (b"vary", b"Origin")
 _VARY_PREFLIGHT: Final = (
@@ -46,7 +46,7 @@ Header = tuple[bytes, bytes]
 
 
 class CORSPolicy:
-    """Which origins there are whose pages may read answers, and which headers these may send.
+    """The origins whose pages may read responses, and the headers that these may send.
 
     An origin is `https://app.example.com`, in any scheme; of `https://*.example.com` the star is
     one label, of `http://localhost:*` any port. Credentials are never allowed: a page sends its
@@ -61,9 +61,9 @@ class CORSPolicy:
         exposed: Sequence[str] = (),
         refused: ASGIApp,
     ) -> None:
-        """Take the origins, further headers of requests, and those of answers that may be read.
+        """Take the origins, further request headers, and response headers that may be read.
 
-        Whoever asks beforehand from any other origin is answered by `refused`.
+        A preflight request from any other origin is answered by `refused`.
         """
         self.refused: Final = refused
         self._origins: Final = frozenset(each.encode() for each in origins if "*" not in each)
@@ -81,25 +81,25 @@ class CORSPolicy:
         )
 
     def allows(self, origin: bytes) -> bool:
-        """Return whether pages of an origin may read answers."""
+        """Return whether pages of an origin may read responses."""
         return origin in self._origins or bool(self._pattern and self._pattern.fullmatch(origin))
 
     def answer_headers(self, origin: bytes | None) -> tuple[Header, ...]:
-        """Return what an answer says to a page of an origin; caches are told that it depends."""
+        """Return the CORS headers of a response to an origin, with Vary for caches."""
         if origin is None or not self.allows(origin):
             return (_VARY,)
         return ((b"access-control-allow-origin", origin), *self._readable)
 
     def preflight_headers(self, origin: bytes) -> tuple[Header, ...]:
-        """Return what a page of an allowed origin may send, whatever it asks for.
+        """Return the headers with all that an allowed origin may send, whatever it asks for.
 
-        So a browser finds what is missing by itself, and names that header in its console.
+        So a browser itself finds what is missing, and names that header in its console.
         """
         return ((b"access-control-allow-origin", origin), *self._preflight)
 
 
 class CORSMiddleware:
-    """Answers what browsers ask before a page's request, and tells them who may read answers.
+    """Answers preflight requests, and adds CORS headers to all other responses.
 
     It costs 1 µs a request; Starlette's, which goes through all headers several times, 8 µs.
     """
@@ -109,7 +109,7 @@ class CORSMiddleware:
         self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; two Origin headers are no browser's, and none."""
+        """Answer one request; two Origin headers, which no browser sends, count as none."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -41,26 +41,26 @@ PAGE_FIELDS: Final = frozenset({"nodes", "edges"})
 SIZE_ARGUMENTS: Final = frozenset({"first", "last"})
 """Arguments that say how many rows a page has."""
 LIST_ARGUMENTS: Final = SIZE_ARGUMENTS | {"ids"}
-"""Those of a list that is no page; it has an item for each value of `ids`."""
+"""Those of a list that is not a page; it has an item for each value of `ids`."""
 _MAX_DIGITS: Final = 10
 """Characters of a number that are read: with so many it is larger than any page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListSizes:
-    """The items that a list is taken to have."""
+    """The numbers of items that lists are assumed to have."""
 
     default_page: int
-    """Rows of a page where its size isn't said."""
+    """Rows of a page without a size argument."""
     max_page: int
     """Rows of the largest page."""
     unpaged: int
-    """Items of a list that is no page, where nothing else is known."""
+    """Items of a list that is not a page, if its limit is not known."""
     limit_of: Callable[[GraphQLField], int | None] = lambda _: None
-    """Returns how many items a field's list has at most, None if nobody says."""
+    """Returns the most items that a field's list has, None if it is not known."""
 
     def page(self, value: object) -> int | None:
-        """Return a page size within its bounds, or that of a list; None for what has none."""
+        """Return a page size, or a list's length, within the bounds; None for other values."""
         if isinstance(value, list):
             value = len(value)
         if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
@@ -87,8 +87,8 @@ class Complexity(NamedTuple):
 class ComplexityCalculator:
     """Calculates the complexity of one document's operations in linear time.
 
-    What the schema doesn't know counts as one value: validation refuses it. Raises CycleError
-    if fragments spread each other in a circle.
+    A field that the schema doesn't have counts as one value: validation refuses it. Raises
+    CycleError if fragments spread each other in a cycle.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class ComplexityCalculator:
             self._fragments[name] = self._selections(fragments[name].selection_set, kind)
 
     def operation(self, operation: OperationDefinitionNode) -> Complexity:
-        """Return an operation's complexity; its cost by the variables it was made with."""
+        """Return an operation's complexity; its cost depends on the calculator's variables."""
         root = self._schema.get_root_type(operation.operation)
         return self._selections(operation.selection_set, root)
 
@@ -166,9 +166,9 @@ class ComplexityCalculator:
         return Complexity(depth, 1, below.spreads, cost)
 
     def _size_by(self, names: Container[str], node: FieldNode, default: int) -> int:
-        """Return the items that a list may have by arguments of some names.
+        """Return the most items that a list may have by its arguments of some names.
 
-        A size that is refused later is brought in bounds.
+        A size out of bounds, which is refused later, is clamped.
         """
         arguments = [each for each in node.arguments or () if each.name.value in names]
         sizes = [size for each in arguments if (size := self._size(each.value)) is not None]
@@ -189,7 +189,7 @@ class ComplexityCalculator:
 
 
 def selected(nodes: Iterable[Any]) -> Iterator[Any]:
-    """Return all that is selected in some nodes, at any depth, but not in fragments spread."""
+    """Return all selections of some nodes, at any depth, but not in the fragments they spread."""
     waiting = [*nodes]
     while waiting:
         selections = getattr(waiting.pop(), "selection_set", None)
@@ -200,7 +200,7 @@ def selected(nodes: Iterable[Any]) -> Iterator[Any]:
 
 @cache
 def _introspection_sizes(schema: GraphQLSchema) -> Mapping[str, float]:
-    """Return the mean lengths of introspection's lists, by their fields, once for each schema.
+    """Return the mean lengths of introspection's lists by field name, cached for each schema.
 
     An `ofType` is most often null, so that the seven levels which clients ask for cost little.
     """

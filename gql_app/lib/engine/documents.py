@@ -24,54 +24,54 @@ from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.limits import Limits
 
 MAX_BYTES: Final = 16 * 1024 * 1024
-"""What all the documents of a cache may take together."""
+"""The most bytes of all documents in a cache."""
 DOCUMENT_BYTES: Final = 16 * 1024
-"""What any document takes, with its plans and its other caches, rounded up."""
+"""Bytes of a document without its tokens, with its plans and other caches, rounded up."""
 TOKEN_BYTES: Final = 2400
-"""What a token takes with its node and its share of the plan and of what is generated for it,
+"""Bytes of a token with its node and its share of the plan and of the generated code,
 measured and rounded up."""
 MAX_WITHIN_LIMITS: Final = 100
-"""Operations with page sizes that are remembered of one document as within the limits."""
+"""The most operations with page sizes that are cached as within the limits, for a document."""
 _ABSENT: Final = object()
 
 
-class Weighed(Protocol):
-    """What knows how many bytes it takes."""
+class HasBytes(Protocol):
+    """A value with its size in bytes."""
 
     @property
     def bytes(self) -> int:
-        """What it takes to keep it."""
+        """Bytes of memory that the value takes."""
 
 
-W = TypeVar("W", bound=Weighed)
+V = TypeVar("V", bound=HasBytes)
 
 
-class BoundedCache(Generic[W]):
-    """Values by their keys, such as documents by their texts; the least recently used give way.
+class BoundedCache(Generic[V]):
+    """An LRU cache of values by their keys, such as documents by their texts.
 
-    It is bounded by bytes, so that what clients have it keep takes no more memory than that,
-    however many and however large the values are.
+    It is bounded by bytes, so that what clients store takes no more memory than that, however
+    many and however large the values are.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._values: OrderedDict[str, W] = OrderedDict()
+        self._values: OrderedDict[str, V] = OrderedDict()
         self.bytes = 0
-        """What the values take together."""
+        """Bytes of all values together."""
 
     def __len__(self) -> int:
         """Return the number of values."""
         return len(self._values)
 
-    def get(self, key: str) -> W | None:
-        """Return the value of a key, if it is here."""
+    def get(self, key: str) -> V | None:
+        """Return the value of a key, None if it is not cached."""
         value = self._values.get(key)
         if value is not None:
             self._values.move_to_end(key)
         return value
 
-    def add(self, key: str, value: W) -> None:
-        """Keep a value that isn't here yet, and drop the oldest that are too many."""
+    def add(self, key: str, value: V) -> None:
+        """Add a value under a new key, and evict the least recently used beyond the bound."""
         self._values[key] = value
         self.bytes += value.bytes
         while self.bytes > self._max_bytes:
@@ -81,19 +81,19 @@ class BoundedCache(Generic[W]):
 
 @dataclass(slots=True, eq=False)
 class Document:
-    """A document that was parsed, and what is kept of it."""
+    """A parsed document, and what is cached for it."""
 
     node: DocumentNode
     operations: list[OperationDefinitionNode]
     fragments: dict[str, FragmentDefinitionNode]
     directives: int
-    """Directives, wherever they stand."""
+    """The number of directives, anywhere in the document."""
     bytes: int
-    """What it takes to keep it."""
+    """Bytes of memory that the document takes."""
     plans: dict[int, Operation] = field(default_factory=dict)
     """Operations with their plans, by their nodes' ids. They are limited."""
     selections: dict[Hashable, object] = field(default_factory=dict)
-    """What cached_per_document() keeps, and bounds."""
+    """Results that cached_per_document() keeps, and bounds."""
     size_variables: tuple[str, ...] = ()
     """The variables that are page sizes."""
     within_limits: set[tuple[object, ...]] = field(default_factory=set)
@@ -109,7 +109,7 @@ class Document:
             operations=[n for n in node.definitions if isinstance(n, OperationDefinitionNode)],
             fragments={fragment.name.value: fragment for fragment in fragments},
             directives=kinds.count(TokenKind.AT),
-            # What stands in quotes or in comments is copied out of the text.
+            # The contents of strings and comments are copied out of the text.
             bytes=DOCUMENT_BYTES + 2 * sys.getsizeof(text) + TOKEN_BYTES * len(kinds),
         )
 
@@ -121,10 +121,10 @@ class Document:
         return None
 
     def root_fields(self, name: str | None) -> list[str]:
-        """Return the names of the root fields of an operation, each once; of a valid document."""
+        """Return the distinct names of an operation's root fields; the document must be valid."""
         found: dict[str, None] = {}
         waiting: list[Any] = [self.operation(name)]
-        for node in waiting:  # which grows meanwhile
+        for node in waiting:  # which grows during the loop
             for each in node.selection_set.selections:
                 if isinstance(each, FieldNode):
                     found[each.name.value] = None
@@ -149,7 +149,7 @@ class ExecutionContext(Protocol):
 
 
 class InvalidDocument(Exception):
-    """A document isn't executed, for these reasons."""
+    """A document is not executed because of these errors."""
 
     def __init__(self, *errors: GraphQLError) -> None:
         super().__init__()
@@ -157,10 +157,10 @@ class InvalidDocument(Exception):
 
 
 class DocumentValidator:
-    """Parses, limits and validates documents, each text once for as long as it is kept.
+    """Parses, limits and validates documents, each text once while it is cached.
 
-    What is kept depends on nothing but the text: the operation's name and the variables are
-    checked each time. A document that is refused is not kept.
+    What is cached depends on nothing but the text: the operation's name and the variables are
+    checked each time. A document that is refused is not cached.
     """
 
     def __init__(
@@ -220,13 +220,13 @@ class DocumentValidator:
         operation: OperationDefinitionNode,
         variables: Mapping[str, object],
     ) -> None:
-        """Raise InvalidDocument if a limit is exceeded, which only page sizes decide anew."""
+        """Raise InvalidDocument if a limit is exceeded; otherwise cache its page sizes."""
         try:
             calculator = ComplexityCalculator(
                 self._schema, self._list_sizes, document.fragments, operation, variables
             )
         except CycleError:
-            return  # validation refuses it, and names the circle
+            return  # validation refuses it, and names the cycle
         if errors := self.limits.excesses(
             document.operations, operation, document.directives, calculator
         ):
@@ -242,7 +242,7 @@ class DocumentValidator:
         operation: OperationDefinitionNode,
         variables: Mapping[str, object],
     ) -> tuple[object, ...]:
-        """Return all that the cost of an operation depends on."""
+        """Return a key of all that the cost of an operation depends on."""
         sizes: tuple[object, ...] = (id(operation),)
         for name in document.size_variables:
             sizes += (self._list_sizes.page(variables[name]) if name in variables else _ABSENT,)
@@ -250,7 +250,7 @@ class DocumentValidator:
 
 
 def _tokens(node: DocumentNode) -> Iterator[Token]:
-    """Return all tokens, comments among them."""
+    """Return all tokens, including comments."""
     token = node.loc and node.loc.start_token
     while token:
         yield token

@@ -1,8 +1,8 @@
-"""Execution: one operation at work, its errors, and what it waits for (GraphQL section 6).
+"""Execution of one operation: its fields, errors and pending values (GraphQL section 6).
 
-What is synchronous never touches the event loop. Whatever has to be awaited leaves a Pending where
-its value will be. All of them are gathered at once, and each fills its place, and goes on below it,
-as soon as its own value is there.
+Synchronous values never touch the event loop. A value that has to be awaited leaves a Pending in
+its place. All of them are awaited concurrently, and each fills its place, and completes what is
+selected below it, as soon as its own value is available.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Sequence
@@ -28,24 +28,24 @@ from gql_app.lib.engine.complexity import selected
 from gql_app.lib.engine.waiting import Group
 
 Value: TypeAlias = Any
-"""A value that a resolver returns, or JSON that is made of it."""
+"""A value that a resolver returns, or the JSON made of it."""
 Path: TypeAlias = Any
-"""Where a value stands: None, a ResponsePath, or a tuple (parent, key, typename) that is made one
-only when somebody looks at it. The key of a list's items is the list that they are added to: the
-one that is worked at has the index that the list is long."""
+"""A value's response path: None, a ResponsePath, or a tuple (parent, key, typename) that becomes
+one only when it is needed. The key of a list's items is the list that they are added to: the length
+of that list is the index of the current item."""
 Position: TypeAlias = Any
-"""A place in the answer that may fail by itself: one of fields.py."""
+"""A Position of fields.py: a field, or an item of a list."""
 Complete: TypeAlias = Callable[["Execution", Value, Path], Value]
-"""Returns a value as the answer has it (section 6.4.3); a Later if it must be awaited."""
+"""Returns a completed value (section 6.4.3); a Completion if it must be awaited."""
 Variables: TypeAlias = tuple[VariableValues, dict[Hashable, dict[str, Value]]]
-"""Variables as their types have them; by fields, the arguments made of them so far."""
+"""Coerced variables, and by field the arguments that were coerced with them so far."""
 
 MAX_COMBINATIONS: Final = 8
-"""Combinations of what @skip and @include depend on for which an operation has plans."""
+"""The most combinations of the variables of @skip and @include that an operation has plans for."""
 MAX_VARIABLE_ERRORS: Final = 50
-"""Errors of variables that are answered, as graphql-core has it."""
+"""The most errors of variables that are answered, as in graphql-core."""
 MAX_CACHED_VARIABLES: Final = 8
-"""Coerced variables that are kept of an operation."""
+"""The most sets of coerced variables that are kept for an operation."""
 _SMALL_TYPES: Final = frozenset({int, bool, type(None), type(Undefined)})
 """Types of variables that take next to no memory."""
 _ABSENT: Final = object()
@@ -55,14 +55,14 @@ TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
 _new = tuple.__new__
 
 
-class Later(NamedTuple):
-    """Something that returns a value as the answer has it when it is awaited."""
+class Completion(NamedTuple):
+    """An awaitable of a completed value."""
 
     awaitable: Awaitable[Value]
 
 
 class Pending:
-    """A value that is awaited, and the place in the answer where it will be."""
+    """A value that is awaited, and its place in the response."""
 
     __slots__ = ("awaitable", "container", "execution", "group", "key", "path", "position")
 
@@ -75,24 +75,24 @@ class Pending:
         self.execution = execution
         self.position = position
         self.awaitable: Value = awaitable
-        """A Later where the value is complete when it is there; None once it is."""
+        """A Completion if its result is complete already; None once the value is in its place."""
         self.path = real_path(path)
         self.group: Group | None = None
 
     async def fill(self) -> None:
-        """Put the value in its place, null where it fails and may be; and tell the group."""
+        """Await the value and put it in its place, null if it fails and may be; tell the group."""
         execution, group, awaitable = self.execution, self.group, self.awaitable
         try:
             try:
-                if type(awaitable) is Later:
+                if type(awaitable) is Completion:
                     value = await awaitable.awaitable
                 else:
                     if execution.abort_signal is not None:
                         awaitable = execution.with_abort_signal(awaitable)
                     value = self.position.completed(execution, await awaitable, self.path)
-                    if type(value) is Later or execution.pending:
-                        value = await execution.whole(value)
-            except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+                    if type(value) is Completion or execution.pending:
+                        value = await execution.completion(value)
+            except Exception as error:  # noqa: BLE001 — any error is the field's
                 execution.abandon(0)
                 value = self.position.fail(execution, error, self.path)
         except BaseException as error:
@@ -109,24 +109,24 @@ class Pending:
 
 
 class Execution(IncrementalExecutor):
-    """graphql-core's executor, which can run an operation by its plan, too."""
+    """graphql-core's executor, which can also run an operation by its plan."""
 
     compiled = False
-    """Whether a plan is run."""
-    seen_path: Path = None
-    seen_info: GraphQLResolveInfo[Any]
-    """What `info` returned last."""
+    """Whether a plan is run, and not graphql-core's own algorithm."""
+    last_path: Path = None
+    last_info: GraphQLResolveInfo[Any]
+    """The last result of info(), for that path."""
 
     def __init__(self, *args: Value, **options: Value) -> None:
         super().__init__(*args, **options)
         self.arguments: dict[Hashable, dict[str, Value]] = {}
         self.pending: list[Pending] = []
-        """What this synchronous section began, and nobody waits for yet."""
+        """Values that this synchronous section started, and that nothing awaits yet."""
         self.calls: dict[Hashable, Any] = {}
-        """How the fields' resolvers are called."""
+        """How each field's resolver is called."""
 
     def copied(self, variables: Variables, context: object) -> Self:
-        """Return an executor of another request, in a twentieth of the time that building takes."""
+        """Return an executor for another request, in a twentieth of the time of building one."""
         new = object.__new__(type(self))
         new.__dict__ = self.__dict__.copy()
         new.variable_values, new.arguments = variables
@@ -139,9 +139,9 @@ class Execution(IncrementalExecutor):
     def run(
         self, operation: "Operation", *, serially: bool | None = None
     ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
-        """Return the result of the operation, or what is to be awaited for it (section 6.2).
+        """Return the operation's result, or an awaitable of it (section 6.2).
 
-        Unless it is said, the root's fields are executed serially if it is a mutation.
+        By default, the root's fields are executed serially in a mutation, and in nothing else.
         """
         if serially is None:
             serially = self.operation.operation is OperationType.MUTATION
@@ -154,13 +154,13 @@ class Execution(IncrementalExecutor):
             return self.finish(self._failed(error))
         if not self.pending:
             return self.finish(ExecutionResult(data, self.collected_errors.errors or None))
-        result = self._finished(data, left)
+        result = self._finish_later(data, left)
         return result if self.abort_signal is None else self.with_aborted_execution_error(result)
 
     def complete_value(self, *given: Value) -> Value:
-        """Return an item of an async iterable, complete, or what is to be awaited for it.
+        """Return the completed item of an async iterable, or an awaitable of it.
 
-        So graphql-core calls it where a plan is run: with the item, its path and its position.
+        In a plan, graphql-core calls it for those alone: with the item, its path and its position.
         """
         if not self.compiled:
             return super().complete_value(*given)
@@ -170,57 +170,57 @@ class Execution(IncrementalExecutor):
         except Exception:
             self.abandon(0)
             raise
-        return self.whole(value) if type(value) is Later or self.pending else value
+        return self.completion(value) if type(value) is Completion or self.pending else value
 
     def info(self, field: Value, path: Path) -> GraphQLResolveInfo[Any]:
-        """Return what a field's types are resolved with; it is the same for a list's items."""
-        if path is not self.seen_path:
+        """Return the info that a field's types are resolved with; a list's items share it."""
+        if path is not self.last_path:
             here = path
             while here[2] is None:
                 here = here[0]
-            self.seen_path = path
+            self.last_path = path
             where: Value = real_path(here)
-            self.seen_info = self.build_resolve_info(
+            self.last_info = self.build_resolve_info(
                 field.definition, field.nodes, field.parent, where
             )
-        return self.seen_info
+        return self.last_info
 
-    def wait(self, position: Position, awaitable: Value, path: Path) -> Pending:
-        """Return what stands for a value until it is there; and, if it is a Later, complete."""
+    def add_pending(self, position: Position, awaitable: Value, path: Path) -> Pending:
+        """Return a new Pending for a value; the result of a Completion is complete already."""
         pending = Pending(self, position, awaitable, path)
         self.pending.append(pending)
         return pending
 
-    def enclose(self, position: Position, value: Value, path: Path, mark: int) -> Value:
-        """Return a value that is complete but for what waits below it.
+    def await_non_null(self, position: Position, value: Value, path: Path, mark: int) -> Value:
+        """Return a completed value, or a Pending of it if a non-null value below it is pending.
 
-        Where that may fail, the value is null with it: then it waits itself.
+        An error of that value would make this one null, so that this one has to await it.
         """
         below = self.pending[mark:]
         if all(each.position.nullable for each in below):
             return value
         del self.pending[mark:]
-        return self.wait(position, Later(_filled(value, below)), path)
+        return self.add_pending(position, Completion(_filled(value, below)), path)
 
-    def whole(self, value: Value) -> Awaitable[Value]:
-        """Return what is awaited for a value, which is Later, or below which something waits."""
-        if type(value) is Later:
+    def completion(self, value: Value) -> Awaitable[Value]:
+        """Return an awaitable of a value that is a Completion, or that has pending values below."""
+        if type(value) is Completion:
             return value.awaitable
-        return _filled(value, self.taken())
+        return _filled(value, self.take_pending())
 
-    def taken(self) -> list[Pending]:
-        """Return what waits, for who waits for it."""
+    def take_pending(self) -> list[Pending]:
+        """Return the pending values, for the caller to await."""
         taken, self.pending = self.pending, []
         return taken
 
     def abandon(self, mark: int) -> None:
-        """Let what began since a mark go on where nobody waits for it: its parent is null."""
+        """Settle the values pending since a mark in the background: their parent is null."""
         if len(self.pending) > mark:
             self.settle_in_background([each.fill() for each in self.pending[mark:]])
             del self.pending[mark:]
 
     def _advance(self, left: Iterator[Value], data: dict[str, Value], *, serially: bool) -> None:
-        """Execute the root's next fields: all of them, or those up to one that waits."""
+        """Execute the root's next fields: all of them, or serially up to one that is pending."""
         for field in left:
             if serially and self.abort_signal is not None and self.abort_signal.aborted:
                 raise self.abort_error()
@@ -230,9 +230,9 @@ class Execution(IncrementalExecutor):
             if serially and self.pending:
                 break
 
-    async def _finished(self, data: dict[str, Value], left: Iterator[Value]) -> ExecutionResult:
+    async def _finish_later(self, data: dict[str, Value], left: Iterator[Value]) -> ExecutionResult:
         try:
-            while waiting := self.taken():
+            while waiting := self.take_pending():
                 await fill(waiting)
                 self._advance(left, data, serially=True)
         except GraphQLError as error:
@@ -246,10 +246,10 @@ class Execution(IncrementalExecutor):
 
 
 class Operation:
-    """An operation, planned when it is first executed for whatever its directives depend on."""
+    """An operation, with a plan for each combination of the variables that its directives use."""
 
     def __init__(self, executor: Value, plan: Value, template: Execution | None = None) -> None:
-        """Take what is executed, executor.py's Plan, and an executor to make others of."""
+        """Take an executor of the operation, executor.py's Plan, and an executor to copy."""
         self._plan_of: Final = plan
         self.schema: Final = executor.schema
         self.node: Final = executor.operation
@@ -258,7 +258,7 @@ class Operation:
         nodes = selected([self.node, *self.fragments.values()])
         directives = [each for node in nodes for each in node.directives or ()]
         self.is_incremental: Final = any(each.name.value in _INCREMENTAL for each in directives)
-        """Whether anything is to be delivered later than the rest."""
+        """Whether it has @defer or @stream."""
         self._conditions: Final = {
             argument.value.name.value
             for directive in directives
@@ -267,10 +267,10 @@ class Operation:
             if isinstance(argument.value, VariableNode)
         }
         """The variables that plans depend on."""
-        # What a fragment's own variables are may depend on all of the operation's.
+        # The values of a fragment's own variables may depend on any of the operation's.
         self._is_kept: Final = not any(f.variable_signatures for f in executor.fragments.values())
         self.size = 0
-        """The fields that were planned so far, and are kept."""
+        """The number of fields that were planned so far, and are kept."""
         if template is not None:
             template.variable_values = VariableValues({}, {})  # a password is not kept
             self._template = template
@@ -280,62 +280,62 @@ class Operation:
     def execute(
         self, variables: dict[str, Value], context: object
     ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
-        """Return the result of the operation, or what is to be awaited for it."""
-        coerced = self._coerced(variables)
+        """Return the operation's result, or an awaitable of it."""
+        coerced = self._coerce_variables(variables)
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
         return self._template.copied(coerced, context).run(self)
 
     def fields(self, execution: Execution) -> Sequence[Value]:
-        """Return the root's fields, as written if no resolver is the caller's.
+        """Return the root's planned fields, simplified if the caller replaces no resolver.
 
         Raises GraphQLError.
         """
         manager = execution.middleware_manager
-        as_written = execution.field_resolver is default_field_resolver and not (
+        default_resolvers = execution.field_resolver is default_field_resolver and not (
             manager and manager.middlewares
         )
-        key: Hashable = as_written
+        key: Hashable = default_resolvers
         if self._conditions:
             coerced = execution.variable_values.coerced
-            key = (as_written, *[coerced.get(name, _ABSENT) for name in self._conditions])
+            key = (default_resolvers, *[coerced.get(name, _ABSENT) for name in self._conditions])
         kept = self._is_kept
         try:
             fields = self._roots.get(key)
-        except TypeError:  # no condition is a list, but the document may not be valid
+        except TypeError:  # a condition is a list only in an invalid document
             kept, fields = False, None
         if fields is None:
             if not kept or len(self._roots) >= MAX_COMBINATIONS:
                 self._roots.clear()
                 self.size = 0
-            fields = self._plan(execution, as_written=as_written)
+            fields = self._plan(execution, default_resolvers=default_resolvers)
             if kept:
                 self._roots[key] = fields
         return fields
 
-    def _plan(self, execution: Execution, *, as_written: bool) -> Sequence[Value]:
+    def _plan(self, execution: Execution, *, default_resolvers: bool) -> Sequence[Value]:
         root = self.schema.get_root_type(self.node.operation)
         if root is None:
             message = f"Schema is not configured to execute {self.node.operation.value} operation."
             raise GraphQLError(message, self.node)
         details = SimpleNamespace(node=self.node, defer_usage=None, fragment_variable_values=None)
-        with suppress(RecursionError):  # as an error's context it would keep all of its frames
-            plan = self._plan_of(self, as_written=as_written)
+        with suppress(RecursionError):  # as an error's context it would keep its frames alive
+            plan = self._plan_of(self, default_resolvers=default_resolvers)
             fields: Sequence[Value] = plan.selection(root, [details]).fields(execution)
             return fields
         raise GraphQLError(TOO_DEEP, self.node)
 
-    def _coerced(self, variables: dict[str, Value]) -> Variables | list[GraphQLError]:
-        """Return the variables coerced, or what is wrong with them (section 6.1.2).
+    def _coerce_variables(self, variables: dict[str, Value]) -> Variables | list[GraphQLError]:
+        """Return the coerced variables, or their errors (section 6.1.2).
 
-        The same small values are coerced once. Without that a page of 50 takes 1.06 to 1.10 times
+        Equal small values are coerced once. Without that a page of 50 takes 1.06 to 1.10 times
         as long.
         """
         executor = self._template
         definitions = executor.operation.variable_definitions or ()
         values = [variables.get(each.variable.name.value, Undefined) for each in definitions]
         types = list(map(type, values))
-        key = (*values, *types) if _SMALL_TYPES.issuperset(types) else None  # for True is 1
+        key = (*values, *types) if _SMALL_TYPES.issuperset(types) else None  # as True == 1
         if key in self._variables:
             return self._variables[key]
         coerced = get_variable_values(
@@ -352,7 +352,7 @@ class Operation:
 
 
 def real_path(path: Path) -> ResponsePath | None:
-    """Return a path as resolvers are given it."""
+    """Return a path as the ResponsePath that resolvers are given."""
     if path is None or type(path) is ResponsePath:
         return path
     parent, key, typename = path
@@ -360,12 +360,12 @@ def real_path(path: Path) -> ResponsePath | None:
 
 
 def fill(waiting: Sequence[Pending]) -> Awaitable[None]:
-    """Return what ends when all have their values; one alone needs no task of its own."""
+    """Return an awaitable that ends when all have their values; one alone needs no task."""
     return waiting[0].fill() if len(waiting) == 1 else Group().run(waiting)
 
 
 async def _filled(value: Value, below: Sequence[Pending]) -> Value:
-    """Return a value when all that waits below it is there."""
+    """Return a value once all pending values below it are in their places."""
     await fill(below)
     return value
 
@@ -377,11 +377,11 @@ async def complete_later(
     value: Value,
     path: Path,
 ) -> Value:
-    """Return a value, complete, by what is chosen once something is there."""
+    """Return a completed value, by the function that `choose` returns for what is awaited."""
     complete = choose(await execution.with_abort_signal(awaitable))
     try:
         done = complete(execution, value, path)
     except Exception:
         execution.abandon(0)
         raise
-    return await execution.whole(done)
+    return await execution.completion(done)

@@ -1,6 +1,6 @@
 """CompiledExecutor: graphql-core's executor, whose operations run compiled plans.
 
-What an operation selects of each type is worked out once, and kept.
+What an operation selects of each type is planned once, and kept.
 """
 
 from collections import OrderedDict
@@ -33,8 +33,8 @@ from graphql.pyutils import is_awaitable
 
 from gql_app.lib.engine.execution import (
     Complete,
+    Completion,
     Execution,
-    Later,
     Operation,
     Path,
     Value,
@@ -45,36 +45,36 @@ from gql_app.lib.engine.fields import Field, Lists, Position, Resolver, Selectio
 from gql_app.lib.engine.rows import Nested
 
 MAX_OPERATIONS: Final = 256
-"""Operations that are kept with their plans."""
+"""The most operations that are kept with their plans."""
 MAX_FIELDS: Final = 20_000
-"""Fields that all of them plan together, of some two kilobytes each."""
+"""The most planned fields of all of them together, of some two kilobytes each."""
 EXACT: Final[Mapping[Callable[[Value], Value], type]] = {
     GraphQLString.coerce_output_value: str,
     GraphQLID.coerce_output_value: str,
     GraphQLBoolean.coerce_output_value: bool,
 }
-"""Types whose values are returned as they are, by what coerces them."""
+"""By coercing function, the type whose values it returns unchanged."""
 
 Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None, Nested | None]]
-"""Returns the attribute that a field's resolver does nothing but read, or a resolver that does
-the same in less time, None for neither; and what does it for rows."""
+"""Returns the attribute that a field's resolver only reads, or a faster resolver with the same
+result, None for neither; and how the field is read for rows."""
 
 
 class Plan:
-    """How an operation is executed with one combination of its conditions.
+    """The plan of an operation for one combination of its conditions.
 
-    What is selected of an object is planned when the first one is there, and once for each type
-    and the nodes that select it: no document makes a plan that is larger than its data.
+    A selection is planned when its first object is completed, once for each type and the nodes
+    that select it: no document makes a plan that is larger than its data.
     """
 
-    def __init__(self, operation: Operation, *, as_written: bool) -> None:
+    def __init__(self, operation: Operation, *, default_resolvers: bool) -> None:
         self._operation = operation
-        self._as_written = as_written
+        self._default_resolvers = default_resolvers
         self._selections: dict[Hashable, Selection] = {}
 
     def fields(self, selection: Selection, execution: Execution) -> list[Field]:
         """Return the fields that are selected of an object type. Raises GraphQLError."""
-        collector = IncrementalExecutor(  # its own, for it keeps what it collects
+        collector = IncrementalExecutor(  # a new one, because it caches what it collects
             execution.schema, execution.fragment_definitions, execution.fragments, None, None,
             execution.operation, execution.variable_values, default_field_resolver,
             default_type_resolver, default_field_resolver,
@@ -90,19 +90,19 @@ class Plan:
         return known
 
     def _field(self, parent: GraphQLObjectType, name: str, details: Value) -> Field | None:
-        """Plan a field; None if the type has none of this name."""
+        """Return a planned field, None if the type has none of this name."""
         definition = self._operation.schema.get_field(parent, details[0].node.name.value)
         if definition is None:
             return None
         field = Field(name, details, definition, parent)
         self._complete(field, field)
         field.run = field.call
-        if self._as_written:
+        if self._default_resolvers:
             self._simplify(field)
         return field
 
     def _simplify(self, field: Field) -> None:
-        """Leave out the resolver of what is nothing but an attribute."""
+        """Replace the resolver of a field that only reads an attribute."""
         definition = field.definition
         if definition is TypeNameMetaFieldDef:
             field.run = field.constant
@@ -141,7 +141,7 @@ class Plan:
             position.complete = objects_of(kind)
 
     def selection(self, kind: GraphQLObjectType, details: Value) -> Selection:
-        """Return what some nodes select of a type."""
+        """Return the selection that some nodes make of a type."""
         nodes = [(id(each.node), id(each.fragment_variable_values)) for each in details]
         key = (kind.name, *nodes)
         if key not in self._selections:
@@ -152,7 +152,7 @@ class Plan:
 def abstract(
     kind: GraphQLAbstractType, field: Field, objects_of: Callable[[GraphQLObjectType], Complete]
 ) -> Complete:
-    """Return what completes values of an interface or a union, once their types are known."""
+    """Return the function that completes an interface's or a union's values by their types."""
     known: dict[str, Complete] = {}
 
     def of_type(execution: Execution, value: Value, path: Path, name: Value) -> Complete:
@@ -169,7 +169,7 @@ def abstract(
         here = real_path(path)
         choose = partial(of_type, execution, value, here)
         if execution.is_awaitable(name):
-            return Later(complete_later(execution, name, choose, value, here))
+            return Completion(complete_later(execution, name, choose, value, here))
         return choose(name)(execution, value, path)
 
     return complete
@@ -179,31 +179,31 @@ class CompiledExecutor(Execution):
     """Executes operations as graphql-core does, several times as fast.
 
     It is an `executor_class` of graphql-core's `execute`, and Strawberry's
-    `execution_context_class`. graphql-core itself runs what has execution hooks or a predicate of
-    the caller's for what is awaitable, subscriptions, and what is delivered incrementally. A
-    schema and a document must not be changed once they are executed.
+    `execution_context_class`. graphql-core itself runs subscriptions, `@defer` and `@stream`, and
+    operations with execution hooks or with the caller's own `is_awaitable`. A schema and a
+    document must not be changed once they are executed.
     """
 
     awaitables: ClassVar[frozenset[Value]] = frozenset({is_awaitable, assume_not_awaitable})
-    """Predicates that tell what is awaitable by its type."""
+    """The `is_awaitable` functions that decide by a value's type."""
 
     of_strawberry: ClassVar["type[CompiledExecutor] | None"] = None
     """The class that is built where Strawberry executes."""
 
     @classmethod
     def simplify(cls, _schema: GraphQLSchema) -> Simplify:
-        """Return what tells how a field does without its resolver: here each is called."""
+        """Return the function that simplifies a field: here none is simplified."""
         return lambda _definition: (None, None, None)
 
     @classmethod
     def build(cls, *args: Value, **options: Value) -> Value:
-        """Build an executor, or return what is wrong with the request."""
+        """Return a new executor, or the errors of the request."""
         if cls is CompiledExecutor and cls.of_strawberry and "operation_extensions" in options:
             return cls.of_strawberry.build(*args, **options)
         return super().build(*args, **options)
 
     def execute_operation(self, serially: bool | None = None) -> Value:  # noqa: FBT001 — it is graphql-core's signature
-        """Return the result of the operation, or what is to be awaited for it."""
+        """Return the operation's result, or an awaitable of it."""
         operation = _operation(self)
         if (
             operation.is_incremental
@@ -218,17 +218,17 @@ class CompiledExecutor(Execution):
 
 
 operations: Final[OrderedDict[tuple[int, int, type], Operation]] = OrderedDict()
-"""The operations that were executed lately, with their plans; the others give way."""
+"""An LRU cache of the executed operations, with their plans."""
 _lock: Final = Lock()
 
 
 def planned_fields() -> int:
-    """Return the fields that all operations that are kept plan together."""
+    """Return the number of planned fields of all operations that are kept."""
     return sum(each.size for each in operations.values())
 
 
 def _operation(executor: CompiledExecutor) -> Operation:
-    """Return an operation; it is known by its node and by those of its fragments."""
+    """Return an executor's operation, cached by its node and those of its fragments."""
     key = (id(executor.operation), id(executor.schema), type(executor))
     with _lock:
         known = operations.get(key)

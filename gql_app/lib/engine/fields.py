@@ -23,8 +23,8 @@ from graphql.pyutils import inspect, is_awaitable, is_iterable
 
 from gql_app.lib.engine.execution import (
     Complete,
+    Completion,
     Execution,
-    Later,
     Path,
     Pending,
     Value,
@@ -33,12 +33,12 @@ from gql_app.lib.engine.execution import (
 )
 from gql_app.lib.engine.generated import object_function
 from gql_app.lib.engine.rows import LazyRows, Nested, fill_nested, item_paths, row_writer
-from gql_app.lib.engine.waiting import ATTRIBUTES, IMMUTABLE, ODD
+from gql_app.lib.engine.waiting import ATTRIBUTES, IMMUTABLE, SPECIAL
 
-MANY: Final = 32
+GENERATE_AFTER: Final = 32
 """Objects of a selection after which a function is generated for it."""
 MAX_CACHED_COLUMNS: Final = 8
-"""Kinds of rows for which a list's function is kept: an application reads one or two."""
+"""The most sets of columns whose row writers are kept: an application reads one or two."""
 Plan: TypeAlias = Callable[["Selection", Execution], list["Field"]]
 """Returns the fields that are selected of an object type. Raises GraphQLError."""
 Resolver: TypeAlias = Callable[..., Value]
@@ -46,14 +46,14 @@ _new = tuple.__new__
 
 
 class Position:
-    """A place in the answer that may fail by itself: a field, or an item of a list."""
+    """A response position, which may fail by itself: a field, or an item of a list."""
 
     __slots__ = (
         "complete", "details", "exact", "kind", "label", "nullable", "selection", "suspends",
     )  # fmt: skip
 
     complete: Complete
-    """Completes what is not null."""
+    """Completes a value that is not null."""
     exact: type | None
     """The type whose values are complete as they are."""
 
@@ -64,13 +64,13 @@ class Position:
         self.label = label
         self.nullable = not is_non_null_type(kind)
         self.selection: Selection | None = None
-        """What is selected of a list's items, if they are objects of one type for sure."""
+        """The selection of a list's items, if all are objects of one type."""
         self.suspends: bool | None = None
-        """Whether what is awaited here was ever not there at once; None if nobody knows yet."""
+        """Whether an awaitable here has ever suspended; None if that is not known yet."""
 
     def completed(self, execution: Execution, value: Value, path: Path) -> Value:
-        """Return a value as the answer has it. Raises TypeError for null that may not be here."""
-        if ODD[type(value)] and isinstance(value, Exception):
+        """Return a completed value. Raises it if it is an exception, TypeError for a wrong null."""
+        if SPECIAL[type(value)] and isinstance(value, Exception):
             raise value
         if value is not None and value is not Undefined:
             return self.complete(execution, value, path)
@@ -80,25 +80,25 @@ class Position:
         raise TypeError(message)
 
     def settle(self, execution: Execution, value: Value, path: Path) -> Value:
-        """Return a value, complete, or a Pending; null where it fails, if it may be null."""
+        """Return a completed value, or a Pending; null if it fails and may be null."""
         mark = len(execution.pending)
         try:
-            odd = ODD[type(value)]
-            if odd and execution.is_awaitable(value):
-                return execution.wait(self, value, path)
-            complete = self.completed if odd or value is None else self.complete
+            special = SPECIAL[type(value)]
+            if special and execution.is_awaitable(value):
+                return execution.add_pending(self, value, path)
+            complete = self.completed if special or value is None else self.complete
             done = complete(execution, value, path)
-            if type(done) is Later:
-                return execution.wait(self, done, path)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+            if type(done) is Completion:
+                return execution.add_pending(self, done, path)
+        except Exception as error:  # noqa: BLE001 — any error is the field's
             execution.abandon(mark)
             return self.fail(execution, error, path)
         if self.nullable and len(execution.pending) > mark:
-            return execution.enclose(self, done, path, mark)
+            return execution.await_non_null(self, done, path, mark)
         return done
 
     def fail(self, execution: Execution, error: Exception, path: Path) -> Value:
-        """Add an error where null may be; raise it, located, where it is the parent's."""
+        """Add an error and return null if that is allowed; raise it, located, if it is not."""
         where: Any = real_path(path)
         execution.handle_field_error(error, self.kind, self.details, where)
         return None
@@ -113,7 +113,7 @@ class Field(Position):
     )  # fmt: skip
 
     run: Complete
-    """Returns the field of an object at a path, complete."""
+    """Returns the completed field of an object at a path."""
 
     def __init__(
         self, name: str, details: Value, definition: GraphQLField, parent: GraphQLObjectType
@@ -125,20 +125,20 @@ class Field(Position):
         self.parent = parent
         self.typename = parent.name
         self.resolve: Callable[..., Value] | None = None
-        """What is called instead of the definition's resolver."""
+        """The resolver that is called instead of the definition's."""
         self.nested: Nested | None = None
-        """What reads it for rows of which no objects are built; then it may be null."""
+        """How it is read for rows of which no objects are built; the field is then nullable."""
         self.attribute = ""
-        """The attribute, or the key, that the field is, if no resolver is called."""
+        """The attribute, or the key, that the field reads if no resolver is called."""
         self.strict = False
-        """Whether it is nothing but an attribute, which must be there."""
+        """Whether it only reads an attribute, which must exist."""
 
     def constant(self, _execution: Execution, _source: Value, _path: Path) -> Value:
         """Return the type's name."""
         return self.typename
 
     def read(self, execution: Execution, source: Value, path: Path) -> Value:
-        """Return the attribute or the item that the field is, complete."""
+        """Return the completed value of the field's attribute or key."""
         name = self.attribute
         try:
             if self.strict:
@@ -147,55 +147,55 @@ class Field(Position):
                 value = source.get(name)
             else:
                 value = getattr(source, name, None)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+        except Exception as error:  # noqa: BLE001 — any error is the field's
             return self.fail(execution, error, (path, self.name, self.typename))
         return value if type(value) is self.exact else self.fetched(execution, value, path)
 
     def fetched(self, execution: Execution, value: Value, path: Path) -> Value:
-        """Return the attribute's value, complete; a method is called."""
+        """Return the attribute's value, completed; a method is called first."""
         here: Path = (path, self.name, self.typename)
-        if ODD[type(value)] and not self.strict and callable(value):
+        if SPECIAL[type(value)] and not self.strict and callable(value):
             here = real_path(here)
             try:
                 value = value(execution.info(self, here))
-            except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+            except Exception as error:  # noqa: BLE001 — any error is the field's
                 return self.fail(execution, error, here)
         return self.settle(execution, value, here)
 
     def call(self, execution: Execution, source: Value, path: Path) -> Value:
-        """Return what the resolver returns, complete."""
+        """Return the completed result of the resolver."""
         here = _new(ResponsePath, (real_path(path), self.name, self.typename))
         try:
             call = execution.calls.get(self)
             if call is None:
-                resolve, info, arguments = self._begun(execution, here)
+                resolve, info, arguments = self._prepare_call(execution, here)
             else:
                 resolve, kind, before, after, arguments = call
                 info = _new(kind, (*before, here, *after))
                 if arguments is None:
-                    arguments = self._coerced(execution)
+                    arguments = self._coerce_arguments(execution)
             value = resolve(source, info, **arguments)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+        except Exception as error:  # noqa: BLE001 — any error is the field's
             return self.fail(execution, error, here)
         return value if type(value) is self.exact else self.settle(execution, value, here)
 
-    def _begun(self, execution: Execution, path: ResponsePath) -> tuple[Value, Value, Value]:
-        """Return the resolver, an info, and the arguments, and keep them for other objects."""
+    def _prepare_call(self, execution: Execution, path: ResponsePath) -> tuple[Value, Value, Value]:
+        """Return the resolver, an info and the arguments, which are kept for other objects."""
         resolve = self.resolve or self.definition.resolve or execution.field_resolver
         if execution.middleware_manager:
             resolve = execution.middleware_manager.get_field_resolver(resolve)
         info = execution.build_resolve_info(self.definition, self.nodes, self.parent, path)
         arguments = again = execution.arguments.get(self)
         if arguments is None:
-            arguments = self._coerced(execution)
+            arguments = self._coerce_arguments(execution)
             if IMMUTABLE.issuperset(map(type, arguments.values())):
                 again = execution.arguments[self] = arguments
-        if path.prev is not None:  # with no arguments where each call has its own
+        if path.prev is not None:  # without arguments if each call has its own
             execution.calls[self] = resolve, type(info), info[:4], info[5:], again
         return resolve, info, arguments
 
-    def _coerced(self, execution: Execution) -> dict[str, Value]:
-        """Return the arguments as their types have them."""
+    def _coerce_arguments(self, execution: Execution) -> dict[str, Value]:
+        """Return the coerced arguments (section 6.4.1)."""
         node, definition = self.nodes[0], self.definition
         if not (definition.args or node.arguments):
             return {}
@@ -205,7 +205,7 @@ class Field(Position):
 
 def unwrapped(
     function: Resolver,
-    otherwise: Resolver,
+    fallback: Resolver,
     checks: Sequence[Resolver],
     names: Mapping[str, str],
     plain: frozenset[str],
@@ -213,11 +213,11 @@ def unwrapped(
     info_class: Callable[..., Value],
     field: Value,
 ) -> Resolver:
-    """Return a resolver that calls a function which a library would wrap, once all checks agree.
+    """Return a resolver that calls a function without its library's wrapper, once all checks pass.
 
-    The function takes arguments by Python's `names`, and an info of the library's. The library
-    resolves where it makes something else of an argument, which is not `plain`, and where a check
-    refuses without raising, which few do.
+    The function takes arguments by Python's `names`, and an info of the library's. The library's
+    resolver, `fallback`, is called if an argument is not `plain`, because it converts that, and if
+    a check refuses without raising, which few do.
     """
 
     def named(arguments: dict[str, Value]) -> dict[str, Value] | None:
@@ -228,7 +228,7 @@ def unwrapped(
     def call(source: Value, info: Value, **arguments: Value) -> Value:
         known = named(arguments) if arguments else {}
         if known is None:
-            return otherwise(source, info, **arguments)
+            return fallback(source, info, **arguments)
         known[info_name] = info_class(info, field)
         return function(source, **known)
 
@@ -242,14 +242,14 @@ def unwrapped(
                     break
             else:
                 return await function(source, **known, **{info_name: ours})
-        value = otherwise(source, info, **arguments)
+        value = fallback(source, info, **arguments)
         return await value if is_awaitable(value) else value
 
     return call_if_checked if checks else call
 
 
 class Selection:
-    """What is selected of an object type; planned when the first object is there."""
+    """A selection of an object type; planned when its first object is completed."""
 
     __slots__ = ("count", "details", "functions", "kind", "known", "nested", "plan", "writers")
 
@@ -261,18 +261,18 @@ class Selection:
         self.nested: list[Field] = []
         self.count = 0
         self.functions: list[Complete | None] = [None, None]
-        """What returns the answer of an object with attributes, and of a dictionary."""
+        """The generated functions for an object with attributes, and for a dictionary."""
         self.writers: dict[tuple[tuple[str, ...], frozenset[str]], Value] = {}
 
     def fields(self, execution: Execution) -> list[Field]:
-        """Return the fields. Raises GraphQLError where a directive can't be read."""
+        """Return the planned fields. Raises GraphQLError if a directive is invalid."""
         if self.known is None:
             self.known = self.plan(self, execution)
             self.nested = [each for each in self.known if each.nested]
         return self.known
 
     def complete(self, execution: Execution, value: Value, path: Path) -> Value:
-        """Return the answer of an object, by a function of its own once there were many."""
+        """Return the completed object, by a generated function after GENERATE_AFTER objects."""
         kind = type(value)
         keyed = kind is dict
         if keyed or kind in ATTRIBUTES:
@@ -280,7 +280,7 @@ class Selection:
             if function is not None:
                 return function(execution, value, path)
             self.count += 1
-            if self.count > MANY:
+            if self.count > GENERATE_AFTER:
                 self.functions[keyed] = object_function(self.fields(execution), keyed=keyed)
         answer: dict[str, Value] = {}
         for field in self.fields(execution):
@@ -290,7 +290,7 @@ class Selection:
         return answer
 
     def write(self, execution: Execution, rows: LazyRows[Any], paths: Value) -> list[Value] | None:
-        """Return the answer of rows at some paths; None if objects must be built of them."""
+        """Return the completed rows at some paths; None if objects must be built of them."""
         key = tuple(rows.columns), rows.written
         if key not in self.writers:
             if len(self.writers) >= MAX_CACHED_COLUMNS:
@@ -300,24 +300,24 @@ class Selection:
         answer: list[Value] | None = write and write(rows.values)
         for field in self.nested if answer else ():
             filled = fill_nested(execution, field, rows, answer, paths)
-            pending = execution.wait(field, Later(filled), next(iter(paths())))
+            pending = execution.add_pending(field, Completion(filled), next(iter(paths())))
             pending.container, pending.key = {}, field.name
         return answer
 
 
 def leaf(kind: GraphQLLeafType) -> Complete:
-    """Return what completes a scalar or an enum."""
+    """Return the function that completes a scalar or an enum."""
 
     def complete(execution: Execution, value: Value, _path: Path) -> Value:
         coerced = execution.complete_leaf_value(kind, value)
-        is_later = ODD[type(coerced)] and execution.is_awaitable(coerced)
-        return Later(coerced) if is_later else coerced
+        is_later = SPECIAL[type(coerced)] and execution.is_awaitable(coerced)
+        return Completion(coerced) if is_later else coerced
 
     return complete
 
 
 def objects(selection: Selection, field: Field) -> Complete:
-    """Return what completes objects of one type."""
+    """Return the function that completes objects of one type."""
     kind, is_type_of = selection.kind, selection.kind.is_type_of
     if is_type_of is None:
         return selection.complete
@@ -332,7 +332,7 @@ def objects(selection: Selection, field: Field) -> Complete:
         is_of: Value = is_type_of(value, execution.info(field, path))
         choose = partial(complete_if, value)
         if type(is_of) is not bool and execution.is_awaitable(is_of):
-            return Later(complete_later(execution, is_of, choose, value, real_path(path)))
+            return Completion(complete_later(execution, is_of, choose, value, real_path(path)))
         return choose(is_of)(execution, value, path)
 
     return complete
@@ -345,10 +345,10 @@ class Lists(NamedTuple):
     field: Field
     item: Position
     selection: Selection | None
-    """What is selected of items which are objects of a type for sure."""
+    """The selection of its items, if all are objects of one type."""
 
     def complete(self, execution: Execution, values: Value, path: Path) -> Value:
-        """Return the answer of a list."""
+        """Return the completed list."""
         if type(values) is not list:
             if type(values) is LazyRows and self.selection:
                 paths = partial(item_paths, [path], [len(values.values)])
@@ -371,7 +371,7 @@ class Lists(NamedTuple):
         self, execution: Execution, items: Iterator[Value], answer: list[Value], here: Path
     ) -> None:
         item, exact, function = self.item, self.item.exact, None
-        if self.selection and not item.nullable:  # what fails is the list's
+        if self.selection and not item.nullable:  # an item's error is the list's
             function = self.selection.functions[False]
         for value in items:
             if type(value) is exact:
@@ -384,9 +384,9 @@ class Lists(NamedTuple):
                 done.container, done.key = answer, len(answer)
             answer.append(done)
 
-    def _complete_later(self, execution: Execution, values: Value, path: Value) -> Later:
-        """Return what is awaited for an async iterable. Raises GraphQLError if it is none."""
+    def _complete_later(self, execution: Execution, values: Value, path: Value) -> Completion:
+        """Return a Completion of an async iterable. Raises GraphQLError if it is not one."""
         details, info = self.field.details, execution.info(self.field, path)
         item: Value = self.item
         done: Value = execution.complete_list_value(self.kind, details, info, path, values, item)
-        return Later(done)
+        return Completion(done)

@@ -1,7 +1,7 @@
-"""Generated code: one function for each selection that many objects are met of.
+"""Generated code: one function for each selection that many objects are completed with.
 
-Python runs it several times as fast as a loop over fields. It is made of names that the schema
-gives attributes, and of none that a client gives: those go into it as constants.
+Python runs it several times as fast as a loop over fields. Its source has the names of the schema's
+attributes, and none that a client sends: those go into it as constants.
 """
 
 import ast
@@ -21,17 +21,17 @@ from graphql import (
 from gql_app.lib.engine.execution import Complete, Pending, Value
 
 Field: TypeAlias = Any
-"""One of fields.py, which generates what is here."""
+"""A Field of fields.py."""
 MAX_FLOAT: Final = 1.7976931348623157e308
 _BOUNDS: Final[Mapping[Callable[[Value], Value], tuple[type, float, float]]] = {
     GraphQLInt.coerce_output_value: (int, GRAPHQL_MIN_INT, GRAPHQL_MAX_INT),
     GraphQLFloat.coerce_output_value: (float, -MAX_FLOAT, MAX_FLOAT),
 }
-"""The type and the bounds of values that are returned as they are, by what coerces them."""
+"""By coercing function, the type and the bounds of the values that it returns unchanged."""
 
 
 def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
-    """Return what makes the answer of an object with attributes, or of a dictionary."""
+    """Return the function that completes an object with attributes, or a dictionary."""
     lines: list[str] = []
     names: dict[str, Any] = {"Pending": Pending, "bind": _bind}
     constants: dict[str, str] = {}
@@ -69,7 +69,7 @@ def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
 
 
 def _fetch(field: Field, number: int, value: str, *, keyed: bool) -> list[str]:
-    """Return what reads a field that is an attribute; nothing for what is better called."""
+    """Return the code that reads a field's attribute or key; none if `run` is to be called."""
     name = field.attribute
     if not name.isidentifier() or iskeyword(name):
         return []
@@ -85,7 +85,7 @@ def _fetch(field: Field, number: int, value: str, *, keyed: bool) -> list[str]:
 
 
 def _unless_complete(field: Field, value: str) -> str:
-    """Return what is true of a value that isn't returned as it is."""
+    """Return the condition under which a value has yet to be completed."""
     kind = get_nullable_type(field.definition.type)
     conditions = [f"{value} is not None"] if field.nullable else []
     if field.exact:
@@ -99,27 +99,27 @@ def _unless_complete(field: Field, value: str) -> str:
 
 
 def _bind(answer: dict[str, Value]) -> None:
-    """Set of what waits in an answer where its value will be."""
+    """Set the place of each pending value in an object's answer."""
     for name, value in answer.items():
         if type(value) is Pending:
             value.container, value.key = answer, name
 
 
 class _Constants(ast.NodeTransformer):
-    """Puts values in the place of names."""
+    """Replaces names with constants."""
 
     def __init__(self, constants: Mapping[str, str]) -> None:
         self._constants = constants
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        """Return the value that a name stands for."""
+        """Return the constant of a name, or the name if it has none."""
         if node.id in self._constants:
             return ast.copy_location(ast.Constant(self._constants[node.id]), node)
         return node
 
 
 def function_of(source: str, names: dict[str, Any], constants: Mapping[str, str]) -> Value:
-    """Return the function `run` of a source in which some names stand for constants."""
+    """Return the function `run` of a source, with some names replaced by constants."""
     tree = _Constants(constants).visit(ast.parse(source))
     exec(compile(tree, "<selection>", "exec"), names)  # noqa: S102 — of the tree above
     return names["run"]

@@ -24,22 +24,22 @@ from graphql.validation.validate import ValidationAbortedError
 from gql_app.lib.engine.complexity import Complexity, ComplexityCalculator
 
 MAX_ERRORS: Final = 5
-"""Errors of a document that are answered, for it can be made of nothing else, and each may
-print a large part of it."""
+"""The most errors of a document that are answered: it can be made of nothing else, and each
+may print a large part of it."""
 _INCREMENTAL: Final = frozenset({"Unknown directive '@defer'.", "Unknown directive '@stream'."})
-"""What is said of directives for answers in parts, where the schema hasn't got them."""
+"""Messages about the directives of incremental delivery, if the schema doesn't have them."""
 _ABORTED: Final = "Parsing aborted."
-"""How a message of the parser ends where a limit stopped it, and nowhere else."""
+"""The end of the parser's messages if a limit stopped it, and of no others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much of anything a document may hold."""
+    """The limits on a document."""
 
     length: int
     """Characters."""
     tokens: int
-    """Tokens, and comments, each on their own."""
+    """The most tokens, and also the most comments."""
     operations: int
     depth: int
     """Fields within fields."""
@@ -47,7 +47,7 @@ class Limits:
     root_fields: int
     directives: int
     spreads: int
-    """Spreads of fragments, each as often as it is executed."""
+    """Spreads of fragments, each counted as often as it is executed."""
     cost: int
     """Objects and values, by the sizes of the pages."""
     comparisons: int
@@ -102,7 +102,7 @@ class Limits:
     ) -> list[GraphQLError]:
         """Return the errors of a document by all rules of GraphQL section 5.
 
-        Without introspection they give nothing of the schema away.
+        Without introspection they reveal nothing of the schema.
         """
         overlapping = _overlapping_rule(self.comparisons)
         rules: list[type[ASTValidationRule]] = [
@@ -121,7 +121,7 @@ class Limits:
             if error.message in _INCREMENTAL:
                 error.message += " This server answers all at once: leave it out."
         if not introspection:
-            for error in errors:  # ScalarLeafsRule suggests all the same
+            for error in errors:  # ScalarLeafsRule ignores hide_suggestions
                 error.message = error.message.partition(" Did you mean ")[0]
         return errors
 
@@ -136,12 +136,12 @@ class Limits:
 
 
 def _overlapping_rule(comparisons: int) -> type[ASTValidationRule]:
-    """Return the rule that fields of one name can be merged, which compares so many pairs."""
+    """Return OverlappingFieldsCanBeMergedRule with a limit of comparisons."""
 
     class Overlapping(OverlappingFieldsCanBeMergedRule):
-        """Compares fields of one name pair by pair, so many times and no more.
+        """Compares fields of one name pair by pair, no more pairs than the limit.
 
-        Its time is quadratic in how often a field is repeated. graphql-core stops it after
+        Its time is quadratic in the repetitions of a field. graphql-core by itself stops it after
         half a second.
         """
 

@@ -1,4 +1,4 @@
-"""Rows: lists whose answer is written from the rows of a database, and no object built of them."""
+"""Rows: lists that are completed from database rows, without building objects of them."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,27 +16,27 @@ Row: TypeAlias = Sequence[Any]
 
 @dataclass(slots=True, eq=False)
 class LazyRows(Sequence[T]):
-    """A list of GraphQL objects that are built only when they are looked at.
+    """A list of GraphQL objects that are built only when they are accessed.
 
-    To graphql-core it is a list. The compiled path writes the answer of the rows themselves,
-    and builds no object at all.
+    To graphql-core it is a list. The compiled executor completes the rows themselves, and builds
+    no objects, if all selected fields are columns.
     """
 
     columns: Sequence[str]
-    """Python's names of the fields that were read; no others of an object are looked at."""
+    """Python's names of the fields that were read; no others of an object are accessed."""
     values: Sequence[Row]
     build: Callable[[Row], T]
     written: frozenset[str]
-    """Those of them whose values are as the answer has them."""
+    """Those columns whose values need no completion."""
     seen_by: Any = None
-    """Who looks at the objects, where `build` depends on that."""
+    """The viewer of the objects, if `build` depends on it."""
 
     def __iter__(self) -> Iterator[T]:
-        """Return the objects, each built when its turn comes."""
+        """Return an iterator that builds the objects one by one."""
         return map(self.build, self.values)
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of objects."""
         return len(self.values)
 
     def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 — of a slice, a list
@@ -45,16 +45,16 @@ class LazyRows(Sequence[T]):
 
 
 class Nested(NamedTuple):
-    """How a field with a list is read for all rows that its objects would be built of."""
+    """How a list field is read for all rows of a page, of which no objects are built."""
 
     column: str
-    """The column that its lists are read by, and the attribute that its resolver looks at."""
+    """The column that its lists are read by, and the attribute that its resolver reads."""
     read: Callable[[Any, Sequence[Any]], Awaitable[tuple[LazyRows[Any], Sequence[int | None]]]]
-    """Returns, of the context and the column's values, the rows of all lists one after the other,
-    and how many each has. What is None is null."""
+    """Returns, for a context and the column's values, the rows of all lists one after the other,
+    and the number of rows of each, None for a list that is null."""
     shows: Callable[[Any, Sequence[Any]], Sequence[Any]] | None = None
-    """Returns, of who looks at the objects and the column's values, those values whose lists are
-    for them, and None in place of the others."""
+    """Returns, for a viewer and the column's values, those values whose lists the viewer may see,
+    and None in place of the others."""
 
 
 async def fill_nested(
@@ -72,7 +72,7 @@ async def fill_nested(
     try:
         nested, sizes = await execution.with_abort_signal(read(execution.context_value, keys))
         written = field.selection.write(execution, nested, lambda: item_paths(where(), sizes))
-    except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+    except Exception as error:  # noqa: BLE001 — any error is the field's
         for path, key in zip(where(), keys, strict=True):
             if key is not None:
                 field.fail(execution, error, path)
@@ -88,11 +88,11 @@ async def fill_nested(
             done = answer[name] = field.settle(execution, part, path)
             if type(done) is Pending:
                 done.container, done.key = answer, name
-    await fill(execution.taken())
+    await fill(execution.take_pending())
 
 
 def item_paths(lists: Iterable[Path], sizes: Iterable[int | None]) -> Iterator[Path]:
-    """Return where the items of lists of some sizes stand."""
+    """Return the paths of all items of lists, by the paths and the sizes of the lists."""
     for path, size in zip(lists, sizes, strict=True):
         yield from ((path, number, None) for number in range(size or 0))
 
@@ -102,8 +102,8 @@ def row_writer(
 ) -> Callable[[Sequence[Row]], list[Value]] | None:
     """Return `lambda rows: [{"id": c0, "name": c1} for c0, c1 in rows]` for rows of columns.
 
-    There is none unless each field is a column that was read, or nested, which is null for now.
-    Nothing else that Python has is as fast: without it a page of 50 takes 2.7 times as long, and
+    None unless each field is a column that was read, or nested, which is null at first.
+    Nothing else in Python is as fast: without it a page of 50 takes 2.7 times as long, and
     one of 500 seven times.
     """
     read = {each.attribute for each in fields if each.run == each.read}

@@ -35,7 +35,7 @@ from gql_app.lib.engine.rows import Nested
 C = TypeVar("C", bound=ExecutionContext)
 T = TypeVar("T")
 MAX_CACHED: Final = 32
-"""Results that are kept of one document, which may have more fields than that."""
+"""The most results of cached_per_document() that are kept for a document."""
 NESTED: Final = "nested"
 """The key of a field's metadata with a Nested, if it has one."""
 _IS_ONE_OF: Final = GraphQLField(
@@ -45,14 +45,14 @@ _IS_ONE_OF: Final = GraphQLField(
 
 
 class Schema(strawberry.Schema):
-    """A schema that the engine executes documents by."""
+    """A Strawberry schema, for the engine."""
 
     @property
     def core(self) -> GraphQLSchema:
-        """The schema that graphql-core validates and executes by.
+        """graphql-core's schema, for validation and execution.
 
-        Whoever makes a schema of Strawberry's gives isOneOf another resolver in all of a process,
-        and that one fails on lists and non-null types (0.341). Here it has its own again.
+        Each new Strawberry schema gives isOneOf another resolver in the whole process, and that
+        one fails on lists and non-null types (0.341). Here it gets a correct one again.
         """
         introspected = introspection_types["__Type"]
         assert is_object_type(introspected)  # noqa: S101 — for mypy: GraphQL section 4.2
@@ -67,7 +67,7 @@ class StrawberryExecutor(CompiledExecutor, StrawberryGraphQLCoreExecutionContext
 
     @classmethod
     def simplify(cls, schema: GraphQLSchema) -> Simplify:
-        """Return what tells which attribute a field is, or a resolver without wrapping."""
+        """Return the function that finds a field's attribute, or its resolver without wrapping."""
         for each in schema.extensions.values():
             if isinstance(each, strawberry.Schema):
                 return partial(_simplified, each)
@@ -80,12 +80,12 @@ CompiledExecutor.of_strawberry = StrawberryExecutor
 def _simplified(
     schema: strawberry.Schema, definition: GraphQLField
 ) -> tuple[str | None, Resolver | None, Nested | None]:
-    """Return the attribute that a field is; or a resolver, if Strawberry only asks permissions.
+    """Return the attribute that a field reads, or a resolver if Strawberry only checks permissions.
 
     Without it a page of 50 takes 1.15 times as long.
     """
-    field, otherwise = _field(definition), definition.resolve
-    if field is None or otherwise is None:
+    field, fallback = _field(definition), definition.resolve
+    if field is None or fallback is None:
         return None, None, None
     if field.is_basic_field:
         return (field.python_name if field.default_resolver is getattr else None), None, None
@@ -106,7 +106,7 @@ def _simplified(
     arguments = list(zip(definition.args, field.arguments, strict=True))
     call = unwrapped(
         function,
-        otherwise,
+        fallback,
         [p.has_permission for e in extensions for p in e.permissions],  # type: ignore[attr-defined]
         {name: str(each.python_name) for name, each in arguments},
         frozenset(name for name, each in arguments if _is_plain(each.type)),
@@ -118,9 +118,9 @@ def _simplified(
 
 
 def _field(definition: GraphQLField) -> StrawberryField | None:
-    """Return Strawberry's definition of a field that it resolves, but for unions.
+    """Return Strawberry's definition of a field that it resolves, None for unions.
 
-    Where exceptions become members of a union, Strawberry must see them.
+    Where exceptions become members of a union, Strawberry must catch them.
     """
     resolved_by = getattr(definition.resolve, "__module__", "")
     if not resolved_by.startswith("strawberry.") or is_union_type(
@@ -132,13 +132,13 @@ def _field(definition: GraphQLField) -> StrawberryField | None:
 
 
 def _strawberry_field(definition: GraphQLField) -> StrawberryField | None:
-    """Return Strawberry's definition of a field; None for those that GraphQL has by itself."""
+    """Return Strawberry's definition of a field; None for GraphQL's own fields."""
     found = (each for each in definition.extensions.values() if isinstance(each, StrawberryField))
     return next(found, None)
 
 
 def _is_plain(kind: object) -> bool:
-    """Return whether Strawberry hands an argument of a type on as it is."""
+    """Return whether Strawberry passes an argument of a type on unchanged."""
     inner = kind.of_type if isinstance(kind, StrawberryOptional) else kind
     return any(inner is each for each in (str, int, bool, float, strawberry.ID))
 
@@ -146,9 +146,9 @@ def _is_plain(kind: object) -> bool:
 def cached_per_document(
     info: strawberry.Info[C, Any], work: Callable[[strawberry.Info[C, Any]], T]
 ) -> T:
-    """Return what `work` makes of a root field's selections, worked out once for each document.
+    """Return the result of `work` for a root field's selections, cached with the document.
 
-    It may depend on nothing else: the result is kept with the document, whoever sends it.
+    It may depend on nothing else: all clients that send the document share the result.
     Without it a page of 50 takes 1.09 to 1.13 times as long.
     """
     key = (work, id(info.operation), info.path)
@@ -163,7 +163,7 @@ def cached_per_document(
 def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]:
     """Return Python's names of the fields selected at the end of a path below this field.
 
-    The path is of Python's names, too. What a directive may leave out counts as selected. A field
+    The path is of Python's names, too. Fields that a directive may skip count as selected. A field
     with a Nested has the name of its column.
     """
     schema, fragments = info.schema, info.context.document.fragments
@@ -190,9 +190,9 @@ def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]
 def _selected_of(
     nodes: Iterable[OperationDefinitionNode | FieldNode], fragments: Fragments
 ) -> Iterator[FieldNode]:
-    """Return the fields selected of any of the nodes; each fragment is looked at once.
+    """Return the fields selected of any of the nodes; each fragment is visited once.
 
-    A valid document has no type condition on an object type that doesn't hold.
+    In a valid document, a type condition on an object type always holds.
     """
     spread: set[str] = set()
     waiting: list[Any] = list(nodes)

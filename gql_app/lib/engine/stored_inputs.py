@@ -1,4 +1,4 @@
-"""Inputs that wait: fields of an input type as JSON, and back by the types that they have."""
+"""Stored inputs: fields of an input type as JSON, and back to Python by the schema's types."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def dump_inputs(
 ) -> dict[str, Any]:
     """Return fields of an input type, by Python's names, as the JSON that a client could have sent.
 
-    Raises TypeError unless they are read again as they were.
+    Raises TypeError unless load_inputs() returns the same values.
     """
     try:
         stored = _stored(_schema(info), kind, values)
@@ -59,8 +59,8 @@ def load_inputs(
 ) -> dict[str, Any]:
     """Return stored fields of an input type as resolvers are given them, by Python's names.
 
-    Those that the type has no longer are left out. Raises ValueError for what a field doesn't take
-    any more.
+    Fields that the type no longer has are left out. Raises ValueError for a value that its field
+    no longer takes.
     """
     schema = _schema(info)
     definition, core = _types(schema, kind)

@@ -1,7 +1,7 @@
-"""Waiting: what has to be awaited, and how much is awaited side by side.
+"""Awaiting: which values may have to be awaited, and groups that are awaited concurrently.
 
-It takes a fraction of asyncio.gather's time: no task is needed for those which are there at once,
-as most coroutines are that only read what was loaded.
+It takes a fraction of asyncio.gather's time: coroutines that never suspend need no task, and most
+never do, because they only read what was loaded.
 """
 
 import asyncio
@@ -18,42 +18,42 @@ IMMUTABLE: Final[frozenset[type]] = frozenset({str, int, float, bool, NoneType})
 """Types of arguments that may be handed to a resolver more than once."""
 _BUILTIN: Final = IMMUTABLE | {bytes, list, tuple, dict, set, frozenset}
 _HOOKS: Final = ("__getattr__", "__getattribute__", "__class__", "__await__", "__call__")
-"""What makes a type answer otherwise than by its attributes."""
-_ODD_BASES: Final = (BaseException, Mapping, CoroutineType, GeneratorType, type(Undefined))
+"""Methods by which a type's values may be awaitable, callable or have dynamic attributes."""
+_BASES: Final = (BaseException, Mapping, CoroutineType, GeneratorType, type(Undefined))
 _MAX_TYPES: Final = 4096
 
 
 class _Types(dict[type, bool]):
-    """Types met so far, and whether their values must be looked at each time."""
+    """The types seen so far, and whether each of their values must be checked."""
 
     def __missing__(self, kind: type) -> bool:
-        """Learn what a type is that is met for the first time."""
+        """Classify a type that is seen for the first time."""
         if len(self) > _MAX_TYPES:
             self.clear()
             ATTRIBUTES.clear()
         ours = [base for base in kind.__mro__ if base not in _BUILTIN and base is not object]
-        odd = issubclass(kind, _ODD_BASES) or any(h in vars(each) for each in ours for h in _HOOKS)
-        if not odd and ours:
+        special = issubclass(kind, _BASES) or any(h in vars(each) for each in ours for h in _HOOKS)
+        if not special and ours:
             ATTRIBUTES.add(kind)
-        self[kind] = odd
-        return odd
+        self[kind] = special
+        return special
 
 
-ODD: Final = _Types()
+SPECIAL: Final = _Types()
 """Whether a type's values may be exceptions, callable or awaitable: most are not."""
 ATTRIBUTES: Final[set[type]] = set()
-"""Types met so far whose attributes are a GraphQL object's fields; a Mapping's are not."""
+"""Types seen so far whose attributes are a GraphQL object's fields; a Mapping's are not."""
 
 
 Pending: TypeAlias = Any
-"""A value that is awaited, and the place where it will be: one of execution.py."""
+"""A Pending of execution.py."""
 
 
 class Group:
-    """Values that are awaited side by side."""
+    """Values that are awaited concurrently."""
 
     async def run(self, waiting: Sequence[Pending]) -> None:
-        """Return when all are there; if one raises, the others are cancelled and awaited."""
+        """Return when all are in their places; if one raises, cancel and await the others."""
         if not waiting:
             return
         loop = asyncio.get_running_loop()
@@ -63,11 +63,11 @@ class Group:
         for each in waiting:
             each.group = self
         if all(each.position.suspends is False for each in waiting):
-            self.tasks = [loop.create_task(self._in_turn(iter(waiting)))]
+            self.tasks = [loop.create_task(self._run_in_sequence(iter(waiting)))]
         else:
             create = loop.create_task if loop.get_task_factory() else partial(Task, loop=loop)
             self.tasks = [create(each.fill(), name="field") for each in waiting]
-            loop.call_soon(_learn, waiting)
+            loop.call_soon(_record_suspensions, waiting)
         try:
             await ended
         except BaseException:
@@ -76,11 +76,11 @@ class Group:
             await asyncio.gather(*self.tasks, return_exceptions=True)
             raise
 
-    async def _in_turn(self, waiting: Iterator[Pending]) -> None:
-        """Await one after the other, for which none needs a task of its own.
+    async def _run_in_sequence(self, waiting: Iterator[Pending]) -> None:
+        """Await one after the other, without a task for each.
 
-        One that suspends all the same keeps this task, and the others get their own. So do those
-        after one that changed the context, which is nobody else's.
+        One that suspends nevertheless keeps this task, and the others get their own. Those after
+        one that changed its context variables go on in a task without that change.
         """
         loop, context = asyncio.get_running_loop(), copy_context()
         for each in waiting:
@@ -90,31 +90,31 @@ class Group:
             except StopIteration:
                 if copy_context() == context:
                     continue
-                rest = self._in_turn(waiting)
+                rest = self._run_in_sequence(waiting)
                 self.tasks.append(loop.create_task(rest, context=context))
                 return
             each.position.suspends = True
             self.tasks += [loop.create_task(e.fill(), context=context.copy()) for e in waiting]
-            await _resumed(begun, suspended)
+            await _resume(begun, suspended)
 
     def end(self, error: BaseException | None = None) -> None:
-        """Go on, or raise the first error where all are awaited: in the loop's next turn.
+        """End run(), or raise the first error there, in the event loop's next turn.
 
-        asyncio.gather takes that turn as well, and so errors of several groups keep their order.
+        asyncio.gather takes that turn as well, so that errors of several groups keep their order.
         """
         ended, self.ended = self.ended, None
         if ended is not None:
             asyncio.get_running_loop().call_soon(_end, ended, error)
 
 
-def _learn(waiting: Sequence[Pending]) -> None:
-    """Note which places' values were there at once; it runs after the first step of each."""
+def _record_suspensions(waiting: Sequence[Pending]) -> None:
+    """Record which positions' values suspended; it runs after the first step of each."""
     for each in waiting:
         each.position.suspends = bool(each.position.suspends) or each.awaitable is not None
 
 
 @coroutine
-def _resumed(begun: Coroutine[Any, Any, None], suspended: object) -> Generator[Any, Any, None]:
+def _resume(begun: Coroutine[Any, Any, None], suspended: object) -> Generator[Any, Any, None]:
     """Await the rest of a coroutine that is suspended."""
     try:
         while True:
@@ -129,7 +129,7 @@ def _resumed(begun: Coroutine[Any, Any, None], suspended: object) -> Generator[A
 
 
 def _end(ended: Future[None], error: BaseException | None) -> None:
-    if ended.done():  # for who waits was cancelled
+    if ended.done():  # run() was cancelled
         return
     if error is None:
         ended.set_result(None)

@@ -1,4 +1,4 @@
-"""What is answered beside GraphQL: OPTIONS, and browsers that look for a page."""
+"""Requests other than GraphQL's: OPTIONS, and browsers that open a page."""
 
 from collections.abc import Awaitable, Callable
 
@@ -12,7 +12,7 @@ from gql_app.lib.graphql_http.negotiation import accepts_html
 
 
 def other_than_graphql(method: str, headers: Headers, page: ASGIApp | None) -> ASGIApp | None:
-    """Return what answers a request that is not GraphQL's: the page, if there is one, or OPTIONS.
+    """Return the application for OPTIONS, or for a browser the page, if there is one.
 
     None is for requests that may be GraphQL's.
     """
@@ -25,12 +25,12 @@ def other_than_graphql(method: str, headers: Headers, page: ASGIApp | None) -> A
 
 
 def leading_to(path: str, *, has_page: bool) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint that leads browsers to a path with a page, and tells others of it.
+    """Return an endpoint that redirects browsers to a path with a page, and names it to others.
 
-    It takes every method: a client that posts there lacks the path, and is told by a refusal.
+    It takes every method: a client that posts there is refused by a message with the path.
     """
 
-    async def lead(request: Request) -> Response:
+    async def endpoint(request: Request) -> Response:
         if request.method not in {"GET", "HEAD"}:
             raise HTTPException(405, f"The GraphQL API is at {path}", {"Allow": "GET, HEAD"})
         if has_page and accepts_html(*headers_of(request.scope)[b"accept"]):
@@ -38,4 +38,4 @@ def leading_to(path: str, *, has_page: bool) -> Callable[[Request], Awaitable[Re
         content = {"message": f"The GraphQL API is at {path}.", "graphql": path}
         return JSONResponse(content, media_type="application/json; charset=utf-8")
 
-    return lead
+    return endpoint

@@ -1,4 +1,4 @@
-"""Persisted documents: texts that clients name by a hash or an id, and may be all that runs."""
+"""Persisted documents: texts that clients name by a hash or an id; perhaps no others may run."""
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -21,14 +21,14 @@ from gql_app.lib.engine import BoundedCache
 from gql_app.lib.graphql_http.errors import RequestError
 
 MAX_BYTES: Final = 4 * 1024 * 1024
-"""What all the texts that clients have one process keep may take together."""
+"""The most bytes of all texts that one process keeps for its clients."""
 ENTRY_BYTES: Final = 400
-"""What one takes besides itself: its hash, and its place."""
+"""Bytes of a cache entry without its text: its hash, and its place."""
 APOLLO: Final = "apollo-persisted-query-manifest"
 CLIENT: Final = b"graphql-client-name"
-"""The header in which a client says what it is."""
+"""The header with the client's name."""
 PREFIX: Final = "sha256:"
-"""How a hash begins that comes as `documentId`."""
+"""The prefix of a hash that is sent as `documentId`."""
 _META: Final = frozenset({"__schema", "__type", "__typename"})
 _MISSING: Final = (
     "query is missing: send the text of a GraphQL document, by POST in JSON or by GET in the URL."
@@ -46,7 +46,7 @@ class DocumentSource(Protocol):
     """Finds the texts of documents."""
 
     is_open: bool
-    """Whether any text runs that comes as it is, so that it need not be looked for."""
+    """Whether any text may run, so that one sent in full need not be looked up."""
 
     def find(
         self, query: str | None, document_id: str | None, headers: Headers
@@ -61,10 +61,10 @@ class DocumentSource(Protocol):
 
 
 class AutomaticDocuments:
-    """Texts that clients have this process keep under their SHA-256, as Apollo and urql do.
+    """Automatic persisted queries: texts that clients store under their SHA-256, as Apollo does.
 
-    They are bounded by bytes, and the least recently used give way: whoever stores many makes
-    others send theirs again, and nothing worse. A text is always what its hash says.
+    The LRU cache is bounded by bytes: a client that stores many makes others send theirs again,
+    and nothing worse. A text is always that of its hash.
     """
 
     is_open = True
@@ -100,7 +100,7 @@ class AutomaticDocuments:
 
 
 class TrustedDocuments:
-    """The only texts that run: those of a list, by their ids, hashes or as they are."""
+    """An allow-list: no other texts run, whether sent by id, by hash or in full."""
 
     is_open = False
 
@@ -111,11 +111,11 @@ class TrustedDocuments:
         exceptions: Collection[str] = (),
         parse: Callable[[str], DocumentNode] = parse,
     ) -> None:
-        """Take the texts by their ids, and what runs besides.
+        """Take the texts by their ids, and what else may run.
 
-        `pages` are further texts. Of the exceptions, `introspection` is whatever asks for nothing
-        but the schema, and `playground` is whoever says so: a courtesy that stops nobody.
-        `parse` raises GraphQLError.
+        `pages` are further texts. Of the exceptions, `introspection` lets documents run that ask
+        for nothing but the schema, `playground` any text of a client that sends this name, which
+        every client can. `parse` raises GraphQLError.
         """
         texts = [*listed.values(), *pages]
         self._texts: Final = frozenset(texts)
@@ -128,7 +128,7 @@ class TrustedDocuments:
     def find(
         self, query: str | None, document_id: str | None, headers: Headers
     ) -> tuple[str, str | None]:
-        """Return the text of a request, which nothing is kept of."""
+        """Return the text of a request, and None, for none is kept."""
         if document_id is not None:
             text = self._by_id.get(document_id.removeprefix(PREFIX))
             if text is not None:
@@ -143,7 +143,7 @@ class TrustedDocuments:
         raise RequestError(400, _NOT_IN_LIST, "PERSISTED_QUERY_NOT_IN_LIST")
 
     def keep(self, digest: str, text: str) -> None:
-        """Keep nothing: no text becomes one of the list."""
+        """Keep nothing: clients can't add to the list."""
 
     def _is_excepted(self, text: str, headers: Headers) -> bool:
         if "playground" in self._exceptions and headers.get(CLIENT) == [b"playground"]:
@@ -162,7 +162,7 @@ def documents_of(
     exceptions: Collection[str],
     parse: Callable[[str], DocumentNode],
 ) -> DocumentSource:
-    """Return the source of a server: what a file lists, or whatever comes if there is none.
+    """Return a server's source: the list of a file, or without one automatic persisted queries.
 
     Raises ValueError.
     """
@@ -188,12 +188,12 @@ def read_manifest(file: Path) -> dict[str, str]:
 
 
 def mismatch() -> RequestError:
-    """Return why a text is not run that came with another one's hash or id."""
+    """Return the refusal of a text that came with another one's hash or id."""
     return RequestError(400, _MISMATCH, "PERSISTED_QUERY_HASH_MISMATCH")
 
 
 def unsupported() -> RequestError:
-    """Return why a hash of another protocol is not looked for: clients send the text then."""
+    """Return the refusal of a hash of another protocol; clients then send the text."""
     return RequestError(400, "PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
 
 
@@ -204,7 +204,7 @@ class _Text:
 
 
 def _sent(query: str | None) -> str:
-    """Return the text that came. Raises RequestError if there is none."""
+    """Return the text that was sent. Raises RequestError if there is none."""
     if query is None or not query.strip():
         raise RequestError(400, _MISSING)
     return query
@@ -215,7 +215,7 @@ def _digest(text: str) -> str:
 
 
 def _texts(content: Any) -> dict[str, str]:  # noqa: ANN401 — whatever JSON is
-    """Return the texts of what a file holds by their ids. Raises ValueError."""
+    """Return the texts of a parsed manifest by their ids. Raises ValueError."""
     texts: dict[str, str] = {}
     for document_id, text in _entries(content):
         if not isinstance(document_id, str) or not isinstance(text, str) or not text.strip():
@@ -231,7 +231,7 @@ def _texts(content: Any) -> dict[str, str]:  # noqa: ANN401 — whatever JSON is
 
 
 def _entries(content: Any) -> Iterable[tuple[Any, Any]]:  # noqa: ANN401 — whatever JSON is
-    """Return ids and texts of a file, whatever they are. Raises ValueError if it is another."""
+    """Return a manifest's ids and texts, unchecked. Raises ValueError for another format."""
     if isinstance(content, dict) and content.get("format") == APOLLO:
         operations = content.get("operations")
         if content.get("version") == 1 and isinstance(operations, list):

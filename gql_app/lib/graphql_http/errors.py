@@ -14,9 +14,9 @@ BAD_REQUEST: Final = "BAD_REQUEST"
 BAD_USER_INPUT: Final = "BAD_USER_INPUT"
 NOT_ACCEPTABLE: Final = 406
 MAX_BATCH: Final = 20
-"""Operations of a batch that are refused one by one; a larger batch has one error."""
+"""The most operations of a batch that get an error each; a larger batch has one error."""
 RETRY: Final = 24 * 60 * 60 * 1000
-"""Milliseconds before a browser's EventSource asks again, which it would after three seconds."""
+"""Milliseconds before a browser's EventSource reconnects, by default three seconds."""
 _EVENTS: Final = b"retry: %d\nevent: next\ndata: %b\n\nevent: complete\ndata:\n\n"
 _NO_BATCHES: Final = (
     "This server takes one operation a request: batches are off. Send each by itself, with "
@@ -41,14 +41,14 @@ class RequestError(HTTPException):
 
     @property
     def outcome(self) -> str:
-        """What the log says of it: the code, or HTTP's name of the status where that says more."""
+        """The outcome in the log: the code, or HTTP's name of the status if that says more."""
         plain = self.code in {BAD_REQUEST, BAD_USER_INPUT}
         return HTTPStatus(self.status_code).name if plain else self.code
 
     def response(self, media_type: str | None) -> Response:
         """Return the response in a media type.
 
-        Clients of streams read no body but of a 200; a method that there is not stays a 405.
+        A 406 to a client of streams is a 200, for it reads no other body; a 405 stays JSON.
         """
         if media_type is None or (media_type in STREAMS and self.status_code != NOT_ACCEPTABLE):
             media_type = JSON
@@ -73,9 +73,9 @@ class RequestError(HTTPException):
 
 
 class BatchRefused(RequestError):
-    """A batch of operations, which is refused as its clients understand it.
+    """A batch of operations, which is refused in the form that its clients expect.
 
-    Their links take an array of as many answers, and hide the sentence of a 400.
+    Their links expect an array of as many results, and hide the message of a 400.
     """
 
     def __init__(self, operations: int) -> None:

@@ -1,4 +1,4 @@
-"""Messages: what a body or a URL asks for, and the status and JSON of what was executed."""
+"""Messages: requests in a body or a URL, and the status and JSON of results."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -26,11 +26,11 @@ Headers = dict[bytes, list[bytes]]
 Parameters = tuple[str | None, str | None, str | None, dict[str, Any]]
 """The query, the id of a document, the operation's name and the variables of a request."""
 METHODS: Final = {"Allow": "GET, HEAD, POST, OPTIONS"}
-"""The header that names the methods of the API's one path."""
+"""The Allow header of the API's one path."""
 MAX_FIELDS: Final = 100
 """Fields of a URL's query."""
 _LENGTH_DIGITS: Final = 19
-"""Digits of Content-Length that are read: more of them are too large, whatever they say."""
+"""Digits of Content-Length that are read: a number with more of them is too large."""
 _PARAMETERS: Final = ("query", "documentId", "operationName", "variables", "extensions")
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _NO_METHOD: Final = "Send GraphQL requests by POST, or queries by GET."
@@ -44,20 +44,20 @@ _NO_WEBSOCKET: Final = (
 _NO_UPLOADS: Final = f"No files are taken here: send {JSON} in UTF-8, not multipart/form-data."
 
 TIMED_OUT: Final = "DEADLINE_EXCEEDED"
-"""The code of an error of an operation that took too long."""
+"""The error code of an operation that timed out."""
 REFUSALS: Final = {
     "UNAUTHENTICATED": HTTPStatus.UNAUTHORIZED.value,
     "FORBIDDEN": HTTPStatus.FORBIDDEN.value,
 }
-"""Statuses of codes, where every field is refused with that."""
+"""Statuses by error code, for a result of which every field is refused with that code."""
 Written = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 class RequestReader:
-    """Reads requests of one path, whose documents are of a source."""
+    """Reads GraphQL requests, whose documents come from one source."""
 
     def __init__(self, documents: DocumentSource, max_bytes: int) -> None:
-        """Take how many bytes a body, or the query of a URL, may have."""
+        """Take the source, and the most bytes of a body or of a URL's query."""
         self._documents: Final = documents
         self._max_bytes: Final = max_bytes
 
@@ -66,8 +66,8 @@ class RequestReader:
     ) -> tuple[GraphQLRequest, str | None]:
         """Return the request, and a hash under which to keep its document once it is valid.
 
-        Only queries may come by GET. Raises RequestError if it is no request, or if the media
-        type of the response is none that holds a result.
+        By GET only queries may run. Raises RequestError if the request is malformed, or if the
+        response's media type can't hold a result.
         """
         method: str = scope["method"]
         by_post = method == "POST"
@@ -95,12 +95,12 @@ class RequestReader:
 
 
 def mutation_by_get() -> RequestError:
-    """Return why an operation that is no query is not executed by GET."""
+    """Return the refusal of a mutation that was sent by GET."""
     return RequestError(405, "Send mutations by POST: GET runs queries alone.", headers=METHODS)
 
 
 def headers_of(scope: Scope) -> Headers:
-    """Return each header's values; of one that was not sent there are none."""
+    """Return each header's values, an empty list for one that was not sent."""
     headers: Headers = defaultdict(list)
     for name, value in scope["headers"]:
         headers[name].append(value)
@@ -108,7 +108,7 @@ def headers_of(scope: Scope) -> Headers:
 
 
 async def read_body(headers: Headers, receive: Receive, most: int) -> bytes:
-    """Return a body. Raises RequestError if it is, or says that it is, larger than allowed."""
+    """Return a body. Raises RequestError if it or its Content-Length is larger than allowed."""
     length = headers[b"content-length"][:1]
     size = int(length[0][:_LENGTH_DIGITS]) if length and length[0].isdigit() else 0
     body, more = bytearray(), True
@@ -124,7 +124,7 @@ async def read_body(headers: Headers, receive: Receive, most: int) -> bytes:
 
 
 def parse_body(headers: Headers, body: bytes) -> Parameters:
-    """Return what a body of JSON asks for. Raises RequestError."""
+    """Return the parameters in a JSON body. Raises RequestError."""
     codings = headers[b"content-encoding"]
     if codings and any(coding.lower() != b"identity" for coding in codings):
         raise RequestError(415, "Send the body as it is, without a content encoding.")
@@ -144,7 +144,7 @@ def parse_body(headers: Headers, body: bytes) -> Parameters:
 
 
 def parse_url(query_string: bytes) -> Parameters:
-    """Return what the query of a URL asks for. Raises RequestError, which repeats none of it."""
+    """Return the parameters in a URL's query. Raises RequestError, which repeats none of it."""
     try:
         pairs = parse_qsl(
             query_string.decode("ascii"),
@@ -211,10 +211,10 @@ def _is_json(content_type: bytes) -> bool:
 def write(result: ExecutionResult, media_type: str | None) -> Written:
     """Return the status, headers and body of a result, as JSON if no media type is given.
 
-    What a coding of the body changes is left to the caller: Content-Length is not among them.
+    Content-Length is left to the caller, which may compress the body.
 
-    Proxies and clients act upon Retry-After, so it goes for both media types; so does 504 where
-    nothing was done, so that it may be sent again.
+    Proxies and clients act upon Retry-After, so both media types have it, and 504 if nothing was
+    done, so that a retry is safe.
     """
     media_type = media_type or JSON
     body, wait = serialize(result), retry_after(result.errors) if result.errors else None
@@ -231,7 +231,7 @@ def write(result: ExecutionResult, media_type: str | None) -> Written:
 
 
 def outcome(errors: Collection[GraphQLError] | None, refusals: Collection[str]) -> str:
-    """Return for the log how it came out: each code of errors and payloads once, or OK."""
+    """Return the outcome for the log: each distinct code of errors and payloads, or OK."""
     if not errors and not refusals:
         return "OK"
     codes = {
@@ -248,7 +248,7 @@ def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:
 
 
 def _is_undone(errors: Iterable[GraphQLError]) -> bool:
-    """Return whether an operation took too long and nothing of it was done."""
+    """Return whether an operation timed out before anything was done."""
     known = [error.extensions or {} for error in errors]
     return any(each.get("code") == TIMED_OUT and not each.get("mayBeDone") for each in known)
 
@@ -256,8 +256,8 @@ def _is_undone(errors: Iterable[GraphQLError]) -> bool:
 def status_of(result: ExecutionResult) -> int:
     """Return the status of a graphql-response+json response.
 
-    400 if nothing was executed; 401 or 403 if every field was refused with it; 504 if it took
-    too long, for then there is no data and the draft asks for a status of failure.
+    400 if nothing was executed; 401 or 403 if every field was refused with it; 504 if it timed
+    out, because then there is no data, and the draft asks for an error status.
     """
     errors = result.errors or []
     codes = {(error.extensions or {}).get("code") for error in errors}
@@ -282,7 +282,7 @@ def serialize(result: ExecutionResult) -> bytes:
 
 
 def _plain(value: object) -> str:
-    """Return what JSON has for a type of the database driver's own."""
+    """Return the text of a UUID of the database driver's own type. Raises TypeError for others."""
     if isinstance(value, UUID):
         return str(value)
     raise TypeError

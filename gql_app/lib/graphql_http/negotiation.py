@@ -1,4 +1,4 @@
-"""Media types: in which one a client is answered (RFC 9110 section 12.5.1)."""
+"""Content negotiation: the media type of a response (RFC 9110 section 12.5.1)."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,14 +10,14 @@ HTML: Final = "text/html"
 EVENTS: Final = "text/event-stream"
 PARTS: Final = "multipart/mixed"
 STREAMS: Final = frozenset({EVENTS, PARTS})
-"""What only a refusal is written in, for clients that read nothing else."""
+"""Media types of refusals alone, for clients that read nothing else."""
 
 
 @lru_cache(64)
 def negotiate(*accept: bytes) -> str | None:
-    """Return the media type of the response, None if the client accepts none that there is.
+    """Return the media type of the response, None if the client accepts none of these.
 
-    JSON is for clients that take anything; a stream for those that take neither kind of JSON.
+    JSON is for clients that accept anything; a stream for those that accept no kind of JSON.
     """
     ranges = _ranges(accept)
     if not ranges:
@@ -33,9 +33,9 @@ def negotiate(*accept: bytes) -> str | None:
 
 @lru_cache(64)
 def accepts_html(*accept: bytes) -> bool:
-    """Return whether a client is a browser that shows a page, which likes HTML better than JSON.
+    """Return whether a client prefers HTML to JSON, as a browser does that opens a page.
 
-    Of those that it likes as much it likes the first best.
+    Of several with the same weight, the first is preferred.
     """
     ranges = _ranges(accept)
     named = [each for each in ranges if each in {HTML, JSON, GRAPHQL} and ranges[each]]
@@ -49,7 +49,7 @@ def _ranges(accept: tuple[bytes, ...]) -> Mapping[str, float]:
 
 
 def _quality(media_range: str) -> tuple[str, float]:
-    """Return a media range and its weight (RFC 9110 section 12.4.2); a weight that is none is 0."""
+    """Return a media range and its weight (RFC 9110 section 12.4.2); an invalid one is 0."""
     name, *parameters = (part.strip() for part in media_range.lower().split(";"))
     pairs = (parameter.partition("=") for parameter in parameters)
     weight = next((value for key, _, value in pairs if key.strip() == "q"), "1")

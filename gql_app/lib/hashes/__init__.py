@@ -12,12 +12,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
 MIN_KEY: Final = 16
-"""Bytes that a hash has at least, for one of few bytes is matched by many passwords."""
+"""The fewest bytes of a hash: many passwords match a short one."""
 MAX_KEY: Final = 64
 MIN_BCRYPT_COST: Final = 4
 MAX_BCRYPT_COST: Final = 15
 BCRYPT_BYTES: Final = 72
-"""All that bcrypt ever reads of a password."""
+"""The most bytes of a password that bcrypt reads."""
 MAX_SCRYPT_MIB: Final = 64
 MAX_SCRYPT_TIMES: Final = 4
 MAX_PBKDF2_ROUNDS: Final = 2_000_000
@@ -25,18 +25,18 @@ MAX_ARGON2_MIB: Final = 256
 MAX_ARGON2_PASSES: Final = 10
 MAX_ARGON2_LANES: Final = 16
 MIN_ARGON2_SALT: Final = 8
-STRANGE: Final = "Its parameters are none that this algorithm can have."
+INVALID_PARAMETERS: Final = "Its parameters are none that this algorithm can have."
 UNKNOWN: Final = (
     "This is no hash that is understood here: bcrypt, scrypt, PBKDF2 or Argon2 as passlib, Django, "
     "Werkzeug and crypt(3) write them. Leave it empty where a new password is to be chosen."
 )
 
 Parts = Mapping[str, str]
-"""The groups of a form below, by their names."""
+"""The named groups of one of the forms below."""
 
 
 class Hash(NamedTuple):
-    """A hash whose form is known."""
+    """A parsed hash."""
 
     fault: str | None
     """Why its parameters or its cost are not accepted, None if they are."""
@@ -51,7 +51,7 @@ def fault(hashed: str) -> str | None:
 
 
 def matches(hashed: str, secrets: Sequence[str]) -> bool:
-    """Return whether a hash was made of any of these; False if it can't be imported.
+    """Return whether a hash was made of any of these secrets; False if it can't be imported.
 
     Raise UnicodeEncodeError.
     """
@@ -62,7 +62,7 @@ def matches(hashed: str, secrets: Sequence[str]) -> bool:
 
 
 def _parse(hashed: str) -> Hash | None:
-    """Return a hash by its form, None if it has none of those that are known."""
+    """Return a parsed hash, None if its form is unknown."""
     for algorithm, forms in _FORMS.items():
         for form in forms:
             if found := re.fullmatch(form, hashed, re.ASCII):
@@ -76,16 +76,16 @@ def _bcrypt(parts: Parts) -> Hash:
     cost = int(parts["cost"])
     fault = None
     if cost < MIN_BCRYPT_COST:
-        fault = STRANGE
+        fault = INVALID_PARAMETERS
     elif cost > MAX_BCRYPT_COST:
         fault = f"It costs 2^{cost}; up to 2^{MAX_BCRYPT_COST} is accepted of bcrypt."
 
     def matches(secret: bytes) -> bool:
-        import bcrypt  # noqa: PLC0415 — for customers who were imported with such hashes
+        import bcrypt  # noqa: PLC0415 — only for customers with imported hashes
 
         if parts["digested"]:
             secret = hashlib.sha256(secret).hexdigest().encode()
-        if b"\0" in secret:  # which would end a password
+        if b"\0" in secret:  # where bcrypt would stop reading
             return False
         return bcrypt.checkpw(secret[:BCRYPT_BYTES], parts["text"].encode())
 
@@ -93,13 +93,13 @@ def _bcrypt(parts: Parts) -> Hash:
 
 
 def _scrypt(parts: Parts) -> Hash:
-    """Return a hash by scrypt (RFC 7914), whose cost is memory first; section 2 bounds n."""
+    """Return a hash by scrypt (RFC 7914), whose cost is mainly memory; section 2 bounds n."""
     n = 1 << int(parts["log"]) if parts.get("log") else int(parts["n"])
     r, p, salt, key = int(parts["r"]), int(parts["p"]), _salt(parts), _key(parts)
     memory, most = 128 * n * r, MAX_SCRYPT_MIB << 20
     fault = _length_fault(key)
     if n == 1 or n & (n - 1) or n >= 1 << 16 * min(r, 8):
-        fault = STRANGE
+        fault = INVALID_PARAMETERS
     elif memory > most or memory * p > most * MAX_SCRYPT_TIMES:
         fault = (
             f"It takes {memory >> 20} MiB {p} times; up to {MAX_SCRYPT_MIB} MiB "
@@ -137,7 +137,7 @@ def _argon2(parts: Parts) -> Hash:
     memory, passes, lanes = (int(parts[name]) for name in "mtp")  # KiB of memory
     fault = _length_fault(_key(parts))
     if len(_salt(parts)) < MIN_ARGON2_SALT or memory < 8 * lanes:
-        fault = STRANGE
+        fault = INVALID_PARAMETERS
     elif memory > MAX_ARGON2_MIB << 10 or passes > MAX_ARGON2_PASSES or lanes > MAX_ARGON2_LANES:
         fault = (
             f"It takes {memory >> 10} MiB {passes} times in {lanes} threads; up to "
@@ -185,7 +185,7 @@ _DOTTED: Final = _BYTES.replace("+", ".")
 _PADDED: Final = rf"\$(?P<key>{_B64}{{2,172}}={{0,2}})"
 _HEX: Final = r"\$(?P<hex>(?:[0-9a-f]{2}){1,128})"
 _TEXT: Final = r"\$(?P<text_salt>[^$\s]{1,128})"
-"""A salt that is used as the very text that is written."""
+"""A salt that is used as it is written, not decoded."""
 _ROUNDS: Final = rf"(?P<rounds>{_INT})"
 _COSTS: Final = rf"\$m=(?P<m>{_INT}),t=(?P<t>{_INT}),p=(?P<p>{_INT})"
 _CRYPT: Final = (

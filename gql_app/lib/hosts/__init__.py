@@ -1,4 +1,4 @@
-"""The Host header of requests: a server answers for its own names alone."""
+"""Validation of the Host header: a server answers for its own names alone."""
 
 import re
 from collections.abc import Collection
@@ -22,9 +22,9 @@ class TrustedHostMiddleware:
         refused: ASGIApp,
         exempt: Collection[str] = (),
     ) -> None:
-        """Take the hosts, what answers for any other, and paths that are answered for all.
+        """Take the hosts, the application that answers for others, and paths open to all hosts.
 
-        `*.example.com` stands for every name below.
+        `*.example.com` stands for every name below example.com.
         """
         self._app = app
         self._names = frozenset(host for host in hosts if not host.startswith("*"))

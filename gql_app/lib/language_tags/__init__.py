@@ -7,7 +7,7 @@ from typing import Final
 __all__ = ["MAX_LANGUAGE_TAG", "language_fallbacks", "language_tag", "preferred_language"]
 
 MAX_LANGUAGE_TAG: Final = 35
-"""Characters, as many as RFC 5646 section 4.4.1 has every program hold."""
+"""The most characters of a tag; every program should hold as many (RFC 5646 section 4.4.1)."""
 MAX_ACCEPTED: Final = 20
 """Entries of an Accept-Language header that are read."""
 _TAG: Final = re.compile(
@@ -27,7 +27,7 @@ _TAG: Final = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-"""The grammar of RFC 5646 section 2.1, with the tags that are older than it, in small letters."""
+"""The grammar of RFC 5646 section 2.1, with the grandfathered tags, in lower case."""
 _WEIGHT: Final = re.compile(r"[ \t]*;[ \t]*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 """A weight of RFC 9110 section 12.4.2."""
 _SCRIPT: Final = 4
@@ -37,7 +37,7 @@ _REGION: Final = 2
 def language_tag(text: str) -> str | None:
     """Return a language tag in its usual case (RFC 5646 section 2.1.1), None if it is malformed.
 
-    Its subtags may be registered nowhere; one that is longer than MAX_LANGUAGE_TAG is none.
+    Its subtags need not be registered; a tag longer than MAX_LANGUAGE_TAG is malformed.
     """
     lowered = text.lower()
     if len(text) > MAX_LANGUAGE_TAG or not text.isascii() or not _TAG.fullmatch(lowered):
@@ -63,8 +63,8 @@ def language_fallbacks(tag: str) -> Iterator[str]:
 def preferred_language(header: str) -> str | None:
     """Return the language of an Accept-Language header (RFC 9110 section 12.5.4) to choose.
 
-    That is the first of those with the highest weight. What is malformed or weighs nothing is
-    passed over, as is the asterisk; None if nothing is left.
+    That is the first of those with the highest weight. Malformed entries, those of weight 0 and
+    the asterisk are skipped; None if none is left.
     """
     best: tuple[float, str] | None = None
     for entry in header.split(",", MAX_ACCEPTED)[:MAX_ACCEPTED]:

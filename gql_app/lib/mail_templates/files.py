@@ -1,4 +1,4 @@
-"""Files of templates: which there are in some folders, and what is wrong with their names."""
+"""Files of templates: those of some folders, and the faults of their names."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,12 +15,12 @@ _LETTER: Final = re.compile(
     r"(?P<kind>[a-z][a-z0-9_]*)\.(?P<tag>[A-Za-z0-9-]+)\.(?P<part>subject\.txt|txt|html)"
 )
 _SHARED: Final = re.compile(r"[A-Za-z0-9_-]+\.(?:txt|html)")
-"""What other templates extend or include: a name without a language."""
+"""Names of templates that others extend or include: without a language."""
 _NAMES: Final = "KIND.LANGUAGE.subject.txt, KIND.LANGUAGE.txt or KIND.LANGUAGE.html"
 
 
 class Part(StrEnum):
-    """The parts of a letter, by what their files end in."""
+    """The parts of a letter, by the endings of their files."""
 
     SUBJECT = "subject.txt"
     TEXT = "txt"
@@ -32,22 +32,22 @@ _REQUIRED: Final = (Part.SUBJECT, Part.TEXT)
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder of templates, and the kinds of letters that it has some of."""
+    """A folder of templates, and the kinds of its letters."""
 
     path: Path
     kinds: Mapping[str, Sequence[Mapping[str, object]]]
     """For each kind some examples of the values that its letters may have."""
-    is_tried: bool = False
-    """Whether its templates are tried elsewhere, as those of a program are by its tests."""
+    is_tested: bool = False
+    """Whether its templates are tested elsewhere, as a program's own are by its tests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a file says, and where it is."""
+    """The text of a file, and its path."""
 
     path: Path
     text: str
-    is_tried: bool
+    is_tested: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Chosen:
 
 @dataclass(slots=True)
 class Files:
-    """The files of some folders, each of which takes the place of the same one in those before."""
+    """The files of some folders; each replaces those of the same name in earlier folders."""
 
     sources: dict[str, Source] = field(default_factory=dict)
     """By the files' names."""
@@ -72,18 +72,18 @@ class Files:
     faults: list[str] = field(default_factory=list)
 
     def choose(self, kind: str, language: str | None) -> Chosen:
-        """Return the templates of a kind in a language, or else in the default.
+        """Return the templates of a kind in a language, or else in the default language.
 
-        A language may be made up of files of its own and of those that it falls back to, such as
-        de-CH of those of de; no letter is in two languages. Raises LookupError.
+        A language may use its own files and those of its fallbacks, as de-CH uses those of de;
+        the default language is never mixed in. Raises LookupError.
         """
         for tag in filter(None, (language, DEFAULT_LANGUAGE)):
-            if chosen := self._made_up(kind, tag):
+            if chosen := self._with_fallbacks(kind, tag):
                 return chosen
         message = f"There are no templates of {kind}"
         raise LookupError(message)
 
-    def _made_up(self, kind: str, language: str) -> Chosen | None:
+    def _with_fallbacks(self, kind: str, language: str) -> Chosen | None:
         languages, found = self.letters.get(kind, {}), dict[Part, str]()
         of: str | None = None
         for tag in language_fallbacks(language):
@@ -95,7 +95,7 @@ class Files:
 
 
 def read_folders(folders: Sequence[Folder], kinds: Collection[str]) -> Files:
-    """Return the templates of some folders, with a sentence on each that can't be one."""
+    """Return the templates of some folders, with a fault for each file that can't be one."""
     files = Files()
     for folder in folders:
         for path in sorted(folder.path.iterdir()):
@@ -119,7 +119,7 @@ def _add(files: Files, folder: Folder, path: Path) -> str | None:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as why:
         return f"can't be read: {why.strerror if isinstance(why, OSError) else 'it is not UTF-8'}"
-    files.sources[path.name] = Source(path, text, folder.is_tried)
+    files.sources[path.name] = Source(path, text, folder.is_tested)
     if letter:
         languages = files.letters.setdefault(letter["kind"], {})
         languages.setdefault(letter["tag"], {})[Part(letter["part"])] = path.name
@@ -141,7 +141,7 @@ def _misnamed(letter: re.Match[str], folder: Folder) -> str | None:
 def _missing(
     letters: Mapping[str, Mapping[str, Mapping[Part, str]]], kinds: Collection[str]
 ) -> Iterator[str]:
-    """Yield a sentence on each part that a letter lacks in a language that it has others of."""
+    """Yield a fault for each part that a letter lacks in a language that has other parts of it."""
     for kind in kinds:
         languages = letters.get(kind, {})
         for tag in sorted({DEFAULT_LANGUAGE, *languages}):

@@ -1,4 +1,4 @@
-"""The sandbox: Jinja2, of which a template gets its values and other templates, and no more."""
+"""The sandbox: Jinja2 with access to a template's values and other templates, and no more."""
 
 from collections.abc import Callable, Collection, Iterator
 from datetime import date
@@ -40,11 +40,11 @@ class Sandbox:
         self._environment.filters["date"] = _date
 
     def render(self, name: str, values: dict[str, object]) -> str:
-        """Return what a template says with some values. Raises whatever is wrong with it."""
+        """Return a template rendered with some values. Raises any error in it."""
         return self._environment.get_template(name).render(values)
 
     def faults(self, source: Source, known: Collection[str]) -> Iterator[str]:
-        """Yield a sentence on what can't be parsed, and on each name that has no value."""
+        """Yield a fault for a syntax error, or for each name that has no value."""
         try:
             tree = self._environment.parse(source.text)
         except TemplateSyntaxError as why:

@@ -1,4 +1,4 @@
-"""Templates of letters: tried before they are needed, and rendered when a letter leaves."""
+"""Templates of letters: tested before they are needed, and rendered when a letter is sent."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _LANGUAGE: Final = "language"
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a letter says."""
+    """A rendered letter."""
 
     language: str
     subject: str
@@ -31,15 +31,15 @@ class Rendered:
 class MailTemplates:
     """The templates of letters of several kinds.
 
-    They are read once, so that a file that is changed is noticed at the next start.
+    They are read once: a changed file takes effect at the next start.
     """
 
     def __init__(
         self, folders: Sequence[Folder], common: Values, *, replaced_by: Path | None = None
     ) -> None:
-        """Read the folders, of whose templates another folder may replace any.
+        """Read the folders, and another whose templates may replace any of theirs.
 
-        Every letter has the values in common, and its `language`, beside its own.
+        Every letter has the `common` values, and its `language`, beside its own.
         """
         self.kinds: Final = {kind: each.kinds[kind] for each in folders for kind in each.kinds}
         """The kinds of letters, with examples of their values."""
@@ -50,7 +50,7 @@ class MailTemplates:
     def render(self, kind: str, language: str | None, values: Values) -> Rendered:
         """Return a letter in a language, or in one that it falls back to.
 
-        The subject is a single line. Raises whatever is wrong with a template.
+        The subject is a single line. Raises any error in a template.
         """
         return self._render(self._files.choose(kind, language), values)
 
@@ -59,16 +59,16 @@ class MailTemplates:
         return sorted(self._files.letters[kind])
 
     def check(self) -> None:
-        """Raise CannotStart with everything that is wrong with the templates.
+        """Raise CannotStart with all faults of the templates.
 
-        They are tried with the examples, except those of a folder that is tried elsewhere; but
-        those as well where they may include others.
+        They are rendered with the examples, except those of folders that are tested elsewhere,
+        unless these may include templates of others.
         """
-        faults = self._files.faults or [*self._parsed()] or [*dict.fromkeys(self._tried())]
+        faults = self._files.faults or [*self._lint()] or [*dict.fromkeys(self._render_faults())]
         if faults:
             raise CannotStart(faults)
 
-    def _parsed(self) -> Iterator[str]:
+    def _lint(self) -> Iterator[str]:
         for kind, languages in self._files.letters.items():
             known = {
                 _LANGUAGE,
@@ -77,24 +77,24 @@ class MailTemplates:
             }
             for name in (name for parts in languages.values() for name in parts.values()):
                 source = self._files.sources[name]
-                if not source.is_tried:
+                if not source.is_tested:
                     yield from self._sandbox.faults(source, known)
 
-    def _tried(self) -> Iterator[str]:
-        for kind in self._suspects():
+    def _render_faults(self) -> Iterator[str]:
+        for kind in self._untested_kinds():
             for language in self.languages(kind):
                 for values in self.kinds[kind]:
                     try:
                         rendered = self._render(self._files.choose(kind, language), values)
-                    except Exception as why:  # noqa: BLE001 — a template may raise whatever it calls
-                        told = str(why).rstrip(".")
-                        yield f"{self._place(why)}: {type(why).__name__}: {told}."
+                    except Exception as why:  # noqa: BLE001 — what a template calls may raise anything
+                        message = str(why).rstrip(".")
+                        yield f"{self._place(why)}: {type(why).__name__}: {message}."
                         continue
                     if not rendered.subject or not rendered.text.strip():
                         yield f"{kind}.{language}: its subject or its text is empty."
 
-    def _suspects(self) -> list[str]:
-        """Return the kinds whose letters may use a template that was tried nowhere."""
+    def _untested_kinds(self) -> list[str]:
+        """Return the kinds whose letters may use a template that is not tested elsewhere."""
         sources, letters = self._files.sources, self._files.letters
         of_letters = {
             name: kind
@@ -102,7 +102,7 @@ class MailTemplates:
             for parts in languages.values()
             for name in parts.values()
         }
-        others = [name for name, source in sources.items() if not source.is_tried]
+        others = [name for name, source in sources.items() if not source.is_tested]
         if any(name not in of_letters for name in others):
             return [*self.kinds]
         return [kind for kind in self.kinds if kind in {of_letters[name] for name in others}]

@@ -1,4 +1,4 @@
-"""Addresses of clients, each in its one spelling, and the networks that they are in."""
+"""IP addresses of clients in canonical form, and the networks that they are in."""
 
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -17,36 +17,36 @@ __all__ = [
 ]
 
 _LONGEST: Final = 64
-"""Characters of an address with its zone; whatever is longer is none."""
+"""The most characters of an address with its zone."""
 IPV6_PREFIXES: Final = (64, 56, 48)
-"""Bits of an IPv6 address that one client has: of its network, its home, and its site."""
+"""Prefix lengths of the IPv6 networks that one client may have: a network, a home, a site."""
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 
 def canonical(address: str) -> str:
-    """Return an IP address in its one spelling, and anything else as it is.
+    """Return an IP address in canonical form, and any other text unchanged.
 
     An IPv4 address that a dual-stack socket writes as ::ffff:192.0.2.1 (RFC 4291 section
     2.5.5.2) is the IPv4 address; IPv6 is written as RFC 5952 has it, without its zone. Trust,
-    throttles, sessions, the audit and the log all compare what this returns.
+    rate limits, sessions, the audit and the log all compare what this returns.
     """
-    return _spelt(address) if len(address) <= _LONGEST else address
+    return _canonical_ip(address) if len(address) <= _LONGEST else address
 
 
 @lru_cache(1024)
 def client_networks(address: str | None) -> tuple[str, ...]:
-    """Return what may be one client: an address, or of IPv6 its networks, the narrowest first.
+    """Return a client's IPv4 address, or its IPv6 networks, the narrowest first.
 
-    Of IPv6 that takes 22 µs, and a sign-in asks for it five times: the last clients' are kept.
+    For IPv6 that takes 22 µs, and a sign-in calls it five times: the results are cached.
     """
     if not address:
         return ("unknown",)
-    spelt = canonical(address)
-    if ":" in spelt:
+    address_text = canonical(address)
+    if ":" in address_text:
         with suppress(ValueError):
-            bits = int(IPv6Address(spelt))
+            bits = int(IPv6Address(address_text))
             return tuple(str(IPv6Network((bits, n), strict=False)) for n in IPV6_PREFIXES)
-    return (spelt,)
+    return (address_text,)
 
 
 @lru_cache(1024)
@@ -64,7 +64,7 @@ def is_address(text: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this very machine and no other can reach it."""
+    """Return whether a host is this machine, unreachable from any other."""
     try:
         return host == "localhost" or ip_address(canonical(host.strip("[]"))).is_loopback
     except ValueError:
@@ -72,9 +72,9 @@ def is_loopback(host: str) -> bool:
 
 
 class Networks:
-    """A set of networks, which knows an address however it and they are spelt.
+    """A set of networks, which compares addresses in canonical form.
 
-    They are given as addresses and networks, comma-separated; * is all. Raise ValueError.
+    It is given as addresses and networks, comma-separated; * is all. Raise ValueError.
     """
 
     def __init__(self, listed: str | None = None) -> None:
@@ -96,8 +96,8 @@ class Networks:
 def apply_forwarded(scope: MutableMapping[str, Any], trusted: Networks) -> None:
     """Set the client and the scheme of an ASGI request to what trusted proxies report.
 
-    X-Forwarded-For is read from its end, for each proxy appends whom it has seen: the client is
-    the last one that is no trusted proxy. Where all are trusted it is the first.
+    X-Forwarded-For is read from its end, as each proxy appends the address that it has seen: the
+    client is the last one that is not a trusted proxy, or the first if all are trusted.
     """
     if (scope.get("client") or ("",))[0] not in trusted:
         return
@@ -123,7 +123,7 @@ def _without_port(text: str) -> str:
 
 
 @lru_cache(1024)
-def _spelt(address: str) -> str:
+def _canonical_ip(address: str) -> str:
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
@@ -132,7 +132,7 @@ def _spelt(address: str) -> str:
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:
-    """Read a network; one of IPv4 addresses in IPv6's spelling is IPv4's."""
+    """Return a network; one of IPv4-mapped IPv6 addresses as an IPv4 network."""
     network = ip_network(text.strip())
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
         bits = network.prefixlen - _MAPPED.prefixlen

@@ -22,7 +22,7 @@ PERIOD: Final = 30
 DRIFT: Final = 1
 """Steps that a clock may be behind or ahead."""
 MAX_TYPED: Final = 32
-"""Characters that are looked at, blanks among them."""
+"""The most characters of a typed code, including blanks."""
 QUIET_ZONE: Final = 4
 """Modules of light around a QR code (ISO/IEC 18004 section 9.1)."""
 _CODE: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
@@ -41,8 +41,8 @@ def secret_text(secret: bytes) -> str:
 def uri(secret: bytes, *, account: str, issuer: str) -> str:
     """Return the otpauth URI of a secret, which authenticator apps read.
 
-    A colon separates issuer and account, so that they lose theirs. A blank is %20: there are apps
-    that show a plus sign as it is.
+    A colon separates issuer and account, so colons within them are removed. A blank is %20: some
+    apps show a plus sign as it is.
     """
     issuer, account = (text.replace(":", "") for text in (issuer, account))
     parameters = {
@@ -62,7 +62,7 @@ def qr_code(text: str) -> str:
     Its background is light, so that it is readable on a dark page, too. Raise ValueError if the
     text is too long for any QR code.
     """
-    import segno  # noqa: PLC0415 — only who sets up an app needs it
+    import segno  # noqa: PLC0415 — only to set up an app
 
     drawn = BytesIO()
     segno.make_qr(text, error="m").save(
@@ -81,10 +81,10 @@ def qr_code(text: str) -> str:
 
 
 def matching_step(secret: bytes, code: str, *, now: datetime, last_step: int | None) -> int | None:
-    """Return the time step that a code is of, None if it is of none that counts.
+    """Return the time step of a code, None if the code is wrong, expired or used.
 
-    One step of drift is taken each way (RFC 6238 section 5.2), and none that is not later than the
-    last step that was used (section 5.2 as well: a code is good once). The caller stores the step.
+    One step of drift is accepted each way (RFC 6238 section 5.2), but no step up to the last that
+    was used (section 5.2 as well: a code is accepted once). The caller stores the step.
     """
     typed = "".join(code.split()) if len(code) <= MAX_TYPED else ""
     if not _CODE.fullmatch(typed):

@@ -1,4 +1,4 @@
-"""Passkeys (WebAuthn): options for browsers, and what they answer, verified."""
+"""Passkeys (WebAuthn): options for browsers, and the verification of their responses."""
 
 from gql_app.lib.passkeys.challenges import Challenges
 from gql_app.lib.passkeys.credentials import challenge_of, credential_id_of, user_handle_of

@@ -1,7 +1,7 @@
-"""What authenticators write in CBOR, looked through before a decoder sees it.
+"""CBOR from authenticators, checked before a decoder reads it.
 
-A decoder knows tags for values that are shared, and a value within itself twice, thirty times over,
-is a hundred bytes that take all memory when they are written again.
+A decoder supports tags for shared values: a value that holds another twice, thirty levels deep, is
+a hundred bytes that take all memory when they are written again.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ _LENGTHS: Final = {24: 1, 25: 2, 26: 4, 27: 8}
 """Bytes of an argument, by the low bits of the first byte."""
 _LONGEST: Final = max(_LENGTHS)
 _HEADER: Final = 37
-"""Bytes of authenticator data before what is in CBOR (WebAuthn section 6.1)."""
+"""Bytes of authenticator data before its CBOR (WebAuthn section 6.1)."""
 _FLAGS: Final = 32
 _HAS_CREDENTIAL: Final = 0x40
 _ID_LENGTH: Final = slice(53, 55)
@@ -37,10 +37,10 @@ def require_plain_authenticator_data(data: bytes) -> None:
 
 
 def end_of_item(data: bytes, at: int = 0, depth: int = 0) -> int:
-    """Return where an item of CBOR ends that begins here (RFC 8949 section 3).
+    """Return the end of the item of CBOR that begins at an offset (RFC 8949 section 3).
 
-    Raise ValueError if it is cut off, deep, or has what no authenticator writes: a tag, or a
-    length that is not said beforehand.
+    Raise ValueError if it is truncated, too deep, or has what no authenticator writes: a tag, or
+    an indefinite length.
     """
     if at >= len(data) or depth > MAX_DEPTH:
         message = "CBOR that is cut off, or deep"

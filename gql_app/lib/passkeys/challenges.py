@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 LIFETIME: Final = timedelta(minutes=5)
-"""How long a person has to answer."""
+"""How long a challenge can be answered."""
 AHEAD: Final = timedelta(minutes=1)
 """How far the clocks of servers that share a key may differ."""
 RANDOM_BYTES: Final = 16
@@ -16,7 +16,7 @@ UNSIGNED_BYTES: Final = RANDOM_BYTES + TIME_BYTES
 
 
 class Challenges:
-    """Makes challenges, and knows its own again: by a key that all servers share."""
+    """Makes challenges, and recognises its own by a key that all servers share."""
 
     def __init__(self, key: bytes, lifetime: timedelta = LIFETIME) -> None:
         """Take a key of at least 32 random bytes, which signs nothing else."""
@@ -30,9 +30,9 @@ class Challenges:
         return unsigned + self._signature(unsigned, purpose)
 
     def expires_at(self, challenge: bytes, purpose: str, *, now: datetime) -> datetime | None:
-        """Return when a challenge ends, None if it has ended, or was not made here for this.
+        """Return when a challenge expires, None if it has, or was not made here for this purpose.
 
-        That it is used once is for the caller, who stores it until it ends.
+        The caller makes sure that it is used once, by storing it until it expires.
         """
         unsigned, signature = challenge[:UNSIGNED_BYTES], challenge[UNSIGNED_BYTES:]
         if not hmac.compare_digest(signature, self._signature(unsigned, purpose)):
@@ -42,5 +42,5 @@ class Challenges:
         return ends_at if made_at - AHEAD <= now < ends_at else None
 
     def _signature(self, unsigned: bytes, purpose: str) -> bytes:
-        """Return the HMAC of a challenge. Its length is fixed, so that no purpose runs into it."""
+        """Return the HMAC of a purpose and a challenge, whose fixed length keeps the two apart."""
         return hmac.digest(self._key, purpose.encode() + unsigned, "sha256")

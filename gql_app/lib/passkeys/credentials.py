@@ -1,4 +1,4 @@
-"""Credentials as browsers write them in JSON, none of which is to be trusted."""
+"""Credentials in JSON as browsers send them: untrusted input."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Final
 from gql_app.lib.passkeys.errors import InvalidPasskey
 
 MAX_PART: Final = 16 * 1024
-"""Bytes of any part of a credential; an honest one has a tenth of that."""
+"""The most bytes of any part of a credential; a genuine one has a tenth of that."""
 MAX_ID: Final = 1023
 """Bytes of a credential's id (WebAuthn section 7.1)."""
 MAX_USER_HANDLE: Final = 64
@@ -47,7 +47,7 @@ def user_handle_of(credential: object) -> bytes | None:
 
 
 def transports_of(credential: object) -> tuple[str, ...]:
-    """Return how an authenticator is reached, also by ways that are not known yet."""
+    """Return an authenticator's transports, including ones that are not defined yet."""
     listed = _member(_member(credential, "response"), "transports")
     named = [
         each
@@ -78,7 +78,7 @@ def parts_of(credential: object, *names: str) -> list[bytes]:
 
 
 def _member(value: object, name: str) -> object:
-    """Return a member of a JSON object, None if it is none or has no such member."""
+    """Return a member of a JSON object, None if it is no object or has no such member."""
     return value.get(name) if isinstance(value, Mapping) else None
 
 
@@ -87,7 +87,7 @@ def _response_part(credential: object, name: str, most: int) -> bytes | None:
 
 
 def _client_data(credential: object) -> Mapping[str, object] | None:
-    """Return what the browser says of where and for what it was asked (WebAuthn section 5.8.1)."""
+    """Return the browser's client data: type, challenge and origin (WebAuthn section 5.8.1)."""
     raw = _response_part(credential, "clientDataJSON", MAX_PART)
     try:
         value = json.loads(raw.decode()) if raw is not None else None
@@ -97,7 +97,7 @@ def _client_data(credential: object) -> Mapping[str, object] | None:
 
 
 def _decoded(text: object, most: int) -> bytes | None:
-    """Return the bytes of base64url, None unless canonical and of at most so many bytes."""
+    """Return the bytes of base64url, None unless it is canonical and not too long."""
     if not isinstance(text, str) or len(text) > (most * 4 + 2) // 3:
         return None
     try:

@@ -6,22 +6,22 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 _DOMAIN: Final = re.compile(r"([a-z0-9_-]+\.)*(?=[0-9-]*[a-z])[a-z0-9-]+")
-"""In ASCII and small letters; what ends with a number is an IP address, which has no passkeys."""
+"""In lower-case ASCII; one that ends with a number is an IP address, which has no passkeys."""
 _MAX_DOMAIN: Final = 253
 _SECURE_PORT: Final = 443
 _PORT: Final = 80
 
 
 def is_domain(text: str) -> bool:
-    """Return whether passkeys may be of a domain, as it is written."""
+    """Return whether a text is a domain that can have passkeys, in its canonical spelling."""
     return len(text) <= _MAX_DOMAIN and _DOMAIN.fullmatch(text) is not None
 
 
 def origin_of(url: str) -> str | None:
     """Return the origin of a page as browsers write it, None if passkeys can't be used there.
 
-    They can on a domain by https, and on localhost also by http. Raises ValueError for what is no
-    URL.
+    They can be used on a domain by https, and on localhost also by http. Raises ValueError for an
+    invalid URL.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
@@ -40,7 +40,7 @@ def may_use(origin: str, rp_id: str) -> bool:
 def shared_domain(origins: Sequence[str]) -> str | None:
     """Return the domain of an origin whose passkeys all of them may use, None if there is none.
 
-    A domain above all of them may be anybody's, such as co.uk.
+    A common parent that is none of them is not returned: it may be a public suffix like co.uk.
     """
     hosts = [urlsplit(origin).hostname or "" for origin in origins]
     shortest = min(hosts, key=len, default="")

@@ -1,4 +1,4 @@
-"""The relying party: who asks for passkeys, and for which pages."""
+"""The relying party: the site that asks for passkeys, and the origins of its pages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ UserVerification = Literal["required", "preferred"]
 
 
 class CredentialDescriptor(NamedTuple):
-    """A passkey that is known, for a browser to look for."""
+    """A stored passkey, for a browser to look for."""
 
     id: str
     """In canonical base64url."""
@@ -45,10 +45,10 @@ class RelyingParty:
         display_name: str,
         exclude: Sequence[CredentialDescriptor] = (),
     ) -> dict[str, object]:
-        """Return what PublicKeyCredential.parseCreationOptionsFromJSON reads (section 5.4).
+        """Return the options for PublicKeyCredential.parseCreationOptionsFromJSON (section 5.4).
 
         The passkey can sign in alone: the authenticator stores it with the user's id, which should
-        be random and have at most 64 bytes. No authenticator that has one of `exclude` makes one.
+        be random and have at most 64 bytes. An authenticator that has one of `exclude` makes none.
         """
         return {
             "rp": {"id": self.id, "name": self.name},
@@ -76,9 +76,9 @@ class RelyingParty:
         user_verification: UserVerification,
         allow: Sequence[CredentialDescriptor] = (),
     ) -> dict[str, object]:
-        """Return what PublicKeyCredential.parseRequestOptionsFromJSON reads (section 5.5).
+        """Return the options for PublicKeyCredential.parseRequestOptionsFromJSON (section 5.5).
 
-        Without any that are allowed, the browser offers all that it knows of this domain.
+        Without `allow`, the browser offers all that it knows of this domain.
         """
         return {
             "challenge": base64url(challenge),
@@ -90,7 +90,7 @@ class RelyingParty:
 
     def registered(self, credential: Mapping[str, object], *, challenge: bytes) -> Registered:
         """Return the passkey that a browser made (section 7.1). Raise InvalidPasskey."""
-        from gql_app.lib.passkeys import verification  # noqa: PLC0415 — many have no passkeys
+        from gql_app.lib.passkeys import verification  # noqa: PLC0415 — many servers have no passkeys
 
         expected = verification.Expected(challenge, self.id, self.origins)
         return verification.registered(credential, expected)

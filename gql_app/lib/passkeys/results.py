@@ -1,4 +1,4 @@
-"""What a passkey's two ceremonies lead to: registration and authentication."""
+"""Results of a passkey's two ceremonies: registration and authentication."""
 
 from typing import NamedTuple
 
@@ -13,15 +13,15 @@ class Registered(NamedTuple):
     sign_count: int
     user_verified: bool
     backed_up: bool
-    """Whether it is on more than this device."""
+    """Whether it is backed up, so that other devices may have it."""
     transports: tuple[str, ...]
     aaguid: str
-    """The model of the authenticator as a UUID, of zeros if it is not said."""
+    """The model of the authenticator as a UUID, of zeros if it is not known."""
 
 
 class Asserted(NamedTuple):
     """What a passkey proved."""
 
     sign_count: int
-    """To be stored in the place of the last one."""
+    """To be stored instead of the last one."""
     user_verified: bool

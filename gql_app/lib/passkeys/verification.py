@@ -1,4 +1,4 @@
-"""Answers of authenticators, verified by webauthn."""
+"""Verification of authenticators' responses, by webauthn."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,15 +35,15 @@ KINDS: Final = {
     (COSEAlgorithmIdentifier.EDDSA, COSEKTY.OKP, COSECRV.ED25519),
     (COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256, COSEKTY.RSA, None),
 }
-"""Algorithm, type and curve of the keys that are taken (WebAuthn section 5.8.5)."""
+"""Algorithm, type and curve of the keys that are accepted (WebAuthn section 5.8.5)."""
 MAX_RSA: Final = 512
-"""Bytes of an RSA key's modulus; honest ones have 256."""
+"""The most bytes of an RSA key's modulus; genuine ones have 256."""
 MAX_EXPONENT: Final = 4
-"""Bytes of its exponent, with which grows what a signature costs to verify."""
+"""The most bytes of its exponent: the cost of verifying a signature grows with it."""
 
 
 class Expected(NamedTuple):
-    """What an answer has to be for."""
+    """What a response must match."""
 
     challenge: bytes
     rp_id: str
@@ -90,8 +90,8 @@ def asserted(
 ) -> Asserted:
     """Return what an authenticator proved. Raise InvalidPasskey or CounterWentBack.
 
-    The library would compare the counters before the signature: anybody could say that one went
-    back.
+    The library would compare the counters before the signature, so that a forged response could
+    report that one went back.
     """
     client_data, data, signature = parts_of(credential, "authenticatorData", "signature")
     with _invalid_unless_verified():
@@ -115,10 +115,10 @@ def asserted(
 
 @contextmanager
 def _invalid_unless_verified() -> Iterator[None]:
-    """Raise InvalidPasskey, whatever is raised within."""
+    """Raise InvalidPasskey for any exception in the block."""
     try:
         yield
-    except Exception as why:  # a library raises what it likes at hostile bytes
+    except Exception as why:  # a library may raise anything for hostile bytes
         raise InvalidPasskey from why
 
 
@@ -134,7 +134,7 @@ def _ids(credential: object) -> tuple[str, bytes]:
 def _require_no_attestation(attestation: bytes) -> None:
     """Raise ValueError or LookupError unless an attestation object is plain, and attests nothing.
 
-    None is asked for, and its formats are code that nobody needs to reach.
+    None is requested, and the code for its formats should not be reachable.
     """
     require_plain(attestation)
     members = parse_cbor(attestation)
@@ -145,7 +145,7 @@ def _require_no_attestation(attestation: bytes) -> None:
 
 
 def _require_usable(public_key: bytes) -> None:
-    """Raise ValueError unless a key is of a kind that is taken, and can verify a signature."""
+    """Raise ValueError unless a key is of an accepted kind, and can verify a signature."""
     decoded = decode_credential_public_key(public_key)
     if (decoded.alg, decoded.kty, getattr(decoded, "crv", None)) not in KINDS:
         message = "a key that does not fit its algorithm"

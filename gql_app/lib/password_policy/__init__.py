@@ -1,4 +1,4 @@
-"""Which new passwords are accepted (NIST SP 800-63B section 3.1.1.2)."""
+"""The policy for new passwords (NIST SP 800-63B section 3.1.1.2)."""
 
 import re
 import unicodedata
@@ -17,18 +17,18 @@ COMMON_PASSWORDS: Final = Path(__file__).with_name("common_passwords.txt")
 """Common passwords and the words of which they are made, one a line, in lower case."""
 
 _MIN_WORD: Final = 4
-"""Letters from which on a word of the context is looked for."""
+"""The fewest letters of a context word that a password may not contain."""
 _MAX_EXTRA: Final = 6
-"""Digits and marks around a common word that make no good password of it."""
+"""The most digits and marks around a common word that are ignored."""
 _MIN_DISTINCT: Final = 6
-"""Characters that a password has at least, of each run only one being counted."""
+"""The fewest characters of a password, where each run counts as one."""
 _MIN_RUN: Final = 3
 _BEGINNINGS: Final = ("my", "the", "mr", "mrs", "miss", "big", "new", "super", "i", "ilove", "iam")
 _ENDINGS: Final = ("s", "er", "es", "man", "boy", "girl", "lover", "love", "one", "me", "you")
 _LOOKALIKES: Final = tuple(
     str.maketrans("@4031!$57", f"aaoe{letter}{letter}sst") for letter in "il"
 )
-"""Digits and marks that are typed for letters, two of them for i or for l."""
+"""Digits and marks that are typed for letters, of which 1 and ! are an i or an l."""
 _WORD: Final = re.compile(r"[\W_]+")
 _KEYS: Final = (
     *("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertz", "yxcvbnm", "azerty"),
@@ -42,7 +42,7 @@ _LEFT: Final = frozenset(one + other for row in _KEYS for other, one in pairwise
 def normalise_password(password: str) -> str:
     """Return a password in NFC, so that every keyboard types the same one.
 
-    Raise TextTooLong or TooManyMarks for what no password can be.
+    Raise TextTooLong or TooManyMarks if it can't be a password.
     """
     return normalise(password, longest=MAX_LENGTH)
 
@@ -50,8 +50,8 @@ def normalise_password(password: str) -> str:
 def check_password(typed: str, *, email: str, name: str, service: str = PRODUCT) -> str:
     """Return the normal form of a new password. Raise InvalidLine.
 
-    It has to be 10 to 200 characters long, and neither common, nor a repeat or a run, nor hold a
-    word of the name, the address or what the service is called. There are no rules of composition.
+    It must be 10 to 200 characters long, must not be common, a repeat or a run, nor contain a word
+    of the name, the address or the service's name. There are no rules of composition.
     """
     try:
         password = normalise_password(typed)
@@ -107,7 +107,7 @@ def _squeezed(folded: str) -> str:
 
 
 def _repeated(folded: str) -> str:
-    """Return the shortest beginning that the whole repeats, or the whole."""
+    """Return the shortest prefix that the text is a repetition of, or the text."""
     for period in range(1, len(folded) // 2 + 1):
         if folded[period:] == folded[:-period]:
             return folded[:period]
@@ -137,13 +137,13 @@ def _steps(one: str, other: str) -> frozenset[object]:
 
 
 def _is_common(folded: str) -> bool:
-    """Return whether it is on the list, or a word of the list with common additions."""
+    """Return whether a password is on the list, or is a word of the list with common additions."""
     known = _known()
     return folded in known or any(stem in known for core in _cores(folded) for stem in _stems(core))
 
 
 def _cores(folded: str) -> Iterator[str]:
-    """Yield the words that are left once digits and marks are dropped or read as letters."""
+    """Yield the words that remain once digits and marks are dropped or read as letters."""
     places = [place for place, character in enumerate(folded) if character.isalpha()]
     if not places:
         return

@@ -1,7 +1,7 @@
-"""Balance: connections that several processes accept from one socket, spread evenly over them.
+"""Load balancing: several processes accept from one socket, each an even share of connections.
 
-Left to themselves, the process that wakes first takes all that is there: of 32 connections that
-stay open, one often had 28.
+Without it, the process that wakes first accepts all that are pending: of 32 connections that
+stay open, one process often had 28.
 """
 
 import asyncio
@@ -14,66 +14,66 @@ from multiprocessing import get_context
 from typing import Final
 
 PAUSE: Final = 0.002
-"""Seconds for which a process leaves a new connection to others, for each that it has too many."""
+"""Seconds that a process leaves new connections to others, for each that it has too many."""
 LONGEST_PAUSE: Final = 0.01
-"""Seconds for which it does at most: others may hang."""
+"""The most seconds of one pause, because the other processes may hang."""
 RETRY_PAUSE: Final = 1
-"""Seconds from when there is no file left for a connection to the next try."""
+"""Seconds until the next try to accept, after files or memory for it ran out."""
 _SPARE: Final = 8
-"""Places for processes beyond those at the start: each that is replaced takes one for a while."""
+"""Spare slots: while a process is replaced, both it and its successor may hold one."""
 _NONE_LEFT: Final = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM})
 
 
 class Shares:
-    """The number of open connections of each process, in memory that all of them share.
+    """The number of open connections of each process, in shared memory.
 
-    There is no lock, which a process that is killed could hold: each writes in its own place.
+    There is no lock, which a killed process could leave held: each writes to its own slot alone.
     """
 
     def __init__(self, processes: int) -> None:
-        self._places: Final = 2 * processes + _SPARE
-        self._table: Final = get_context("spawn").RawArray("q", 2 * self._places)
-        """Of each place the process's id, 0 if nobody has it, and its number of connections."""
-        self._place: int | None = None
+        self._slots: Final = 2 * processes + _SPARE
+        self._table: Final = get_context("spawn").RawArray("q", 2 * self._slots)
+        """For each slot, the process's id, 0 if it is free, and its number of connections."""
+        self._slot: int | None = None
 
     def join(self) -> None:
-        """Take a place for this process: a free one, or that of a process which is gone.
+        """Take a slot for this process: a free one, or that of a process that is gone.
 
-        Where it looks first differs from one process to the next, so that no two take the same.
+        The search begins at a slot that depends on the process's id, so that no two take the same.
         """
-        first = os.getpid() % self._places
-        places = [*range(first, self._places), *range(first)]
-        free = (place for place in places if not _lives(self._table[2 * place]))
-        self._place = next(free, None)
-        if self._place is not None:
-            self._table[2 * self._place : 2 * self._place + 2] = [os.getpid(), 0]
+        first = os.getpid() % self._slots
+        slots = [*range(first, self._slots), *range(first)]
+        free = (slot for slot in slots if not _is_running(self._table[2 * slot]))
+        self._slot = next(free, None)
+        if self._slot is not None:
+            self._table[2 * self._slot : 2 * self._slot + 2] = [os.getpid(), 0]
 
     def leave(self) -> None:
-        """Leave the place."""
-        if self._place is not None:
-            self._table[2 * self._place] = 0
-            self._place = None
+        """Free the slot."""
+        if self._slot is not None:
+            self._table[2 * self._slot] = 0
+            self._slot = None
 
     def excess(self, count: int) -> int:
-        """Return how many more connections this process has than another, beyond an eighth and one.
+        """Return by how many connections this process exceeds the least loaded and a tolerance.
 
-        Where each request has a connection of its own, numbers differ by some all the time.
+        That is an eighth and one: where every request opens a connection, numbers always differ.
         """
-        if self._place is None:
+        if self._slot is None:
             return 0
-        self.tell(count)
+        self.publish(count)
         table = self._table[:]
         least: int = min(number for pid, number in zip(table[::2], table[1::2], strict=True) if pid)
         return max(0, count - least - least // 8 - 1)
 
-    def tell(self, count: int) -> None:
+    def publish(self, count: int) -> None:
         """Publish how many connections this process has."""
-        if self._place is not None:
-            self._table[2 * self._place + 1] = count
+        if self._slot is not None:
+            self._table[2 * self._slot + 1] = count
 
 
 class Acceptor:
-    """Accepts connections of a socket one by one, and leaves them to others that have fewer."""
+    """Accepts a socket's connections one by one, and pauses while another process has fewer."""
 
     def __init__(
         self,
@@ -92,19 +92,19 @@ class Acceptor:
         self._paused: asyncio.TimerHandle | None = None
         listener.settimeout(0)
         listener.listen(backlog)
-        self._loop.add_reader(listener, self._look)
+        self._loop.add_reader(listener, self._on_readable)
 
     def close(self) -> None:
-        """Accept no more."""
+        """Stop accepting connections."""
         self._loop.remove_reader(self._listener)
         if self._paused:
             self._paused.cancel()
 
     async def wait_closed(self) -> None:
-        """Wait for connections that were accepted and are not open yet."""
+        """Wait until each accepted connection is open."""
         await asyncio.gather(*self._opening, return_exceptions=True)
 
-    def _look(self) -> None:
+    def _on_readable(self) -> None:
         if excess := self._shares.excess(len(self._connections) + len(self._opening)):
             self._pause(min(excess * PAUSE, LONGEST_PAUSE))
         else:
@@ -115,8 +115,8 @@ class Acceptor:
         self._paused = self._loop.call_later(seconds, self._resume)
 
     def _resume(self) -> None:
-        """Accept what nobody else has."""
-        self._loop.add_reader(self._listener, self._look)
+        """Accept a connection that no other process has accepted meanwhile."""
+        self._loop.add_reader(self._listener, self._on_readable)
         self._accept()
 
     def _accept(self) -> None:
@@ -138,8 +138,8 @@ class Acceptor:
             task.result()
 
 
-def _lives(pid: int) -> bool:
-    """Return whether there is such a process."""
+def _is_running(pid: int) -> bool:
+    """Return whether a process with this id exists."""
     if not pid:
         return False
     try:

@@ -1,4 +1,4 @@
-"""A connection's transport: its limits, flow control, the time to take what is written, its end."""
+"""A connection's transport: limits, flow control, read and write deadlines, lingering close."""
 
 import asyncio
 import socket
@@ -14,41 +14,41 @@ from typing import Final, Self
 from gql_app.lib.network import Networks, canonical
 
 MIN_BYTES_PER_SECOND: Final = 1024
-"""The least pace at which a peer sends a body and takes a response."""
+"""The lowest rate at which a peer may send a body or read a response."""
 LINGER_BYTES: Final = 16 * 1024 * 1024
-"""Bytes that a peer may still send after the last response, so that it gets to read that."""
+"""The most bytes that are discarded after the last response, so that the peer can read it."""
 SPARE_FILES: Final = 100
-"""Open files that are left for the database, the log and the rest."""
+"""Open files that are reserved for the database, the log and the rest."""
 NEVER: Final = inf
 SWEEP_INTERVAL: Final = 0.1
-"""Seconds between two looks at all deadlines; a timer for each one costs 7 µs a request."""
+"""Seconds between two checks of all deadlines; a timer for each would cost 7 µs a request."""
 _UNSENT_BYTES: Final = 64 * 1024
-"""Bytes of a response that the kernel holds beyond what is on its way."""
+"""Bytes of a response in the kernel's buffer beyond those in flight (TCP_NOTSENT_LOWAT)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """What the operator allows the connections of one process."""
+    """Limits on the connections of one process."""
 
     connections: int
     connections_per_address: int
     timeout: float
-    """Seconds for a request's head to arrive, for its body, and for its response to be taken."""
+    """Seconds for a request's head to arrive, for its body, and for its response to be read."""
     header_bytes: int
     body_bytes: int
     pending_body_bytes: int
-    """Bytes of all bodies that are incomplete, or whose requests wait for their turn."""
+    """Bytes of all bodies that are incomplete, or whose requests are queued."""
     keep_alive_timeout: float = 5
     """Seconds that a connection may be idle after a response."""
     proxies: Networks = field(default_factory=Networks)
     """Addresses whose connections are not counted by address."""
     uncounted_port: int | None = None
-    """The port of those who watch the server, whose connections are not counted at all."""
+    """The management port, whose connections are not counted at all."""
 
     def within_open_files(self) -> Self:
-        """Return them with no more connections than there are files for.
+        """Return these limits, with no more connections than the limit of open files allows.
 
-        The process's limit of open files is raised as far as that needs and the system allows;
+        That limit of the process is raised first, as far as needed and as the system allows;
         Windows has none.
         """
         try:
@@ -67,16 +67,16 @@ class ConnectionLimits:
 
 @dataclass(slots=True)
 class Usage:
-    """What the connections of one process take together."""
+    """Resources that all connections of one process use together."""
 
     pending_body_bytes: int = 0
     connections: Counter[str] = field(default_factory=Counter)
-    """By their clients; of those who have none there is nothing."""
+    """Their number by client; a client without any has no entry."""
     timer: asyncio.TimerHandle | None = None
-    """What sweeps next; None while there are no connections."""
+    """The timer of the next sweep; None while there are no connections."""
 
     def sweep(self, connections: AbstractSet["Connection"]) -> None:
-        """Look at every deadline, again and again for as long as there are connections."""
+        """Check every deadline, and schedule the next sweep while there are connections."""
         self.timer = None
         if connections:
             again = asyncio.get_running_loop().call_later
@@ -87,7 +87,7 @@ class Usage:
 
 
 class Connection(asyncio.Protocol):
-    """A transport whose peer takes what is written in time, and gets to read the last of it."""
+    """A transport with read and write deadlines, and a lingering close."""
 
     transport: asyncio.Transport
     client: tuple[str, int] | None
@@ -95,18 +95,18 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, timeout: float) -> None:
         self.due_at = NEVER
-        """When the peer has to have sent what is waited for."""
+        """The deadline for the peer to send what is awaited, on the monotonic clock."""
         self._timeout: Final = timeout
-        self._taken_at = NEVER
-        """When it has to have taken what is written."""
+        self._drain_due_at = NEVER
+        """The deadline for the peer to read what is written."""
         self._unsent = self._discarded = 0
         self.writable: Final = asyncio.Event()
-        """Set unless the peer has yet to take what is written."""
+        """Set unless the write buffer is full."""
         self.writable.set()
         self._is_closing = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin: the kernel takes little in advance, so that the peer's pace shows here."""
+        """Keep the kernel's send buffer small, so that the peer's rate of reading shows here."""
         self.transport = transport
         self.client, self.server = (_address(transport, end) for end in ("peername", "sockname"))
         peer = transport.get_extra_info("socket")
@@ -114,58 +114,58 @@ class Connection(asyncio.Protocol):
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — asyncio's
-        """Wait for the peer no more; whoever writes finds out that it is gone."""
-        self.due_at = self._taken_at = NEVER
+        """Clear the deadlines, and wake the writers, which find that the peer is gone."""
+        self.due_at = self._drain_due_at = NEVER
         self.writable.set()
 
     @property
     def is_closing(self) -> bool:
-        """Whether it is closed, or about to be."""
+        """Whether the connection is closed, or about to be."""
         return self._is_closing or self.transport.is_closing()
 
     def expect(self, seconds: float) -> None:
-        """Give the peer so many seconds to send what is waited for."""
+        """Set the deadline for the peer to send what is awaited, in seconds from now."""
         self.due_at = monotonic() + seconds
 
     def check(self, now: float) -> None:
-        """Give up what is late by now."""
-        if self._taken_at <= now:
-            self._taken_at = NEVER
-            self._check_taken()
+        """Act on the deadlines that have passed."""
+        if self._drain_due_at <= now:
+            self._drain_due_at = NEVER
+            self._check_drain()
         if self.due_at <= now:
             self.due_at = NEVER
-            self.on_late()
+            self.on_timeout()
 
-    def on_late(self) -> None:
-        """Close what has lingered."""
+    def on_timeout(self) -> None:
+        """Close the connection, whose time to linger is over."""
         self.transport.close()
 
     def pause_writing(self) -> None:
-        """Begin to wait for the peer, which has yet to take what is written."""
+        """Stop the writers, and set the deadline for the peer to read what is buffered."""
         self.writable.clear()
         self._unsent = self.transport.get_write_buffer_size()
-        self._taken_at = monotonic() + self._timeout
+        self._drain_due_at = monotonic() + self._timeout
 
     def resume_writing(self) -> None:
-        """Let writers go on; what is left is due in time, too."""
+        """Let the writers go on; the rest of the buffer has a deadline, too."""
         self.writable.set()
-        self.expect_taken()
+        self.expect_drain()
 
-    def expect_taken(self) -> None:
-        """Give the peer its time to take a whole response."""
+    def expect_drain(self) -> None:
+        """Set the deadline for the peer to read a whole response."""
         if self.writable.is_set():
-            self._taken_at = monotonic() + self._timeout
+            self._drain_due_at = monotonic() + self._timeout
 
     def close(self, linger: float = 0) -> None:
-        """Close it once all is sent, and take for so many seconds what the peer still sends.
+        """Close the connection once all is sent, after `linger` seconds of discarding what arrives.
 
-        To close it with bytes unread would reset it, and the peer might lose the response
+        Closing with bytes unread would reset the connection, and the peer might lose the response
         (RFC 9112 section 9.6).
         """
         if self.is_closing:
             return
         self._is_closing = True
-        self.expect_taken()
+        self.expect_drain()
         if linger and self._discarded <= LINGER_BYTES:
             self.transport.write_eof()
             self.transport.resume_reading()
@@ -174,7 +174,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def discard(self, size: int) -> None:
-        """Count bytes that came after the last request; beyond a bound nothing more is read."""
+        """Count bytes that came after the last request; beyond LINGER_BYTES, stop reading."""
         self._discarded += size
         if self._discarded > LINGER_BYTES:
             if self._is_closing:
@@ -182,20 +182,20 @@ class Connection(asyncio.Protocol):
             else:
                 self.transport.pause_reading()
 
-    def _check_taken(self) -> None:
-        """Cut the peer off, unless it takes a long response at no less than the least pace."""
+    def _check_drain(self) -> None:
+        """Reset the connection, unless the peer reads a long response at the lowest rate."""
         unsent = self.transport.get_write_buffer_size()
         enough = MIN_BYTES_PER_SECOND * self._timeout
         if not self.writable.is_set() and self._unsent - unsent >= enough:
             self._unsent = unsent
-            self._taken_at = monotonic() + self._timeout
-        elif unsent:  # and reset it, so that the kernel drops what it holds
+            self._drain_due_at = monotonic() + self._timeout
+        elif unsent:  # a reset, so that the kernel drops its buffer
             peer = self.transport.get_extra_info("socket")
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.transport.abort()
 
 
 def _address(transport: asyncio.Transport, end: str) -> tuple[str, int] | None:
-    """Return the address and port of one end; a pipe's has none, nor has a peer that is gone."""
+    """Return the address and port of one end; None for a pipe, or a peer that is gone."""
     name = transport.get_extra_info(end)
     return (canonical(str(name[0])), int(name[1])) if isinstance(name, tuple) else None

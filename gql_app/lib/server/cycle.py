@@ -17,9 +17,9 @@ _STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
 _CONTROLS: Final = bytes([*range(9), *range(10, 32), 127])
-"""Every control character but the tab: none is part of a header."""
+"""The control characters but the tab: a header may contain none of them."""
 _PAUSE_BYTES: Final = 64 * 1024
-"""Bytes of a body that may come before the application takes them."""
+"""Bytes of a body that are buffered for the application before reading pauses."""
 _FAILED: Final = PlainTextResponse("Internal Server Error", 500, {"connection": "close"})
 
 _NO_START: Final = "The body comes before the head"
@@ -34,13 +34,13 @@ class Disconnect:
     """What happens to a request whose client closes the connection: by default it is cancelled."""
 
     is_shielded: bool = False
-    """Whether the application finishes the request all the same."""
+    """Whether the application finishes the request nevertheless."""
     is_cancelled: bool = False
     """Whether the server has cancelled the application, because the client is gone."""
 
     @classmethod
     def of(cls, scope: Scope) -> Self:
-        """Return a request's extension; on another server, one that nobody looks at."""
+        """Return a request's extension; on another server, one without effect."""
         extension = scope.get("extensions", {}).get(_DISCONNECT)
         return extension if isinstance(extension, cls) else cls()
 
@@ -94,7 +94,7 @@ class RequestCycle:
         self._task.add_done_callback(tasks.discard)
 
     def feed(self, data: bytes = b"", *, more_body: bool) -> None:
-        """Take a piece of the body."""
+        """Buffer a piece of the body for the application."""
         self.more_body = more_body
         self._body += data
         if len(self._body) > _PAUSE_BYTES:
@@ -102,7 +102,7 @@ class RequestCycle:
         self._news.set()
 
     def disconnect(self) -> None:
-        """Drop what the application still sends, and let it receive that the client is gone."""
+        """Discard what the application still sends; its next receive() returns http.disconnect."""
         self._is_disconnected = True
         self._news.set()
 
@@ -114,7 +114,7 @@ class RequestCycle:
             self._task.cancel()
 
     async def receive(self) -> Message:
-        """Return the next piece of the body, or that the client is gone or has its response."""
+        """Return a piece of the body; http.disconnect if the client is gone or has its response."""
         if self.more_body and not self._has_continued:
             self._has_continued = True
             if self._expects_continue():
@@ -129,9 +129,9 @@ class RequestCycle:
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
     async def send(self, message: Message) -> None:
-        """Write a part of the response; a head waits for its body, and may be replaced before.
+        """Write a part of the response; the head waits for its body, and may be replaced before.
 
-        Raise RuntimeError at what neither ASGI nor HTTP allows.
+        Raise RuntimeError for a message that ASGI or HTTP does not allow.
         """
         kind = message["type"]
         if kind == "http.response.start" and not self.response_started:
@@ -159,7 +159,7 @@ class RequestCycle:
         return self._is_disconnected or self.response_complete
 
     def _expects_continue(self) -> bool:
-        """Return whether the client waits to be asked for the body (RFC 9110 section 10.1.1)."""
+        """Return whether the client waits for 100 Continue (RFC 9110 section 10.1.1)."""
         expected = (b"expect", b"100-continue")
         headers: Sequence[tuple[bytes, bytes]] = self._scope["headers"]
         return not (self._body or self._is_over or self._connection.is_closing) and any(
@@ -167,7 +167,7 @@ class RequestCycle:
         )
 
     async def _run(self) -> None:
-        """Run the application; what it leaves open is ended here."""
+        """Run the application, and end a response that it leaves incomplete."""
         try:
             await self._app(self._scope, self.receive, self.send)
         except (Exception, asyncio.CancelledError) as why:  # noqa: BLE001 — the client gets an answer
@@ -184,7 +184,7 @@ class RequestCycle:
             await _FAILED(self._scope, self.receive, self.send)
 
     def _begin(self) -> bytes:
-        """Begin the response, and return its head. Raise RuntimeError."""
+        """Return the response's head, and mark it as started. Raise RuntimeError."""
         if self._start is None:
             raise RuntimeError(_NO_START)
         status: int = self._start["status"]
@@ -209,7 +209,7 @@ class RequestCycle:
         return line + lines + b"\r\n"
 
     def _frame(self, body: bytes, *, more_body: bool) -> bytes:
-        """Return a piece of the body as it is written; nothing beyond its content-length."""
+        """Return a piece of the body, framed if chunked; nothing beyond its content-length."""
         if not self._has_body:
             return b""
         if self._is_chunked:

@@ -1,4 +1,4 @@
-"""Requests read from bytes: strictly, and no more of a head or a body than may come."""
+"""The HTTP/1.1 parser: strict framing, and limits on the size of heads and bodies."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)/", re.IGNORECASE)
 
 
 class RequestParser:
-    """httptools' parser for one connection; what is ambiguous or too large raises HTTPException."""
+    """httptools' parser for one connection; ambiguous or too large input raises HTTPException."""
 
     def __init__(
         self,
@@ -31,37 +31,37 @@ class RequestParser:
     ) -> None:
         self.in_head = False
         """Whether a head has begun, and not ended."""
-        self.has_moved = False
-        """Whether of the bytes fed last a head or a request ended, or some were of a body."""
+        self.has_progressed = False
+        """Whether the bytes fed last ended a head or a request, or were part of a body."""
         self.body_bytes = 0
         self._limits: Final = limits
         self._on_head: Final = on_head  # takes a head's part of an ASGI scope, and keep_alive
         self._on_body: Final = on_body
         self._on_end: Final = on_end
         self._parser: Final = HttpRequestParser(self)
-        # What follows a request that asks to be the last is parsed, and waits for nothing.
+        # Bytes after a request with Connection: close are parsed, where httptools would fail.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.headers: list[Header] = []
-        """Those of the request that is arriving, as far as they have been read."""
+        """Headers of the arriving request, as far as they have been read."""
         self._target = b""
         self._head_bytes = self._unparsed_bytes = 0
-        self._aside = 0
-        """Bytes of a body that are yet to come past httptools."""
+        self._bypassing = 0
+        """Bytes of a body still to come that bypass httptools."""
 
     def feed(self, data: bytes) -> None:
-        """Read some bytes. Raise HTTPException.
+        """Parse some bytes. Raise HTTPException if the request is refused.
 
-        Who asks for an upgrade gets none (RFC 9110 section 7.8): httptools takes what follows
-        its head for another protocol, though a body comes first.
+        A request to upgrade is ignored (RFC 9110 section 7.8). httptools takes what follows its
+        head for another protocol, so that a body has to bypass it.
         """
-        self.has_moved = False
+        self.has_progressed = False
         rest = memoryview(data)
         while rest:
-            if self._aside:
-                body, rest = rest[: self._aside], rest[self._aside :]
-                self._aside -= len(body)
+            if self._bypassing:
+                body, rest = rest[: self._bypassing], rest[self._bypassing :]
+                self._bypassing -= len(body)
                 self.on_body(bytes(body))
-                if not self._aside:
+                if not self._bypassing:
                     self.on_message_complete()
                 continue
             try:
@@ -73,18 +73,18 @@ class RequestParser:
                 if isinstance(error.__context__, HTTPException):
                     raise error.__context__ from None
                 raise HTTPException(400, "This is not HTTP/1.1, or not clearly so") from None
-        if not self.has_moved:  # httptools may keep them all
+        if not self.has_progressed:  # httptools may buffer them all
             self._unparsed_bytes += len(data)
             self._check_size(self._unparsed_bytes)
 
     def on_message_begin(self) -> None:
-        """Begin a head."""
+        """Reset the state for a new head."""
         self.in_head = True
         self._target, self.headers = b"", []
-        self._head_bytes = self._unparsed_bytes = self.body_bytes = self._aside = 0
+        self._head_bytes = self._unparsed_bytes = self.body_bytes = self._bypassing = 0
 
     def on_url(self, url: bytes) -> None:
-        """Read a piece of the target."""
+        """Add a piece of the request target."""
         self._head_bytes += len(url)
         if self._head_bytes > self._limits.header_bytes:
             most = self._limits.header_bytes
@@ -92,7 +92,7 @@ class RequestParser:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Read a header; those that follow a body are dropped (RFC 9110 section 6.5.1)."""
+        """Add a header; trailers, which follow a body, are dropped (RFC 9110 section 6.5.1)."""
         self._head_bytes = size = self._head_bytes + len(name) + len(value) + 4  # ": \r\n"
         if size > self._limits.header_bytes:
             self._check_size(size)
@@ -102,14 +102,14 @@ class RequestParser:
                 raise HTTPException(431, f"There are more than {MAX_HEADERS} headers")
 
     def on_headers_complete(self) -> None:
-        """End the head."""
+        """Check the complete head, and hand the request on."""
         version = self._parser.get_http_version()
         check_framing(version, self._target, self.headers)
         if self._parser.should_upgrade():
             by_name = dict(self.headers)
             if b"transfer-encoding" in by_name:
                 raise HTTPException(400, "Who asks for an upgrade announces the body's length")
-            self._aside = int(by_name.get(b"content-length", 0))
+            self._bypassing = int(by_name.get(b"content-length", 0))
         url = parse_url(self._target)
         request = {
             "method": self._parser.get_method().decode("ascii"),
@@ -121,20 +121,20 @@ class RequestParser:
         }
         keep_alive = version != "1.0" and self._parser.should_keep_alive()
         self._on_head(request, keep_alive)
-        self.in_head, self.has_moved = False, True
+        self.in_head, self.has_progressed = False, True
 
     def on_body(self, body: bytes) -> None:
-        """Read a piece of a body; what nobody wants any more is not read for long."""
-        self.has_moved = True
+        """Hand on a piece of a body; one of more than twice the limit is refused here."""
+        self.has_progressed = True
         self.body_bytes += len(body)
         if self.body_bytes > 2 * self._limits.body_bytes:
             raise HTTPException(413, f"The body is larger than {self._limits.body_bytes} bytes")
         self._on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the request, once all of its body has come."""
-        if not self._aside:
-            self.has_moved, self.headers = True, []
+        """End the request, once all of its body has arrived."""
+        if not self._bypassing:
+            self.has_progressed, self.headers = True, []
             self._on_end()
 
     def _check_size(self, size: int) -> None:

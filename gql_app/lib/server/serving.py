@@ -1,4 +1,4 @@
-"""Serving: one process or several, on sockets that are closed to newcomers at the end."""
+"""Serving: one process or several workers, and a graceful stop that resets no connection."""
 
 import asyncio
 import ctypes
@@ -32,27 +32,27 @@ _log: Final = logging.getLogger(__name__)
 GRACEFUL_TIMEOUT: Final = 20
 """Seconds that requests have to finish when the server stops."""
 START_TIMEOUT: Final = 20
-"""Seconds that a worker which is to replace another has to begin."""
+"""Seconds that a replacement worker has to start."""
 _ACCEPT_TIME: Final = 0.25
-"""Seconds for which a server that stops accepts those who have connected already."""
+"""Seconds for which a stopping server accepts connections from the kernel's queue."""
 _ACCEPT_TURNS: Final = 5
-"""How often it does, however late its turns come on a busy machine."""
+"""Turns of the event loop in that time, however late they come on a busy machine."""
 
-_NO_NEWCOMERS: Final = (
+_DROP_SYN: Final = (
     (0x30, 0, 0, 13),  # load the flags of the TCP header
     (0x45, 0, 1, 0x02),  # is SYN among them?
     (0x06, 0, 0, 0),  # then drop it
-    (0x06, 0, 0, 0xFFFF),  # or else take it
+    (0x06, 0, 0, 0xFFFF),  # otherwise accept it
 )
-"""A filter (bpf(4)): code, jump if true, jump if false, operand."""
+"""A packet filter (bpf(4)): code, jump if true, jump if false, operand."""
 _SO_ATTACH_FILTER: Final = 26
 
 
 class Config(uvicorn.Config):
-    """What one process serves; one of several ends with their parent."""
+    """The configuration of one process; a worker ends with its parent."""
 
     shares: Shares | None = None
-    """The connections of each, where there are several."""
+    """The number of connections of each worker; None for a single process."""
 
     def load(self) -> None:
         """Load the application, in the process that serves it."""
@@ -62,41 +62,41 @@ class Config(uvicorn.Config):
 
 
 class Server(uvicorn.Server):
-    """One process that serves."""
+    """The server of one process."""
 
     config: Config
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until told to stop, and end by status 0 then.
+        """Serve until told to stop, and exit with status 0.
 
-        What is left to do at the end of a process, such as to write the last lines, is not done
-        by one that dies of the signal.
+        A process that dies of the signal would not run its exit handlers, which write the last
+        lines of the log.
         """
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _exit)
         super().run(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, and log where; several processes share what there is to accept."""
+        """Start serving: a worker accepts by Acceptors, a single process logs its address."""
         shares = self.config.shares
         await super().startup(sockets if shares is None else [])
         if shares is not None:
             shares.join()
             acceptors = [self._acceptor(each, shares) for each in sockets or []]
-            self.servers += cast("list[asyncio.Server]", acceptors)  # which are closed as those are
+            self.servers += cast("list[asyncio.Server]", acceptors)  # closed like those
         elif self.started and sockets and parent_process() is None:
             _log_address(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Publish how many connections are open, ten times a second."""
         if self.config.shares is not None:
-            self.config.shares.tell(len(self.server_state.connections))
+            self.config.shares.publish(len(self.server_state.connections))
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept for a moment more, then finish what has arrived."""
+        """Accept what is in the kernel's queue, then finish the requests that have arrived."""
         if parent_process() is None:  # sockets that are shared are the parent's to close
-            _keep_newcomers_out(sockets or [])
+            _drop_new_connections(sockets or [])
             for _ in range(_ACCEPT_TURNS):  # each accepts all that are in the queue by then
                 await asyncio.sleep(_ACCEPT_TIME / _ACCEPT_TURNS)
         await super().shutdown(sockets)
@@ -115,29 +115,29 @@ class Server(uvicorn.Server):
 
 
 class Worker(multiprocess.Process):
-    """One of several processes that serve."""
+    """One of several processes that serve the same sockets."""
 
     @cached_property
     def server(self) -> Server:
-        """What serves in it."""
+        """The server of this process."""
         return Server(self.config)
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve, in the process itself; the thread that answers its parent asks the same server."""
+        """Serve, in the worker's process; the thread for the health check needs the same server."""
         _ = self.server
         super().target(sockets)
 
 
-multiprocess.Process = Worker  # type: ignore[misc]  # the one way to name what the parent starts
+multiprocess.Process = Worker  # type: ignore[misc]  # the only way to set what the parent starts
 
 
 class Workers(multiprocess.Multiprocess):
-    """The parent of several processes that serve."""
+    """The parent process of the workers."""
 
     def restart_all(self) -> None:
-        """Replace the workers one by one; each has longer to begin than one has to say it lives.
+        """Replace the workers one by one, with a longer time-out to start than for a health check.
 
-        On a busy machine five seconds are too few, and the old ones would be kept.
+        On a busy machine its five seconds are too few, and the old workers would be kept.
         """
         usual = self.config.timeout_worker_healthcheck
         self.config.timeout_worker_healthcheck = START_TIMEOUT
@@ -147,8 +147,8 @@ class Workers(multiprocess.Multiprocess):
             self.config.timeout_worker_healthcheck = usual
 
     def terminate_all(self) -> None:
-        """Let the workers accept for a moment more, then have them finish."""
-        _keep_newcomers_out(self.sockets)
+        """Let the workers accept what is in the kernel's queue, then stop them."""
+        _drop_new_connections(self.sockets)
         time.sleep(_ACCEPT_TIME)
         super().terminate_all()
 
@@ -164,10 +164,10 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
     workers: int = 1,
     reload: bool = False,
 ) -> None:
-    """Serve until told to stop, on the host and port of those who watch as well.
+    """Serve until told to stop, on a management host and port as well, if given.
 
-    The application is made by a factory, in each process. What is refused before it reaches the
-    application is answered by the one that `refuse` returns of a status, a sentence and headers.
+    `app` is a factory of the application, called in each process; `refuse` returns, of a status, a
+    sentence and headers, the application that answers a request refused before it reaches `app`.
     Both are named as module:function, and imported where they are needed.
     Raise CannotStart, and SystemExit if the application does not start.
     """
@@ -206,12 +206,12 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
 
 
 def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
     sys.exit()
 
 
 def _end_after(parent: BaseProcess) -> None:
-    """Stop this process when the parent is gone: nobody else would ever stop it."""
+    """Stop this process when the parent is gone, because nothing else would."""
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -222,7 +222,7 @@ def _log_address(sockets: Sequence[socket.socket]) -> None:
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Return a socket for each address of a host; :: is every address, of IPv4 as well.
+    """Return a bound socket for each address of a host; :: is every address, of IPv4 as well.
 
     Raise CannotStart.
     """
@@ -235,7 +235,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
             try:
                 sockets.append(_bind(family, (str(address[0]), free, *address[2:])))
             except OSError as why:
-                if why.errno not in {EADDRNOTAVAIL, EAFNOSUPPORT}:  # a name may be IPv6's, too
+                if why.errno not in {EADDRNOTAVAIL, EAFNOSUPPORT}:  # the machine may lack IPv6
                     raise
                 reason = why.strerror
     except OSError as why:
@@ -249,7 +249,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
 def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
-    if os.name == "posix":  # on Windows it would let others listen there as well
+    if os.name == "posix":  # on Windows others could listen there as well
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
@@ -262,19 +262,17 @@ def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
     return bound
 
 
-def _keep_newcomers_out(sockets: Sequence[socket.socket]) -> None:
-    """Drop what newcomers send first, so that what is in the queue can be accepted to its end.
+def _drop_new_connections(sockets: Sequence[socket.socket]) -> None:
+    """Drop the SYNs of new connections, so that the kernel's queue can be accepted to its end.
 
-    Whom the kernel has let in, but nobody accepted, is reset with the request that they have
-    sent when the socket is closed. A newcomer sends again, to whoever listens then. Where there
-    are no such filters, as outside Linux, some are reset.
+    A connection that is established but not accepted is reset when the socket is closed, with the
+    request that it sent. A dropped SYN is sent again, to the server that listens by then. Without
+    such filters, as outside Linux, some connections are reset.
     """
     if sys.platform != "linux":
         return
-    program = ctypes.create_string_buffer(
-        b"".join(struct.pack("HBBI", *one) for one in _NO_NEWCOMERS)
-    )
-    attached = struct.pack("@HP", len(_NO_NEWCOMERS), ctypes.addressof(program))
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *one) for one in _DROP_SYN))
+    attached = struct.pack("@HP", len(_DROP_SYN), ctypes.addressof(program))
     for each in sockets:
-        with suppress(OSError):  # a sandbox may know of none either
+        with suppress(OSError):  # a sandbox may not allow it
             each.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, attached)

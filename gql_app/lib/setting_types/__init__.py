@@ -1,6 +1,6 @@
 """Types of settings: URLs, hosts, secrets and numbers, checked as they are read.
 
-A fault says what the value must be and never repeats it, for it may be a secret.
+A fault says what the value must be and never repeats it, because it may be a secret.
 """
 
 import os
@@ -27,12 +27,12 @@ from gql_app.lib.passkeys import is_domain, origin_of
 T = TypeVar("T")
 SQLITE: Final = "sqlite:///"
 POSTGRESQL: Final = ("postgresql://", "postgres://")
-"""How the URL of a PostgreSQL begins; the latter is what some providers write."""
+"""Prefixes of a PostgreSQL URL; some providers write the latter."""
 MAX_PORT: Final = 65_535
 USUAL_PORT: Final = 9_000
-"""The management port where something else than a port is set."""
+"""The management port if its variable has a service's address instead of a port."""
 SERVICE_LINK: Final = "tcp://"
-"""How what Kubernetes sets for a service begins."""
+"""The prefix of a service's address in variables that Kubernetes sets."""
 MAX_WORDS: Final = 200
 """Characters of a name."""
 MIN_SECRET_BYTES: Final = 32
@@ -45,14 +45,14 @@ _POSTGRESQL_URL: Final = (
     "with every special character of the password written as %XX"
 )
 _SERVERS: Final = ("any", "prefer-standby", "primary", "read-only", "read-write", "standby")
-"""Which of several servers will do."""
+"""Values of target_session_attrs: which of several servers is acceptable."""
 _MAIL_SCHEMES: Final = frozenset({"smtp", "smtps", "smtp+starttls", "smtp+cleartext"})
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"([^:\[\]]*|\[[^\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
 _ANY_LABEL: Final = re.compile(r"^(https?://)\*\.(?=localhost\b|[^.]+\.[^.])")
 _ANY_PORT: Final = re.compile(r"^(https?://(?:(?:\*\.)?localhost|127\.0\.0\.1|\[::1\])):\*$")
 _NO_ORIGINS: Final = frozenset({"about", "blob", "data", "file", "ftp", "javascript", "ws", "wss"})
-"""Schemes of no page, or of pages whose origin browsers send as null."""
+"""Schemes that no page has, or whose pages' origin browsers send as null."""
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]+")
 _HOST_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 _DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
@@ -80,7 +80,7 @@ def _require(fitting: object, sentence: str) -> None:
 
 
 def _each(fits: Callable[[str], object]) -> Callable[[str], bool]:
-    """Return what tells whether every part of a comma-separated text fits."""
+    """Return a function that checks that every part of a comma-separated text fits."""
     return lambda text: all(fits(part.strip()) for part in text.split(","))
 
 
@@ -105,7 +105,7 @@ def _check_database(url: str) -> str:
 
 
 def _check_postgresql(url: str) -> None:
-    """Raise ValueError for a URL of another form, without its password, which urllib repeats."""
+    """Raise ValueError for an invalid URL, without its password, which urllib would repeat."""
     from gql_app.lib.database import SSL_MODES, options_of  # noqa: PLC0415 — an SQLite file needs no drivers
 
     try:
@@ -134,15 +134,15 @@ def _names_host(text: str) -> bool:
 
 
 def _port_of(value: object) -> object:
-    """Return a port; the address that Kubernetes sets for a service of our name is the usual one.
+    """Return a port; USUAL_PORT for an address that Kubernetes sets for a service.
 
-    A pod has GQL_APP_MANAGEMENT_PORT=tcp://10.0.0.1:80 of a service called gql-app-management.
+    A pod has GQL_APP_MANAGEMENT_PORT=tcp://10.0.0.1:80 if a service is called gql-app-management.
     """
     return USUAL_PORT if isinstance(value, str) and value.startswith(SERVICE_LINK) else value
 
 
 def _check_secret(text: str) -> bytes:
-    """Return the bytes of a secret as they are in the environment, which may be no UTF-8."""
+    """Return the bytes of a secret as they are in the environment, which may not be UTF-8."""
     _require(text == text.strip(), BLANKS)
     secret, least = os.fsencode(text), MIN_SECRET_BYTES
     _require(len(secret) >= least, f"must be at least {least} bytes long, not {len(secret)}")
@@ -151,7 +151,7 @@ def _check_secret(text: str) -> bytes:
 
 def _check_documents(file: Path) -> Path:
     """Return a file that lists documents. Raises ValueError."""
-    from gql_app.lib.graphql_http import read_manifest  # noqa: PLC0415 — few servers have one
+    from gql_app.lib.graphql_http import read_manifest  # noqa: PLC0415 — few servers have such a file
 
     read_manifest(file)
     return file
@@ -168,7 +168,7 @@ def _is_page(url: str) -> bool:
 
 
 def _is_service(url: str) -> bool:
-    """Return whether a path can be added to a URL, which goes as it is into requests and logs."""
+    """Return whether a path can be added to a URL that goes unchanged into requests and logs."""
     _, _, address = url.partition("://")
     in_ascii = url.isascii() and url.isprintable()
     return _is_page(url) and in_ascii and not {*" ?@#"} & {*address}
@@ -188,13 +188,13 @@ def _is_origin(text: str) -> bool:
 def _without_stars(origin: str) -> str:
     """Return one of the origins that an origin with a star stands for.
 
-    A star is a label below a domain, or any port of this very machine; others stay as they are.
+    A star is a label below a domain, or any port of this machine; others are left unchanged.
     """
     return _ANY_LABEL.sub(r"\1a.", _ANY_PORT.sub(r"\1", origin))
 
 
 def _is_host(text: str) -> bool:
-    """Return whether a host is spelt as clients do: in ASCII and small letters."""
+    """Return whether a host is spelt as clients do: in ASCII and lower case."""
     if text.startswith("["):
         return text == f"[{IPv6Address(text[1:-1])}]"
     return _HOST_NAME.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Static files, compressed when they were built, and answered from memory."""
+"""Static files, compressed when they were built, and served from memory."""
 
 import zlib
 from collections.abc import AsyncIterator, Mapping
@@ -17,13 +17,13 @@ CACHE_CONTROL: Final = "public, max-age=31536000, immutable"
 """A file's name changes with its content."""
 _CODINGS: Final = {"br": ".br", "gzip": ".gz"}
 _PIECE: Final = 32 * 1024
-"""Bytes of a file that are written at once, and then waited for until they are taken."""
+"""Bytes of a file that are written at a time, each piece once the client has read enough."""
 
 
 class StaticFiles:
-    """The files of a folder, read once: they are answered as they were at the start.
+    """The files of a folder, read once: later changes on disk have no effect.
 
-    A file that has a `.gz` beside it is kept compressed alone.
+    Of a file that has a `.gz` beside it, only compressed ones are kept.
     """
 
     def __init__(self, folder: Path, media_types: Mapping[str, str]) -> None:
@@ -31,7 +31,7 @@ class StaticFiles:
         self._files, self._sizes = _read(folder)
 
     def response(self, name: str, request: Request) -> Response | None:
-        """Return a file in a coding that the client takes, None if there is no such file."""
+        """Return a file in a coding that the client accepts, None if there is no such file."""
         media_type = self._media_types.get(Path(name).suffix)
         if media_type is None or name not in self._sizes:
             return None
@@ -51,7 +51,7 @@ class StaticFiles:
 
 @cache
 def _read(folder: Path) -> tuple[Mapping[str, bytes], Mapping[str, int]]:
-    """Return the files of a folder, and the sizes of all of them; they are read once a process."""
+    """Return the files of a folder, and the sizes of all of them, cached for the process."""
     files = {file.name: file for file in folder.iterdir()}
     sizes = {name: file.stat().st_size for name, file in files.items()}
     kept = [name for name in files if f"{name}.gz" not in files]

@@ -1,6 +1,6 @@
 """The log: lines of text on a terminal, one JSON object a line anywhere else.
 
-Nothing waits for whoever reads it: what a pipe or a socket does not take at once is kept.
+Writing never blocks: what a pipe or a socket does not take at once is buffered.
 """
 
 import atexit
@@ -30,11 +30,11 @@ from gql_app.lib.clock import now, rfc3339
 from gql_app.lib.text import printable
 
 MAX_BACKLOG: Final = 1024 * 1024
-"""Bytes that are kept for a reader that is behind; what comes on top is dropped."""
-LAST_WAIT: Final = 1
-"""Seconds that the reader has to take more of them when the process ends."""
-LAST_WAITS: Final = 5
-"""Seconds of all such waits, for a reader that takes little at a time."""
+"""The most bytes that are buffered for a slow reader; lines beyond that are dropped."""
+STALL_TIMEOUT: Final = 1
+"""Seconds without progress after which the buffer is given up when the process ends."""
+END_TIMEOUT: Final = 5
+"""Seconds after which it is given up then, although the reader takes some at a time."""
 _bound: Final[ContextVar[Mapping[str, str]]] = ContextVar("bound", default=MappingProxyType({}))
 
 
@@ -45,17 +45,17 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
 
 def is_configured() -> bool:
-    """Return whether lines go anywhere in particular: in a server they do."""
+    """Return whether logging is configured, as it is in a server."""
     return structlog.is_configured()
 
 
 def bind_log_context(**facts: str) -> None:
-    """Add facts to each line from here on, in this task and in what it begins."""
+    """Add fields to each later line of this task and of the tasks that it starts."""
     _bound.set({**_bound.get(), **facts})
 
 
 def configure_logging(level: str) -> None:
-    """Send every library's log lines, and our own, to standard error in one form."""
+    """Send the application's and all libraries' log lines to standard error in one form."""
     console = structlog.dev.ConsoleRenderer(exception_formatter=_traceback, repr_native_str=True)
     render = [_printable, console] if sys.stderr.isatty() else [_render_json]
     stream = non_blocking(sys.stderr)
@@ -74,7 +74,7 @@ def configure_logging(level: str) -> None:
 
 
 class NonBlockingStream:
-    """A pipe or a socket that is written what it takes at once, and the rest with what follows."""
+    """A non-blocking pipe or socket; what it does not take at once is sent with later lines."""
 
     lines_dropped: ClassVar[int] = 0
     """Lines that this process has dropped."""
@@ -83,14 +83,14 @@ class NonBlockingStream:
         self._descriptor = descriptor
         self._send = send
         self._lines: deque[bytes] = deque()
-        """What the reader has yet to take, the first line perhaps in part."""
+        """The lines that are buffered, the first of them perhaps in part."""
         self._size = self._dropped = 0
         self._lock = threading.Lock()
         """Held by the thread that writes, so that nothing is sent twice."""
         atexit.register(self.end)
 
     def write(self, text: str) -> None:
-        """Write a line, or drop it if too many wait; how many is written in their place."""
+        """Write a line, or drop it if the buffer is full; a line tells how many were dropped."""
         with self._lock:
             if self._size > MAX_BACKLOG:
                 self._send_lines()
@@ -103,12 +103,12 @@ class NonBlockingStream:
             self._send_lines()
 
     def end(self) -> None:
-        """Wait a last time for the reader to take the rest."""
-        until = monotonic() + LAST_WAITS
+        """Wait for the reader to take the rest, END_TIMEOUT seconds at most."""
+        until = monotonic() + END_TIMEOUT
         with self._lock:
             self._append_dropped()
         while self._lines and monotonic() < until:
-            if not select.select([], [self._descriptor], [], LAST_WAIT)[1]:
+            if not select.select([], [self._descriptor], [], STALL_TIMEOUT)[1]:
                 return
             with self._lock:
                 self._send_lines()
@@ -119,13 +119,13 @@ class NonBlockingStream:
         self._size += len(line)
 
     def _append_dropped(self) -> None:
-        """Write how many lines were dropped, in their place."""
+        """Append the line that tells how many lines were dropped, in their place."""
         if self._dropped:
             self._append(_dropped_line(self._dropped))
             self._dropped = 0
 
     def _send_lines(self) -> None:
-        """Send what is taken at once, line by line: no other process's comes between (pipe(7))."""
+        """Send what is taken at once, line by line: so processes' lines don't mix (pipe(7))."""
         try:
             while self._lines:
                 line = self._lines[0]
@@ -137,22 +137,22 @@ class NonBlockingStream:
                     self._lines.popleft()
         except BlockingIOError:
             return
-        except OSError:  # nobody reads it any more
+        except OSError:  # the reader is gone
             self._lines.clear()
             self._size = 0
 
 
 def non_blocking(stream: TextIO) -> TextIO | NonBlockingStream:
-    """Return a stream to the same pipe or socket that never waits, and any other stream as it is.
+    """Return a non-blocking stream to the same pipe or socket, and any other stream as it is.
 
-    It stays open until the process ends. Windows has no way to such a stream.
+    It stays open until the process ends. Windows has no such streams.
     """
     if sys.platform == "win32":
         return stream
-    with suppress(OSError, ValueError):  # it has no descriptor, or the system has no way to it
+    with suppress(OSError, ValueError):  # it has no descriptor, or the system can't reopen it
         descriptor = stream.fileno()
         mode = os.fstat(descriptor).st_mode
-        if S_ISFIFO(mode):  # opened anew, for the way it is open is shared with other processes
+        if S_ISFIFO(mode):  # reopened: other processes share the flags of the old one
             own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
             return NonBlockingStream(own, partial(os.write, own))
         if S_ISSOCK(mode):
@@ -165,15 +165,15 @@ def non_blocking(stream: TextIO) -> TextIO | NonBlockingStream:
 
 
 class _Output:
-    """What writes our own lines, past the standard library: each request pays for one."""
+    """Writes the application's lines without the standard library: each request pays for one."""
 
     def __init__(self, stream: TextIO | NonBlockingStream, name: str) -> None:
         self.name = name
         self._stream = stream
 
     def msg(self, line: str) -> None:
-        """Write a line; nothing else is to fail because nobody takes it."""
-        with suppress(OSError, ValueError):  # the last of a closed file
+        """Write a line; an error in writing is ignored, so that nothing else fails by it."""
+        with suppress(OSError, ValueError):  # the latter for a closed file
             self._stream.write(f"{line}\n")
 
     debug = info = warning = error = critical = msg
@@ -182,7 +182,7 @@ class _Output:
 def _complete(
     logger: _Output | logging.Logger | logging.LogRecord, level: str, line: EventDict
 ) -> EventDict:
-    """Return a line with what every line has."""
+    """Return a line with the bound context, level, logger and timestamp."""
     return {
         **_bound.get(),
         **line,
@@ -193,7 +193,7 @@ def _complete(
 
 
 def _complete_record(_: object, level: str, line: EventDict) -> EventDict:
-    """Return the line of a record of the standard library's, by structlog's facts of it."""
+    """Return the line of a record of the standard library's, from structlog's event."""
     record: logging.LogRecord = line.pop("_record")
     del line["_from_structlog"]
     if "stack_info" in line:
@@ -202,29 +202,29 @@ def _complete_record(_: object, level: str, line: EventDict) -> EventDict:
 
 
 def _dropped_line(count: int) -> str:
-    """Return the line that stands for those that nobody was there to read."""
+    """Return the line that stands for a number of dropped lines."""
     facts: EventDict = {"event": "Lines were dropped, for nobody read them", "dropped": count}
     logger = logging.getLogger(__name__)
     return f"{_render_json(logger, 'warning', _complete(logger, 'warning', facts))}\n"
 
 
 def _render_json(_logger: object, _level: str, line: EventDict) -> str:
-    """Return a line as JSON, and as ASCII, so that nothing in it ends the line."""
+    """Return a line as JSON in printable ASCII, so that nothing in it ends the line."""
     if "exc_info" in line:
         line = structlog.processors.format_exc_info(None, "", line)
     written = orjson.dumps(line, str, orjson.OPT_UTC_Z)
     ascii_alone = written if written.isascii() else json.dumps(orjson.loads(written)).encode()
-    return ascii_alone.decode().replace("\x7f", "\\u007f")  # the one control that JSON leaves
+    return ascii_alone.decode().replace("\x7f", "\\u007f")  # which JSON does not escape
 
 
 def _printable(_logger: object, _level: str, line: EventDict) -> EventDict:
-    """Return a line for the eye: what a terminal would obey is escaped, in other values by repr."""
+    """Return a line for a terminal: control characters are escaped, in other values by repr."""
     shown = {"timestamp": rfc3339(line["timestamp"]), "event": printable(str(line["event"]))}
     return {**line, **shown}
 
 
 def _traceback(to: TextIO, fault: ExcInfo) -> None:
-    """Write a traceback without what a terminal would obey."""
+    """Write a traceback with its control characters escaped."""
     plain = StringIO()
     structlog.dev.plain_traceback(plain, fault)
     to.write(printable(plain.getvalue(), keep="\n"))

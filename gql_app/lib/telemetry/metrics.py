@@ -1,4 +1,4 @@
-"""Metrics: what is counted, and how a scraper reads it."""
+"""Metrics: counters, gauges and histograms, and their exposition to a scraper."""
 
 import os
 import platform
@@ -26,43 +26,43 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from gql_app.lib.telemetry.logs import NonBlockingStream
 
 NO_OPERATION: Final = "none"
-"""What a request asks for that never became a GraphQL operation."""
+"""The operation of a request that never became a GraphQL operation."""
 OPERATIONS: Final = ("query", "mutation", NO_OPERATION)
-"""What a request asks for."""
+"""Values of the label `operation`."""
 NO_ANSWER: Final = "CLIENT_CLOSED_REQUEST"
-"""What a request comes to whose client is gone."""
+"""The outcome of a request whose client is gone."""
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-"""Seconds: from what a small answer takes to what an operation may take at most."""
+"""Seconds, from the time of a small answer to the longest that an operation may take."""
 _CPU: Final = "process_cpu_seconds"
 _PROCESS_GAUGES: Final = ("process_resident_memory_bytes", "process_open_fds")
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What labels may say: all of it is known at the start, so that no client makes a value up."""
+    """Values of labels, all known at the start, so that no client can add one."""
 
     outcomes: Sequence[str]
-    """What a request may come to; of several, the first of these counts."""
+    """Outcomes of requests, the most severe first; of several, the first counts."""
     refusals: Collection[str]
     """The outcomes that are refusals, of an operation or of a request before it is one."""
     early_refusals: Collection[str]
-    """Those of a request before it is an operation."""
+    """The refusals of a request before it is an operation."""
     sign_ins: Collection[str]
-    """How a sign-in may end."""
+    """Results of a sign-in."""
     limits: Mapping[str, str]
-    """The limits that one may run into, by what the rules call them."""
+    """Rate limits, as the label has them, by their names in the rules."""
     letters: Sequence[str]
-    """What may become of a letter."""
+    """Results of sending a letter."""
     lists: Sequence[str]
-    """Where lists are read: the standby, or why the primary instead."""
+    """Results of reading a list: the standby, or why the primary instead."""
     lookups: Sequence[str]
-    """What may come of looking a new password up among stolen ones."""
+    """Results of looking up a new password among stolen ones."""
     faults: Collection[str] = ()
-    """The outcomes of which the first is to be noticed: they are exposed before they happen."""
+    """Outcomes that are exposed as 0 before they happen, so that an alert sees the first."""
 
 
 class Metrics:
-    """The metrics of one process; with a folder, of all that share it, whichever is asked."""
+    """The metrics of one process; with a folder, of all processes that share it."""
 
     def __init__(self, labels: Labels, version: str, folder: Path | None = None) -> None:
         self._labels: Final = labels
@@ -77,38 +77,38 @@ class Metrics:
             self._make(version)
 
     def request(self, operation: str, outcome: str, seconds: float) -> None:
-        """Count a request, by its operation and the outcome that the log has of it."""
+        """Count a request, by its operation and its outcome in the log."""
         self._counter(operation, outcome).inc()
         self._seconds[operation].observe(seconds)
         if outcome != "OK":
-            labels = self._labels  # a path that is not there is NOT_FOUND, too, and no refusal
+            labels = self._labels  # an unknown path is NOT_FOUND, too, and no refusal
             known = labels.early_refusals if operation == NO_OPERATION else labels.refusals
             for code in outcome.split():
                 if code in known:
                     self._refusals[code].inc()
 
     def signed_in(self, result: str) -> None:
-        """Count an attempt to sign in, by how it ended."""
+        """Count an attempt to sign in, by its result."""
         self._sign_ins[result].inc()
 
     def throttled(self, limit: str, attempts: int = 1) -> None:
-        """Count attempts that ran into a limit."""
+        """Count attempts that were refused by a rate limit."""
         self._throttled[self._labels.limits[limit]].inc(attempts)
 
     def letters(self, result: str, number: int) -> None:
-        """Count letters, by what became of them."""
+        """Count letters, by the result of sending them."""
         self._letters[result].inc(number)
 
     def listed(self, result: str) -> None:
-        """Count a list that a standby was to be read, by what came of it."""
+        """Count a list that was to be read from a standby, by its result."""
         self._lists[result].inc()
 
     def looked_up(self, result: str) -> None:
-        """Count a new password that was looked up among stolen ones, by what came of it."""
+        """Count a lookup of a new password among stolen ones, by its result."""
         self._lookups[result].inc()
 
     def sample(self, passwords: Mapping[str, int], pools: Mapping[str, Mapping[str, int]]) -> None:
-        """Set the gauges of what this process has in use, by its state."""
+        """Set this process's gauges, and its counters of processor time and dropped log lines."""
         for state, number in passwords.items():
             self._passwords.labels(state).set(number)
         for pool, states in pools.items():
@@ -127,7 +127,7 @@ class Metrics:
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the format that a scraper accepts, and its media type.
 
-        The library's own choice fails on a version that is none, and repeats what it is sent.
+        The library's own choice fails on an invalid version, and repeats the header's text.
         """
         numbers = self._shared or self._registry
         if "application/openmetrics-text" in accept:
@@ -185,7 +185,7 @@ class Metrics:
         build.labels(version, platform.python_version()).set(1)
 
     def _each(self, noun: str, words: str, label: str, values: Iterable[str]) -> dict[str, Counter]:
-        """Return a counter for each value of one label; all are exposed before they happen."""
+        """Return a counter for each value of one label; all are exposed as 0 at first."""
         counter = Counter(f"gql_app_{noun}", words, [label], registry=self._registry)
         return {value: counter.labels(value) for value in values}
 
@@ -196,11 +196,11 @@ class Metrics:
 
 
 class _SharedFolder:
-    """A folder of metrics, in which each process holds a lock for as long as it lives.
+    """A folder of metrics, in which each process holds a file lock while it lives.
 
-    What a process has counted stays when it is gone, be it killed, and is put together with what
-    others had that are gone; its gauges go with it. Raises ImportError where files have no such
-    locks, as on Windows.
+    The counters of a process that is gone, even if it was killed, are kept, in the same files as
+    those of other dead processes; its gauges are removed. Raises ImportError where files have no
+    such locks, as on Windows.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -212,17 +212,17 @@ class _SharedFolder:
 
     @contextmanager
     def registering(self) -> Iterator[None]:
-        """Make this process's files within the block, in which no other process reads any."""
+        """Lock the folder for the block, in which this process's files are made."""
         with self._locked():
-            self._alive = (self._folder / f"{os.getpid()}.lock").open("wb")
-            self._lock(self._alive, self._exclusive)
+            self._own_lock = (self._folder / f"{os.getpid()}.lock").open("wb")
+            self._lock(self._own_lock, self._exclusive)
             yield
 
     def collect(self) -> Iterable[Metric]:
         """Return the sums of what all processes have counted."""
         with self._locked():
             for lock in self._folder.glob("[0-9]*.lock"):
-                # An id alone may be another process's by now, but not its lock.
+                # A process's id may be reused by now, but nothing holds its lock.
                 with lock.open("rb") as file, suppress(BlockingIOError):
                     self._lock(file, self._shared)
                     self._fold_dead_process(lock)
@@ -237,15 +237,15 @@ class _SharedFolder:
             yield
 
     def _fold_dead_process(self, lock: Path) -> None:
-        """Add up the files of the processes that are gone, so that their number doesn't grow."""
+        """Merge a dead process's files into common ones, so that their number doesn't grow."""
         for kind in ("counter", "histogram"):
             left = self._folder / f"{kind}_{lock.stem}.db"
-            if not left.exists():  # it was killed before it could begin
+            if not left.exists():  # it was killed before it made them
                 continue
             gone = MmapedDict(str(self._folder / f"{kind}_gone.db"))
             for key, value, *_ in MmapedDict.read_all_values_from_file(str(left)):
                 gone.write_value(key, gone.read_value(key)[0] + value, 0)
             gone.close()
             left.unlink()
-        mark_process_dead(lock.stem, str(self._folder))  # whose gauges go
+        mark_process_dead(lock.stem, str(self._folder))  # which removes its gauges
         lock.unlink()

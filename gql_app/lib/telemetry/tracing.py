@@ -27,15 +27,15 @@ from gql_app.lib.telemetry.logs import bind_log_context
 from gql_app.lib.telemetry.metrics import NO_ANSWER, NO_OPERATION
 
 SHUTDOWN_TIMEOUT: Final = 3
-"""Seconds that a collector has to take what is left when the server stops."""
+"""Seconds that a collector has to take the last spans when the server stops."""
 REPEAT_AFTER: Final = 60
-"""Seconds after which a fault of a collector is logged again."""
+"""Seconds after which the same error of a collector is logged again."""
 _NAME: Final = "gql_app"
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
 class Tracing:
-    """What makes spans, and sends them while it is open."""
+    """Makes spans, and sends them to a collector within sending()."""
 
     def __init__(self, version: str, provider: TracerProvider | None = None) -> None:
         self._provider: Final = provider or _provider(version)
@@ -43,7 +43,7 @@ class Tracing:
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
-        """Send spans as long as the block lasts; a collector that takes none holds up nothing."""
+        """Send spans during the block; a collector that is slow or away delays nothing."""
         log = logging.getLogger(trace_exporter.__name__)
         log.addFilter(rate := _once_per_minute())
         self._provider.add_span_processor(BatchSpanProcessor(trace_exporter.OTLPSpanExporter()))
@@ -59,9 +59,9 @@ class Tracing:
 
     @contextmanager
     def request(self, scope: Scope) -> Iterator[Sequence[tuple[bytes, bytes]]]:
-        """Make a span of the block, which answers a request; each line of its log names it.
+        """Make a span of the block, which answers a request; its log lines have the span's ids.
 
-        Give the headers of the response, by which the client finds it (W3C Trace Context).
+        Yield the response headers that give the client the trace's id (W3C Trace Context).
         """
         known = scope["method"] in HTTPMethod.__members__
         method = scope["method"] if known else "_OTHER"
@@ -77,7 +77,7 @@ class Tracing:
             },
         )
         ids = span.get_span_context()
-        if not ids.is_valid:  # OpenTelemetry's own variables have it off
+        if not ids.is_valid:  # an OTEL_ variable turns traces off
             yield ()
             return
         trace_id, span_id = f"{ids.trace_id:032x}", f"{ids.span_id:016x}"
@@ -91,11 +91,11 @@ class Tracing:
             span.end()
 
     def statements(self, dialect: str) -> Callable[[str], AbstractContextManager[None]]:
-        """Return what makes a span of each statement of a request, below the request's.
+        """Return a function that makes a child span of each statement of a request.
 
-        Its attributes are named by OpenTelemetry's conventions for databases; the text holds no
-        value. A statement that is no part of a request has no span: nobody waits for what the
-        server does by itself.
+        Its attributes are named by OpenTelemetry's conventions for databases; the SQL has
+        placeholders instead of values. A statement outside a request has no span: no client waits
+        for it.
         """
 
         def span_of(sql: str) -> AbstractContextManager[None]:
@@ -112,12 +112,12 @@ class Tracing:
         return span_of
 
     def letter(self, letter_id: str) -> AbstractContextManager[None]:
-        """Make a span of sending a letter, with nothing in it of the letter but its id."""
+        """Make a span of sending a letter, which has no more of the letter than its id."""
         return self._span("send letter", {"gql_app.letter.id": letter_id})
 
     @contextmanager
     def _span(self, name: str, attributes: Mapping[str, str]) -> Iterator[None]:
-        """Make a span of the block; of an error it has the kind alone: the text may hold values."""
+        """Make a span of the block; of an error it has the type alone: the text may hold values."""
         span = self.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
         try:
             yield
@@ -130,7 +130,7 @@ class Tracing:
 
 
 def _client_context(scope: Scope) -> Context:
-    """Return the client's context; of several parents none counts."""
+    """Return the client's trace context, an empty one if it sent several traceparent headers."""
     headers = Headers(scope=scope)
     carrier = {name: headers.getlist(name) for name in _PROPAGATOR.fields}
     if len(carrier["traceparent"]) > 1:
@@ -139,7 +139,7 @@ def _client_context(scope: Scope) -> Context:
 
 
 def _describe(span: Span, state: Mapping[str, Any]) -> None:
-    """Set how it came out, as OpenTelemetry's conventions for HTTP and GraphQL have it."""
+    """Set the result of a request, by OpenTelemetry's conventions for HTTP and GraphQL."""
     status, kind, facts = state["status"], state.get("kind", NO_OPERATION), state.get("facts", {})
     if kind != NO_OPERATION:
         span.update_name(kind)
@@ -168,14 +168,14 @@ def _error_type(error: BaseException) -> str:
 
 
 def _provider(version: str) -> TracerProvider:
-    """Return a provider of spans whose service OpenTelemetry's variables may rename."""
+    """Return a tracer provider whose service OTEL_ variables may rename."""
     service = Resource({"service.name": _NAME, "service.version": version})
     named = Resource.create().merge(service).merge(OTELResourceDetector().detect())
     return TracerProvider(resource=named, shutdown_on_exit=False)
 
 
 def _once_per_minute() -> Callable[[logging.LogRecord], bool]:
-    """Return a filter that passes each kind of line once a minute: a collector may be away long."""
+    """Return a log filter that passes each message once a minute: collectors may be away long."""
     logged: dict[str, float] = {}
 
     def passes(record: logging.LogRecord) -> bool:

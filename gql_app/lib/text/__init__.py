@@ -1,6 +1,6 @@
-"""Text of clients: its length is bounded first, then it is normalised, judged and folded.
+"""Text from clients: its length is bounded first, then it is normalised, validated and folded.
 
-First normal forms, then lines, then e-mail addresses, then the keys of names.
+In this order: normal forms, lines, e-mail addresses, keys of names.
 """
 
 import re
@@ -16,7 +16,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 MAX_MARKS: Final = 30
 """Combining marks in a row, as in Unicode's stream-safe text format (UAX 15 section 13)."""
 LONGEST_DECOMPOSITION: Final = 4
-"""Code points that NFC makes one of at most, so that it shortens a text to a quarter at most."""
+"""The most code points that NFC composes to one, so that a text shrinks to a quarter at most."""
 MAX_PHONE: Final = 40
 """Characters of a phone number."""
 _PHONE: Final = re.compile(r"\+?[0-9 ().\-/]*[0-9][ )]*((x|ext\.?) ?[0-9]+)?", re.ASCII)
@@ -24,32 +24,32 @@ _BLANKS: Final = " \u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x20
 """All of category Zs."""
 _CONTROLS: Final = frozenset({"Cc", "Cs"})
 _UNSEEN: Final = frozenset({"Cf", "Zl", "Zp", "Co", "Cn"})
-"""Categories of what is not seen, or seen differently everywhere (UAX 44 section 5.7.1)."""
+"""Categories of characters without a visible or a common form (UAX 44 section 5.7.1)."""
 _FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Marks, letters and a symbol that are blank."""
 _JOINERS: Final = frozenset("\u200c\u200d")
 _JOINED: Final = frozenset({"Lo", "Mn", "Mc", "So", "Sk"})
-"""Between which joiners change what is seen: letters without case, their marks, and emoji."""
+"""Categories between which joiners are visible: letters without case, their marks, and emoji."""
 _SELECTORS: Final = frozenset(
     map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 )
 _SELECTED: Final = frozenset({"Lo", "Nd", "Po", "Sk", "Sm", "So"})
-"""After which variation selectors change what is seen: letters without case, and emoji."""
+"""Categories after which variation selectors are visible: letters without case, and emoji."""
 _VIRAMA: Final = 9
 """The combining class of marks after which a joiner may also end a word (UAX 31 section 2.3)."""
 MAX_EMAIL: Final = 254
 MAX_LOCAL_PART: Final = 64
 """Octets before the @ of an address (RFC 5321 section 4.5.3.1.1)."""
 SPECIAL_USE: Final = ("arpa", "invalid", "local", "localhost", "onion", "test")
-"""Domains whose addresses are addresses, but of nobody whom mail reaches from everywhere."""
+"""Special-use domains: their addresses are valid, but get no mail from the public internet."""
 _WHAT: Final = "e-mail address"
 MAX_KEY: Final = 1_200
-"""Bytes of UTF-8 that a name's key has at most, so that each order's index holds it."""
+"""The most bytes of UTF-8 of a name's key, so that each order's index holds it."""
 _LONGEST: Final = 18 * 254
-"""Code points of the longest search in NFKC, of which one may become eighteen."""
+"""Code points of the longest search in NFKC, which may turn one into eighteen."""
 _DOTLESS: Final = str.maketrans({"\u0131": "i"})
 
-# The validator judges syntax; which of these domains are taken is the operator's to say.
+# The validator checks syntax alone; the operator decides which of these domains to accept.
 SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
@@ -74,7 +74,7 @@ def normalise(text: str, *, longest: int, form: Literal["NFC", "NFKC", "NFKD"] =
         return text
     if len(text) > LONGEST_DECOMPOSITION * longest:
         raise TextTooLong
-    # By category, for some of class 0 decompose into marks that have to be put in order.
+    # By category, as some of class 0 decompose into marks that have to be put in order.
     runs = groupby(text, lambda character: unicodedata.category(character)[0] == "M")
     if max((sum(1 for _ in run) for is_marks, run in runs if is_marks), default=0) > MAX_MARKS:
         raise TooManyMarks
@@ -85,10 +85,10 @@ def normalise(text: str, *, longest: int, form: Literal["NFC", "NFKC", "NFKD"] =
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""Return the text with what a terminal would obey, and whatever else can't be seen, as \xNN.
+    r"""Return the text with control characters, and all others that are invisible, as \xNN.
 
-    That is all but letters, marks, numbers, punctuation, symbols and the blank; of the rest
-    some may be kept.
+    All are escaped but letters, marks, numbers, punctuation, symbols, the blank, and those
+    in `keep`.
     """
     if text.isprintable():
         return text
@@ -99,7 +99,7 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 class InvalidLine(ValueError):
-    """The text is no line that is accepted; its message is a sentence for whoever wrote it."""
+    """The text is not an acceptable line; the message is a sentence for the person who typed it."""
 
     def __init__(self, message: str, reason: str = "INVALID") -> None:
         super().__init__(message)
@@ -111,8 +111,8 @@ class InvalidLine(ValueError):
 def visible_line(text: str, what: str, *, longest: int) -> str:
     """Return a line of text trimmed and in NFC, at most `longest` code points.
 
-    Its length is that of the normal form, which may be longer than what was typed. It shows all
-    that it holds, and a letter or a number. Raises InvalidLine, whose sentence says what the line
+    Its length is that of the normal form, which may be longer than the typed text. All of it is
+    visible, and it has a letter or a number. Raises InvalidLine, whose message says what the line
     is, such as "name".
     """
     return _visible(_single_line(text, what, longest=longest), what)
@@ -138,7 +138,7 @@ def _single_line(text: str, what: str, *, longest: int) -> str:
 
 
 def _visible(line: str, what: str) -> str:
-    """Return a line. Raises InvalidLine unless it shows all it holds, and a letter or a number."""
+    """Return a line. Raises InvalidLine unless all is visible, with a letter or a number."""
     if not all(_is_seen(line, place) for place in range(len(line))):
         message = f"The {what} can't hold characters that are invisible or turn text around."
         raise InvalidLine(message)
@@ -176,28 +176,28 @@ def _joins(before: str, after: str) -> bool:
 
 
 def email_address(text: str) -> str:
-    """Return an address in its normal form. Raises InvalidLine unless it is one that can be seen.
+    """Return an address in its normal form. Raises InvalidLine unless it is valid and visible.
 
-    It is one by its syntax: nobody asks whether mail reaches it.
+    Its syntax alone is checked, not whether mail can be delivered.
     """
     return _visible(_by_syntax(text), _WHAT)
 
 
 def mailbox_key(typed: str) -> str | None:
-    """Return the key of an address, however it is typed; None if it is none by its syntax."""
+    """Return the canonical_email of a typed address; None if its syntax is invalid."""
     try:
         return canonical_email(_by_syntax(typed.strip()))
     except InvalidLine:
         return None
 
 
-def special_use(address: str, taken: Collection[str] = ()) -> str | None:
+def special_use(address: str, accepted: Collection[str] = ()) -> str | None:
     """Return the special-use domain that an address is in, None if it is in none.
 
-    Or if it is in a domain that is taken all the same, or in one below it.
+    None as well if it is in a domain that is accepted nevertheless, or in one below it.
     """
     below = f".{address.rpartition('@')[2]}"
-    if any(below.endswith(f".{domain}") for domain in taken):
+    if any(below.endswith(f".{domain}") for domain in accepted):
         return None
     return next((name for name in SPECIAL_USE if below.endswith(f".{name}")), None)
 
@@ -214,15 +214,15 @@ def canonical_email(email: str) -> str:
 
 
 def email_key(email: str) -> str:
-    """Return what an address is searched and sorted by: full case folding (Unicode 3.13).
+    """Return the key that an address is searched and sorted by: full case folding (Unicode 3.13).
 
-    Two mailboxes may have the same one, as ss and ß are folded alike.
+    Two mailboxes may have the same key, because ss and ß fold to the same.
     """
     return email.casefold()
 
 
 def email_key_of(canonical: str | None) -> str | None:
-    """Return the email_key of every address with a canonical_email; of none, None."""
+    """Return the email_key that all addresses with a canonical_email have; None for None."""
     if canonical is None:
         return None
     local, _, domain = canonical.rpartition("@")
@@ -256,7 +256,7 @@ def a_label(domain: str) -> str:
 
 
 def _u_label(domain: str) -> str:
-    """Return a domain with its A-labels as the U-labels that they mean (RFC 5890)."""
+    """Return a domain with its A-labels decoded to U-labels (RFC 5890)."""
     if "xn--" in domain:
         with suppress(idna.IDNAError):
             return idna.decode(domain)
@@ -264,7 +264,7 @@ def _u_label(domain: str) -> str:
 
 
 def search_key(typed: str) -> str:
-    """Return what a name is searched and sorted by, whatever its case and compatibility form.
+    """Return the key that a name is searched and sorted by, in any case and compatibility form.
 
     That is NFKC (UAX 15) and full case folding (Unicode 3.13), with the dotted and the dotless
     i of Turkish as one letter; accents are kept. It is cut to MAX_KEY bytes.

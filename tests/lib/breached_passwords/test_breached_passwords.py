@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from gql_app.lib.breached_passwords import (
     LOG_INTERVAL,
     MAX_ANSWER_BYTES,
-    NOBODY,
+    NO_LOOKUPS,
     THREADS,
     BreachedPasswords,
     Lookup,
@@ -90,7 +90,7 @@ async def looked_up(answer: Answering, password: str = PASSWORD, path: str = "")
     """Look a password up once, and return what came of it."""
     with range_service(answer) as service:
         async with asking(service.url + path) as (breached, counts):
-            held = await breached.hold(password)
+            held = await breached.contains(password)
         (found,) = counts.elements()
     assert held == (found is Lookup.BREACHED)
     assert len(service.requests) == 1
@@ -134,7 +134,7 @@ async def test_answer_in_chunks_is_read_to_its_end() -> None:
 async def test_nothing_leaves_but_five_characters_of_the_digest(path: str) -> None:
     with range_service(knowing(PASSWORD)) as service:
         async with asking(service.url + path) as (breached, _):
-            assert await breached.hold(PASSWORD)
+            assert await breached.contains(PASSWORD)
     (request,) = service.requests
     assert request.startswith(f"GET {path.rstrip('/')}/range/{PREFIX} HTTP/1.1\n")
     assert "\nAdd-Padding: true\n" in request
@@ -163,7 +163,7 @@ async def test_redirect_leads_nowhere(status: int) -> None:
     with range_service(knowing(PASSWORD)) as other, range_service(knowing()) as service:
         service.answer = lambda asked: asked.send(b"", status, Location=other.url + asked.path)
         async with asking(service.url) as (breached, counts):
-            assert not await breached.hold(PASSWORD)
+            assert not await breached.contains(PASSWORD)
     assert counts == {Lookup.FAILED: 1}
     assert (len(service.requests), other.requests) == (1, [])
 
@@ -171,15 +171,15 @@ async def test_redirect_leads_nowhere(status: int) -> None:
 @pytest.mark.parametrize("url", [f"http://{HOST}:9", "http://nowhere.invalid", "http://a..b"])
 async def test_service_that_is_not_there_says_nothing(url: str) -> None:
     async with asking(url) as (breached, counts):
-        assert not await breached.hold(PASSWORD)
+        assert not await breached.contains(PASSWORD)
     assert counts == {Lookup.FAILED: 1}
 
 
 async def test_without_an_address_nobody_is_asked_and_nothing_counted() -> None:
     async with asking(None) as (breached, counts):
-        assert not await breached.hold(PASSWORD)
+        assert not await breached.contains(PASSWORD)
     assert counts == {}
-    assert not await NOBODY.hold(PASSWORD)
+    assert not await NO_LOOKUPS.contains(PASSWORD)
 
 
 async def test_service_that_never_answers_is_waited_for_no_longer_than_the_usual_deadline() -> None:
@@ -188,7 +188,7 @@ async def test_service_that_never_answers_is_waited_for_no_longer_than_the_usual
         counts = Counter[Lookup]()
         breached = BreachedPasswords(service.url, count=lambda found: counts.update([found]))
         async with asyncio.timeout(PATIENCE):
-            assert not await breached.hold(PASSWORD)
+            assert not await breached.contains(PASSWORD)
         assert counts == {Lookup.FAILED: 1}
         assert service.left.wait(PATIENCE)
         breached.close()
@@ -198,7 +198,7 @@ async def test_others_are_served_while_a_service_is_waited_for() -> None:
     with range_service(knowing()) as service:
         service.answer = service.say_nothing
         async with asking(service.url) as (breached, _):
-            holding = asyncio.create_task(breached.hold(PASSWORD))
+            holding = asyncio.create_task(breached.contains(PASSWORD))
             await asyncio.to_thread(service.asked.wait, PATIENCE)
             assert not holding.done()
             holding.cancel()
@@ -233,26 +233,26 @@ async def test_thread_ends_with_the_deadline_however_slowly_it_is_answered(name:
         service.answer = trickling(service, name)
         async with asking(service.url, deadline=0.2) as (breached, counts):
             for _ in range(2):
-                assert not await breached.hold(PASSWORD)
-            held = await asyncio.gather(*(breached.hold(PASSWORD) for _ in range(2 * THREADS)))
+                assert not await breached.contains(PASSWORD)
+            held = await asyncio.gather(*(breached.contains(PASSWORD) for _ in range(2 * THREADS)))
         assert counts == {Lookup.FAILED: 2 + 2 * THREADS}
         assert not any(held)
         assert service.left.wait(PATIENCE)
         service.answer = knowing(PASSWORD)
         async with asking(service.url) as (other, _):
-            assert await other.hold(PASSWORD)
+            assert await other.contains(PASSWORD)
 
 
 async def test_threads_are_free_for_the_next_once_their_questions_were_given_up() -> None:
     with range_service(knowing()) as service:
         service.answer = service.say_nothing
         async with asking(service.url) as (breached, counts):
-            asked = [asyncio.create_task(breached.hold(PASSWORD)) for _ in range(2 * THREADS)]
+            asked = [asyncio.create_task(breached.contains(PASSWORD)) for _ in range(2 * THREADS)]
             await asyncio.to_thread(service.asked.wait, PATIENCE)
             service.answer = knowing(PASSWORD)
             for each in asked:
                 each.cancel()
-            assert await breached.hold(PASSWORD)
+            assert await breached.contains(PASSWORD)
         assert counts == {Lookup.BREACHED: 1}
 
 
@@ -284,14 +284,14 @@ async def test_certificate_has_to_be_of_a_trusted_authority_and_of_the_host(
     file, tls = authority
     with range_service(knowing(PASSWORD), tls) as service:
         async with asking(service.url) as (breached, counts):
-            assert not await breached.hold(PASSWORD)
+            assert not await breached.contains(PASSWORD)
         assert (counts, service.requests) == ({Lookup.FAILED: 1}, [])
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
         async with asking(service.url.replace(HOST, "localhost")) as (breached, counts):
-            assert not await breached.hold(PASSWORD)
+            assert not await breached.contains(PASSWORD)
         assert (counts, service.requests) == ({Lookup.FAILED: 1}, [])
         async with asking(service.url) as (breached, _):
-            assert await breached.hold(PASSWORD)
+            assert await breached.contains(PASSWORD)
 
 
 async def test_failure_is_logged_once_a_minute_without_what_was_asked(
@@ -303,14 +303,14 @@ async def test_failure_is_logged_once_a_minute_without_what_was_asked(
     with capture_logs() as log, range_service(ODD_ANSWERS["failure"]) as service:
         async with asking(service.url) as (breached, _):
             for _ in range(3):
-                await breached.hold(PASSWORD)
+                await breached.contains(PASSWORD)
             assert [each["problem"] for each in log] == ["it answers with the status 500"]
             now += LOG_INTERVAL
             service.answer = lambda asked: raw(asked, asked.requestline.encode())
-            await breached.hold(PASSWORD)
+            await breached.contains(PASSWORD)
             assert log[1]["problem"] == "BadStatusLine"
         async with asking(f"http://{HOST}:9") as (breached, _):
-            await breached.hold(PASSWORD)
+            await breached.contains(PASSWORD)
     assert [each["problem"] for each in log[2:]] == ["Connection refused"]
     assert {each["log_level"] for each in log} == {"warning"}
     assert PREFIX not in str(log)
@@ -320,5 +320,5 @@ async def test_command_says_by_itself_what_it_has_to_say(monkeypatch: pytest.Mon
     monkeypatch.setattr("gql_app.lib.breached_passwords.is_configured", lambda: False)
     with capture_logs() as log:
         async with asking(f"http://{HOST}:9") as (breached, _):
-            await breached.hold(PASSWORD)
+            await breached.contains(PASSWORD)
     assert log == []

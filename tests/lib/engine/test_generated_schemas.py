@@ -96,7 +96,7 @@ def test_generated_operation_is_executed_alike(kind: str, monkeypatch: pytest.Mo
         document = parse(operation.text)
         assert validate(schema, document) == []
         # Code is generated from the second object on, or never.
-        monkeypatch.setattr(fields, "MANY", 1000 * (seed % 3 == 0))
+        monkeypatch.setattr(fields, "GENERATE_AFTER", 1000 * (seed % 3 == 0))
         for number, variables in enumerate(operation.variables):
             dice = crc32(f"{seed} {number} {operation.text}".encode())
             theirs, ours = (World(dice, habits, schema) for _ in range(2))

@@ -53,7 +53,7 @@ def asked(of: strawberry.Schema, operation: Operation, variables: dict[str, obje
 def test_generated_operation_is_answered_alike(
     extensions: tuple[type[SchemaExtension], ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fields, "MANY", 1)  # code is generated from the third object on
+    monkeypatch.setattr(fields, "GENERATE_AFTER", 1)  # code is generated from the third object on
     theirs, ours = (
         schema(*extensions, execution_context_class=each) for each in (None, CompiledExecutor)
     )

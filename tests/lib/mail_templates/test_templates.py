@@ -34,7 +34,7 @@ def write(folder: Path, files: Mapping[str, str]) -> Path:
 
 def read(tmp_path: Path, own: Mapping[str, str] | None = None, **common: object) -> MailTemplates:
     """Return the templates of the tests, some replaced by files of an operator's."""
-    ours = Folder(write(tmp_path / "ours", GREETING), EXAMPLES, is_tried=True)
+    ours = Folder(write(tmp_path / "ours", GREETING), EXAMPLES, is_tested=True)
     replaced_by = None if own is None else write(tmp_path / "own", own)
     return MailTemplates([ours], {"shop": "Shop", **common}, replaced_by=replaced_by)
 

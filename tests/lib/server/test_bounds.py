@@ -46,7 +46,7 @@ class Waiting(Connection):
         for moment in moments:
             self.expect(moment)
 
-    def on_late(self) -> None:
+    def on_timeout(self) -> None:
         """Say so."""
         self.late.set()
 
@@ -54,9 +54,9 @@ class Waiting(Connection):
 class Faulty(Waiting):
     """A connection that fails when it is late."""
 
-    def on_late(self) -> None:
+    def on_timeout(self) -> None:
         """Fail."""
-        super().on_late()
+        super().on_timeout()
         raise LookupError
 
 

@@ -215,7 +215,7 @@ def test_body_that_stalls_or_trickles_is_given_up(hasty: Server) -> None:
 
 
 async def test_body_has_a_least_pace(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gql_app.lib.server.protocol.PACE_INTERVAL", 0.5)
+    monkeypatch.setattr("gql_app.lib.server.protocol.RATE_INTERVAL", 0.5)
     served.gate.set()
     loop = asyncio.get_running_loop()
     start = head(b"Content-Length: %d" % BODY)

@@ -83,7 +83,7 @@ def test_reader_has_a_last_chance_when_the_process_ends(
 def test_lines_of_processes_that_share_a_stalled_pipe_are_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gql_app.lib.telemetry.logs.LAST_WAIT", 0)
+    monkeypatch.setattr("gql_app.lib.telemetry.logs.STALL_TIMEOUT", 0)
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     with os.fdopen(writer, "w") as shared, os.fdopen(reader, "rb") as pipe:
@@ -103,7 +103,7 @@ def test_lines_of_processes_that_share_a_stalled_pipe_are_whole(
 def test_lines_of_threads_are_written_once_each(
     stalled: tuple[NonBlockingStream, Read], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gql_app.lib.telemetry.logs.LAST_WAIT", 0)
+    monkeypatch.setattr("gql_app.lib.telemetry.logs.STALL_TIMEOUT", 0)
     sink, read = stalled
 
     def write(name: int) -> None:
