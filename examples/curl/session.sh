@@ -1,16 +1,16 @@
 #!/bin/sh
 # Signs in, lists ten customers, refreshes the tokens and signs out, with curl and python3.
-# Takes URL, EMAIL and PASSWORD from the environment; shows no token and keeps none.
+# Reads URL, EMAIL and PASSWORD from the environment; prints and stores no token.
 set -eu
 if [ -z "${URL-}" ] || [ -z "${EMAIL-}" ] || [ -z "${PASSWORD-}" ]; then
     echo "Set URL, EMAIL and PASSWORD." >&2
     exit 1
 fi
-# Anybody on the machine sees a program's arguments, so no secret is among them.
+# All users of the machine can see a program's arguments, so no secret is among them.
 export EMAIL PASSWORD REFRESH_TOKEN= TOKEN=
 
 # ask QUERY: run an operation with the variables above, and print its answer. On a 503 curl waits
-# for Retry-After and tries again; all that is sent here may run twice.
+# for Retry-After and retries; all operations here are idempotent.
 ask() {
     QUERY=$1 python3 -c '
 import json, os
@@ -24,7 +24,7 @@ print("data =", json.dumps(json.dumps({"query": query, "variables": variables}))
 ' | curl --silent --show-error --fail --retry 2 --config - "$URL"
 }
 
-# pick FIELD PATH: print what an answer holds there; end with its refusal if it holds none.
+# pick FIELD PATH: print the value in an answer; exit with its error if there is none.
 pick() {
     python3 -c '
 import json, sys

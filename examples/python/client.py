@@ -1,4 +1,4 @@
-"""A client that stays signed in: gql over httpx, with its tokens in memory and nowhere else."""
+"""A client that refreshes its tokens: gql over httpx, with the tokens only in memory."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from gql.client import AsyncClientSession
 from gql.transport.exceptions import TransportError, TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport
 
-# gql writes whole requests and answers at DEBUG, with passwords and tokens in them.
+# gql logs entire requests and answers at DEBUG, including passwords and tokens.
 logging.getLogger("gql.transport.httpx").setLevel(logging.INFO)
 
 FAULTS: Final = "status message errors { code field message } retryAfter"
@@ -42,35 +42,35 @@ CUSTOMERS: Final = """query Customers($first: Int!, $after: String) {
 }"""
 
 OVER: Final = ("TOKEN_MISSING", "TOKEN_REVOKED", "TOKEN_INVALID", "TOKEN_MALFORMED")
-"""With any of these nothing but signing in helps."""
+"""Reasons after which only a new sign-in helps."""
 ATTEMPTS: Final = 3
 LONGEST: Final = 30
-"""Seconds that are waited at most, whatever the server says."""
+"""The most seconds to wait, whatever the server says."""
 
 
 class Refused(Exception):
-    """The server did not take what was sent: `errors` has a code for each thing to mend."""
+    """The server refused the input: `errors` has a code for each error."""
 
     def __init__(self, payload: Mapping[str, Any]) -> None:
         super().__init__(payload["message"])
         self.errors: Final[list[dict[str, str | None]]] = payload["errors"]
         self.retry_after: Final[int | None] = payload["retryAfter"]
         self.second_factor: Final[dict[str, Any] | None] = payload.get("secondFactor")
-        """What a sign-in goes on with, by Api.verify, if it waits for a second factor."""
+        """The challenge for Api.verify, if the sign-in waits for a second factor."""
 
 
 class SignedOut(Exception):
-    """Nobody is signed in, or not any more."""
+    """The session has ended, or none was opened."""
 
     def __init__(self) -> None:
         super().__init__("You are signed out. Sign in again.")
 
 
 class RetryingTransport(httpx.AsyncHTTPTransport):
-    """HTTP that sends a request again where the server is unavailable for a while."""
+    """HTTP that retries while the server is temporarily unavailable."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, again after Retry-After and up to a second while the answer is 503."""
+        """Send a request; on 503, retry after Retry-After and a random delay up to a second."""
         for _ in range(ATTEMPTS - 1):
             response = await super().handle_async_request(request)
             if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or await _is_done(response):
@@ -83,7 +83,7 @@ class RetryingTransport(httpx.AsyncHTTPTransport):
 
 
 async def _is_done(response: httpx.Response) -> bool:
-    """Return whether any of a request was done, or may be: it is not sent again."""
+    """Return whether any of a request was done, or may be, so that it is not retried."""
     await response.aread()
     try:
         answer: dict[str, Any] = response.json()
@@ -96,14 +96,14 @@ async def _is_done(response: httpx.Response) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What somebody who is signed in holds; none of it is shown by repr."""
+    """The tokens of a session, hidden from repr."""
 
     access: str = field(repr=False)
     refresh: str = field(repr=False)
 
 
 class Api:
-    """The API, and who is signed in to it."""
+    """The API, and the session with it."""
 
     def __init__(self, session: AsyncClientSession, tokens: Tokens | None = None) -> None:
         self._session = session
@@ -111,20 +111,20 @@ class Api:
         self.tokens = tokens
 
     async def sign_in(self, email: str, password: str) -> None:
-        """Open a session. Raises Refused, with a second_factor to go on with if one is wanted."""
+        """Open a session. Raises Refused, with a second_factor to continue if one is required."""
         self._take(await self._payload("login", SIGN_IN, email=email, password=password))
 
     async def verify(self, challenge: str, code: str) -> None:
-        """Go on with a sign-in that waits. Raises Refused; another code may follow a wrong one."""
+        """Complete a pending sign-in. Raises Refused; another code may follow a wrong one."""
         name, given = "verifySecondFactor", {"challenge": challenge, "code": code}
         self._take(await self._payload(name, VERIFY, **given))
 
     async def prove(self, **proof: str) -> None:
-        """Prove by a `password` or a `code` again who is signed in. Raises Refused, SignedOut."""
+        """Re-authenticate with a `password` or a `code`. Raises Refused, SignedOut."""
         granted((await self.run(REAUTHENTICATE, **proof))["reauthenticate"])
 
     async def sign_out(self) -> None:
-        """End the session; its tokens are gone, whatever the server says."""
+        """End the session; its tokens are dropped, whatever the server says."""
         try:
             with suppress(SignedOut):
                 await self.run(SIGN_OUT)
@@ -132,7 +132,7 @@ class Api:
             self.tokens = None
 
     async def run(self, query: str, **variables: object) -> dict[str, Any]:
-        """Run an operation, once more if its token has expired. Raises SignedOut."""
+        """Run an operation; retry once if the token has expired. Raises SignedOut."""
         held = self.tokens
         try:
             return await self._send(query, variables, held)
@@ -161,7 +161,7 @@ class Api:
             return self.tokens
 
     def _judged(self, error: TransportQueryError, held: Tokens | None) -> Exception:
-        """Drop the tokens if their session is over; any other error stays what it is."""
+        """Drop the tokens if their session has ended; other errors are unchanged."""
         if reason_of(error) not in OVER:
             return error
         if self.tokens is held:
@@ -185,14 +185,14 @@ class Api:
 
 
 def granted(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a payload that did what it was asked to. Raises Refused."""
+    """Return a successful payload. Raises Refused for any other."""
     if payload["status"] == "ERROR":
         raise Refused(payload)
     return payload
 
 
 def proof_methods_of(error: TransportQueryError) -> list[str] | None:
-    """Return by what to prove again who is signed in; None if no error asks for that."""
+    """Return the methods of re-authentication; None if no error asks for it."""
     for each in error.errors or ():
         extensions = each.get("extensions", {})
         if extensions.get("reason") == "REAUTHENTICATION_REQUIRED":
@@ -202,7 +202,7 @@ def proof_methods_of(error: TransportQueryError) -> list[str] | None:
 
 
 def reason_of(error: TransportQueryError) -> str | None:
-    """Return why the token was refused; None if no error is about the token."""
+    """Return the reason why the token was refused; None if no error is about it."""
     for each in error.errors or ():
         extensions = each.get("extensions", {})
         if extensions.get("code") == "UNAUTHENTICATED":
@@ -213,14 +213,14 @@ def reason_of(error: TransportQueryError) -> str | None:
 
 @asynccontextmanager
 async def connected(url: str, tokens: Tokens | None = None) -> AsyncIterator[Api]:
-    """Connect to the API at an address for as long as the block lasts."""
+    """Connect to the API at a URL; the block's end closes the connection."""
     transport = HTTPXAsyncTransport(url, transport=RetryingTransport())
     async with Client(transport=transport) as session:
         yield Api(session, tokens)
 
 
 def account() -> tuple[str, str, str]:
-    """Return the API's address, and by what somebody signs in; ends where one is not set."""
+    """Return the API's URL, the address and the password; exit if one is not set."""
     url, email, password = map(os.environ.get, ("URL", "EMAIL", "PASSWORD"))
     if not url or not email or not password:
         sys.exit("Set URL, EMAIL and PASSWORD.")

@@ -1,4 +1,4 @@
-"""A FastAPI service that lets in whoever has a living token for "orders".
+"""A FastAPI service that accepts tokens for "orders" with an open session.
 
 ACCOUNTS_URL=https://accounts.example.com uvicorn orders_fastapi:app
 """
@@ -27,7 +27,7 @@ app = FastAPI()
 
 
 async def signed_in(authorization: Annotated[str | None, Header()] = None) -> VerifiedToken:
-    """Return what the caller's token says; answer 401 if it is no good, 503 if nobody knows."""
+    """Return the caller's verified token; answer 401 if it is refused, 503 if unverifiable."""
     try:
         return await verifier.verify(bearer_token(authorization))
     except Unauthenticated as why:
@@ -39,5 +39,5 @@ async def signed_in(authorization: Annotated[str | None, Header()] = None) -> Ve
 
 @app.get("/orders")
 async def orders(caller: Annotated[VerifiedToken, Depends(signed_in)]) -> dict[str, object]:
-    """Answer the caller's own orders."""
+    """Return the caller's orders."""
     return {"customer": caller.customer_id, "roles": caller.roles, "orders": []}

@@ -1,1 +1,1 @@
-"""A small shop: what an application that is built on gql_app looks like."""
+"""A small shop: an example application on gql_app."""

@@ -1,4 +1,4 @@
-"""The shop's API: orders beside customers."""
+"""The shop's API: orders of customers."""
 
 from datetime import datetime
 
@@ -58,7 +58,7 @@ class Orders:
 
 @strawberry.type
 class OrderPayload(Payload):
-    """The order that it was about."""
+    """The order concerned."""
 
     order: Order | None = None
 

@@ -25,13 +25,13 @@ from shop.tables import OrderRow, OrderStatus
 
 
 class ShopSettings(FeatureSettings):
-    """What an operator may set: GQL_APP_SHOP_MAX_ORDER_CENTS."""
+    """The shop's settings: GQL_APP_SHOP_MAX_ORDER_CENTS."""
 
     max_order_cents: int = Field(default=1_000_000, ge=1)
 
 
 class OrderRecord(NamedTuple):
-    """An order, as it is read."""
+    """An order, as read from the database."""
 
     id: UUID
     customer_id: UUID
@@ -46,7 +46,7 @@ COUNT = select(func.count()).where(OrderRow.customer_id == bindparam("customer_i
 
 
 async def place(tx: Transaction, total_cents: int) -> OrderRecord:
-    """Place an order of the caller's. Raises Refused."""
+    """Place an order for the caller. Raises Refused."""
     most, me = tx.settings_of(ShopSettings).max_order_cents, tx.me.customer_id
     if not 0 < total_cents <= most:
         raise Refused("INVALID", f"An order is of 1 to {most} cents.", "total_cents")
@@ -57,7 +57,7 @@ async def place(tx: Transaction, total_cents: int) -> OrderRecord:
 
 
 async def cancel(tx: Transaction, order_id: str) -> OrderRecord:
-    """Cancel an order of the caller's, or anybody's with orders:cancel. Raises Refused."""
+    """Cancel the caller's order, or with orders:cancel any order. Raises Refused."""
     order = await _locked(tx, order_id)
     if order.customer_id != tx.me.customer_id and "orders:cancel" not in tx.me.permissions:
         raise Refused("NOT_FOUND", "There is no such order.", "id")
@@ -67,7 +67,7 @@ async def cancel(tx: Transaction, order_id: str) -> OrderRecord:
 
 
 async def refund(tx: Transaction, order_id: str) -> OrderRecord:
-    """Refund an order that was shipped. Raises Refused."""
+    """Refund a shipped order. Raises Refused."""
     order = await _locked(tx, order_id)
     if order.status != OrderStatus.SHIPPED:
         raise Refused("NOT_REFUNDABLE", "Only what was shipped can be refunded.", "id")
@@ -92,7 +92,7 @@ async def _ship(tx: Transaction, order_id: str) -> OrderRecord:
 
 
 def ship(order: str) -> None:
-    """Note that an order has left the shop."""
+    """Mark an order as shipped."""
     print(f"Order {gql_app.run(_ship, order).id} is on its way.")
 
 
@@ -103,7 +103,7 @@ async def welcome(event: CommittedEvent) -> None:
 
 
 async def claims(db: Reader, customer: CustomerRecord) -> dict[str, object]:
-    """Return what access tokens tell other services of a customer."""
+    """Return the claims of a customer's access tokens."""
     [count] = await db.fetch_one(COUNT, customer_id=customer.id)
     return {"shop_orders": count}
 

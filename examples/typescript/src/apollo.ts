@@ -1,4 +1,4 @@
-/** Apollo Client 4 that stays signed in. */
+/** Apollo Client 4 that refreshes its tokens. */
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/client";
 import { CombinedGraphQLErrors } from "@apollo/client/errors";
 import { SetContextLink } from "@apollo/client/link/context";
@@ -12,7 +12,7 @@ export interface Api {
   session: Session;
 }
 
-/** Connect to the API at an address. */
+/** Connect to the API at a URL. */
 export function createApi(url: string, keep: Keep): Api {
   const cache = new InMemoryCache();
   let ended = 0;
@@ -35,7 +35,7 @@ export function createApi(url: string, keep: Keep): Api {
   return { client: new ApolloClient({ cache, link }), session };
 }
 
-/** Throw SignedOut for answers that come after the end: the cache is the next customer's by then. */
+/** Throw SignedOut for answers after sign-out: by then, the cache is the next customer's. */
 function dropping(ended: () => number): ApolloLink {
   return new ApolloLink((operation, forward) => {
     const before = ended();
@@ -46,7 +46,7 @@ function dropping(ended: () => number): ApolloLink {
   });
 }
 
-/** Send what was refused as expired once more, with the next token. */
+/** Retry requests with an expired token once, with the new token. */
 function retrying(session: Session): ApolloLink {
   return new ErrorLink(({ error, operation, forward }) => {
     if (reasonIn(error) !== "TOKEN_EXPIRED") return;
@@ -54,7 +54,7 @@ function retrying(session: Session): ApolloLink {
   });
 }
 
-/** Tell the session of every refusal, that of a second attempt too. */
+/** Report every refusal to the session, also that of a retry. */
 function heeding(session: Session): ApolloLink {
   return new ErrorLink(({ error, operation }) => {
     session.heed(reasonIn(error), sentWith(operation));

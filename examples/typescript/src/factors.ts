@@ -1,11 +1,11 @@
-/** Second factors by codes: signing in, setting an app up, and what takes a recent proof. */
+/** Second factors by codes: signing in, setting up an app, and re-authentication. */
 import { BeginCodesDocument, ConfirmCodesDocument } from "./generated";
 import { granted, ProofRequired, Refused, type Proof, type Session } from "./session";
 
-/** Asks the user: by a form, or by a line of a terminal. */
+/** Asks the user, in a form or on a terminal. */
 export type Ask = (question: string) => Promise<string>;
 
-/** Sign in, and ask for a code where one is wanted. Throws Refused. */
+/** Sign in, and ask for a code if one is required. Throws Refused. */
 export async function signIn(
   session: Session,
   email: string,
@@ -21,7 +21,7 @@ export async function signIn(
   }
 }
 
-/** Set an app up; return recovery codes with the first second factor. Throws Refused. */
+/** Set up an app; return recovery codes with the first second factor. Throws Refused. */
 export async function setUpCodes(session: Session, ask: Ask): Promise<readonly string[] | null> {
   const { beginCodes } = await session.run(BeginCodesDocument, {});
   const { uri } = granted(beginCodes); // a page shows its qrCode, an SVG
@@ -30,7 +30,7 @@ export async function setUpCodes(session: Session, ask: Ask): Promise<readonly s
   return granted(confirmCodes).codes;
 }
 
-/** Do what may take a recent proof: once more after it was given. Throws Refused. */
+/** Run work that may require a recent proof: if so, get one and retry. Throws Refused. */
 export async function proven<Result>(
   session: Session,
   work: () => Promise<Result>,
@@ -45,7 +45,7 @@ export async function proven<Result>(
   return work();
 }
 
-/** A password counts only without a second factor. */
+/** A password counts only for accounts without a second factor. */
 async function proof(methods: readonly string[], ask: Ask): Promise<Proof> {
   if (methods.includes("PASSWORD")) return { password: await ask("Your password again") };
   return { code: await ask("Another code, to prove that it is you") };

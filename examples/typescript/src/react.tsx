@@ -11,7 +11,7 @@ interface Held {
 
 const SessionContext = createContext<Held | null>(null);
 
-/** Connect the components below to the API at an address; tokens are kept in memory. */
+/** Connect the components below to the API at a URL; tokens are kept in memory. */
 export function ApiProvider({ url, children }: { url: string; children: ReactNode }) {
   const [isSignedIn, setIsSignedIn] = useState(false);
   const [{ client, session }] = useState(() => {
@@ -32,7 +32,7 @@ export function ApiProvider({ url, children }: { url: string; children: ReactNod
   );
 }
 
-/** Return the session, and whether somebody is signed in; the component follows that. */
+/** Return the session, and whether it is signed in; the component re-renders on changes. */
 export function useSession(): Held {
   const held = useContext(SessionContext);
   if (held === null) throw new Error("useSession is for components below ApiProvider.");

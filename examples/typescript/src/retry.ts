@@ -1,10 +1,10 @@
-/** fetch that sends a request again where the server is unavailable for a while. */
+/** fetch that retries while the server is temporarily unavailable. */
 
 const ATTEMPTS = 3;
-/** Seconds that are waited at most, whatever the server says. */
+/** The most seconds to wait, whatever the server says. */
 const LONGEST = 30;
 
-/** Fetch, again after Retry-After and up to a second while the answer is 503. */
+/** Fetch; on 503, retry after Retry-After and a random delay up to a second. */
 export async function fetchWithRetry(
   input: RequestInfo | URL,
   options?: RequestInit,
@@ -18,7 +18,7 @@ export async function fetchWithRetry(
   }
 }
 
-/** Tell whether any of it was done, or may be: it is not sent again. */
+/** Return whether any of it was done, or may be, so that it is not retried. */
 async function isDone(response: Response): Promise<boolean> {
   try {
     const { data, errors } = (await response.json()) as Answer;

@@ -1,4 +1,4 @@
-/** Who is signed in: takes tokens, trades them once for all who wait, and drops them at the end. */
+/** The session: stores tokens, refreshes them once for all callers, drops them at its end. */
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { print } from "graphql";
 import {
@@ -14,39 +14,39 @@ import {
 } from "./generated";
 import { fetchWithRetry } from "./retry";
 
-/** What somebody who is signed in holds. */
+/** The tokens of a session. */
 export interface Tokens {
   token: string;
   refreshToken: string;
-  /** Milliseconds since 1970; null where this machine's clock can't be right. */
+  /** Milliseconds since 1970; null if this machine's clock is evidently wrong. */
   expiresAt: number | null;
 }
 
-/** Where the tokens are kept, and who wants to know that they are gone. */
+/** Storage for the tokens, and a callback for their end. */
 export interface Keep {
   load(): Tokens | null;
   save(tokens: Tokens | null): void;
   onSignedOut(): void;
 }
 
-/** What an error of GraphQL tells beside its message. */
+/** The extensions of a GraphQL error. */
 export interface Refusal {
   extensions?: { [name: string]: unknown };
 }
 
-/** What a sign-in waits for, after the first factor. */
+/** The challenge of a sign-in, after the first factor. */
 export type Challenge = NonNullable<TokensFragment["secondFactor"]>;
 
-/** What proves again who is signed in. */
+/** The means of re-authentication. */
 export type Proof = { password: string } | { code: string } | { passkey: unknown };
 
-/** The server did not take what was sent: `errors` has a code for each thing to mend. */
+/** The server refused the input: `errors` has a code for each error. */
 export class Refused extends Error {
   override readonly name = "Refused";
   readonly errors: FaultsFragment["errors"];
   /** Seconds to wait before the next attempt. */
   readonly retryAfter: number | null;
-  /** What a sign-in goes on with, by Session.verify, if it waits for a second factor. */
+  /** The challenge for Session.verify, if the sign-in waits for a second factor. */
   readonly secondFactor: Challenge | null;
 
   constructor(payload: FaultsFragment & { secondFactor?: Challenge | null }) {
@@ -57,7 +57,7 @@ export class Refused extends Error {
   }
 }
 
-/** It takes a recent proof of who is signed in, by one of `methods`: Session.prove gives it. */
+/** The operation requires a recent proof by one of `methods`: call Session.prove. */
 export class ProofRequired extends Error {
   override readonly name = "ProofRequired";
   readonly methods: readonly string[];
@@ -68,7 +68,7 @@ export class ProofRequired extends Error {
   }
 }
 
-/** The session is over: nothing but signing in helps. */
+/** The session has ended: only a new sign-in helps. */
 export class SignedOut extends Error {
   override readonly name = "SignedOut";
 
@@ -82,23 +82,23 @@ interface Answer<Data> {
   errors?: (Refusal & { message: string })[];
 }
 
-/** With any of these the token will never be good again. */
+/** Reasons after which the token is permanently invalid. */
 const OVER = ["TOKEN_REVOKED", "TOKEN_INVALID", "TOKEN_MALFORMED"];
 
-/** Tell why the token was refused; null if no error is about the token. */
+/** Return why the token was refused; null if no error is about the token. */
 export function reasonOf(errors: readonly Refusal[]): string | null {
   const refusal = errors.find(({ extensions }) => extensions?.code === "UNAUTHENTICATED");
   return typeof refusal?.extensions?.reason === "string" ? refusal.extensions.reason : null;
 }
 
-/** Tell by what to prove again who is signed in; null if no error asks for that. */
+/** Return the methods of re-authentication; null if no error asks for it. */
 export function proofMethodsOf(errors: readonly Refusal[]): readonly string[] | null {
   const reason = "REAUTHENTICATION_REQUIRED";
   const refusal = errors.find(({ extensions }) => extensions?.reason === reason);
   return (refusal?.extensions?.methods as readonly string[] | undefined) ?? null;
 }
 
-/** Return a payload that did what it was asked to. Throws Refused. */
+/** Return a successful payload. Throws Refused for any other. */
 export function granted<Payload extends FaultsFragment>(payload: Payload | null): Payload {
   if (payload === null) throw new Error("The server answered nothing.");
   if (payload.status === "ERROR") throw new Refused(payload);
@@ -115,30 +115,30 @@ export class Session {
     this.#keep = keep;
   }
 
-  /** The token to send, fresh or not; null while nobody is signed in. */
+  /** The token to send, expired or not; null while signed out. */
   get token(): string | null {
     return this.#keep.load()?.token ?? null;
   }
 
-  /** Tell whether the token has expired by this clock; if the clock is wrong, a refusal will. */
+  /** Return whether the token has expired by this clock; if it is wrong, a refusal will tell. */
   get hasExpired(): boolean {
     const expiresAt = this.#keep.load()?.expiresAt ?? null;
     return expiresAt !== null && Date.now() >= expiresAt;
   }
 
-  /** Throws Refused, with a `secondFactor` to go on with if one is wanted. */
+  /** Throws Refused, with a `secondFactor` to continue if one is required. */
   async signIn(email: string, password: string): Promise<void> {
     const { login } = await this.#post(SignInDocument, { email, password });
     this.#take(login);
   }
 
-  /** Go on with a sign-in that waits. A wrong code throws Refused, and may be followed by another. */
+  /** Complete a pending sign-in. A wrong code throws Refused; another may follow. */
   async verify(challenge: string, factor: { code: string } | { passkey: unknown }): Promise<void> {
     const { verifySecondFactor } = await this.#post(VerifyDocument, { challenge, ...factor });
     this.#take(verifySecondFactor);
   }
 
-  /** Sign in by a passkey alone, which `find` asks the browser for. Throws Refused. */
+  /** Sign in with a passkey alone, which `find` gets from the browser. Throws Refused. */
   async signInByPasskey(find: (options: unknown) => Promise<unknown>): Promise<void> {
     const { beginPasskeySignIn } = await this.#post(BeginPasskeySignInDocument, {});
     const credential = await find(granted(beginPasskeySignIn).options);
@@ -146,13 +146,13 @@ export class Session {
     this.#take(signInWithPasskey);
   }
 
-  /** Prove again who is signed in; it counts for ten minutes. Throws Refused. */
+  /** Re-authenticate; the proof counts for ten minutes. Throws Refused. */
   async prove(proof: Proof): Promise<void> {
     granted((await this.run(ReauthenticateDocument, proof)).reauthenticate);
   }
 
   /**
-   * Run an operation with the token, once more if it has expired. Throws ProofRequired where it takes
+   * Run an operation; retry once if the token has expired. Throws ProofRequired if it requires
    * a recent proof.
    */
   async run<Data, Variables>(
@@ -172,7 +172,7 @@ export class Session {
     return data;
   }
 
-  /** End the session; what it held is gone, whatever the server says. */
+  /** End the session; its tokens are dropped, whatever the server says. */
   async signOut(): Promise<void> {
     try {
       const { token } = this;
@@ -195,7 +195,7 @@ export class Session {
     return this.#trading;
   }
 
-  /** Take note why a token was refused: the session may be over. */
+  /** Record why a token was refused: the session may have ended. */
   heed(reason: string | null, refused: string | null): void {
     if (reason !== null && OVER.includes(reason) && refused === this.token) this.#end();
   }

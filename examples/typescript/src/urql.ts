@@ -1,4 +1,4 @@
-/** urql that stays signed in, by its authExchange. */
+/** urql that refreshes its tokens, with authExchange. */
 import { Client, fetchExchange, makeOperation, mapExchange, type Operation } from "@urql/core";
 import { authExchange } from "@urql/exchange-auth";
 import { fetchWithRetry } from "./retry";
@@ -9,21 +9,21 @@ export interface Api {
   session: Session;
 }
 
-/** Connect to the API at an address. A cache can't be emptied: make another client after it. */
+/** Connect to the API at a URL. A cache can't be cleared: create a new client at sign-out. */
 export function createApi(url: string, keep: Keep): Api {
   const session = new Session(url, keep);
   const exchanges = [heeding(session), authorising(session), fetchExchange];
   return { client: new Client({ url, exchanges, fetch: fetchWithRetry }), session };
 }
 
-/** Tell the session of every refusal that is left, that of a second attempt too. */
+/** Report every remaining refusal to the session, also that of a retry. */
 function heeding(session: Session) {
   return mapExchange({
     onError: (error, operation) => session.heed(reasonOf(error.graphQLErrors), sentWith(operation)),
   });
 }
 
-/** Send each operation with the token; have others wait while an expired one is traded. */
+/** Send each operation with the token; others wait while an expired one is refreshed. */
 function authorising(session: Session) {
   let refused: string | null = null;
   return authExchange(async ({ appendHeaders }) => ({
