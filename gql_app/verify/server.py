@@ -29,7 +29,7 @@ KEY_INTERVAL: Final = 10.0
 """Seconds from one fetching of keys to the next, at least, whatever ids tokens name."""
 KEYS_STALE_FOR: Final = 3600.0
 """Seconds beyond their max-age for which keys verify while the server can't be reached."""
-SILENCE: Final = 1.0
+RETRY_INTERVAL: Final = 1.0
 """Seconds for which a server that could not be reached is not asked again."""
 MAX_SESSIONS: Final = 10_000
 """Sessions whose answers are kept; those that were asked for longest ago go."""
@@ -151,7 +151,7 @@ class PublishedKeys:
             return self._fetching
 
     def _fetch(self) -> None:
-        began, wait = time.monotonic(), SILENCE
+        began, wait = time.monotonic(), RETRY_INTERVAL
         try:
             document, age = self._server.ask("/.well-known/jwks.json")
             keys = published_keys(document)
@@ -179,8 +179,8 @@ class Sessions:
         self._server: Final = server
         self._bound: Final = bound
         self._answers: Final[OrderedDict[UUID, _Answer]] = OrderedDict()
-        self._asking: Final[dict[UUID, tuple[Future[None], float]]] = {}
-        self._silent_until = time.monotonic()
+        self._pending: Final[dict[UUID, tuple[Future[None], float]]] = {}
+        self._retry_at = time.monotonic()
         self._lock: Final = threading.RLock()  # for a callback may be called at once
 
     def judge(self, session_id: UUID, token: str) -> Generator[Future[None], None, bool | None]:
@@ -191,7 +191,7 @@ class Sessions:
         now = time.monotonic()
         if (known := self._known(session_id, now)) is not None:
             return known
-        if now < self._silent_until:
+        if now < self._retry_at:
             return None
         yield self._ask(session_id, token, now)
         return self._known(session_id, now)
@@ -204,17 +204,17 @@ class Sessions:
     def _ask(self, session_id: UUID, token: str, now: float) -> Future[None]:
         """Return the asking, which never fails; all who may take its answer share it."""
         with self._lock:
-            asking, began = self._asking.get(session_id, (None, 0.0))
+            asking, began = self._pending.get(session_id, (None, 0.0))
             if asking is None or asking.done() or began + self._bound < now:
                 asking = self._server.threads.submit(self._question, session_id, token)
-                self._asking[session_id] = asking, now
+                self._pending[session_id] = asking, now
                 asking.add_done_callback(lambda done: self._forget(session_id, done))
             return asking
 
     def _forget(self, session_id: UUID, done: Future[None]) -> None:
         with self._lock:
-            if self._asking.get(session_id, (None, 0.0))[0] is done:
-                del self._asking[session_id]
+            if self._pending.get(session_id, (None, 0.0))[0] is done:
+                del self._pending[session_id]
 
     def _question(self, session_id: UUID, token: str) -> None:
         asked_at = time.monotonic()
@@ -226,7 +226,7 @@ class Sessions:
                 raise ValueError(message)  # noqa: TRY004 — as of any answer of no use
         except _FAILURES as why:
             _log.warning("Whether a session lives could not be asked: %s", why)
-            self._silent_until = time.monotonic() + SILENCE
+            self._retry_at = time.monotonic() + RETRY_INTERVAL
             return
         with self._lock:
             self._answers[session_id] = _Answer(lives, asked_at)
