@@ -90,9 +90,9 @@ def main() -> None:
     signal.signal(signal.SIGUSR1, begin)
     signal.signal(signal.SIGUSR2, end)
     sys.argv = ["main.py", *arguments]
-    from gql_app.cli import command_line, faults_told  # noqa: PLC0415 — once the signals are heard
+    from gql_app.cli import command_line, report_faults  # noqa: PLC0415 — once the signals are heard
 
-    with faults_told():
+    with report_faults():
         command_line(arguments)()
 
 

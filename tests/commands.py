@@ -14,7 +14,7 @@ from typing import TextIO
 import pytest
 import structlog
 
-from gql_app.cli import command_line, faults_told
+from gql_app.cli import command_line, report_faults
 from tests.processes import environment
 
 
@@ -31,7 +31,7 @@ def run_here(
 
     def command() -> None:
         try:
-            with faults_told():
+            with report_faults():
                 command_line(arguments)()
         except SystemExit as end:
             done.returncode = int(end.code or 0)

@@ -224,15 +224,15 @@ def _permissions(role: Role) -> Iterator[str]:
 
 def _duplicates(features: Sequence[Feature]) -> Iterator[str]:
     """Yield a sentence on each name that several features use."""
-    yield from _repeated("features are named", [each.name for each in features])
+    yield from _twice("features are named", [each.name for each in features])
     commands = [command_name(c) for each in features for c in each.commands]
-    yield from _repeated("commands are named", [name for name in commands if name])
+    yield from _twice("commands are named", [name for name in commands if name])
     kinds = [each.settings.__name__ for each in features if each.settings is not None]
-    yield from _repeated("features have the settings", kinds)
+    yield from _twice("features have the settings", kinds)
     folders = [each.migrations for each in features if each.migrations is not None]
-    yield from _repeated("features have the migrations", folders)
+    yield from _twice("features have the migrations", folders)
     routes = [(route, m) for each in features for route in each.routes for m in _methods(route)]
-    yield from _repeated("routes answer", [f"{m} {getattr(route, 'path', '')}" for route, m in routes])
+    yield from _twice("routes answer", [f"{m} {getattr(route, 'path', '')}" for route, m in routes])
     if sum(each.signer is not None for each in features) > 1:
         yield "Several features have a signer; one key signs."
 
@@ -286,7 +286,7 @@ def _root_types(root: str, ours: Sequence[type], theirs: Sequence[type]) -> Iter
             owners[name] = part.__name__
 
 
-def _repeated(what: str, names: Sequence[str]) -> Iterator[str]:
+def _twice(what: str, names: Sequence[str]) -> Iterator[str]:
     for name, times in Counter(names).items():
         if times > 1:
             yield f"{times} {what} {name}."

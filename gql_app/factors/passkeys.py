@@ -139,7 +139,7 @@ class Passkeys:
             raise Rejected(INVALID) from None
 
     def answer(self, credential: object, challenge: Challenge | None = None) -> Answer:
-        """Return a credential for a sign-in challenge, or a sign-in by it alone. Raises Rejected."""
+        """Return a credential for a sign-in challenge, or for any account. Raises Rejected."""
         return self._answer(credential, _second_factor(challenge) if challenge else SIGN_IN)
 
     async def verified(self, db: Reader, answer: Answer, *, whose: UUID | None) -> Proven:
@@ -268,7 +268,7 @@ async def second_factor(
     return await proving.resume(db, held, throttle, lifetimes, *proven.methods, origin=origin)
 
 
-async def reauthenticate(
+async def prove_again(
     db: Transaction, me: SignedIn, proven: Proven, *, origin: Origin
 ) -> Fault | None:
     """Reauthenticate a session by a passkey, or return the fault of a copied one.

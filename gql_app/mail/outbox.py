@@ -91,7 +91,7 @@ class Outbox:
         await _QUEUE.forget(db, [UUID(letter.id)])
 
     async def refused(self, db: Transaction, letter: Letter) -> None:
-        """Delete a letter that the mail server refused for good, and record that in the audit log."""
+        """Delete a letter that the mail server refused for good, and record it in the audit log."""
         row = await _QUEUE.locked(db, UUID(letter.id))
         if row is not None:
             whose, kinds = row.customer_id, [row.kind]
@@ -236,7 +236,7 @@ async def _issue_to_registration(db: Transaction, registration_id: UUID, token: 
 
 
 async def _issue_undo(db: Transaction, letter: _Addressed, digest: str | None) -> bool:
-    """Store the digest of a token that undoes a letter's change; return whether that is possible."""
+    """Store the digest of a token that undoes a letter's change; return whether it is possible."""
     whose = letter.customer and letter.customer.id
     if letter.kind == Kind.EMAIL_CHANGED:
         return await addresses.issue_undo(db, whose, letter.recipient, digest)

@@ -76,7 +76,7 @@ async def prove_by(context: Context, authority: Authority, credential: object) -
     async with judging(context, me.customer.id):
         answer = judges.answer(credential)
         proven = await judges.verified(context.db, answer, whose=me.customer.id)
-        refused = await context.write_as(authority, passkeys.reauthenticate, me, proven, origin=origin)
+        refused = await context.write_as(authority, passkeys.prove_again, me, proven, origin=origin)
         if refused:
             raise Rejected(refused)
 
