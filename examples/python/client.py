@@ -1,4 +1,4 @@
-"""A client that stays signed in: gql over httpx, with its tokens in memory and nowhere else."""
+"""A client that stays signed in: gql over httpx, with its tokens in memory only."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from gql.client import AsyncClientSession
 from gql.transport.exceptions import TransportError, TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport
 
-# gql writes whole requests and answers at DEBUG, with passwords and tokens in them.
+# gql logs complete requests and answers at DEBUG, passwords and tokens included.
 logging.getLogger("gql.transport.httpx").setLevel(logging.INFO)
 
 FAULTS: Final = "status message errors { code field message } retryAfter"
@@ -42,35 +42,35 @@ CUSTOMERS: Final = """query Customers($first: Int!, $after: String) {
 }"""
 
 OVER: Final = ("TOKEN_MISSING", "TOKEN_REVOKED", "TOKEN_INVALID", "TOKEN_MALFORMED")
-"""With any of these nothing but signing in helps."""
+"""The token errors after which only a new sign-in helps."""
 ATTEMPTS: Final = 3
 LONGEST: Final = 30
-"""Seconds that are waited at most, whatever the server says."""
+"""The most seconds to wait, whatever Retry-After is."""
 
 
 class Refused(Exception):
-    """The server did not take what was sent: `errors` has a code for each thing to mend."""
+    """The server refused the input: `errors` has a code for each fault."""
 
     def __init__(self, payload: Mapping[str, Any]) -> None:
         super().__init__(payload["message"])
         self.errors: Final[list[dict[str, str | None]]] = payload["errors"]
         self.retry_after: Final[int | None] = payload["retryAfter"]
         self.second_factor: Final[dict[str, Any] | None] = payload.get("secondFactor")
-        """What a sign-in goes on with, by Api.verify, if it waits for a second factor."""
+        """The challenge for Api.verify, if the sign-in needs a second factor."""
 
 
 class SignedOut(Exception):
-    """Nobody is signed in, or not any more."""
+    """There is no session, or it has ended."""
 
     def __init__(self) -> None:
         super().__init__("You are signed out. Sign in again.")
 
 
 class RetryingTransport(httpx.AsyncHTTPTransport):
-    """HTTP that sends a request again where the server is unavailable for a while."""
+    """An HTTP transport that retries a request while the server is unavailable."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, again after Retry-After and up to a second while the answer is 503."""
+        """Send a request, and retry it after a 503: after Retry-After and up to a second more."""
         for _ in range(ATTEMPTS - 1):
             response = await super().handle_async_request(request)
             if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or await _is_done(response):
@@ -83,11 +83,11 @@ class RetryingTransport(httpx.AsyncHTTPTransport):
 
 
 async def _is_done(response: httpx.Response) -> bool:
-    """Return whether any of a request was done, or may be: it is not sent again."""
+    """Return whether a part of a request was executed, or may have been: then it is not retried."""
     await response.aread()
     try:
         answer: dict[str, Any] = response.json()
-    except ValueError:  # a proxy's page
+    except ValueError:  # a proxy's error page
         return False
     errors = answer.get("errors") or []
     may_be = any(each.get("extensions", {}).get("mayBeDone") for each in errors)
@@ -96,14 +96,14 @@ async def _is_done(response: httpx.Response) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What somebody who is signed in holds; none of it is shown by repr."""
+    """The tokens of a session; repr shows none of them."""
 
     access: str = field(repr=False)
     refresh: str = field(repr=False)
 
 
 class Api:
-    """The API, and who is signed in to it."""
+    """The API, with the tokens of a session."""
 
     def __init__(self, session: AsyncClientSession, tokens: Tokens | None = None) -> None:
         self._session = session
@@ -111,20 +111,20 @@ class Api:
         self.tokens = tokens
 
     async def sign_in(self, email: str, password: str) -> None:
-        """Open a session. Raises Refused, with a second_factor to go on with if one is wanted."""
+        """Open a session. Raises Refused, with a `second_factor` if the account needs one."""
         self._take(await self._payload("login", SIGN_IN, email=email, password=password))
 
     async def verify(self, challenge: str, code: str) -> None:
-        """Go on with a sign-in that waits. Raises Refused; another code may follow a wrong one."""
+        """Continue a sign-in by a code. Raises Refused; after a wrong code, try another."""
         name, given = "verifySecondFactor", {"challenge": challenge, "code": code}
         self._take(await self._payload(name, VERIFY, **given))
 
     async def prove(self, **proof: str) -> None:
-        """Prove by a `password` or a `code` again who is signed in. Raises Refused, SignedOut."""
+        """Reauthenticate by a `password` or a `code`. Raises Refused, SignedOut."""
         granted((await self.run(REAUTHENTICATE, **proof))["reauthenticate"])
 
     async def sign_out(self) -> None:
-        """End the session; its tokens are gone, whatever the server says."""
+        """End the session; its tokens are dropped, whatever the server answers."""
         try:
             with suppress(SignedOut):
                 await self.run(SIGN_OUT)
@@ -132,7 +132,7 @@ class Api:
             self.tokens = None
 
     async def run(self, query: str, **variables: object) -> dict[str, Any]:
-        """Run an operation, once more if its token has expired. Raises SignedOut."""
+        """Run an operation, and retry it once if its token has expired. Raises SignedOut."""
         held = self.tokens
         try:
             return await self._send(query, variables, held)
@@ -146,11 +146,11 @@ class Api:
             raise self._judged(error, held) from error
 
     async def _renew(self, spent: Tokens) -> Tokens:
-        """Refresh the tokens; callers that waited for the lock find the new ones."""
+        """Refresh the tokens; callers that waited for the lock get the new ones."""
         async with self._trading:
             if self.tokens is spent:
                 payload = await self._payload("refresh", REFRESH, refreshToken=spent.refresh)
-                if self.tokens is spent:  # nobody signed out while it waited
+                if self.tokens is spent:  # no sign-out happened meanwhile
                     self.tokens = (
                         Tokens(payload["token"], payload["refreshToken"])
                         if payload["status"] == "SUCCESS"
@@ -161,7 +161,7 @@ class Api:
             return self.tokens
 
     def _judged(self, error: TransportQueryError, held: Tokens | None) -> Exception:
-        """Drop the tokens if their session is over; any other error stays what it is."""
+        """Drop the tokens and return SignedOut if their session is over; return other errors."""
         if reason_of(error) not in OVER:
             return error
         if self.tokens is held:
@@ -185,14 +185,14 @@ class Api:
 
 
 def granted(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a payload that did what it was asked to. Raises Refused."""
+    """Return a payload without errors. Raises Refused if it has any."""
     if payload["status"] == "ERROR":
         raise Refused(payload)
     return payload
 
 
 def proof_methods_of(error: TransportQueryError) -> list[str] | None:
-    """Return by what to prove again who is signed in; None if no error asks for that."""
+    """Return the methods of reauthentication that an error asks for; None if none does."""
     for each in error.errors or ():
         extensions = each.get("extensions", {})
         if extensions.get("reason") == "REAUTHENTICATION_REQUIRED":
@@ -202,7 +202,7 @@ def proof_methods_of(error: TransportQueryError) -> list[str] | None:
 
 
 def reason_of(error: TransportQueryError) -> str | None:
-    """Return why the token was refused; None if no error is about the token."""
+    """Return the reason why the token was refused; None if no error is about it."""
     for each in error.errors or ():
         extensions = each.get("extensions", {})
         if extensions.get("code") == "UNAUTHENTICATED":
@@ -213,14 +213,14 @@ def reason_of(error: TransportQueryError) -> str | None:
 
 @asynccontextmanager
 async def connected(url: str, tokens: Tokens | None = None) -> AsyncIterator[Api]:
-    """Connect to the API at an address for as long as the block lasts."""
+    """Connect to the API at a URL, and disconnect when the block ends."""
     transport = HTTPXAsyncTransport(url, transport=RetryingTransport())
     async with Client(transport=transport) as session:
         yield Api(session, tokens)
 
 
 def account() -> tuple[str, str, str]:
-    """Return the API's address, and by what somebody signs in; ends where one is not set."""
+    """Return the API's URL, the e-mail address and the password; exit if one is not set."""
     url, email, password = map(os.environ.get, ("URL", "EMAIL", "PASSWORD"))
     if not url or not email or not password:
         sys.exit("Set URL, EMAIL and PASSWORD.")

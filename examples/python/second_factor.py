@@ -1,4 +1,4 @@
-"""Signs in by a second factor, and sets an app for codes up where there is none."""
+"""Sign-in with a second factor, and the enrolment of an authenticator app if there is none."""
 
 import asyncio
 import sys
@@ -30,7 +30,7 @@ Ask = Callable[[str], Awaitable[str]]
 
 
 async def sign_in(api: Api, email: str, password: str, ask: Ask) -> None:
-    """Sign in, and ask for a code where one is wanted. Raises Refused."""
+    """Sign in, and ask the user for a code if one is required. Raises Refused."""
     try:
         await api.sign_in(email, password)
     except Refused as refused:
@@ -41,7 +41,7 @@ async def sign_in(api: Api, email: str, password: str, ask: Ask) -> None:
 
 
 async def set_up_codes(api: Api, ask: Ask) -> list[str] | None:
-    """Set an app up, and return recovery codes with the first second factor. Raises Refused."""
+    """Enrol an app; return recovery codes if it is the first second factor. Raises Refused."""
     begun = await changed(api, BEGIN)
     code = await ask(f"Add {begun['uri']} to your app. Its code")
     codes: list[str] | None = (await changed(api, CONFIRM, code=code))["codes"]
@@ -49,20 +49,20 @@ async def set_up_codes(api: Api, ask: Ask) -> list[str] | None:
 
 
 async def renew_recovery_codes(api: Api) -> list[str] | None:
-    """Return new recovery codes; those of before are void. Raises Refused."""
+    """Replace the recovery codes, and return the new ones. Raises Refused."""
     codes: list[str] | None = (await changed(api, RENEW))["codes"]
     return codes
 
 
 async def proven(api: Api, work: Callable[[], Awaitable[T]], ask: Ask) -> T:
-    """Do what may take a recent proof of who is signed in: once more after it was given."""
+    """Do work that may require reauthentication: ask for it if so, and repeat the work."""
     try:
         return await work()
     except TransportQueryError as error:
         methods = proof_methods_of(error)
         if methods is None:
             raise
-    if "PASSWORD" in methods:  # it counts only without a second factor
+    if "PASSWORD" in methods:  # only accounts without a second factor have it
         await api.prove(password=await ask("Your password again"))
     else:
         await api.prove(code=await ask("Another code, to prove that it is you"))
@@ -70,18 +70,18 @@ async def proven(api: Api, work: Callable[[], Awaitable[T]], ask: Ask) -> T:
 
 
 async def changed(api: Api, query: str, **variables: object) -> Mapping[str, Any]:
-    """Return what a mutation answers. Raises Refused."""
+    """Return the payload of a mutation. Raises Refused."""
     [payload] = (await api.run(query, **variables)).values()
     return granted(payload)
 
 
 async def ask_terminal(question: str) -> str:
-    """Ask for a line of the terminal."""
+    """Ask the user for a line on the terminal."""
     return await asyncio.to_thread(input, f"{question}: ")
 
 
 async def main(ask: Ask = ask_terminal) -> None:
-    """Sign in, set an app up or else make new recovery codes, and sign out."""
+    """Sign in, enrol an app or else renew the recovery codes, and sign out."""
     url, email, password = account()
     async with connected(url) as api:
         await sign_in(api, email, password, ask)

@@ -1,4 +1,4 @@
-"""The same checks with PyJWT alone, as a service in any other language makes them."""
+"""The verification of tokens with PyJWT alone, to be ported to any other language."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""A FastAPI service that lets in whoever has a living token for "orders".
+"""A FastAPI service for callers with a valid token for "orders".
 
 ACCOUNTS_URL=https://accounts.example.com uvicorn orders_fastapi:app
 """
@@ -21,13 +21,13 @@ verifier = TokenVerifier(
     os.environ["ACCOUNTS_URL"],
     issuer="gql_app",
     audience="orders",
-    liveness=5,  # seconds after which a sign-out is noticed at the latest
+    liveness=5,  # the most seconds until a sign-out takes effect
 )
 app = FastAPI()
 
 
 async def signed_in(authorization: Annotated[str | None, Header()] = None) -> VerifiedToken:
-    """Return what the caller's token says; answer 401 if it is no good, 503 if nobody knows."""
+    """Return the caller's token; answer 401 if it is invalid, 503 if that is unknown."""
     try:
         return await verifier.verify(bearer_token(authorization))
     except Unauthenticated as why:

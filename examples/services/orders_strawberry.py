@@ -1,4 +1,4 @@
-"""A Strawberry service that lets in whoever has a living token for "orders".
+"""A Strawberry service for callers with a valid token for "orders".
 
 ACCOUNTS_URL=https://accounts.example.com uvicorn orders_strawberry:app
 """
@@ -18,12 +18,12 @@ verifier = TokenVerifier(
 
 
 class IsSignedIn(BasePermission):
-    """Somebody is signed in, and was so a few seconds ago at the server that knows."""
+    """The caller has a valid token, whose session was open a few seconds ago at the latest."""
 
     async def has_permission(
         self, source: object, info: strawberry.Info[dict[str, Any]], **arguments: object
     ) -> bool:
-        """Return True and keep what the token says, or raise why not, with its extensions."""
+        """Return True and store the token in the context, or raise the reason, with extensions."""
         del source, arguments
         authorization = info.context["request"].headers.get("Authorization")
         info.context["token"] = await verifier.verify(bearer_token(authorization))
@@ -32,11 +32,11 @@ class IsSignedIn(BasePermission):
 
 @strawberry.type
 class Query:
-    """What can be asked."""
+    """The queries."""
 
     @strawberry.field(permission_classes=[IsSignedIn])
     async def customer(self, info: strawberry.Info[dict[str, Any]]) -> strawberry.ID:
-        """Return who is calling."""
+        """Return the caller's id."""
         return strawberry.ID(str(info.context["token"].customer_id))
 
 

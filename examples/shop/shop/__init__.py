@@ -1,1 +1,1 @@
-"""A small shop: what an application that is built on gql_app looks like."""
+"""A small shop: an example of an application built on gql_app."""

@@ -25,13 +25,13 @@ from shop.tables import OrderRow, OrderStatus
 
 
 class ShopSettings(FeatureSettings):
-    """What an operator may set: GQL_APP_SHOP_MAX_ORDER_CENTS."""
+    """The shop's setting, GQL_APP_SHOP_MAX_ORDER_CENTS."""
 
     max_order_cents: int = Field(default=1_000_000, ge=1)
 
 
 class OrderRecord(NamedTuple):
-    """An order, as it is read."""
+    """An order as a statement returns it."""
 
     id: UUID
     customer_id: UUID
@@ -46,7 +46,7 @@ COUNT = select(func.count()).where(OrderRow.customer_id == bindparam("customer_i
 
 
 async def place(tx: Transaction, total_cents: int) -> OrderRecord:
-    """Place an order of the caller's. Raises Refused."""
+    """Place an order for the caller. Raises Refused."""
     most, me = tx.settings_of(ShopSettings).max_order_cents, tx.me.customer_id
     if not 0 < total_cents <= most:
         raise Refused("INVALID", f"An order is of 1 to {most} cents.", "total_cents")
@@ -57,7 +57,7 @@ async def place(tx: Transaction, total_cents: int) -> OrderRecord:
 
 
 async def cancel(tx: Transaction, order_id: str) -> OrderRecord:
-    """Cancel an order of the caller's, or anybody's with orders:cancel. Raises Refused."""
+    """Cancel an order of the caller, or with orders:cancel of any customer. Raises Refused."""
     order = await _locked(tx, order_id)
     if order.customer_id != tx.me.customer_id and "orders:cancel" not in tx.me.permissions:
         raise Refused("NOT_FOUND", "There is no such order.", "id")
@@ -103,13 +103,13 @@ async def welcome(event: CommittedEvent) -> None:
 
 
 async def claims(db: Reader, customer: CustomerRecord) -> dict[str, object]:
-    """Return what access tokens tell other services of a customer."""
+    """Return the claims about a customer that access tokens carry to other services."""
     [count] = await db.fetch_one(COUNT, customer_id=customer.id)
     return {"shop_orders": count}
 
 
 def not_about_the_shop(password: str, _customer: Person) -> None:
-    """Raise Refused if a password has the shop's name in it."""
+    """Raise Refused if a password contains the shop's name."""
     if "shop" in password.lower():
         raise Refused("WEAK_PASSWORD", "Leave the shop's name out of it.")
 

@@ -13,7 +13,7 @@ from gql_app import Table
 
 @strawberry.enum
 class OrderStatus(StrEnum):
-    """How far an order is."""
+    """The state of an order."""
 
     PLACED = "PLACED"
     SHIPPED = "SHIPPED"
