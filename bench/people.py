@@ -72,7 +72,7 @@ class People:
         }
 
     async def insert(self, database: Database) -> None:
-        """Insert all customers into an empty database, whose version of the program may differ."""
+        """Insert all customers into an empty database, of this or another version's tables."""
         async with database.transaction() as db:
             for table, rows in ((CustomerRow, self.customers), (SessionRow, [self.session])):
                 there = await _columns(db, table.__tablename__)

@@ -13,7 +13,7 @@ import matplotlib as mpl
 mpl.use("svg")
 mpl.rcParams |= {"svg.hashsalt": "gql_app", "svg.fonttype": "none", "font.family": "sans-serif"}
 
-from matplotlib import pyplot as plt  # noqa: E402 — it looks at what is set above
+from matplotlib import pyplot as plt  # noqa: E402 — its import reads the setting above
 from matplotlib.axes import Axes  # noqa: E402
 
 from bench.report import Report  # noqa: E402

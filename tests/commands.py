@@ -43,7 +43,7 @@ def run_here(
         _logging_as_it_is(),
         _stage(folder, settings, arguments, read) as (stdout, stderr),
     ):
-        thread = Thread(target=command)  # the test may have a loop of its own in this one
+        thread = Thread(target=command)  # the test may run an event loop in this one
         thread.start()
         thread.join()
     if raised:

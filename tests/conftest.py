@@ -242,7 +242,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve the demo for a whole run, in a process of its own."""
+    """Serve the demo for a whole run, in a separate process."""
     with serving("--demo", folder=tmp_path_factory.mktemp("demo")) as server:
         yield server
 

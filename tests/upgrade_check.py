@@ -21,7 +21,7 @@ FAILED: Final = re.compile(
 )
 """pytest's summary line of a test that fails, without the group that xdist names behind it."""
 NEWEST: Final = "newest"
-"""The environment of the newest releases, beside .venv with the locked ones."""
+"""The environment of the newest releases, next to .venv with the locked ones."""
 OF_THE_LOCKS: Final = "tests/test_locks.py::test_lock_has_all_that_its_packages_ask_for"
 """The test that compares the locks with the installed releases."""
 BROKEN: Final = 1

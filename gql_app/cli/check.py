@@ -276,7 +276,7 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
 def _shows_schema(chosen: Settings) -> bool:
     """Return whether introspection is possible in spite of a list of trusted documents."""
     excepted = chosen.trusted_documents is None or bool(chosen.untrusted)
-    return excepted or chosen.playground  # whose own introspection always runs
+    return excepted or chosen.playground  # the playground's introspection always runs
 
 
 def _network(chosen: Settings) -> Iterator[Finding]:

@@ -182,7 +182,7 @@ def own_fields(cls: type, target: type) -> list[StrawberryField]:
 
 
 def _fault(field: StrawberryField, extension: Extension, *, taken: bool) -> str | None:
-    """Return what is wrong with a field that is added to an object type."""
+    """Return the fault of a field that is added to an object type, None if it has none."""
     if taken:
         return "is there already: give it another name."
     if field.base_resolver is None:

@@ -142,14 +142,14 @@ class Passkeys:
         """Return a credential for a sign-in challenge, or for any account. Raises Rejected."""
         return self._answer(credential, _second_factor(challenge) if challenge else SIGN_IN)
 
-    async def verified(self, db: Reader, answer: Answer, *, whose: UUID | None) -> Proven:
+    async def verified(self, db: Reader, answer: Answer, *, owner: UUID | None) -> Proven:
         """Verify an assertion and return its result. Raises Rejected.
 
-        The passkey belongs to the customer `whose`. Without one the user handle names the customer,
+        The passkey belongs to the customer `owner`. Without one the user handle names the customer,
         and user verification is required. use() checks the signature counter.
         """
         found = await db.fetch_one(_FIND, credential_id=credential_id_of(answer.credential))
-        if found is None or not _is_of(found, answer, whose):
+        if found is None or not _is_of(found, answer, owner):
             raise Rejected(INVALID)
         try:
             asserted = self.party.asserted(
@@ -157,7 +157,7 @@ class Passkeys:
                 challenge=answer.challenge,
                 public_key=_bytes(found.public_key),
                 sign_count=0,
-                require_user_verification=whose is None,
+                require_user_verification=owner is None,
             )
         except InvalidPasskey:
             raise Rejected(INVALID) from None
@@ -237,8 +237,8 @@ async def sign_in(
     The fault of a copied passkey is returned and not raised, for its audit record is committed.
     Raises Rejected, and TooManyAttempts.
     """
-    whose = proven.customer_id
-    customer = await authentication.hold(db, whose, throttle, proven_only=proven_only)
+    owner = proven.customer_id
+    customer = await authentication.hold(db, owner, throttle, proven_only=proven_only)
     if customer is None:
         raise Rejected(INVALID)
     fault = await use(db, proven, origin=origin)
@@ -311,13 +311,13 @@ async def _use_up(db: Transaction, answer: Answer) -> None:
         raise Rejected(INVALID)
 
 
-def _is_of(found: Any, answer: Answer, whose: UUID | None) -> bool:  # noqa: ANN401 — a row of _FIND
-    """Return whether a passkey is a customer's, or without `whose`, that of its user handle."""
+def _is_of(found: Any, answer: Answer, owner: UUID | None) -> bool:  # noqa: ANN401 — a row of _FIND
+    """Return whether a passkey is a customer's, or without `owner`, that of its user handle."""
     handle = user_handle_of(answer.credential)
     named = None if handle is None else _text(handle) == found.handle
-    if whose is None:
+    if owner is None:
         return named is True
-    return named is not False and found.customer_id == whose
+    return named is not False and found.customer_id == owner
 
 
 def _registration(me: SignedIn) -> str:

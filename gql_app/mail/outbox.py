@@ -94,8 +94,8 @@ class Outbox:
         """Delete a letter that the mail server refused for good, and record it in the audit log."""
         row = await _QUEUE.locked(db, UUID(letter.id))
         if row is not None:
-            whose, kinds = row.customer_id, [row.kind]
-            await audit.record(db, Action.LETTER_REFUSED, Origin(), customer_id=whose, fields=kinds)
+            owner, kinds = row.customer_id, [row.kind]
+            await audit.record(db, Action.LETTER_REFUSED, Origin(), customer_id=owner, fields=kinds)
             await _QUEUE.forget(db, [row.id])
 
     async def postpone(self, db: Transaction, letter: Letter) -> bool:
@@ -237,10 +237,10 @@ async def _issue_to_registration(db: Transaction, registration_id: UUID, token: 
 
 async def _issue_undo(db: Transaction, letter: _Addressed, digest: str | None) -> bool:
     """Store the digest of a token that undoes a letter's change; return whether it is possible."""
-    whose = letter.customer and letter.customer.id
+    owner = letter.customer and letter.customer.id
     if letter.kind == Kind.EMAIL_CHANGED:
-        return await addresses.issue_undo(db, whose, letter.recipient, digest)
-    return await second_factors.issue_undo(db, whose, UUID(letter.data[FACTOR]), digest)
+        return await addresses.issue_undo(db, owner, letter.recipient, digest)
+    return await second_factors.issue_undo(db, owner, UUID(letter.data[FACTOR]), digest)
 
 
 _QUEUE: Final = Queue(

@@ -105,7 +105,7 @@ def names(rows: Iterable[StoredCustomer]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """A page of customers, of whom every column was read."""
+    """A page of customers, with every column."""
 
     rows: list[StoredCustomer]
     has_previous: bool

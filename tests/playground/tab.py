@@ -123,7 +123,7 @@ class Tab:
     async def run(self, operation: str | None = None) -> str:
         """Run the editor's document, or one operation of it, and return the answer."""
         execute = self.page.get_by_role("button", name="Execute query")
-        if operation is None:  # the button is a menu until the editor has read what was written
+        if operation is None:  # the button is a menu until the editor has parsed the document
             await expect(execute).not_to_have_attribute("aria-haspopup", "menu")
         async with self.page.expect_response(lambda response: response.request.method == "POST"):
             await execute.click()

@@ -55,7 +55,7 @@ async def signed_in_by(context: Context, token: str, credential: object) -> Logi
     found = await found_by(context, CHALLENGE, token, challenges.find, spent=spent)
     async with judging(context, found.customer.id):
         answer = judges.answer(credential, found)
-        proven = await judges.verified(context.db, answer, whose=found.customer.id)
+        proven = await judges.verified(context.db, answer, owner=found.customer.id)
         opened = await context.transact(
             passkeys.second_factor,
             token,
@@ -75,7 +75,7 @@ async def prove_by(context: Context, authority: Authority, credential: object) -
     origin = await context.by_caller(enrols=True)
     async with judging(context, me.customer.id):
         answer = judges.answer(credential)
-        proven = await judges.verified(context.db, answer, whose=me.customer.id)
+        proven = await judges.verified(context.db, answer, owner=me.customer.id)
         refused = await context.write_as(authority, passkeys.prove_again, me, proven, origin=origin)
         if refused:
             raise Rejected(refused)

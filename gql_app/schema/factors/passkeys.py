@@ -98,7 +98,7 @@ async def _signed_in(context: Context, judges: Passkeys, credential: object) -> 
     """
     answer, resources = judges.answer(credential), context.resources
     async with judging(context):
-        proven = await judges.verified(context.db, answer, whose=None)
+        proven = await judges.verified(context.db, answer, owner=None)
         opened = await context.transact(
             passkeys.sign_in,
             proven,

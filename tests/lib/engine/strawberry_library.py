@@ -84,7 +84,7 @@ class Raising(BasePermission):
 
 
 class Loud(FieldExtension):
-    """Writes what is resolved in capitals."""
+    """An extension that returns values in capitals."""
 
     def resolve(self, next_: Callable[..., Any], source: Any, info: Info, **given: Any) -> Any:
         """Return the value in capitals."""
@@ -92,7 +92,7 @@ class Loud(FieldExtension):
 
 
 def described(root: Any, info: Info, filter: Filter | None = None) -> str:
-    """Return what a function is given."""
+    """Return the arguments of a function as text."""
     return f"{root.number} {info.path.as_list()} {filter}"
 
 
@@ -175,7 +175,7 @@ class Node(Named):
 
     @strawberry.field
     def plain_arguments(self, flag: bool, json: JSON | None = None, size: int | None = None) -> str:
-        """Return what it is given, without info."""
+        """Return the arguments, without info."""
         return f"{flag} {json} {size}"
 
     @strawberry.field
@@ -223,7 +223,7 @@ class Node(Named):
     def either(
         self,
     ) -> Annotated["Node | Leaf", strawberry.union("Either")]:
-        """Return an object of a union. Raise TypeError for what is of none of it."""
+        """Return an object of a union. Raise TypeError for one of no member type."""
         return of(self.number * 3 + 2) or "neither"  # type: ignore[return-value]  # on purpose
 
     @strawberry.field
