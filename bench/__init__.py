@@ -1,1 +1,1 @@
-"""Side-by-side measurements; none of them is a test."""
+"""Benchmarks that compare implementations side by side; none of them is a test."""

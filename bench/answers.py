@@ -1,4 +1,4 @@
-"""Answers, compared before they are timed: as fast as can be is easily wrong."""
+"""Comparison of the servers' answers before they are timed, so that no wrong one counts."""
 
 from collections.abc import Mapping
 from http.client import HTTPConnection
@@ -10,12 +10,12 @@ from bench.questions import Question
 from bench.servers import Server
 
 PATIENCE: Final = 30
-"""Seconds for one answer."""
+"""Time-out of one answer, in seconds."""
 
 
-def asked(server: Server, question: Question, tokens: Mapping[str, str | None]) -> object:
-    """Ask once, and return what is said, in words that all servers share."""
-    request = question.put(server.kind.style, tokens)
+def ask(server: Server, question: Question, tokens: Mapping[str, str | None]) -> object:
+    """Send a question once, and return the answer in a form that all servers share."""
+    request = question.request(server.kind.style, tokens)
     head, _, body = request.partition("\r\n\r\n")
     line, *headers = head.split("\r\n")
     method, target, _ = line.split(" ")
@@ -27,13 +27,13 @@ def asked(server: Server, question: Question, tokens: Mapping[str, str | None]) 
             body.encode("latin-1") or None,
             dict(header.split(": ", 1) for header in headers),
         )
-        return _said(orjson.loads(connection.getresponse().read()))
+        return _comparable(orjson.loads(connection.getresponse().read()))
     finally:
         connection.close()
 
 
-def require_alike(said: Mapping[str, object], what: str) -> None:
-    """Insist that all servers say the same."""
+def require_equal(said: Mapping[str, object], what: str) -> None:
+    """Raise SystemExit unless all servers answer the same."""
     (first, reference), *others = said.items()
     for name, answer in others:
         if answer != reference:
@@ -42,8 +42,8 @@ def require_alike(said: Mapping[str, object], what: str) -> None:
             raise SystemExit(message)
 
 
-def _said(answer: Mapping[str, object]) -> object:
-    """Leave out what may differ: cursors, tokens, the words of an error, two spellings of UTC."""
+def _comparable(answer: Mapping[str, object]) -> object:
+    """Return an answer without what may differ: cursors, tokens, messages, two forms of UTC."""
     errors = answer.get("errors")
     if isinstance(errors, list):
         return [error.get("extensions", error).get("code", error) for error in errors]

@@ -1,7 +1,7 @@
-"""Which passwords are common? `make common-passwords` writes the list.
+"""The list of common passwords, which `make common-passwords` writes.
 
-It is made of zxcvbn's frequency lists: passwords that are long enough as they are, and words, of
-which common passwords are made with digits and marks around them.
+It is derived from zxcvbn's frequency lists: passwords that are long enough by themselves, and words
+that are made into passwords by digits and marks around them.
 """
 
 import re
@@ -13,9 +13,9 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 from gql_app.lib.password_policy import COMMON_PASSWORDS, MIN_LENGTH
 
 PASSWORDS: Final = 8_000
-"""Passwords, the most common first, of which the words are taken."""
+"""The number of most common passwords from which words are taken."""
 WORDS: Final = 8_000
-"""English words that are taken if they are long."""
+"""The number of most common English words, of which the long ones are taken."""
 LONG: Final = 8
 NAMES: Final = 1_000
 SHORTEST: Final = 4
@@ -33,7 +33,7 @@ NOTICE: Final = """\
 
 
 def lines() -> list[str]:
-    """Return what is common, sorted."""
+    """Return the common passwords and words, sorted."""
     passwords = FREQUENCY_LISTS["passwords"]
     long = {each for each in passwords if len(each) >= MIN_LENGTH}
     typed = {core(each) for each in passwords[:PASSWORDS]}
@@ -50,12 +50,12 @@ def lines() -> list[str]:
 
 
 def core(password: str) -> str:
-    """Return the word of a password, without what is around it and with its letters restored."""
+    """Return the word of a password: without digits and marks around it, with letters restored."""
     return re.sub(r"^[^a-z]+|[^a-z]+$", "", password).translate(LOOKALIKES)
 
 
 def text() -> str:
-    """Return the list as it is kept."""
+    """Return the contents of the file."""
     return NOTICE + "\n".join(lines()) + "\n"
 
 

@@ -1,8 +1,8 @@
-"""How fast is this server beside others? `make bench` measures.
+"""The speed of this server compared with others, by `make bench`.
 
-Each server is a process with a processor of its own; the database and the load share the
-others. In each round every server is asked every question in turn, so that whatever else
-the machine does slows all of them alike.
+Each server process has a processor core to itself; the database and the load generator share
+the others. In each round every server is asked every question in turn, so that other load
+on the machine slows all of them equally.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -34,7 +34,7 @@ OUTPUT: Final = Path("build/bench.json")
 
 
 def main() -> None:
-    """Measure as the arguments say."""
+    """Measure by the command line's arguments."""
     chosen = _arguments()
     pin_rest()
     console = Console(width=120)
@@ -81,7 +81,7 @@ def _started(
     servers = []
     for kind in kinds:
         store = opened[kind.database]
-        if kind.root != ROOT:  # its tables may be others
+        if kind.root != ROOT:  # its tables may differ
             store = stores.fill_beside(store, people, kind.root)
         servers.append(stack.enter_context(running(kind, store, people, folder)))
     return servers, opened
@@ -125,13 +125,13 @@ def _can(server: Server, question: Question) -> bool:
 
 
 def _check(servers: Sequence[Server], questions: Sequence[Question], people: People) -> None:
-    """See that all answer alike before any is timed, and refuse what they should."""
+    """Require, before any is timed, that all servers answer the same and refuse bad tokens."""
     for question in questions:
         able = [each for each in servers if _can(each, question)]
-        said = {each.kind.name: answers.asked(each, question, people.tokens) for each in able}
+        said = {each.kind.name: answers.ask(each, question, people.tokens) for each in able}
         if question.name in REFUSALS:
             said = {"a server that refuses": ["UNAUTHENTICATED"]} | said
-        answers.require_alike(said, question.name)
+        answers.require_equal(said, question.name)
 
 
 def _measure(
@@ -159,7 +159,7 @@ def _measure(
         outcome = load.run(
             load.Task(
                 server.port,
-                question.put_all(server.kind.style, people.tokens),
+                question.requests(server.kind.style, people.tokens),
                 [server.process.pid, *([database] if database else [])],
                 seconds=chosen.seconds,
                 connections=chosen.connections,

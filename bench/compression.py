@@ -1,9 +1,9 @@
-"""From which size does compression pay, and what does it take? `make bench-compression` measures.
+"""The size from which compression pays, and its cost, by `make bench-compression`.
 
-Pages of customers and the schema are asked for, on SQLite and in one process, by a client that
-takes gzip and by one that takes none, in turns. Printed are the bytes of an answer, those of it in
-gzip, the processor's time for its compression by isal, as it is used, and by zlib, and how many
-times as long the request takes.
+Pages of customers and the schema are requested, on SQLite and in one process, by a client that
+accepts gzip and one that doesn't, in turns. Printed are the bytes of an answer, plain and in gzip,
+the CPU time of its compression by isal, which the server uses, and by zlib, and the ratio of the
+requests' times.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ QUESTIONS: Final[Mapping[str, tuple[str, Mapping[str, object]]]] = {
     "the schema": (get_introspection_query(), {}),
 }
 GZIP: Final = 31
-"""The window's size, and that there is a header."""
+"""zlib's wbits for the largest window and a gzip header."""
 CODINGS: Final = (b"identity", b"gzip, deflate, br, zstd")
 SECONDS: Final = 0.1
-"""What a turn takes at least."""
+"""The least seconds of a turn."""
 
 
 class Client:
-    """Whoever asks the application within the process."""
+    """A client of the application in the same process."""
 
     def __init__(self, app: ASGIApp, state: Mapping[str, Any], token: str) -> None:
         self._app, self._state, self._token = app, state, token
@@ -50,7 +50,7 @@ class Client:
     async def ask(
         self, query: str, variables: Mapping[str, object], *, coding: bytes
     ) -> Sequence[Message]:
-        """Return an answer in this content coding, if it is worth it."""
+        """Return an answer in this content coding, if the server applies it."""
         body, sent = json.dumps({"query": query, "variables": variables}).encode(), list[Message]()
         scope = {
             "type": "http",
@@ -84,7 +84,7 @@ class Client:
 
 
 def main() -> None:
-    """Measure as the arguments say."""
+    """Measure by the command line's arguments."""
     chosen, people = _arguments(), People.make_up(1_000)
     with stores.opened([stores.SQLITE]) as opened:
         store = opened[stores.SQLITE]
@@ -139,7 +139,7 @@ async def _row(
 
 
 def _cost(work: Callable[[], object], rounds: int) -> float:
-    """Return the least processor's time of some rounds, in seconds."""
+    """Return the least CPU time of some rounds, in seconds."""
     found = []
     for _ in range(rounds):
         count, started = 0, time.process_time()

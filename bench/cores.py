@@ -1,4 +1,4 @@
-"""Processors: the server that is measured has one to itself, everything else shares the others."""
+"""Processor cores: the measured server has one to itself; all other processes share the others."""
 
 import os
 import time
@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Final
 
 _PROCESS_CLOCK: Final = 2
-"""What Linux calls a clock that counts a whole process's time on a processor, in nanoseconds."""
+"""Linux's id of the clock of a process's CPU time, in nanoseconds (CPUCLOCK_SCHED)."""
 
 
 def pin_measured(pid: int) -> None:
-    """Put a server on the first processor, where the system lets us."""
+    """Pin a server to the first core, where the system supports it."""
     _pin(pid, _cores()[:1])
 
 
 def pin_rest(pid: int = 0) -> None:
-    """Put a process, and all that it starts from now on, on the processors that are left."""
+    """Pin a process, and its future children, to the other cores."""
     _pin(pid, _cores()[1:])
 
 
 def cpu_times(pid: int) -> dict[int, float]:
-    """Return the processor's time that a process and its children have taken, threads and all.
+    """Return the CPU time of a process and its descendants, all threads included, by process id.
 
-    It is in seconds, exact to the nanosecond, and Linux's own: /proc counts in hundredths of a
+    It is in seconds, exact to the nanosecond, by Linux's clocks: /proc counts in hundredths of a
     second.
     """
     times = {}
@@ -35,34 +35,34 @@ def cpu_times(pid: int) -> dict[int, float]:
 
 
 def first_thread(pid: int) -> float:
-    """Return the processor's time that a process's first thread has taken, in seconds."""
+    """Return the CPU time of a process's first thread, in seconds."""
     told = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text(encoding="ascii")
     return int(told.split()[0]) / 1e9
 
 
 def taken(before: Mapping[int, float], after: Mapping[int, float]) -> float:
-    """Return the seconds between two looks; what has ended in between takes its time with it."""
+    """Return the CPU seconds between two readings, without processes that ended in between."""
     return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
 
 
 def peak_memory(pid: int) -> float:
-    """Return the most memory that the largest process of a family has held, in MiB."""
+    """Return the peak memory of the largest process among a process and its descendants, in MiB."""
     return max(_peak(each) for each in family(pid))
 
 
 def family(pid: int) -> Iterator[int]:
-    """Name a process and all its descendants."""
+    """Yield the ids of a process and all its descendants."""
     yield pid
     children: list[str] = []
     for task in _tasks(pid):
-        with suppress(OSError):  # a thread may end while we look
+        with suppress(OSError):  # a thread may end meanwhile
             children += (task / "children").read_text(encoding="ascii").split()
     for child in children:
         yield from family(int(child))
 
 
 def _tasks(pid: int) -> list[Path]:
-    """List a process's threads; one that has ended has none."""
+    """Return the folders of a process's threads in /proc; none if it has ended."""
     try:
         return list(Path(f"/proc/{pid}/task").iterdir())
     except OSError:
@@ -76,7 +76,7 @@ def _peak(pid: int) -> float:
 
 
 def _cores() -> list[int]:
-    """List the processors that the machine lets us have, whatever we are pinned to by now."""
+    """Return the cores that the process may use, regardless of its present pinning."""
     return sorted(_ALL)
 
 

@@ -1,9 +1,9 @@
-"""How fast is the compiled executor beside graphql-core's? `make bench-execution` measures.
+"""The speed of the compiled executor compared with graphql-core's, by `make bench-execution`.
 
-Each operation is executed by a plain schema of graphql-core and by Strawberry, with the executor
-that they have and with the compiled one, in turns and in one event loop. Documents are parsed and
-validated beforehand, and answers compared. Printed are the milliseconds of the processor, medians
-of the rounds, and the median of the rounds' ratios.
+Each operation is executed by a plain schema of graphql-core and by Strawberry, with their own
+executor and with the compiled one, in turns and in one event loop. Documents are parsed and
+validated beforehand, and answers compared. Printed are milliseconds of CPU time, medians of the
+rounds, and the median of the rounds' ratios.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ FLAGS: Final = {name: bool(number % 3) for number, name in enumerate(COLUMNS)}
 PLAIN: Final = "graphql-core"
 STRAWBERRY: Final = "Strawberry"
 SECONDS: Final = 0.15
-"""What a turn takes at least, of the slower one."""
+"""The least seconds of a turn of the slower executor."""
 
 
 class Operation(NamedTuple):
-    """What is executed."""
+    """An operation to execute."""
 
     title: str
     query: str
@@ -74,7 +74,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
 
 @dataclass(slots=True)
 class Row:
-    """What was measured of an operation by one schema: seconds of the processor, by round."""
+    """The times of an operation on one schema: seconds of CPU time, by round."""
 
     schema: str
     title: str
@@ -83,12 +83,12 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """How many times as long theirs takes."""
+        """The ratio of graphql-core's time to the compiled executor's."""
         rounds = zip(self.theirs, self.compiled, strict=True)
         return statistics.median(theirs / compiled for theirs, compiled in rounds)
 
     def markdown(self) -> str:
-        """Write the row of the table."""
+        """Return the row of the Markdown table."""
         theirs, compiled = (statistics.median(each) * 1000 for each in (self.theirs, self.compiled))
         return (
             f"| {self.title} | {self.schema} | {theirs:.2f} | {compiled:.2f} | {self.ratio:.1f} |"
@@ -96,7 +96,7 @@ class Row:
 
 
 def main() -> None:
-    """Measure as the arguments say, and print the table for the docs."""
+    """Measure by the command line's arguments, and print the table for the docs."""
     chosen = _arguments()
     gc.collect()
     gc.freeze()  # as the server does
@@ -136,14 +136,14 @@ async def _measure(chosen: Namespace) -> list[Row]:
 
 
 async def _answer(way: Way, operation: Operation) -> str:
-    """Return the data as they are written, for the order of fields counts."""
+    """Return the data as JSON, so that the order of fields is compared."""
     result = await way(operation.query, dict(operation.variables))
     assert not result.errors, result.errors
     return json.dumps(result.data)
 
 
 async def _timed(way: Way, operation: Operation, times: int) -> float:
-    """Return the seconds of the processor that an execution takes."""
+    """Return the CPU time of an execution, in seconds."""
     variables = dict(operation.variables)
     started = time.process_time()
     for _ in range(times):

@@ -1,6 +1,6 @@
-"""What bench.execution executes: the same objects by graphql-core and by Strawberry.
+"""The schemas of bench.execution: the same objects by graphql-core and by Strawberry.
 
-Both have parsed and validated an operation before it is measured.
+Both parse and validate an operation before it is measured.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ from strawberry.dataloader import DataLoader
 from strawberry.extensions import ParserCache, ValidationCache
 
 CUSTOMERS: Final = 50
-"""Customers whose orders are asked for."""
+"""Customers whose orders are requested."""
 ORDERS: Final = 5
 LINES: Final = 4
 ITEMS: Final = 10_000
@@ -98,12 +98,12 @@ class Item:
 
     @strawberry.field
     def label(self) -> str:
-        """Return what a resolver makes of the object."""
+        """Return a value derived from the object."""
         return f"{self.name}, {self.size}"
 
     @strawberry.field
     def told(self, info: strawberry.Info["Context", None]) -> str:
-        """Return what a resolver makes of the object and of what it is told."""
+        """Return a value derived from the object and from `info`."""
         return f"{self.name}, {info.field_name}"
 
     @strawberry.field
@@ -192,7 +192,7 @@ _FINDINGS: Final = [_KINDS[n % 3](n) for n in range(FINDINGS)]
 
 @strawberry.type
 class Query:
-    """All that is asked for."""
+    """The root fields."""
 
     @strawberry.field
     def customers(self, first: int) -> list[Customer]:
@@ -215,7 +215,7 @@ def _type_name(value: object, _info: Info, _kind: GraphQLAbstractType) -> str:
 
 
 def _plain_schema(sdl: str) -> GraphQLSchema:
-    """Return a schema in which attributes have no resolver, and others an ordinary function."""
+    """Return a schema in which attributes have no resolver, and other fields a plain function."""
     schema = build_schema(sdl)
     resolvers: Mapping[str, Mapping[str, Callable[..., Any]]] = {
         "Query": {
@@ -256,7 +256,7 @@ def _strawberry_schema(executor: type[Executor[Any]] | None = None) -> strawberr
 
 
 def by_strawberry(executor: type[Executor[Any]] | None) -> Way:
-    """Return what executes by Strawberry, with its own executor if none is given."""
+    """Return a function that executes by Strawberry, with its own executor if none is given."""
     schema = _strawberry_schema(executor)
 
     async def answer(query: str, variables: dict[str, Any]) -> ExecutionResult:
@@ -266,7 +266,7 @@ def by_strawberry(executor: type[Executor[Any]] | None) -> Way:
 
 
 def by_graphql_core(executor: type[Executor[Any]] | None) -> Way:
-    """Return what executes by graphql-core's function, with its own executor if none is given."""
+    """Return a function that executes by graphql-core, with its own executor if none is given."""
     schema, documents = _plain_schema(str(_strawberry_schema())), dict[str, DocumentNode]()
 
     async def answer(query: str, variables: dict[str, Any]) -> ExecutionResult:

@@ -1,4 +1,4 @@
-"""Documents that are dear to parse, to limit or to validate, for as many tokens as one likes."""
+"""Documents that are expensive to parse, to limit or to validate, of any number of tokens."""
 
 from collections.abc import Callable, Mapping
 from math import isqrt
@@ -9,12 +9,12 @@ from graphql import GraphQLSyntaxError, Lexer, Source, TokenKind
 Make = Callable[[int], str]
 
 LENGTH: Final = 64 * 1024
-"""Characters that a document may have."""
+"""The most characters of a document."""
 FIELDS: Final = "id name email phone isActive isAdmin createdAt updatedAt "
 
 
 def hostile(make: Make, tokens: int) -> str:
-    """Make a document as large as it can be within the tokens, and within LENGTH."""
+    """Return the largest document within a number of tokens and within LENGTH."""
     least, most = 1, tokens
     while least < most:
         middle = (least + most + 1) // 2
@@ -27,7 +27,7 @@ def hostile(make: Make, tokens: int) -> str:
 
 
 def count(document: str) -> int:
-    """Count a document's tokens."""
+    """Return the number of a document's tokens."""
     lexer, found = Lexer(Source(document)), 0
     try:
         while lexer.advance().kind is not TokenKind.EOF:
@@ -38,7 +38,7 @@ def count(document: str) -> int:
 
 
 def doubling(levels: int) -> str:
-    """Spread each fragment twice in the one before it."""
+    """Return a document in which each fragment is spread twice in the one before it."""
     chain = (f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }} " for n in range(levels))
     return "{ ...F0 } " + "".join(chain) + f"fragment F{levels} on Query {{ __typename }}"
 
@@ -52,13 +52,13 @@ def _spreads(n: int) -> str:
 
 
 def _rows(n: int, opening: str, leaf: str, closing: str) -> str:
-    """Repeat a field of repeated fields, each as often as the other."""
+    """Return a repeated field of repeated fields, both equally often."""
     side = max(1, isqrt(n))
     return "{ " + (opening + leaf * side + closing) * side + "}"
 
 
 def _padded(n: int, before: str, after: str, filling: str = "x") -> str:
-    """Repeat a field until it fills what a document may have, however few there are."""
+    """Return n repetitions of a field, padded to fill LENGTH."""
     room = max(1, (LENGTH - 2) // n - len(before) - len(after) - 8)
     values = (f"{i}{filling * (room // len(filling))}" for i in range(n))
     return "{" + "".join(f"{before}{value}{after}" for value in values) + "}"
@@ -70,7 +70,7 @@ def _chain(n: int, selection: str = "") -> str:
 
 
 def _complete(n: int) -> str:
-    """Spread every later fragment in each fragment."""
+    """Return a document in which each fragment spreads every later one."""
     side = max(1, isqrt(n))
     each = (" ".join(f"...F{j}" for j in range(i + 1, side)) for i in range(side))
     links = (
@@ -142,7 +142,7 @@ KINDS: Final[Mapping[str, Make]] = {
     "types": lambda n: "{ a } " + "type A { a: B } " * n,
     "introspection": lambda n: "{ __schema { types { " + "fields { type { name } } " * n + "} } }",
 }
-"""Each kind makes a document of n of something."""
+"""Functions that make a document of n parts, by the kind of document."""
 TEXTS: Final[Mapping[str, str]] = {
     "marks in turn": "\u0301\u0327",
     "marks of class 0": "\u0f73",
@@ -151,4 +151,4 @@ TEXTS: Final[Mapping[str, str]] = {
     "letters": "a",
     "addresses": "a@b.",
 }
-"""Texts that are dear to normalise, to fold or to judge, as often as one likes."""
+"""Texts to repeat that are expensive to normalise, to case-fold or to validate."""

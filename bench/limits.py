@@ -1,11 +1,11 @@
-"""How does the time before execution grow with a document? `make bench-limits` measures.
+"""The growth of the time before execution with a document's size, by `make bench-limits`.
 
 Parsing, limiting and validating each kind of hostile document, in milliseconds, best of
-five. It is measured twice: as it is served, and with limits so wide that they refuse
+five. It is measured twice: with the default limits, and with limits so wide that they refuse
 nothing but tokens, length and comparisons, so that validation is reached. Then come hostile
-texts in variables, of so many code points: the processor's milliseconds in the event loop
-until they are answered. Last comes fragment doubling against Strawberry's own limiters,
-which have no memory.
+texts in variables, by code points: the milliseconds of CPU time in the event loop until the
+answer. Last comes fragment doubling against Strawberry's own limiters, which do not
+memoise.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ QUERIES = {
     ),
 }
 MOST = 50
-"""Milliseconds that any document or text may take."""
+"""The most milliseconds for any document or text."""
 WIDENED = (
     "max_operations",
     "max_depth",
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def _table(title: str, settings: Settings) -> float:
-    """Print the milliseconds by size, and tell the worst."""
+    """Print the milliseconds by size, and return the worst."""
     print(f"\n{title:28}" + "".join(f"{size:>8}" for size in SIZES))
     worst = 0.0
     for kind, make in KINDS.items():
@@ -79,7 +79,7 @@ def _table(title: str, settings: Settings) -> float:
 
 
 async def _variables() -> float:
-    """Print the milliseconds that hostile texts take of the event loop, and tell the worst."""
+    """Print the event loop's milliseconds for hostile texts, and return the worst."""
     print(f"\n{'texts in variables':40}" + "".join(f"{length:>8}" for length in LENGTHS))
     worst = 0.0
     with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +97,7 @@ async def _variables() -> float:
 
 
 async def _answering(client: httpx.AsyncClient, query: str, text: str) -> float:
-    """Measure this thread's time, in which no password is hashed."""
+    """Return this thread's CPU time for an answer, without that of password hashing."""
     times = []
     for _ in range(ROUNDS):
         started = time.thread_time()
@@ -107,7 +107,7 @@ async def _answering(client: httpx.AsyncClient, query: str, text: str) -> float:
 
 
 def _doubling() -> None:
-    """Print how Strawberry's limiters and ours fare with fragments that double."""
+    """Print the times of Strawberry's limiters and ours for fragment doubling."""
     print(f"{'fragments doubling':28}{'theirs':>10}{'ours':>10}{'ratio':>10}")
     schema = build_schema()
     for levels in (10, 12, 14, 16):
@@ -118,7 +118,7 @@ def _doubling() -> None:
 
 
 def _preparing(document: str, settings: Settings) -> Callable[[], None]:
-    """Do what execution is preceded by, each time as if for the first time."""
+    """Return a function that does all the work before an execution, without caches."""
 
     def prepare() -> None:
         validator = build_engine(settings).validator
@@ -129,7 +129,7 @@ def _preparing(document: str, settings: Settings) -> Callable[[], None]:
 
 
 def _limiting(schema: Schema, document: str) -> Callable[[], None]:
-    """Do what Strawberry's limiters add to validation."""
+    """Return a function that runs Strawberry's limiters alone."""
     context = _context(schema, document)
     document_node = parse(document)
     limiters: Sequence[SchemaExtension] = (

@@ -1,8 +1,8 @@
-"""The load: keep-alive connections that each ask again as soon as they are answered.
+"""The load generator: keep-alive connections that each send the next request after an answer.
 
-It runs in a process of its own, reads what to do from standard input and prints what came
-of it, both as JSON. It does as little as can be: requests are bytes made beforehand, and of
-an answer it reads the status and the length.
+It runs in its own process, reads a task from standard input and prints the outcome, both
+as JSON. It does as little work as possible: requests are bytes made beforehand, and of an
+answer it reads only the status and the length.
 """
 
 import asyncio
@@ -25,34 +25,34 @@ LENGTH: Final = b"content-length:"
 ERRORS: Final = b'"errors":'
 WARMING: Final = 0.3
 NEAR: Final = 1024
-"""Bytes of what comes at once in which errors are looked for."""
+"""Bytes at the start of a chunk that are searched for errors."""
 PATIENCE: Final = 120
-"""Seconds after which a load is taken to hang."""
+"""Time-out of a load, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be asked, of whom, and for how long."""
+    """The requests to send, the server's port, and the duration."""
 
     port: int
     requests: Sequence[str]
-    """Whole requests, sent in turn."""
+    """Complete requests, sent in turn."""
     processes: Sequence[int]
-    """Whose processor's time is counted, with that of their children."""
+    """Ids of the processes whose CPU time is counted, with that of their descendants."""
     seconds: float = 1.5
     warming: float = WARMING
-    """Seconds of asking before anything is counted."""
+    """Seconds of load before anything is counted."""
     connections: int = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it."""
+    """The result of a load."""
 
     answers: int
     seconds: float
     cpu: Sequence[float]
-    """Seconds of the processor's time that each of the processes took."""
+    """Seconds of CPU time of each of the processes."""
     statuses: dict[str, int]
     refused: int
     """Answers that hold errors."""
@@ -64,13 +64,13 @@ class Outcome:
 
     @property
     def cost(self) -> float:
-        """Microseconds that the first process took for an answer."""
+        """Microseconds of the first process's CPU time per answer."""
         return self.cpu[0] / self.answers * 1e6
 
 
 @dataclass(slots=True)
 class Tally:
-    """What all connections share."""
+    """The counts that all connections share."""
 
     turns: Iterator[bytes]
     until: float = 0.0
@@ -79,7 +79,7 @@ class Tally:
 
 
 class Connection(asyncio.Protocol):
-    """Asks, reads one whole answer, and asks again until time is up."""
+    """A connection that sends a request, reads the whole answer, and repeats until time is up."""
 
     def __init__(self, tally: Tally, done: asyncio.Event) -> None:
         self._tally = tally
@@ -88,16 +88,16 @@ class Connection(asyncio.Protocol):
         self._head = b""
         self._refused = False
         self._missing = 0
-        """Bytes of the body that have yet to come."""
+        """Bytes of the body that have not arrived yet."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask the first question."""
+        """Send the first request."""
         # uvloop's transports are of no class of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(next(self._tally.turns))
 
     def data_received(self, data: bytes) -> None:
-        """Read on, and ask again once the answer is whole."""
+        """Read on, and send the next request once the answer is complete."""
         self._refused = self._refused or ERRORS in data[:NEAR]
         if self._missing:
             self._missing -= len(data)
@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
             self._next()
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Note that no more comes of this connection."""
+        """Mark the connection as done."""
         self._done.set()
 
     def _next(self) -> None:
@@ -128,12 +128,12 @@ class Connection(asyncio.Protocol):
 
 
 def run(task: Task) -> Outcome:
-    """Put a load on a server, from another process, and return what came of it."""
+    """Put a load on a server, from another process, and return its outcome."""
     return finish(start(task))
 
 
 def start(task: Task) -> "subprocess.Popen[str]":
-    """Start a load that goes on while one does something else."""
+    """Start a load in the background."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.load"],
         stdin=subprocess.PIPE,
@@ -147,7 +147,7 @@ def start(task: Task) -> "subprocess.Popen[str]":
 
 
 def finish(process: "subprocess.Popen[str]") -> Outcome:
-    """Wait for a load to end, and return what came of it."""
+    """Wait for a load to end, and return its outcome."""
     printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, printed
     return Outcome(**json.loads(printed))
@@ -179,7 +179,7 @@ async def _ask(task: Task, tally: Tally, seconds: float) -> None:
 
 
 async def _keep_asking(task: Task, tally: Tally) -> None:
-    """Connect anew if the server hangs up, as one without keep-alive does."""
+    """Reconnect whenever the server closes the connection, as one without keep-alive does."""
     loop = asyncio.get_running_loop()
     while time.perf_counter() < tally.until:
         done = asyncio.Event()
@@ -188,7 +188,7 @@ async def _keep_asking(task: Task, tally: Tally) -> None:
 
 
 def _length(head: bytes) -> int:
-    """Read how long the body is (RFC 9110 section 8.6)."""
+    """Return the Content-Length (RFC 9110 section 8.6)."""
     lowered = head.lower()
     start = lowered.index(LENGTH) + len(LENGTH)
     end = lowered.find(b"\r\n", start)
@@ -196,7 +196,7 @@ def _length(head: bytes) -> int:
 
 
 def main() -> None:
-    """Read a task, do it, and print what came of it."""
+    """Read a task, run it, and print its outcome."""
     task = Task(**json.loads(sys.stdin.readline()))
     print(json.dumps(asdict(uvloop.run(_load(task)))))
 

@@ -1,4 +1,4 @@
-"""Signing in: what it costs beside Argon2, and what a flood of it does to everybody else."""
+"""Sign-in: its cost in addition to Argon2, and the effect of a flood of it on other requests."""
 
 import time
 from collections.abc import Sequence
@@ -18,24 +18,24 @@ from bench.servers import KINDS, Server
 
 TIMES: Final = 30
 FLOOD: Final = 32
-"""Connections that sign in over and over."""
+"""Connections that sign in repeatedly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """How one server fares."""
+    """The results of one server."""
 
     server: str
     beside: float
-    """Microseconds of the processor for a sign-in in the event loop's thread, where no hash is."""
+    """Microseconds of the event loop thread's CPU time per sign-in; hashing is in other threads."""
     share: float
-    """Sign-ins a second, as a share of what Argon2 allows on one processor."""
+    """Sign-ins a second, as a share of what Argon2 allows on one core."""
     under_flood: float
-    """Answers to `me` a second beside a flood of sign-ins, as a share of those without it."""
+    """Answers to `me` a second during a flood of sign-ins, as a share of those without it."""
 
 
 def measure(servers: Sequence[Server], people: People, cells: Sequence[Cell]) -> list[Signing]:
-    """Take what the rounds measured, and flood each server."""
+    """Return the results, by the rounds' measurements and by flooding each server."""
     argon2 = argon2_alone(people)
     found = {cell.server: cell for cell in cells if cell.question == "login" and cell.costs}
     return [
@@ -51,7 +51,7 @@ def measure(servers: Sequence[Server], people: People, cells: Sequence[Cell]) ->
 
 
 def argon2_alone(people: People) -> float:
-    """Measure one verification, in microseconds of the processor."""
+    """Return the CPU time of one verification, in microseconds."""
     times = []
     for _ in range(TIMES):
         started = time.thread_time()
@@ -61,7 +61,7 @@ def argon2_alone(people: People) -> float:
 
 
 def table(found: Sequence[Signing]) -> Table:
-    """Show them all."""
+    """Return a table of all results."""
     columns = ("server", "CPU µs in the event loop", "share of Argon2's pace", "me under a flood")
     shown = Table(*columns, title="login")
     for each in found:
@@ -75,7 +75,7 @@ def table(found: Sequence[Signing]) -> Table:
 
 
 def _beside(server: Server, people: People) -> float:
-    """Sign in over and over. To take off what Argon2 takes alone would not do: it varies more."""
+    """Return the event loop's time per sign-in; subtracting Argon2's time would be less exact."""
     before = first_thread(server.process.pid)
     signing = _task(server, people, login(people.emails, PASSWORD), seconds=3, warming=0)
     outcome = load.run(signing)
@@ -83,7 +83,7 @@ def _beside(server: Server, people: People) -> float:
 
 
 def _flooded(server: Server, people: People) -> float:
-    """Ask `me` alone, and beside a flood."""
+    """Return the rate of `me` during a flood, as a share of the rate without it."""
     me = _task(server, people, Question("me", "/me", ME), seconds=1.5)
     alone = load.run(me)
     flooding = _task(server, people, login(people.emails, PASSWORD), seconds=4, connections=FLOOD)
@@ -104,6 +104,6 @@ def _task(
     warming: float = load.WARMING,
     connections: int = 8,
 ) -> load.Task:
-    requests = question.put_all(server.kind.style, people.tokens)
+    requests = question.requests(server.kind.style, people.tokens)
     processes = [server.process.pid]
     return load.Task(server.port, requests, processes, seconds, warming, connections)

@@ -1,8 +1,8 @@
-"""What do lists within a list cost? `make bench-nested` measures the shop of examples/.
+"""The cost of nested lists, by `make bench-nested`, with the shop of examples/.
 
-A page of 50 customers with the five newest orders of each is asked for beside the flat page, of
-this server and of the same with graphql-core's executor. Printed is the server's processor time
-for an answer in microseconds, the medians of the rounds, and the multiple of the flat page.
+A page of 50 customers with the five newest orders of each is compared with the flat page, on this
+server and on the same with graphql-core's executor. Printed is the server's CPU time per answer in
+microseconds, the medians of the rounds, and the multiple of the flat page.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ MEASURED: Final = ("ours", "uncompiled", "ours-sqlite")
 
 
 def main() -> None:
-    """Measure as the arguments say."""
+    """Measure by the command line's arguments."""
     chosen = _arguments()
     pin_rest()
     sys.path.insert(0, str(SHOP))
@@ -68,10 +68,8 @@ def main() -> None:
             for name in chosen.only
         ]
         for question in QUESTIONS:
-            said = {
-                each.kind.name: answers.asked(each, question, people.tokens) for each in started
-            }
-            answers.require_alike(said, question.name)
+            said = {each.kind.name: answers.ask(each, question, people.tokens) for each in started}
+            answers.require_equal(said, question.name)
         _measure(started, people, chosen)
 
 
@@ -84,8 +82,8 @@ def _arguments() -> Namespace:
 
 
 def _orders(people: People) -> Rows:
-    """Make up orders of everybody; every database holds the same."""
-    from shop.tables import OrderStatus  # noqa: PLC0415 — it is found by now
+    """Return orders of all customers; every database holds the same."""
+    from shop.tables import OrderStatus  # noqa: PLC0415 — the path is set by now
 
     now, statuses = clock.now(), [each.value for each in OrderStatus]
     return [
@@ -102,7 +100,7 @@ def _orders(people: People) -> Rows:
 
 
 def _open_shop(store: Store, orders: Rows) -> None:
-    """Make the shop's tables, and fill them."""
+    """Create the shop's tables, and fill them."""
     from shop.api import shop  # noqa: PLC0415 — as above
     from shop.tables import OrderRow  # noqa: PLC0415 — as above
 
@@ -122,7 +120,7 @@ def _open_shop(store: Store, orders: Rows) -> None:
 
 @contextmanager
 def _shop(name: str, store: Store, people: People, folder: Path) -> Iterator[Server]:
-    """Serve the shop in one of the ways that our program is served."""
+    """Serve the shop by one of the kinds of our program."""
     kind = replace(KINDS[name], settings={**KINDS[name].settings, "APP": "shop.api:app"})
     python = ["env", f"PYTHONPATH={SHOP}", sys.executable]
     serve = [*python, str(servers.ROOT / "main.py"), "serve", "--port", "{port}"]
@@ -134,7 +132,7 @@ def _measure(started: Sequence[Server], people: People, chosen: Namespace) -> No
     costs: dict[tuple[str, str], list[float]] = {}
     turns = [(s, q) for _ in range(chosen.rounds) for s in started for q in QUESTIONS]
     for server, question in track(turns, "Measuring", transient=True):
-        requests = question.put_all(server.kind.style, people.tokens)
+        requests = question.requests(server.kind.style, people.tokens)
         task = load.Task(server.port, requests, [server.process.pid], chosen.seconds)
         outcome = load.run(task)
         assert not outcome.refused, outcome

@@ -1,4 +1,4 @@
-"""Whom the databases are filled with, and the tokens that they are asked with."""
+"""The customers that databases are filled with, and the tokens of requests."""
 
 import asyncio
 import secrets
@@ -31,7 +31,7 @@ Rows = Sequence[Mapping[str, object]]
 
 @dataclass(frozen=True)
 class People:
-    """Customers, one of whom is an admin and signed in; every database holds the same."""
+    """Customers, one of them an admin with a session; every database holds the same."""
 
     secret: str
     customers: Rows
@@ -40,7 +40,7 @@ class People:
 
     @classmethod
     def make_up(cls, count: int = CUSTOMERS) -> Self:
-        """Make up as many; chance decides of everything but how many there are."""
+        """Return as many random customers."""
         hashed = _hashed(PASSWORD)
         rows = [row for batch in samples.batches(count, password_hash=hashed) for row in batch]
         rows[0] |= {"is_admin": True, "is_active": True}
@@ -56,13 +56,13 @@ class People:
 
     @property
     def emails(self) -> list[str]:
-        """The addresses of many who may sign in; the admin, whose session must last, may not."""
+        """Addresses of active customers; not the admin's, whose session must not be replaced."""
         active = [row for row in self.customers[1:] if row["is_active"]]
         return [str(row["email"]) for row in active[:SIGNING_IN]]
 
     @cached_property
     def tokens(self) -> Mapping[str, str | None]:
-        """Tokens of the admin's session by how good they are."""
+        """Tokens of the admin's session, valid and invalid, by name."""
         good = self._token(clock.now() + timedelta(days=1))
         return {
             "good": good,
@@ -71,8 +71,8 @@ class People:
             "forged": good[:-8] + "A" * 8,
         }
 
-    async def move_in(self, database: Database) -> None:
-        """Insert everybody into an empty database, of this version of the program or another."""
+    async def insert(self, database: Database) -> None:
+        """Insert all customers into an empty database, of this or another version's tables."""
         async with database.transaction() as db:
             for table, rows in ((CustomerRow, self.customers), (SessionRow, [self.session])):
                 there = await _columns(db, table.__tablename__)

@@ -1,6 +1,6 @@
-"""The picture of docs/performance.md: what an answer costs each server, on light and dark pages.
+"""The charts of docs/performance.md: the cost of an answer by server, for light and dark pages.
 
-`python -m bench.picture` draws what the last run measured.
+`python -m bench.picture` draws the results of the last run.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import matplotlib as mpl
 mpl.use("svg")
 mpl.rcParams |= {"svg.hashsalt": "gql_app", "svg.fonttype": "none", "font.family": "sans-serif"}
 
-from matplotlib import pyplot as plt  # noqa: E402 — it looks at what is set above
+from matplotlib import pyplot as plt  # noqa: E402 — its import reads the setting above
 from matplotlib.axes import Axes  # noqa: E402
 
 from bench.report import Report  # noqa: E402
@@ -21,7 +21,7 @@ from bench.servers import KINDS  # noqa: E402
 
 KEPT: Final = Path("build/bench.json")
 WHERE: Final = Path("docs/performance")
-"""Where the pictures go, without -light.svg and -dark.svg."""
+"""The path of the pictures, without -light.svg and -dark.svg."""
 QUESTIONS: Final = {"50": "50 customers", "500": "500 customers", "me": "me"}
 SHOWN: Final = ("ours", "ours-sqlite", "floor", "floor-sqlite", "ariadne", "flask", "stock")
 INCHES: Final = (10, 3.4)
@@ -29,7 +29,7 @@ INCHES: Final = (10, 3.4)
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """The colours of one kind of page."""
+    """The colours for light or dark pages."""
 
     text: str
     faint: str
@@ -91,7 +91,7 @@ def _is_svg(file: Path) -> bool:
 
 
 def draw_all(report: Report, where: Path = WHERE) -> None:
-    """Draw for light pages and for dark ones."""
+    """Draw the charts for light pages and for dark ones."""
     for name, colours in COLOURS.items():
         draw(report, colours, where.with_name(f"{where.name}-{name}.svg"))
 

@@ -1,8 +1,8 @@
-"""The program with a profiler in it, which starts at SIGUSR1 and ends at SIGUSR2.
+"""The program with a profiler, which starts at SIGUSR1 and stops at SIGUSR2.
 
-Two ways to look: `count` is cProfile, which counts every call and makes small functions
-look dearer than they are; `sample` looks hundreds of times a second at where the program
-is, which slows little down and counts no calls.
+There are two profilers: `count` is cProfile, which counts every call and exaggerates the cost
+of small functions; `sample` records the stack hundreds of times a second, which slows little
+down and counts no calls.
 """
 
 import cProfile
@@ -18,14 +18,14 @@ from types import CodeType, FrameType
 from typing import Final
 
 INTERVAL: Final = 0.002
-"""Seconds between two looks; a timer of the processor's time would be no finer than 10 ms."""
+"""Seconds between two samples; a timer of CPU time would be no finer than 10 ms."""
 LOOP: Final = Runner.run.__code__
-"""What is above all of a request."""
+"""The function at the bottom of every request's stack."""
 Handle = Callable[[int, FrameType | None], None]
 
 
 def counting(file: Path) -> tuple[Handle, Handle]:
-    """Make what begins and what ends the counting of calls."""
+    """Return the handlers that start and stop cProfile."""
     profile = cProfile.Profile()
 
     def begin(_: int, __: FrameType | None) -> None:
@@ -39,10 +39,10 @@ def counting(file: Path) -> tuple[Handle, Handle]:
 
 
 def sampling(file: Path) -> tuple[Handle, Handle]:
-    """Make what begins and what ends the looking from time to time.
+    """Return the handlers that start and stop the sampling.
 
-    Each look weighs as much as the event loop's time on the processor since the last one, so
-    waiting is nothing; other threads, which hash passwords and read SQLite, are not seen.
+    Each sample is weighted by the event loop's CPU time since the last one, so waiting counts for
+    nothing; other threads, which hash passwords and read SQLite, are not sampled.
     """
     own: Counter[CodeType] = Counter()
     within: Counter[CodeType] = Counter()
@@ -90,9 +90,9 @@ def main() -> None:
     signal.signal(signal.SIGUSR1, begin)
     signal.signal(signal.SIGUSR2, end)
     sys.argv = ["main.py", *arguments]
-    from gql_app.cli import command_line, faults_told  # noqa: PLC0415 — once the signals are heard
+    from gql_app.cli import command_line, report_faults  # noqa: PLC0415 — once the signals are heard
 
-    with faults_told():
+    with report_faults():
         command_line(arguments)()
 
 

@@ -1,6 +1,6 @@
-"""Where does a request's time go? `make bench-profile ARGS="--question me"` shows it.
+"""A profile of a request, by `make bench-profile ARGS="--question me"`.
 
-The server runs as it is served, with a profiler in it, while the load asks one question.
+The server runs as in production, with a profiler, while the load sends one question.
 """
 
 import json
@@ -23,7 +23,7 @@ from bench.servers import KINDS, Server, running
 
 
 def main() -> None:
-    """Profile as the arguments say."""
+    """Profile by the command line's arguments."""
     chosen = _arguments()
     pin_rest()
     kind, people = KINDS[chosen.server], People.make_up()
@@ -72,7 +72,7 @@ def _ask(
     outcome = load.run(
         load.Task(
             server.port,
-            question.put_all(server.kind.style, people.tokens),
+            question.requests(server.kind.style, people.tokens),
             [server.process.pid],
             seconds=chosen.seconds if seconds is None else seconds,
             connections=chosen.connections,
@@ -103,7 +103,7 @@ def _print_calls(file: Path, chosen: Namespace, answers: int) -> None:
 
 
 def _print_samples(file: Path, chosen: Namespace, outcome: load.Outcome) -> None:
-    """Print the microseconds of the event loop's thread for an answer, slowed as it was."""
+    """Print the event loop thread's microseconds per answer, with the profiler's overhead."""
     found = json.loads(file.read_text(encoding="utf-8"))
     total = sum(found["own"].values())
     warmed = 1 + load.WARMING / outcome.seconds

@@ -1,4 +1,4 @@
-"""What the servers are asked, and how each kind of server wants it put."""
+"""The questions to the servers, and their requests for each kind of server."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,11 +19,11 @@ LOGIN: Final = """mutation SignIn($email: String!, $password: String!) {
 
 
 REFUSALS: Final = ("missing", "expired", "forged")
-"""Tokens that are refused, by what is wrong with them."""
+"""Names of the tokens that are refused."""
 
 
 class Style(Enum):
-    """How a server is asked."""
+    """The form of a server's requests."""
 
     GRAPHQL = "POST /graphql"
     PLAIN = "POST, the body of GraphQL, a path for each question"
@@ -32,25 +32,25 @@ class Style(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One thing to ask."""
+    """A question to a server."""
 
     name: str
     path: str
     query: str
     variables: Mapping[str, object] = field(default_factory=dict)
-    bearing: str = "good"
-    """Which token comes with it."""
+    token: str = "good"
+    """The name of its token."""
     others: Sequence[Mapping[str, object]] = ()
-    """Variables with which it is asked as well, in turn."""
+    """Further variables to ask it with, in turn."""
 
-    def put_all(self, style: Style, tokens: Mapping[str, str | None]) -> list[str]:
-        """Write a request for each of the variables."""
+    def requests(self, style: Style, tokens: Mapping[str, str | None]) -> list[str]:
+        """Return a request for each of the variables."""
         each = [self, *(replace(self, variables=variables) for variables in self.others)]
-        return [question.put(style, tokens) for question in each]
+        return [question.request(style, tokens) for question in each]
 
-    def put(self, style: Style, tokens: Mapping[str, str | None]) -> str:
-        """Write the whole request, as a client sends it."""
-        token = tokens[self.bearing]
+    def request(self, style: Style, tokens: Mapping[str, str | None]) -> str:
+        """Return the complete request, as a client sends it."""
+        token = tokens[self.token]
         if style is Style.REST and self.name != "login":
             return _request("GET", f"{self.path}?{urlencode(self.variables)}", token, b"")
         path = "/graphql" if style is Style.GRAPHQL else self.path
@@ -59,22 +59,22 @@ class Question:
 
 
 def pages(size: int) -> Question:
-    """Ask for the first customers."""
+    """Return the question for the first page of customers."""
     return Question(str(size), "/customers", PAGE, {"first": size})
 
 
 def login(emails: Sequence[str], password: str) -> Question:
-    """Ask to be signed in, each time as somebody else: nobody keeps more than a few sessions."""
+    """Return the question to sign in, by a different account each time, as sessions are limited."""
     first, *others = ({"email": email, "password": password} for email in emails)
     return Question("login", "/login", LOGIN, first, "missing", others)
 
 
 def chosen(name: str, emails: Sequence[str], password: str) -> Question:
-    """Find a question by the name that it has on the command line."""
+    """Return a question by its name on the command line."""
     if name == "login":
         return login(emails, password)
     if name in REFUSALS:
-        return Question(name, "/me", ME, bearing=name)
+        return Question(name, "/me", ME, token=name)
     return Question("me", "/me", ME) if name == "me" else pages(int(name))
 
 

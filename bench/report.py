@@ -1,4 +1,4 @@
-"""What was measured: on the terminal, as Markdown, as JSON."""
+"""The results: on the terminal, as Markdown, as JSON."""
 
 import json
 import statistics
@@ -15,53 +15,53 @@ from bench.servers import KINDS
 
 @dataclass(slots=True)
 class Cell:
-    """One server and one question, measured in several rounds."""
+    """The results of one server for one question, by round."""
 
     server: str
     question: str
     costs: list[float] = field(default_factory=list)
-    """Microseconds of the server's processor for an answer, by round."""
+    """Microseconds of the server's CPU time per answer, by round."""
     rates: list[float] = field(default_factory=list)
     """Answers a second."""
     database_costs: list[float] = field(default_factory=list)
-    """Microseconds of the database's processes for an answer."""
+    """Microseconds of the database processes' CPU time per answer."""
 
     def add(self, outcome: Outcome) -> None:
-        """Take in another round."""
+        """Add the outcome of a round."""
         self.costs.append(outcome.cost)
         self.rates.append(outcome.rate)
         self.database_costs += [cpu / outcome.answers * 1e6 for cpu in outcome.cpu[1:]]
 
     @property
     def cost(self) -> float:
-        """The median of what an answer costs."""
+        """The median cost of an answer."""
         return statistics.median(self.costs)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything of one run."""
+    """The results of one run."""
 
     cells: Sequence[Cell]
     memory: Mapping[str, float]
-    """The most that a server's process held, in MiB."""
+    """Peak memory of a server's process, in MiB."""
     start: Mapping[str, float]
     """Seconds from its start to its first good answer to /readyz."""
 
     def write(self, file: Path, **others: object) -> None:
-        """Keep every number of the run, and what else was measured."""
+        """Write the results to a file as JSON, with those of other measurements."""
         file.parent.mkdir(parents=True, exist_ok=True)
         kept = json.dumps(asdict(self) | others, indent=1)
         file.write_text(f"{kept}\n", encoding="utf-8")
 
     @classmethod
     def read(cls, file: Path) -> "Report":
-        """Read a run that was kept."""
+        """Return the results in a file."""
         kept = json.loads(file.read_text(encoding="utf-8"))
         return cls([Cell(**cell) for cell in kept["cells"]], kept["memory"], kept["start"])
 
     def print(self, console: Console) -> None:
-        """Show each question's servers, the cheapest first."""
+        """Print each question's servers, the cheapest first."""
         for question in dict.fromkeys(cell.question for cell in self.cells):
             console.print(self._of(question))
         table = Table("server", "most memory, MiB", "start, s", title="processes")
@@ -70,7 +70,7 @@ class Report:
         console.print(table)
 
     def markdown(self) -> str:
-        """Write the table for the docs: microseconds, and multiples of the floor."""
+        """Return the table for the docs: microseconds, and multiples of the floor."""
         questions = list(dict.fromkeys(cell.question for cell in self.cells))
         lines = ["| | " + " | ".join(questions) + " |", "|---" * (len(questions) + 1) + "|"]
         for name in dict.fromkeys(cell.server for cell in self.cells):
@@ -80,7 +80,7 @@ class Report:
         return "\n".join(lines)
 
     def ratios(self, cell: Cell) -> list[float]:
-        """Compare with the floor of the same database, round by round, for both had its luck."""
+        """Return the ratios to the floor of the same database, by round, as rounds vary."""
         floor = self._cell(KINDS[cell.server].floor, cell.question)
         if floor is None or floor is cell:
             return []

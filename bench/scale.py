@@ -1,8 +1,8 @@
-"""Does a page's cost grow with the table? `make bench-scale` measures.
+"""The cost of a page by the size of the table, by `make bench-scale`.
 
 Pages of 50 at the front, the middle and the end of 10^4 and 10^6 customers in every order,
-then filters, searches and counts of 10^6, on SQLite and on a PostgreSQL of its own. Printed
-are milliseconds from the rules to the database and back, the best of ROUNDS that take turns.
+then filters, searches and counts of 10^6, on SQLite and on its own PostgreSQL. Printed are
+milliseconds from the rules to the database and back, the best of ROUNDS that take turns.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ ROUNDS = 15
 BATCH = 2_000
 LATEST = datetime(2030, 1, 1, tzinfo=UTC)
 TIES = 5
-"""Customers to a moment, on average."""
+"""Customers per timestamp, on average."""
 GIVEN = ("Ada", "Björn", "Chloé", "Elif", "Grace", "Hana", "Ingrid", "Kofi", "Lucía", "Marta")
 SYLLABLES = ("an", "be", "chi", "do", "fer", "go", "ka", "li", "mar", "ne", "ra", "san", "to", "wa")
 FILTERS = {
@@ -61,9 +61,9 @@ FILTERS = {
     "search: two rare letters": Filter(search="xy"),
 }
 COLUMNS = {"id", "name", "email", "phone", "is_active", "is_admin", "created_at", "updated_at"}
-"""What a client may ask of a customer."""
+"""The fields of a customer that a client may select."""
 EVERY = {50: "Jessamine", 150: "Oakenfell", 250: "Pettigrew", 500: "Umbermoor"}
-"""Families to whom one of so many belongs."""
+"""Family names, by the number of customers among whom one has the name."""
 ORDERS = [Order(field, descending=down) for field, down in product(OrderField, (False, True))]
 _K = TypeVar("_K")
 Work = Callable[[], Awaitable[object]]
@@ -71,7 +71,7 @@ Work = Callable[[], Awaitable[object]]
 
 @dataclass(frozen=True)
 class Crowd:
-    """A database and the pages' places in it."""
+    """A database and the windows of its pages."""
 
     database: Database
     count: int
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 async def _measure(name: str, urls: Mapping[int, str]) -> None:
-    """Fill the databases, and print what each of them takes."""
+    """Fill the databases, and print the times of each."""
     crowds = [await _crowd(url, count) for count, url in urls.items()]
     await _tell_pages(name, crowds)
     await _tell_filters(name, crowds[-1])
@@ -104,7 +104,7 @@ async def _crowd(url: str, count: int) -> Crowd:
     for start in range(0, count, BATCH):
         async with database.transaction() as db:
             await db.execute_many(insert_row(CustomerRow), list(people(start, count)))
-    await _look_over(database, url)
+    await _analyze(database, url)
     places: dict[tuple[Order, str], Window] = {}
     for order in ORDERS:
         of = listing(Filter(), order, reads_private=True)
@@ -116,8 +116,8 @@ async def _crowd(url: str, count: int) -> Crowd:
     return Crowd(database, count, places)
 
 
-async def _look_over(database: Database, url: str) -> None:
-    """Have the database count what it holds; PostgreSQL does so outside of transactions only."""
+async def _analyze(database: Database, url: str) -> None:
+    """Run ANALYZE; PostgreSQL's VACUUM ANALYZE can't run in a transaction."""
     if database.dialect == "sqlite":
         async with database.transaction() as db:
             await db.execute(text("ANALYZE"))
@@ -130,7 +130,7 @@ async def _look_over(database: Database, url: str) -> None:
 
 
 def people(start: int, count: int) -> Iterator[dict[str, object]]:
-    """Make up a batch of customers."""
+    """Yield a batch of generated customers."""
     chance = random.Random(start)
     for number in range(start, min(start + BATCH, count)):
         family = "".join(chance.choices(SYLLABLES, k=chance.randint(2, 4))).title()

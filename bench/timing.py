@@ -1,9 +1,9 @@
-"""Does an answer's time tell whether an address is known? `make bench-timing` measures.
+"""Timing side channels: whether an answer's time reveals a known address, by `make bench-timing`.
 
-Known and unknown addresses take turns, on servers of their own with fresh SQLite files, one for
-each mode of GQL_APP_EMAIL_VERIFICATION. Printed are the medians in milliseconds and their ratio,
-with the ratio that two halves of the known ones have among themselves: what lies within that is
-noise. In `off` and `ask` register says itself that an address is taken, so that it isn't measured.
+Known and unknown addresses take turns, on separate servers with fresh SQLite files, one for each
+mode of GQL_APP_EMAIL_VERIFICATION. Printed are the medians in milliseconds and their ratio, and the
+ratio between two halves of the known ones: a difference within that is noise. In `off` and `ask`,
+register isn't measured, as it reports that an address is taken.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from gql_app.settings import Settings
 
 ROUNDS: Final = 300
 PAUSE: Final = 0.05
-"""Seconds in which a letter that was asked for leaves, so that it doesn't slow the next one."""
+"""Seconds for a letter to be sent, so that it doesn't slow the next request."""
 PASSWORD, WAITING = "a password of the bench", "a password that waits"
 LOGIN: Final = """mutation($email: String!, $password: String!) {
   login(email: $email, password: $password) { status errors { code } }
@@ -49,7 +49,7 @@ OPERATIONS: Final = {
     "requestSignInLink": (LINK, {}),
     "register": (REGISTER, {"password": PASSWORD}),
 }
-"""What is asked of each address, and with what; of some a registration waits."""
+"""The operations on each address, and their variables; some addresses have a registration."""
 OF_EVERY_MODE: Final = ("login, wrong", "requestPasswordReset", "requestSignInLink")
 
 
@@ -100,7 +100,7 @@ async def serving(
 
 
 async def _add(resources: Resources, rounds: int, *, waits: bool) -> None:
-    """Add known addresses; of some addresses, known and unknown ones, have a registration wait."""
+    """Add known addresses, and if `waits`, registrations of some known and unknown ones."""
     hashed = await resources.passwords.hash(PASSWORD, LOCAL)
     waiting = await resources.passwords.hash(WAITING, LOCAL)
     async with resources.database.transaction() as db:

@@ -1,8 +1,8 @@
-"""Does a page cost more far into the list, or of more customers? `make bench` measures.
+"""The cost of a page by its place in the list and by the number of customers, by `make bench`.
 
 Pages of 50 at the front, in the middle and at the end, in every order, of ten thousand and
-of a million; then searches and counts of the million. What a page costs is the server's
-time on the processor and the database's.
+of a million; then searches and counts of the million. The cost is the CPU time of the
+server and of the database.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ SEARCHES: Final = {"one": "c777777@", "many": "customer", "nobody": "quetzalcoat
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A page somewhere in the list, and what it costs in microseconds, by round."""
+    """A page at a place of the list, and its cost in microseconds, by round."""
 
     server: str
     rows: int
@@ -61,7 +61,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A search or a count among the many, and how long one waits for it, in milliseconds."""
+    """A search or a count of the larger database, and its time in milliseconds."""
 
     server: str
     what: str
@@ -70,13 +70,13 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """All of it."""
+    """The results of all pages, searches and counts."""
 
     steps: Sequence[Step]
     waits: Sequence[Wait]
 
     def print(self, console: Console) -> None:
-        """Show what a page costs by order and place, and the worst of all ratios."""
+        """Print the cost of a page by order and place, and the worst ratio of all."""
         for server in dict.fromkeys(step.server for step in self.steps):
             console.print(self._table(server))
             console.print(f"The dearest page costs {self.worst(server):.2f} times the cheapest.\n")
@@ -86,7 +86,7 @@ class Walk:
         console.print(waits)
 
     def worst(self, server: str) -> float:
-        """Compare the dearest page with the cheapest."""
+        """Return the ratio of the most expensive page to the cheapest."""
         costs = [median(step.costs) for step in self.steps if step.server == server]
         return max(costs) / min(costs)
 
@@ -102,7 +102,7 @@ class Walk:
 
 
 def measure(names: Sequence[str], many: int = MANY, rounds: int = 3) -> Walk:
-    """Fill databases of both sizes, and walk through them."""
+    """Fill databases of both sizes, and measure pages of them."""
     people = People.make_up(1)
     steps: list[Step] = []
     waits: list[Wait] = []
@@ -158,7 +158,7 @@ def _task(
 ) -> load.Task:
     return load.Task(
         server.port,
-        question.put_all(server.kind.style, people.tokens),
+        question.requests(server.kind.style, people.tokens),
         [server.process.pid, *([store.pid] if store.pid else [])],
         seconds=0.4,
         warming=0.1,
@@ -167,7 +167,7 @@ def _task(
 
 
 async def _pages(store: Store, rows: int) -> list[tuple[str, str, Question]]:
-    """Find the cursors from which pages at each place go on, in every order."""
+    """Return the questions for a page at each place, in every order."""
     offsets = dict(zip(PLACES, (0, rows // 2, rows - SIZE), strict=True))
     database = Database(store.url)
     found = []
@@ -193,7 +193,7 @@ async def _cursor(database: Database, order: Order, offset: int) -> str:
 
 
 def main() -> None:
-    """Walk alone: python -m bench.walking --rows 100000 --only ours."""
+    """Run this measurement alone: python -m bench.walking --rows 100000 --only ours."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="ours,ours-sqlite")
     parser.add_argument("--rows", type=int, default=MANY)

@@ -1,6 +1,6 @@
-"""How evenly are connections spread over workers, and what is a second worth? `make bench-workers`.
+"""The spread of connections over workers, and the gain by a second worker: `make bench-workers`.
 
-Workers, load and database share all processors of the machine, as they do where there is one.
+Workers, load and database share all cores of the machine, as in a deployment on one machine.
 """
 
 from argparse import ArgumentParser
@@ -30,18 +30,18 @@ _ESTABLISHED: Final = "01"
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one load came to."""
+    """The results of one load."""
 
     rate: float
     """Answers a second."""
     open: Sequence[int]
-    """Connections that each worker had."""
+    """Open connections of each worker."""
     busy: Sequence[float]
-    """Seconds of the processor's time that each took."""
+    """Seconds of CPU time of each worker."""
 
 
 def main() -> None:
-    """Measure as the arguments say."""
+    """Measure by the command line's arguments."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
@@ -61,9 +61,9 @@ def main() -> None:
 
 
 def _measure(server: Server, people: People, connections: int) -> Round:
-    """Keep connections busy for a while, and look at who has them meanwhile."""
+    """Put a load on a server for a while, and return which worker has the connections."""
     question = chosen("me", people.emails, PASSWORD)
-    requests = question.put_all(KIND.style, people.tokens)
+    requests = question.requests(KIND.style, people.tokens)
     pids = _workers(server)
     task = load.Task(server.port, requests, pids, SECONDS, connections=connections)
     loading = load.start(task)
@@ -97,7 +97,7 @@ def _await_workers(server: Server, folder: Path, workers: int) -> None:
 
 
 def _workers(server: Server) -> list[int]:
-    """Name the processes that serve: those that the server started, or itself."""
+    """Return the ids of the worker processes: the server's children, or itself."""
     _, *others = family(server.process.pid)
     served = [pid for pid in others if b"spawn_main" in _command(pid)]
     return served or [server.process.pid]
@@ -108,7 +108,7 @@ def _command(pid: int) -> bytes:
 
 
 def _connections(pid: int, port: int) -> int:
-    """Count the open connections that a process has at a port."""
+    """Return the number of a process's open connections on a port."""
     files = set()
     for each in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):  # it may be closed meanwhile

@@ -1,7 +1,7 @@
-"""A GraphQL API over customer accounts, and what an application that is built on it imports.
+"""A GraphQL API over customer accounts, and the public API for applications built on it.
 
-All that is public is named here, and is imported when it is taken: a command that needs none of it
-starts without the server's libraries.
+All public names are here, and are imported lazily: a command that needs none of them starts
+without the server's libraries.
 """
 
 from importlib import import_module
@@ -153,13 +153,13 @@ _MODULES: Final = {
     "security.tokens": ("Identity",),
     "settings": ("Settings",),
 }
-"""Where each name is, as above for who checks types."""
+"""The module of each public name, as imported above for type checkers."""
 
-tidy_environment()  # before any library that reads its variable once, as it is imported
+tidy_environment()  # before the import of any library that reads its variable only then
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 — PEP 562: as mypy is told above
-    """Import what is public when it is taken."""
+    """Import a public name at its first use."""
     for module, names in _MODULES.items():
         if name in names:
             found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
@@ -169,5 +169,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 — PEP 562: as mypy is told 
 
 
 def __dir__() -> list[str]:
-    """Name what is public, imported or not."""
+    """Return the public names, imported or not."""
     return sorted({*globals(), *__all__})

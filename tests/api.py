@@ -21,15 +21,15 @@ from gql_app.settings import Settings
 
 GRAPHQL = "application/graphql-response+json"
 ENGINES = 50
-"""Engines that are kept, each of other settings."""
+"""The most engines in the cache, one for each settings."""
 _engines: list[tuple[dict[str, object], Engine[Context]]] = []
-# Nobody reads of each request that the client made it.
+# The client's log of its requests is noise.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back from one operation."""
+    """The answer to one operation."""
 
     status: int
     headers: httpx.Headers
@@ -37,26 +37,26 @@ class Answer:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The data of an answer without a single error."""
+        """The data of an answer, which must have no errors."""
         assert "errors" not in self.body, self.body["errors"]
         data: dict[str, Any] = self.body["data"]
         return data
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """The errors of an answer, none if there are none."""
+        """The errors of an answer, empty if there are none."""
         errors: list[dict[str, Any]] = self.body.get("errors", [])
         return errors
 
     def error(self, field: str | None = None) -> dict[str, Any]:
-        """Find the one error of a root field, or of the whole request."""
+        """Return the only error of a root field, or of the whole request."""
         path = [field] if field else None
         found = [error for error in self.errors if error.get("path") == path]
         assert len(found) == 1, self.body
         return found[0]
 
     def reason(self, field: str) -> str:
-        """Return why a root field was refused; the field itself must be null."""
+        """Return the reason why a root field was refused; the field must be null."""
         assert self.body["data"][field] is None
         reason: str = self.error(field)["extensions"]["reason"]
         return reason
@@ -68,7 +68,7 @@ class Answer:
 
 
 class Api:
-    """The API, with its resources at hand."""
+    """A client of the API, with its resources."""
 
     def __init__(self, app: ASGIApp, client: httpx.AsyncClient, resources: Resources) -> None:
         self.app = app
@@ -96,7 +96,7 @@ class Api:
 
     @asynccontextmanager
     async def elsewhere(self, address: str) -> AsyncIterator[Self]:
-        """Reach the same API from another address."""
+        """Yield a client of the same API with another IP address."""
         async with _client(self.app, address) as client:
             yield type(self)(self.app, client, self.resources)
 
@@ -109,7 +109,7 @@ async def running(
     sign_ins: Sequence[Mapping[str, str]] = (),
     extensions: Extensions | None = None,
 ) -> AsyncIterator[Api]:
-    """Run the application for as long as the block lasts."""
+    """Run the application until the block ends."""
     features = [*features, *_features(extensions)] if extensions else features
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(composition, "build_engine", engine_of)
@@ -126,9 +126,9 @@ async def running(
 
 
 def engine_of(settings: Settings, additions: Additions = NOTHING) -> Engine[Context]:
-    """Return the engine of the settings, made once unless features add to the schema.
+    """Return the engine of the settings, from a cache unless features add to the schema.
 
-    What tests send over and over is parsed, validated and planned once.
+    So repeated operations are parsed, validated and planned once.
     """
     if any(vars(additions).values()):
         return build_engine(settings, additions)
@@ -142,7 +142,7 @@ def engine_of(settings: Settings, additions: Additions = NOTHING) -> Engine[Cont
 
 
 def _features(extensions: Extensions) -> Sequence[Feature]:
-    """Return features that add the same to access tokens and to who is calling."""
+    """Return features with the claims and authenticators of the extensions."""
     claims = [Feature(f"claims{n}", claims=each) for n, each in enumerate(extensions.claims)]
     others = Feature("others", signer=extensions.signer, authenticators=extensions.authenticators)
     return [*claims, others]

@@ -1,4 +1,4 @@
-"""An authenticator app of the tests, which makes codes as RFC 6238 has it by itself."""
+"""An authenticator app of the tests: an independent implementation of RFC 6238."""
 
 import hashlib
 import hmac
@@ -12,17 +12,17 @@ from tests.people import Person
 from tests.schema.mutations import SUCCESS, do, faults
 
 STEP = 30
-"""Seconds for which a code is shown."""
+"""Seconds for which a code is valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An app that was given a secret, in base32."""
+    """An app with a secret, in base32."""
 
     secret: str
 
     def code(self, steps: int = 0) -> str:
-        """Show the code of this moment, or of some steps later."""
+        """Return the present code, or that of some steps later."""
         counter = int(clock.now().timestamp()) // STEP + steps
         key = b32decode(self.secret + "=" * (-len(self.secret) % 8))
         mac = hmac.digest(key, counter.to_bytes(8, "big"), hashlib.sha1)
@@ -31,20 +31,20 @@ class App:
         return f"{number % 1_000_000:06d}"
 
     def wrong(self) -> str:
-        """Make up a code that none of these minutes is."""
+        """Return a code that is wrong at this time."""
         shown = {self.code(steps) for steps in range(-5, 6)}
         return next(f"{n:06d}" for n in range(20) if f"{n:06d}" not in shown)
 
 
 async def begin(api: Api, token: str) -> App:
-    """Begin to set up an app in a session."""
+    """Begin the enrolment of an app in a session."""
     begun = await do(api, "beginCodes", token=token)
     assert faults(begun) == SUCCESS
     return App(begun["secret"])
 
 
 async def set_up(api: Api, token: str) -> tuple[App, list[str] | None]:
-    """Set up an app in a session; the code of this moment is used by it."""
+    """Enrol an app in a session, which uses the present code."""
     app = await begin(api, token)
     done = await do(api, "confirmCodes", token=token, code=app.code())
     assert faults(done) == SUCCESS
@@ -52,14 +52,14 @@ async def set_up(api: Api, token: str) -> tuple[App, list[str] | None]:
 
 
 async def set_up_first(api: Api, who: Person) -> tuple[App, list[str]]:
-    """Set up the first second factor of somebody, with its recovery codes."""
+    """Enrol a person's first second factor; return the app and the recovery codes."""
     app, codes = await set_up(api, who.token)
     assert codes is not None
     return app, codes
 
 
 async def challenge(api: Api, email: str, password: str) -> str:
-    """Sign in by the password, as far as that goes."""
+    """Sign in by the password, and return the challenge."""
     answered = await do(api, "login", email=email, password=password)
     assert faults(answered) == [("SECOND_FACTOR_REQUIRED", None)]
     token: str = answered["secondFactor"]["challenge"]
@@ -67,5 +67,5 @@ async def challenge(api: Api, email: str, password: str) -> str:
 
 
 async def verify(api: Api, token: str, code: str) -> dict[str, Any]:
-    """Bring a code for a challenge."""
+    """Answer a challenge by a code, and return the payload."""
     return await do(api, "verifySecondFactor", challenge=token, code=code)

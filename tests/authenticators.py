@@ -1,4 +1,4 @@
-"""A software authenticator: passkeys as browsers make and use them, and all that can be wrong."""
+"""A software authenticator: passkeys as browsers make and use them, with every possible fault."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ class NoPasskey(Exception):
 
 
 class Overrides(TypedDict, total=False):
-    """What to say instead of what is true."""
+    """Values that replace the correct ones."""
 
     origin: str
     cross_origin: object
@@ -48,7 +48,7 @@ class Overrides(TypedDict, total=False):
 
 
 class KeyPair(NamedTuple):
-    """A private key behind what it can do, and its public key in COSE's form."""
+    """A function that signs by a private key, and the public key in COSE."""
 
     sign: Callable[[bytes], bytes]
     public: Mapping[int, object]
@@ -67,12 +67,12 @@ class Passkey:
 
 @dataclass
 class SoftwareAuthenticator:
-    """A browser on a page of one origin, with an authenticator that asks nobody."""
+    """A browser on a page of one origin, with an authenticator that needs no user."""
 
     origin: str = "http://localhost:8000"
     user_verified: bool = True
     counts: bool = True
-    """Whether its counter goes up; that of a passkey on several devices stays at zero."""
+    """Whether its signature counter increases; that of a synced passkey stays at zero."""
     algorithm: int = ES256
     passkeys: list[Passkey] = field(default_factory=list)
 
@@ -132,7 +132,7 @@ class SoftwareAuthenticator:
         return fitting[-1]
 
     def _client_data(self, kind: str, options: Json, wrong: Overrides) -> str:
-        """Return what a browser says of where and for what it was asked, as it is sent."""
+        """Return the client data of a browser, encoded as it is sent (WebAuthn section 5.8.1)."""
         challenge = wrong.get("challenge", _bytes(options["challenge"]))
         said = {
             "type": wrong.get("type", kind),
@@ -145,7 +145,7 @@ class SoftwareAuthenticator:
         return _text(json.dumps(said, separators=(",", ":")).encode())
 
     def _authenticator_data(self, passkey: Passkey, flags: int, wrong: Overrides) -> bytes:
-        """Return what an authenticator signs beside the client data (WebAuthn section 6.1)."""
+        """Return the authenticator data (WebAuthn section 6.1)."""
         extensions = wrong.get("extensions", b"")
         flags |= PRESENT * wrong.get("user_present", True)
         flags |= VERIFIED * wrong.get("user_verified", self.user_verified)

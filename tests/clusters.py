@@ -21,12 +21,12 @@ from tests.databases import alembic_config
 from tests.processes import PATIENCE, free_port
 
 OWNER = "embedded_postgres" if os.geteuid() == 0 else None
-"""Who runs it: PostgreSQL refuses to be run by root."""
+"""The user that runs it: PostgreSQL refuses to run as root."""
 READ_EXECUTE = 0o055
 
 
 class Cluster:
-    """A PostgreSQL server of a test's own, as durable as PostgreSQL is by itself."""
+    """A PostgreSQL server for one test, with the default durability."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -35,7 +35,7 @@ class Cluster:
 
     @property
     def host(self) -> str:
-        """Return where it listens."""
+        """Return the address that it listens on."""
         return f"127.0.0.1:{self.port}"
 
     @property
@@ -44,17 +44,17 @@ class Cluster:
         return f"postgresql://postgres@{self.host}/postgres"
 
     def create(self) -> None:
-        """Make an empty one."""
+        """Create an empty database cluster."""
         _run("initdb", "--auth=trust", "-U", "postgres", "-E", "UTF8", "-N", "-D", str(self.data))
 
     def copy(self, primary: "Cluster") -> None:
-        """Make a standby of another, and start it."""
+        """Create a standby of another cluster, and start it."""
         source = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
         _run("pg_basebackup", *source, "-D", str(self.data), "-R", "-c", "fast", "-N")
         self.start()
 
     def copy_in_step(self, primary: "Cluster") -> None:
-        """Make a standby of another, which waits for it from now on before it commits anything."""
+        """Create a synchronous standby of another cluster, and start it."""
         self.copy(primary)
         primary.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
         primary.run("SELECT pg_reload_conf()")
@@ -89,7 +89,7 @@ class Cluster:
 
     @contextmanager
     def hanging(self) -> Iterator[None]:
-        """Hold every process of it still for as long as the block lasts."""
+        """Stop all of its processes (SIGSTOP) until the block ends."""
         self._signal(signal.SIGSTOP)
         try:
             yield
@@ -97,15 +97,15 @@ class Cluster:
             self._signal(signal.SIGCONT)
 
     def promote(self) -> None:
-        """Make a standby the primary, and wait until it is."""
+        """Promote a standby, and wait until it is the primary."""
         assert self.run("SELECT pg_promote()") == "t"
 
     def run(self, sql: str) -> str:
-        """Run a statement, and return what it answers."""
+        """Run a statement, and return its output."""
         return _run("psql", "-qAt", self.url, "-c", sql).strip()
 
     def until(self, sql: str, answer: str) -> None:
-        """Wait until a statement answers what it should."""
+        """Wait until a statement has this output."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -118,7 +118,7 @@ class Cluster:
             time.sleep(0.02)
 
     def _signal(self, number: signal.Signals) -> list[int]:
-        """Signal every process; the first one is stopped before, so that it starts no more."""
+        """Send a signal to every process; the first is stopped before, so that it forks no more."""
         assert self._process
         pid = self._process.pid
         os.kill(pid, signal.SIGSTOP)
@@ -133,7 +133,7 @@ class Cluster:
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """Lend a folder that PostgreSQL may use, which is none of pytest's."""
+    """Yield a temporary folder that PostgreSQL may use, outside of pytest's."""
     with TemporaryDirectory(prefix="gql_app-") as name:
         path = Path(name)
         if OWNER:

@@ -1,4 +1,4 @@
-"""A collector of traces, which takes what OpenTelemetry sends by HTTP, and what arrived there."""
+"""A collector of traces, which receives spans by OTLP over HTTP."""
 
 import threading
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A span as it arrived."""
+    """A received span."""
 
     span: Span
     service: str
 
     @property
     def trace(self) -> str:
-        """The trace that it is a part of."""
+        """The id of its trace."""
         return self.span.trace_id.hex()
 
     @property
@@ -29,7 +29,7 @@ class Arrived:
 
     @property
     def parent(self) -> str:
-        """The id of the span that it is below."""
+        """The id of its parent span."""
         return self.span.parent_span_id.hex()
 
     @property
@@ -43,14 +43,14 @@ class Arrived:
 
 @dataclass(slots=True)
 class Collector:
-    """What arrived: byte by byte, and taken apart."""
+    """The received requests, as bytes and as spans."""
 
     url: str
     bodies: list[bytes] = field(default_factory=list)
 
     @property
     def spans(self) -> list[Arrived]:
-        """Every span, in the order of their beginnings."""
+        """All spans, ordered by start time."""
         requests = [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
         found = [
             Arrived(span, named.value.string_value)
@@ -64,13 +64,13 @@ class Collector:
         return sorted(found, key=lambda each: each.span.start_time_unix_nano)
 
     def of(self, trace: str) -> list[Arrived]:
-        """List the spans of one trace."""
+        """Return the spans of one trace."""
         return [span for span in self.spans if span.trace == trace]
 
 
 @contextmanager
 def collecting() -> Iterator[Collector]:
-    """Collect for as long as the block lasts."""
+    """Run a collector until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -1,4 +1,4 @@
-"""The command line, run in this process: what a command does, without what a start takes."""
+"""The command line, run in this process, without the time of starting one."""
 
 import io
 import logging
@@ -14,7 +14,7 @@ from typing import TextIO
 import pytest
 import structlog
 
-from gql_app.cli import command_line, faults_told
+from gql_app.cli import command_line, report_faults
 from tests.processes import environment
 
 
@@ -23,19 +23,19 @@ def run_here(
 ) -> CompletedProcess[str]:
     """Run a command as a process would, in a folder that is not the program's.
 
-    What needs a process is none of it: terminals, pipes, signals and what is loaded when.
-    A test that runs the API awaits this by `to_thread`: its chores may be in a transaction.
+    It can't test what needs a process: terminals, pipes, signals and lazy imports. A test that
+    runs the API awaits this by `to_thread`, as its background tasks may be in a transaction.
     """
     done = CompletedProcess[str](arguments, 0)
     raised: list[BaseException] = []
 
     def command() -> None:
         try:
-            with faults_told():
+            with report_faults():
                 command_line(arguments)()
         except SystemExit as end:
             done.returncode = int(end.code or 0)
-        except BaseException as error:  # noqa: BLE001 — told to the test below
+        except BaseException as error:  # noqa: BLE001 — raised in the test below
             raised.append(error)
 
     with (
@@ -43,7 +43,7 @@ def run_here(
         _logging_as_it_is(),
         _stage(folder, settings, arguments, read) as (stdout, stderr),
     ):
-        thread = Thread(target=command)  # the test may have a loop of its own in this one
+        thread = Thread(target=command)  # the test may run an event loop in this one
         thread.start()
         thread.join()
     if raised:
@@ -53,7 +53,7 @@ def run_here(
 
 
 def output_here(*arguments: str, folder: Path, **settings: str) -> str:
-    """Run a command, which must succeed, and return what it prints."""
+    """Run a command, which must succeed, and return its output."""
     done = run_here(*arguments, folder=folder, **settings)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -61,7 +61,7 @@ def output_here(*arguments: str, folder: Path, **settings: str) -> str:
 
 @contextmanager
 def _logging_as_it_is() -> Iterator[None]:
-    """Begin without a log, as a process does, and put back what was before."""
+    """Begin without logging, as a process does, and restore it at the end."""
     root, access = logging.getLogger(), logging.getLogger("uvicorn.access")
     before = (root.handlers[:], root.level, access.disabled)
     root.handlers.clear()
@@ -79,7 +79,7 @@ def _logging_as_it_is() -> Iterator[None]:
 def _stage(
     folder: Path, settings: dict[str, str], arguments: tuple[str, ...], stdin: TextIO
 ) -> Iterator[tuple[io.BytesIO, io.BytesIO]]:
-    """Make this process look like one that was started for a command, until the block ends."""
+    """Set this process's folder, variables, arguments and streams for a command, until the end."""
     stdout, stderr = io.BytesIO(), io.BytesIO()
     streams = [io.TextIOWrapper(each, encoding="utf-8") for each in (stdout, stderr)]
     with pytest.MonkeyPatch.context() as patch, chdir(folder):

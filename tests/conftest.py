@@ -1,4 +1,4 @@
-"""What the tests share: real databases, the API on each of them, people, the clock."""
+"""Fixtures of all tests: real databases, the API on each of them, people, the clock."""
 
 import gc
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -26,33 +26,33 @@ from tests.statements import literals, recorded
 SetClock = Callable[[datetime], None]
 LONGEST_NAME = 1_000
 COLLECTOR_THRESHOLDS = (4_000, 10, 100)
-"""The usual ones are 700, 10 and 10."""
+"""Thresholds of the garbage collector; Python's defaults are 700, 10 and 10."""
 hypothesis.settings.register_profile("no timing", deadline=None)
 hypothesis.settings.load_profile("no timing")
 SECRET = "a secret of the tests, long enough to sign with"
 
 
 ON_BOTH = ("races", "letters", "links")
-"""Measured on PostgreSQL too: what tests of these names pass through, SQLite does not."""
+"""Tests whose coverage is measured on PostgreSQL too: they reach code that SQLite does not."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take the paths of the tests whose coverage is measured, and the URL of a cluster."""
+    """Add the options for the tests whose coverage is measured, and for the URL of a cluster."""
     parser.addoption("--covering", metavar="PATHS", default="")
     parser.addoption(CLUSTER, metavar="URL", help="Run on a Citus cluster's database.")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out the tests of a cluster where none is named."""
+    """Ignore the tests of a cluster if no URL is given."""
     named = config.getoption(CLUSTER)
     return True if collection_path.name == "distributed" and not named else None
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Keep the garbage collector from what lives as long as the process: ten thousand tests.
+    """Freeze the collected tests, ten thousand objects that live as long as the process.
 
-    To look through it takes half a second, and was a fifth of all that tests took.
+    A collection of them takes half a second, and was a fifth of the tests' time.
     """
     gc.disable()
     try:
@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Name a long value by its length.
+    """Return the length of a long value as its id.
 
     pytest puts a test's name into the environment, where a megabyte keeps programs from starting.
     """
@@ -108,13 +108,13 @@ def postgres(pytestconfig: pytest.Config) -> Iterator[Postgres | Cluster]:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the SQLite file that each test gets a copy of."""
+    """Create the migrated SQLite file that each test gets a copy of."""
     return migrated_sqlite(tmp_path_factory.mktemp("sqlite"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give each test an empty, migrated database of its own, on either engine."""
+    """Yield the URL of an empty, migrated database for one test, on each engine."""
     if request.param == "sqlite":
         yield copied_sqlite(request.getfixturevalue("sqlite_template"), tmp_path)
     else:
@@ -125,7 +125,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def unmigrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Make a database that nobody has migrated, on either engine."""
+    """Yield the URL of an unmigrated database, on each engine."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'empty.db'}"
     else:
@@ -136,7 +136,7 @@ def unmigrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[s
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """Open an empty database, with nothing running on top of it."""
+    """Open an empty database, without the application."""
     database = Database(database_url)
     yield database
     await database.close()
@@ -144,19 +144,19 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="session")
 def usual_settings() -> Settings:
-    """Read the settings that most tests run with, once: it takes milliseconds."""
+    """Return the settings of most tests, read only once, as it takes milliseconds."""
     return Settings(secret_key=SECRET, passkey_rp_id="localhost")
 
 
 @pytest.fixture
 def settings(usual_settings: Settings, database_url: str) -> Settings:
-    """Return the settings that most tests run with, on a database of the test's own."""
+    """Return the settings of most tests, with the test's database."""
     return usual_settings.model_copy(update={"database_url": database_url})
 
 
 @pytest.fixture
 async def resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Open what the API runs on, with nothing running."""
+    """Open the resources of the API, without background tasks."""
     async with Resources.open(settings) as opened:
         yield opened
 
@@ -192,7 +192,7 @@ async def admin(api: Api) -> Person:
 
 @pytest.fixture
 async def tokens(api: Api, plain: Person, other: Person, admin: Person) -> dict[Kind, str | None]:
-    """Give each kind of caller what they send as a token."""
+    """Return the token of each kind of caller."""
     gone = await sign_in(api.resources, await add_customer(api.database, "Rex Revoked"))
     await sign_out(api.resources, gone)
     return {
@@ -207,7 +207,7 @@ async def tokens(api: Api, plain: Person, other: Person, admin: Person) -> dict[
 
 @pytest.fixture(scope="session", autouse=True)
 def our_templates() -> Iterator[None]:
-    """Read the templates of letters once that the program brings: it takes milliseconds."""
+    """Cache the program's templates of letters, as reading them takes milliseconds."""
     read = composed.mail_templates
     known: dict[str, MailTemplates] = {}
 
@@ -224,7 +224,7 @@ def our_templates() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def statements() -> Iterator[set[str]]:
-    """Take down the SQL of every test, in which no value may stand."""
+    """Record the SQL of every test, which must contain no literal values."""
     with recorded() as statements:
         yield statements
     assert not [each for each in statements if literals(each)]
@@ -232,7 +232,7 @@ def statements() -> Iterator[set[str]]:
 
 @pytest.fixture
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
-    """Let a test say what time it is."""
+    """Return a function that sets the time."""
 
     def set_to(moment: datetime) -> None:
         monkeypatch.setattr(clock, "now", lambda: moment)
@@ -242,14 +242,14 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve the demo for a whole run, in a process of its own."""
+    """Serve the demo for a whole run, in a separate process."""
     with serving("--demo", folder=tmp_path_factory.mktemp("demo")) as server:
         yield server
 
 
 @pytest.fixture
 def letterbox(monkeypatch: pytest.MonkeyPatch) -> Letterbox:
-    """Have letters go to a letterbox; it has to be there before the API is."""
+    """Replace the mail server by a letterbox; request it before the API."""
     letterbox = Letterbox()
     monkeypatch.setattr("gql_app.resources.mailer", lambda _: letterbox)
     return letterbox

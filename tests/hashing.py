@@ -1,4 +1,4 @@
-"""The threads that hash passwords, kept busy for as long as a test needs."""
+"""A way to keep the threads that hash passwords busy during a test."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ from tests.processes import PATIENCE
 
 @asynccontextmanager
 async def busy(passwords: Passwords, threads: int = 1) -> AsyncIterator[None]:
-    """Keep so many threads busy while the block lasts."""
+    """Keep this many threads busy until the block ends."""
     ended = threading.Event()
     wait = partial(ended.wait, PATIENCE)
     parties = [Party(f"busy {number}", None) for number in range(threads)]

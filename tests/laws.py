@@ -1,4 +1,4 @@
-"""The laws of the house as data, and how a breach of them is found."""
+"""The rules of the code's structure as data, and the checks that find breaches."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = "gql_app"
 
 Floors = Sequence[tuple[str, ...]]
-"""From the top down. What stands on one floor does not see its neighbours."""
+"""Layers of folders from the top down; those in one layer don't import each other."""
 
 HOUSE: Floors = (
     ("main",),
@@ -32,19 +32,19 @@ HOUSE: Floors = (
     ("metrics", "settings"),
     ("errors",),
 )
-"""The order of imports. A new file takes the floor of its folder; the package's own is empty."""
+"""The order of imports. A file belongs to its folder's layer; "" is the package's own module."""
 MACHINERY: Final = "lib"
-"""What everything may import, and what imports nothing of ours but itself."""
+"""The folder that every module may import, and that imports nothing else of ours."""
 
 BESIDE_THE_CORE: Final = (
     *("main", "cli", "db.migrations", "extending", "features", "lib", "verify"),
     *("factors", "mail", "schema.factors", "schema.mail"),
 )
-"""Folders that are opened only by whoever works on them."""
+"""Folders outside of the core, which one reads only to work on them."""
 CEILING: Final = (65, 10_200)
-"""Files of the core, and lines of them: what is read in a day."""
+"""The most files of the core, and the most lines: what can be read in a day."""
 LONGEST_FILE: Final = 400
-"""Lines."""
+"""The most lines of a file."""
 
 HOMES: Mapping[str, tuple[str, ...]] = {
     "aiosmtplib": ("lib.outbox",),
@@ -101,16 +101,16 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "webauthn": ("lib.passkeys",),
     "zxcvbn": ("lib.keyring",),
 }
-"""Where a library may be imported; one that is not named here, nowhere."""
+"""The modules that may import each library; a library that is not listed may not be imported."""
 
 
 NORMALISING: Final = "lib.text"
-"""The one module that normalises Unicode, whose time grows with the square of a hostile text."""
+"""The only module that normalises Unicode, which takes quadratic time for hostile texts."""
 _NORMAL_FORMS: Final = frozenset({"normalize", "is_normalized", "ucd_3_2_0"})
 
 
 def name_of(file: Path) -> str:
-    """Name a module as the laws do, without the package's name."""
+    """Return the name of a module without the package's name."""
     parts = file.relative_to(ROOT).with_suffix("").parts
     inside = parts[1:] if parts[0] == PACKAGE else parts
     return ".".join(part for part in inside if part != "__init__")
@@ -122,12 +122,12 @@ MODULES = {name_of(file): file.read_text(encoding="utf-8") for file in FILES}
 
 @cache
 def parsed(source: str) -> ast.Module:
-    """Return a module's tree, which every law looks at."""
+    """Return a module's syntax tree, which all checks share."""
     return ast.parse(source)
 
 
 def imported(source: str) -> Iterator[str]:
-    """Name all that a module imports, anywhere in it: ours without the package's name."""
+    """Yield all names that a module imports, anywhere in it: ours without the package's name."""
     for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -139,7 +139,7 @@ def imported(source: str) -> Iterator[str]:
 
 
 def breaches(module: str, source: str) -> list[str]:
-    """Return a sentence on every import that breaks a law, and what to do about it."""
+    """Return a sentence on every import that breaks a rule, with the remedy."""
     return [
         sentence
         for name in imported(source)
@@ -149,7 +149,7 @@ def breaches(module: str, source: str) -> list[str]:
 
 
 def climbing(module: str, name: str) -> str | None:
-    """Return what to do about an import that goes up or sideways, None if it goes down."""
+    """Return the remedy for an import from a higher or the same layer, None if it is allowed."""
     mine, its = folder(module), folder(name)
     if its in {mine, MACHINERY} or its not in FLOOR:
         return None
@@ -161,7 +161,7 @@ def climbing(module: str, name: str) -> str | None:
 
 
 def straying(module: str, name: str) -> str | None:
-    """Return what to do about an import of a library outside its home, None if it is at home."""
+    """Return the remedy for an import of a library outside of HOMES, None if it is allowed."""
     library = name.partition(".")[0]
     if library in FLOOR or library in {MACHINERY, "__version__"}:
         return None
@@ -176,7 +176,7 @@ def straying(module: str, name: str) -> str | None:
 
 
 def folder(module: str) -> str:
-    """Return the folder that a module of ours is in, or the file beside the folders."""
+    """Return the folder of a module of ours, or the module itself at the top level."""
     return module.partition(".")[0]
 
 
@@ -186,7 +186,7 @@ FLOOR: Final[Mapping[str, int]] = {
 
 
 def normalises(source: str) -> bool:
-    """Return whether a module brings text to a normal form itself, by whatever name."""
+    """Return whether a module uses unicodedata's normalisation, under any name."""
     return any(
         (isinstance(node, ast.Attribute) and node.attr in _NORMAL_FORMS)
         or (
@@ -199,7 +199,7 @@ def normalises(source: str) -> bool:
 
 
 def circle(modules: Mapping[str, str]) -> list[str]:
-    """Find modules that import each other in a circle; none is an empty list."""
+    """Return modules that import each other in a circle, empty if there are none."""
     graph = {
         module: {name for name in whole_names(modules, source) if name != module}
         for module, source in modules.items()
@@ -213,10 +213,10 @@ def circle(modules: Mapping[str, str]) -> list[str]:
 
 
 def whole_names(modules: Mapping[str, str], source: str) -> Iterator[str]:
-    """Name the modules that are imported from, not what is taken out of them.
+    """Yield the modules that are imported from, not the names that are imported.
 
-    The version is of the package's own module, which imports nothing by itself: what it names is
-    imported when somebody takes it.
+    Names of the package itself, such as its version, are left out: it imports its public names
+    lazily.
     """
     for name in imported(source):
         whole = [name, name.rpartition(".")[0]] if "." in name else [name]
@@ -224,26 +224,26 @@ def whole_names(modules: Mapping[str, str], source: str) -> Iterator[str]:
 
 
 def says_what_it_is_for(source: str) -> bool:
-    """Return whether a module begins with one line, and more only after an empty one."""
+    """Return whether a module's docstring is one line, or one line and an empty one before more."""
     first, *rest = (ast.get_docstring(parsed(source)) or "").splitlines() or [""]
     return first.endswith(".") and (not rest or not rest[0])
 
 
 def is_core(module: str) -> bool:
-    """Return whether a module is of the core: what README calls a day's reading."""
+    """Return whether a module is part of the core, which README calls a day's reading."""
     return not any(f"{module}.".startswith(f"{each}.") for each in BESIDE_THE_CORE)
 
 
 @dataclass(frozen=True)
 class Row:
-    """Why a private name is used all the same."""
+    """The exception for a private name that is used."""
 
     reason: str
     library: str
     checked: str
-    """The version that it was checked against."""
+    """The version of the library that it was checked with."""
     test: str
-    """The test that fails once it is another."""
+    """The test that fails if the private name changes."""
 
 
 ALLOWED: Final[Mapping[tuple[str, str], Row]] = {
@@ -267,7 +267,7 @@ ALLOWED: Final[Mapping[tuple[str, str], Row]] = {
         "test_what_dead_processes_counted_stays_and_their_files_do_not",
     ),
 }
-"""The private names that are used, by module: at most five once the engine is rewritten."""
+"""The private names that are used, by module."""
 INTERNAL: Final = (
     "graphql.execution.collect_fields",
     "graphql.execution.executor",
@@ -279,9 +279,9 @@ INTERNAL: Final = (
     "uvicorn.protocols",
     "uvicorn.server",
 )
-"""Modules of libraries that their documentation doesn't name."""
+"""Undocumented modules of libraries."""
 _RECORDS: Final = frozenset({"_asdict", "_fields", "_make", "_replace"})
-"""What typing.NamedTuple documents, underscores and all."""
+"""Documented attributes of typing.NamedTuple, in spite of their underscores."""
 
 
 def private_names(source: str) -> set[str]:
@@ -328,7 +328,7 @@ def _is_private(name: str) -> bool:
 
 
 def deep_imports(module: str, source: str) -> list[str]:
-    """Return a sentence on each import that goes past the face of a package of lib."""
+    """Return a sentence on each import of a submodule of a lib package, past its public names."""
     sentences = []
     for name in imported(source):
         inside = ".".join(name.split(".")[:3])

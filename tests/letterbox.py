@@ -1,4 +1,4 @@
-"""A letterbox that stands in for the mail server."""
+"""A letterbox in place of the mail server."""
 
 import asyncio
 import re
@@ -10,37 +10,37 @@ _LINK: Final = re.compile(r"^http://localhost:8000/account/[a-z-]+#token=(\S+)$"
 
 
 class Letterbox:
-    """Keeps every letter, whoever it is to."""
+    """A queue of all letters, for any recipient."""
 
     open = True
 
     def __init__(self) -> None:
         self._letters: asyncio.Queue[Letter] = asyncio.Queue()
         self._kept: list[Letter] = []
-        """Letters that were passed over in search of another one's."""
+        """Letters that were skipped while waiting for another one."""
 
     @property
     def empty(self) -> bool:
-        """Whether no letter waits to be read."""
+        """Whether there is no unread letter."""
         return self._letters.empty()
 
     async def send(self, letter: Letter) -> None:
-        """Take a letter."""
+        """Store a letter."""
         await self._letters.put(letter)
 
     async def next(self) -> Letter:
-        """Wait for the next letter; a test that gets none fails."""
+        """Wait for the next letter, and return it; the test fails at the time-out."""
         async with asyncio.timeout(30):
             return await self._letters.get()
 
     async def link(self) -> str:
-        """Wait for the next letter, and take the token of its link."""
+        """Wait for the next letter, and return the token of its link."""
         found = link_in(await self.next())
         assert found
         return found
 
     async def to(self, recipient: str, subject: str) -> Letter:
-        """Wait for the next letter of a subject to somebody; others are kept until they are."""
+        """Wait for the next letter to a recipient of a subject; other letters are kept."""
         while True:
             for letter in self._kept:
                 if (letter.recipient, letter.subject) == (recipient, subject):
@@ -49,13 +49,13 @@ class Letterbox:
             self._kept.append(await self.next())
 
     async def link_to(self, recipient: str, subject: str) -> str:
-        """Wait for the next letter of a subject to somebody, and take the token of its link."""
+        """Wait for the next letter to a recipient of a subject, and return its link's token."""
         found = link_in(await self.to(recipient, subject))
         assert found
         return found
 
     def unread(self) -> list[tuple[str, str]]:
-        """Take whatever letters there are by now: their recipients and subjects."""
+        """Remove all letters, and return their recipients and subjects."""
         while not self.empty:
             self._kept.append(self._letters.get_nowait())
         letters, self._kept = self._kept, []

@@ -1,4 +1,4 @@
-"""Seeing that one transaction waits for another, so that a race needs no luck."""
+"""Waiting until one transaction is blocked by another, for deterministic tests of races."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ WAITING_ON_CLUSTER = f"SELECT ({WAITING}) + (SELECT count(*) FROM citus_lock_wai
 
 
 async def until_it_waits(db: Transaction, task: asyncio.Task[object]) -> None:
-    """Wait until a task is done or waits for what is held; SQLite lets no second writer begin."""
+    """Wait until a task is done or blocked by a lock; SQLite has only one writer at a time."""
     if db.dialect == "sqlite":
         return
     on_cluster = await value(db, text("SELECT to_regclass('pg_dist_partition') IS NOT NULL"))

@@ -1,4 +1,4 @@
-"""A real mail server for the tests, and what arrived there."""
+"""A real mail server for the tests, and the letters that it receives."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A letter as it arrived."""
+    """A received letter."""
 
     sender: str | None
     recipients: list[str]
@@ -25,12 +25,12 @@ class Arrived:
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """The plain-text body."""
         return self._alternative("plain")
 
     @property
     def html(self) -> str:
-        """What it says in HTML."""
+        """The HTML body."""
         return self._alternative("html")
 
     def _alternative(self, form: str) -> str:
@@ -42,14 +42,14 @@ class Arrived:
 
 @dataclass(slots=True)
 class Mailbox:
-    """Takes letters, or refuses them."""
+    """A mail server that accepts letters, or refuses them."""
 
     refusal: str | None = None
-    """What is answered where letters are refused, if not that it is fine."""
+    """The reply that refuses letters; None to accept them."""
     refused_at: str = "RCPT"
-    """The command that is answered so: AUTH, MAIL, RCPT or DATA."""
+    """The command with that reply: AUTH, MAIL, RCPT or DATA."""
     refused_name: str = ""
-    """Whom the refusal is for; everybody, if not said."""
+    """The recipient whose letters are refused; empty for all."""
     arrived: list[Arrived] = field(default_factory=list)
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
     refused: int = 0
@@ -57,7 +57,7 @@ class Mailbox:
     async def handle_MAIL(  # noqa: N802 — the hook's name and arguments
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Take a sender, or refuse them."""
+        """Accept a sender, or refuse them."""
         if self.refusal and self.refused_at == "MAIL":
             self.refused += 1
             return self.refusal
@@ -68,7 +68,7 @@ class Mailbox:
     async def handle_RCPT(  # noqa: N802 — the hook's name and arguments
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: object
     ) -> str:
-        """Take a recipient, or refuse them."""
+        """Accept a recipient, or refuse them."""
         named = address.startswith(self.refused_name)
         if self.refusal and self.refused_at == "RCPT" and named:
             self.refused += 1
@@ -79,7 +79,7 @@ class Mailbox:
     async def handle_DATA(  # noqa: N802 — the hook's name
         self, server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
-        """Keep a letter, or refuse it."""
+        """Store a letter, or refuse it."""
         if self.refusal and self.refused_at == "DATA":
             self.refused += 1
             return self.refusal
@@ -95,7 +95,7 @@ class Mailbox:
     def authenticate(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _way: str, given: object
     ) -> AuthResult:
-        """Let everybody in, or nobody, and note who it was."""
+        """Accept or refuse all credentials, and record them."""
         assert isinstance(given, LoginPassword)
         if self.refusal and self.refused_at == "AUTH":
             self.refused += 1
@@ -105,14 +105,14 @@ class Mailbox:
 
 
 def reserved_port() -> socket.socket:
-    """Reserve a port at which nobody answers until a server listens there."""
+    """Return a socket bound to a free port, which refuses connections until a server listens."""
     reserved = socket.socket()
     reserved.bind((HOST, 0))
     return reserved
 
 
 def port_of(reserved: socket.socket) -> int:
-    """Return a reserved port's number."""
+    """Return the number of a reserved port."""
     port: int = reserved.getsockname()[1]
     return port
 
@@ -127,9 +127,9 @@ async def mail_server(
     auth_in_clear: bool = False,
     utf8: bool = True,
 ) -> AsyncIterator[int]:
-    """Serve a mailbox for as long as the block lasts, and tell at which port.
+    """Serve a mailbox until the block ends, and yield the port.
 
-    With TLS, it is offered by STARTTLS if not spoken at once.
+    With `tls`, TLS begins by STARTTLS, or `at_once`.
     """
     loop = asyncio.get_running_loop()
 

@@ -1,7 +1,7 @@
-"""Writes the migration from the last one to the tables as they are, and tries it.
+"""Writes the migration from the last one to the present tables, and tests it.
 
-PostgreSQL tells the difference, for it has all that SQLite has; what SQLite has not is done on
-PostgreSQL only.
+The difference is found on PostgreSQL, which has all that SQLite has; operations that SQLite lacks
+run on PostgreSQL only.
 """
 
 import re
@@ -34,13 +34,13 @@ REVISIONS: Final = re.compile(r"(?<=^REVISIONS: Final = )\((.*?),?\s*\)", re.MUL
 
 
 class OnPostgreSQL(ops.MigrateOperation):
-    """Operations that SQLite does without."""
+    """Operations that only run on PostgreSQL."""
 
     def __init__(self, operations: list[ops.MigrateOperation]) -> None:
         self.operations = operations
 
     def reverse(self) -> "OnPostgreSQL":
-        """Return what undoes them."""
+        """Return the reverse operations."""
         return OnPostgreSQL([each.reverse() for each in reversed(self.operations)])
 
 
@@ -51,7 +51,7 @@ def _render(context: AutogenContext, only: OnPostgreSQL) -> list[str]:
 
 
 class Draft:
-    """What Alembic found, made fit for both databases."""
+    """Alembic's operations, adapted to both databases."""
 
     def __init__(self, sqlite: Path) -> None:
         engine = create_engine(f"sqlite:///{sqlite}")
@@ -63,7 +63,7 @@ class Draft:
         self._sqlites = indexes_of("sqlite") | set(names)
 
     def process(self, _: object, __: object, scripts: list[ops.MigrationScript]) -> None:
-        """Part what is PostgreSQL's alone, and drop a script that does nothing."""
+        """Separate PostgreSQL's operations, and drop a script without operations."""
         (script,) = scripts
         assert script.upgrade_ops is not None
         if script.upgrade_ops.is_empty():
@@ -98,7 +98,7 @@ class Draft:
 
 
 def _judge(change: ops.MigrateOperation) -> None:
-    """Name what SQLite can't do without a name. Raises CommandError for what no row can get."""
+    """Name constraints, as SQLite requires. Raises CommandError for columns that rows can't get."""
     if isinstance(change, ops.AddColumnOp):
         column = change.column
         if not column.nullable and column.server_default is None:
@@ -114,7 +114,7 @@ def _judge(change: ops.MigrateOperation) -> None:
 
 
 def write(message: str, url: str, sqlite: Path) -> None:
-    """Write the file, and its number into the list of them. Raises CommandError if it can't."""
+    """Write the file, and add its number to the list of them. Raises CommandError if it can't."""
     number = f"{int(REVISION) + 1:04}"
     made: Any = command.revision(
         alembic_config(url),
@@ -140,7 +140,7 @@ def write(message: str, url: str, sqlite: Path) -> None:
 
 
 def try_out(url: str) -> None:
-    """Go up, down and up again, to where nothing is left to do. Raises CommandError if it fails."""
+    """Upgrade, downgrade and upgrade again, until no difference is left. Raises CommandError."""
     config = alembic_config(url)
     try:
         command.upgrade(config, "head")
@@ -153,7 +153,7 @@ def try_out(url: str) -> None:
 
 
 def run(message: str) -> None:
-    """Write a migration and try it on both databases. Raises CommandError."""
+    """Write a migration and test it on both databases. Raises CommandError."""
     if not re.search(r"\w", message):
         raise CommandError(USAGE)
     if ScriptDirectory.from_config(alembic_config("")).get_heads() != [REVISION]:

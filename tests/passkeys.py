@@ -1,4 +1,4 @@
-"""Passkeys of the tests: a browser that goes through every flow by the API, and may be wrong."""
+"""Passkeys of the tests: a browser that uses every flow of the API, with optional faults."""
 
 from typing import Any, Final, Unpack
 
@@ -11,7 +11,7 @@ INVALID: Final[list[CodeAndField]] = [("INVALID_PASSKEY", None)]
 
 
 async def options_of(api: Api, begin: str, token: str | None = None) -> dict[str, Any]:
-    """Return what a browser is asked with."""
+    """Return the options of a mutation for the browser."""
     begun = await do(api, begin, token=token)
     assert faults(begun) == SUCCESS
     options: dict[str, Any] = begun["options"]
@@ -21,14 +21,14 @@ async def options_of(api: Api, begin: str, token: str | None = None) -> dict[str
 async def register(
     api: Api, token: str, browser: SoftwareAuthenticator, **wrong: Unpack[Overrides]
 ) -> dict[str, Any]:
-    """Set a passkey up in a session, and return the payload."""
+    """Register a passkey in a session, and return the payload."""
     options = await options_of(api, "beginPasskey", token)
     made = browser.create(options, **wrong)
     return await do(api, "confirmPasskey", token=token, credential=made)
 
 
 async def registered(api: Api, who: Person) -> SoftwareAuthenticator:
-    """Return a browser with a passkey of somebody's."""
+    """Return a browser with a registered passkey of a person."""
     browser = SoftwareAuthenticator()
     assert faults(await register(api, who.token, browser)) == SUCCESS
     return browser
@@ -43,7 +43,7 @@ async def sign_in_alone(
 
 
 async def waiting(api: Api, email: str) -> dict[str, Any]:
-    """Sign in by the password, and return what that waits for."""
+    """Sign in by the password, and return the second factor's challenge."""
     answered = await do(api, "login", email=email, password=PASSWORD)
     assert faults(answered) == [("SECOND_FACTOR_REQUIRED", None)]
     waits: dict[str, Any] = answered["secondFactor"]
@@ -53,7 +53,7 @@ async def waiting(api: Api, email: str) -> dict[str, Any]:
 async def go_on(
     api: Api, browser: SoftwareAuthenticator, waits: dict[str, Any], **wrong: Unpack[Overrides]
 ) -> dict[str, Any]:
-    """Go on with a sign-in that waits by a passkey, and return the payload."""
+    """Answer a sign-in's challenge by a passkey, and return the payload."""
     found = browser.get(waits["passkeyOptions"], **wrong)
     return await do(api, "verifySecondFactor", challenge=waits["challenge"], passkey=found)
 
@@ -61,6 +61,6 @@ async def go_on(
 async def prove_again(
     api: Api, token: str, browser: SoftwareAuthenticator, **wrong: Unpack[Overrides]
 ) -> dict[str, Any]:
-    """Prove by a passkey again who is signed in, and return the payload."""
+    """Reauthenticate by a passkey, and return the payload."""
     found = browser.get(await options_of(api, "beginPasskeySignIn"), **wrong)
     return await do(api, "reauthenticate", token=token, passkey=found)

@@ -1,4 +1,4 @@
-"""A peer that sends the server whatever bytes it likes, and reads what comes back."""
+"""A client that sends the server raw bytes, and parses the answers."""
 
 import json
 import re
@@ -19,7 +19,7 @@ ANSWER = b'{"data":{"__typename":"Query"}}'
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back to one request."""
+    """The answer to one request."""
 
     status: int
     headers: dict[str, str]
@@ -27,7 +27,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The code of a refusal in the contract's form, which is all that it holds."""
+        """The error code of a refusal, whose body must have the contract's form."""
         body = json.loads(self.body)
         assert list(body) == ["errors"]
         (error,) = body["errors"]
@@ -37,14 +37,14 @@ class Answer:
 
 
 class Peer:
-    """One connection, of which nothing is known but its bytes."""
+    """One connection, as raw bytes."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self._read = b""
 
     def send(self, data: bytes) -> None:
-        """Send these very bytes; the server may have closed the connection already."""
+        """Send bytes; the server may have closed the connection already."""
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.sendall(data)
 
@@ -67,7 +67,7 @@ class Peer:
     def _more(self) -> bool:
         try:
             some = self.connection.recv(65536)
-        except ConnectionResetError:  # it is closed, with something of ours unread
+        except ConnectionResetError:  # it was closed with data unread
             some = b""
         self._read += some
         return bool(some)
@@ -88,30 +88,30 @@ def ask(server: Server, data: bytes) -> list[Answer]:
 
 
 def head(*headers: bytes, line: bytes = b"POST /graphql HTTP/1.1") -> bytes:
-    """Write the head of a request, good but for these headers."""
+    """Return the head of a request, valid except for these headers."""
     always = (b"Host: 127.0.0.1", b"Content-Type: application/json")
     return b"\r\n".join([line, *always, *headers, b"", b""])
 
 
 def post(body: bytes = HELLO, *headers: bytes, line: bytes = b"POST /graphql HTTP/1.1") -> bytes:
-    """Write a request, good but for these headers."""
+    """Return a request, valid except for these headers."""
     return head(b"Content-Length: %d" % len(body), *headers, line=line) + body
 
 
 def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
-    """Write a request whose body comes in chunks."""
+    """Return a request with a chunked body."""
     body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
     return head(b"Transfer-Encoding: chunked") + body + end
 
 
 def statuses(answers: list[Answer]) -> list[int]:
-    """Return the statuses of answers; a refusal by the wire is in the contract's form."""
+    """Return the statuses of answers, and assert that refusals have the contract's form."""
     assert all(answer.code for answer in answers if answer.status >= 400)
     return [answer.status for answer in answers]
 
 
 def send_until_cut_off(connection: socket.socket, data: bytes) -> None:
-    """Send for longer than anybody is waited for, and read nothing; a full socket is waited for."""
+    """Send beyond the server's time-out without reading; wait whenever the socket is full."""
     sent, end = 0, time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:

@@ -1,4 +1,4 @@
-"""The people of the tests, and what they hold in their hands."""
+"""The people of the tests, with their tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ LIFETIMES = Lifetimes(
 
 
 class Kind(StrEnum):
-    """Each kind of caller that a protected field may meet."""
+    """The kinds of callers of a protected field."""
 
     ANONYMOUS = "anonymous"
     PLAIN = "plain"
@@ -54,8 +54,8 @@ class Person:
 
 
 def password_hash() -> str:
-    """Hash the one password once, as the program would."""
-    return _hashed(passwords._HASHER)  # noqa: SLF001 — whichever a test has it hash with
+    """Return the hash of PASSWORD, as the program makes it; it is cached."""
+    return _hashed(passwords._HASHER)  # noqa: SLF001 — a test may have replaced it
 
 
 @cache
@@ -64,7 +64,7 @@ def _hashed(hasher: PasswordHasher) -> str:
 
 
 def caller_of(customer_id: UUID, roles: str = "") -> Caller:
-    """Return somebody who calls, with roles of their names, in a session that there isn't."""
+    """Return a caller with roles by their names, in a session that doesn't exist."""
     return Caller(customer_id, new_id(), roles, ROLES[roles])
 
 
@@ -92,7 +92,7 @@ async def add_customer(
 
 
 async def current(db: Reader, customer_id: UUID) -> CustomerRecord:
-    """Return a customer as they are by now; there must be one."""
+    """Return a customer as stored now; it must exist."""
     found = await customers.by_id(db, customer_id)
     assert found is not None
     return found
@@ -118,13 +118,13 @@ async def sign_in(resources: Resources, customer: CustomerRecord) -> Person:
 
 
 async def sign_out(resources: Resources, person: Person) -> None:
-    """End a session behind its token's back."""
+    """End a session in the database; its token doesn't expire by this."""
     async with resources.database.transaction() as db:
         await sessions.end(db, person.session_id, of=None, origin=NOWHERE)
 
 
 def expired_token(resources: Resources, person: Person) -> str:
-    """Sign a token for a living session that expired an hour ago."""
+    """Return a token of an open session that expired an hour ago."""
     real = clock.now
     clock.now = lambda: real() - timedelta(seconds=resources.issuer.ttl + 3600)
     try:

@@ -1,7 +1,7 @@
-"""A pooler as PgBouncer is in transaction mode: clients share servers, transaction by transaction.
+"""A connection pooler like PgBouncer in transaction mode: clients share server connections.
 
-It knows nothing of prepared statements, as PgBouncer before 1.21 doesn't, and lends the server
-that has waited longest, so that no two transactions in a row have the same one.
+It doesn't support prepared statements, like PgBouncer before 1.21, and picks the server that was
+idle longest, so that two consecutive transactions never have the same one.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from tests.processes import PATIENCE
 PROTOCOL: Final = 3 << 16
 CANCEL, ENCRYPTION = 80_877_102, {80_877_103, 80_877_104}
 TAKEN: Final = {"user", "database", "client_encoding", "application_name"}
-"""What a client may ask for at the start; anything else would be state of one server."""
+"""Start-up parameters that clients may set; any other would be the state of one server."""
 GONE: Final = (asyncio.IncompleteReadError, OSError)
 Key = tuple[int, int]
 
@@ -38,7 +38,7 @@ class Message(NamedTuple):
 
     @property
     def written(self) -> bytes:
-        """Write it."""
+        """Its bytes."""
         return self.kind + struct.pack("!i", len(self.body) + 4) + self.body
 
 
@@ -51,7 +51,7 @@ class Backend:
         self.key = (0, 0)
 
     async def start(self, user: str, database: str) -> None:
-        """Introduce oneself, and keep what a client wants to know about it."""
+        """Send the start-up message, and store the server's parameters for clients."""
         words = f"user\0{user}\0database\0{database}\0\0".encode()
         self.writer.write(struct.pack("!ii", len(words) + 8, PROTOCOL) + words)
         while (message := await Message.read(self.reader)).kind != b"Z":
@@ -64,7 +64,7 @@ class Backend:
 
 
 class Pooler:
-    """Lends a few connections to many clients."""
+    """A pooler of a few server connections for many clients."""
 
     def __init__(self, url: str, size: int) -> None:
         parts = urlsplit(url)
@@ -79,12 +79,12 @@ class Pooler:
         self._writers: list[StreamWriter] = []
         self.url = ""
         self.clients = 0
-        """How many have come."""
+        """The number of clients so far."""
         self.busiest = 0
-        """How many servers were lent at once."""
+        """The most servers in use at once."""
 
     async def serve(self, started: threading.Event, over: asyncio.Event) -> None:
-        """Serve until it is over."""
+        """Serve until `over` is set."""
         server = await asyncio.start_server(self._come, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         self.url = f"postgresql://{self._user}@127.0.0.1:{port}/{self._database}"
@@ -115,7 +115,7 @@ class Pooler:
             writer.close()
 
     async def _welcome(self, reader: StreamReader, writer: StreamWriter, key: Key) -> bool:
-        """Let a client in, or do what it came for instead."""
+        """Answer a client's start-up; return False after a cancel request."""
         while True:
             size, code = struct.unpack("!ii", await reader.readexactly(8))
             body = await reader.readexactly(size - 8)
@@ -136,7 +136,7 @@ class Pooler:
         return True
 
     async def _transaction(self, reader: StreamReader, writer: StreamWriter, key: Key) -> None:
-        """Lend a server from the first message to the end of the transaction."""
+        """Assign a server to a client from the first message to the end of the transaction."""
         message = await Message.read(reader)
         if message.kind == b"X":
             raise ConnectionResetError
@@ -153,7 +153,7 @@ class Pooler:
                     return
                 message = await Message.read(reader)
         except BaseException:
-            backend.writer.close()  # nobody knows what it is at
+            backend.writer.close()  # its state is unknown
             backend = None
             raise
         finally:
@@ -175,7 +175,7 @@ class Pooler:
         return reader, writer
 
     async def _cancel(self, key: Key) -> None:
-        """Cancel what a client's server is at."""
+        """Cancel the query on a client's server."""
         if backend := self._lent.get(key):
             reader, writer = await self._connect()
             writer.write(struct.pack("!iiii", 16, CANCEL, *backend.key))
@@ -184,7 +184,7 @@ class Pooler:
 
 
 async def _answer(backend: Backend, writer: StreamWriter, ends: asyncio.Queue[bytes]) -> None:
-    """Pass on what a server says, and tell the state in which each of its answers ends."""
+    """Forward a server's messages, and put the state at the end of each answer into `ends`."""
     while True:
         message = await Message.read(backend.reader)
         writer.write(message.written)
@@ -194,7 +194,7 @@ async def _answer(backend: Backend, writer: StreamWriter, ends: asyncio.Queue[by
 
 @contextmanager
 def pooling(url: str, *, size: int) -> Iterator[Pooler]:
-    """Run a pooler before a database in a thread, for as long as the block lasts."""
+    """Run a pooler in front of a database in a thread, until the block ends."""
     started = threading.Event()
     poolers: list[tuple[Pooler, asyncio.AbstractEventLoop, asyncio.Event]] = []
 

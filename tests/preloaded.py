@@ -1,8 +1,8 @@
-"""The program with its libraries imported: a process that waits, and forks for each start.
+"""A process that has imported the program's libraries, and forks for each start of it.
 
-It is a script, which `tests/starting.py` runs once an environment. To import takes most of what a
-start takes, and tests start servers a hundred times. What is forked runs `main.py` as its command
-line; no setting is read while it is imported (tests/test_house.py), so that only time is saved.
+It is a script, which `tests/starting.py` runs once per environment. Imports take most of the time
+of a start, and tests start servers a hundred times. The fork runs `main.py` as its command line;
+imports read no settings (tests/test_house.py), so nothing but the time differs.
 """
 
 import gc
@@ -16,13 +16,13 @@ from pkgutil import iter_modules
 from struct import pack
 
 LONGEST_REQUEST = 30_000
-"""Bytes that are received in one piece."""
+"""The most bytes of a request, which is received at once."""
 
 
 def await_start(main: str, requests: socket.socket) -> None:
-    """Fork for every request, and return in the processes that are the program from now on.
+    """Fork for every request, and return in the child processes, which become the program.
 
-    Beside each of them stays a process that is told the pid and the status it ends with.
+    Each has a parent process, which reports its pid and its exit status.
     """
     while True:
         request, files, _, _ = socket.recv_fds(requests, LONGEST_REQUEST, 4)
@@ -42,7 +42,7 @@ def await_start(main: str, requests: socket.socket) -> None:
 
 
 def _become(main: str, request: bytes, streams: list[int]) -> None:
-    """Make this process one that was started for a command line, in a folder, with settings."""
+    """Set this process's command line, folder, variables and streams as in a new process."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
@@ -62,7 +62,7 @@ def _tell_end(program: int, told: int) -> None:
 
 
 def _reap() -> None:
-    """Forget those who told how a program ended."""
+    """Reap the parent processes that have ended."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

@@ -1,4 +1,4 @@
-"""The program itself, run in a process of its own as its operator would run it."""
+"""The program, run in a separate process as an operator would run it."""
 
 import os
 import pty
@@ -23,20 +23,20 @@ from tests.starting import Forked, Preloaded
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60
-"""Seconds after which a process is taken to hang."""
+"""Time-out of a process, in seconds."""
 IN_CLEAR = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Trusts nobody, as nobody speaks TLS; to read whom the system trusts takes 20 ms a client."""
+"""A context without certificates, for clients without TLS; loading the system's takes 20 ms."""
 MAIN = (sys.executable, str(ROOT / "main.py"))
 
 _INHERITED = re.compile("GQL_APP_|M(AKE)?FLAGS$|MAKELEVEL$")
-"""Variables that are of whoever runs the tests: settings, and those of make."""
+"""Variables of the test run that programs must not inherit: settings, and those of make."""
 Program = subprocess.Popen[bytes] | Forked
 Start = Callable[[IO[bytes], IO[bytes]], Program]
-"""What starts a program, by where it prints: its output, and its errors."""
+"""A function that starts a program, given the files of its output and its errors."""
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Make an environment with these settings of the program, and no others."""
+    """Return an environment with these settings of the program, and no others."""
     clean = {
         name: value for name, value in os.environ.items() if not _INHERITED.match(name.upper())
     }
@@ -50,7 +50,7 @@ def _variable(setting: str) -> str:
 def run(
     command: Sequence[str], folder: Path, *, patience: float = PATIENCE, **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, in a folder that is not the program's."""
+    """Run a command to its end, in a folder other than the program's."""
     return subprocess.run(  # noqa: S603 — the tests' own commands
         command,
         cwd=folder,
@@ -64,7 +64,7 @@ def run(
 
 
 def run_main(*arguments: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run the program's command line; a fault is told in words, whatever it is."""
+    """Run the program's command line, and assert that no error is a traceback."""
     with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
         streams = (nothing, out, err)
         program = preloaded().start(arguments, folder, environment(**settings), streams)
@@ -80,14 +80,14 @@ def _text(file: IO[bytes]) -> str:
 
 
 def output_of(*arguments: str, folder: Path, **settings: str) -> str:
-    """Run the program's command line, which must succeed, and return what it prints."""
+    """Run the program's command line, which must succeed, and return its output."""
     done = run_main(*arguments, folder=folder, **settings)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -105,27 +105,27 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Return where it listens."""
+        """Return its URL."""
         return f"http://localhost:{self.port}"
 
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:
-        """Open a client, whose connections are new ones."""
+        """Open a client with new connections."""
         with httpx.Client(
             base_url=self.url, trust_env=False, verify=IN_CLEAR, timeout=PATIENCE
         ) as client:
             yield client
 
     def printed(self) -> str:
-        """Read what it has printed for its operator."""
+        """Return its standard output so far."""
         return self.stdout.read_text(encoding="utf-8")
 
     def logged(self) -> str:
-        """Read its log so far."""
+        """Return its log so far."""
         return self.stderr.read_text(encoding="utf-8")
 
     def await_log(self, pattern: str, times: int = 1) -> list[str]:
-        """Wait until the log holds something this many times, and return what it is."""
+        """Wait until the log matches a pattern this many times, and return the matches."""
         deadline = time.monotonic() + PATIENCE
         while len(found := re.findall(pattern, self.logged())) < times:
             assert time.monotonic() < deadline, self.logged()
@@ -147,18 +147,18 @@ class Server:
         raise AssertionError(self.logged())
 
     def stop(self) -> int:
-        """Stop it, and return the status that it ends with."""
+        """Stop it, and return its exit status."""
         self.process.terminate()
         return self.process.wait(timeout=PATIENCE)
 
 
 def sign_ins(server: Server) -> list[tuple[str, str, str]]:
-    """Read the sign-ins that a demo prints: role, address and password."""
+    """Return the sign-ins that a demo prints: role, address and password."""
     return re.findall(r"^Sign in as (\w+): (\S+) with (\S+)$", server.printed(), re.MULTILINE)
 
 
 def signed_in(client: httpx.Client, email: str, password: str, **parameters: str) -> str:
-    """Sign in, and take the token."""
+    """Sign in, and return the token."""
     query = "mutation SignIn($e: String!, $p: String!) { login(email: $e, password: $p) { token } }"
     body = client.post(
         "/graphql",
@@ -191,7 +191,7 @@ def running_server(
 
 @contextmanager
 def serving(*arguments: str, folder: Path, **settings: str) -> Iterator[Server]:
-    """Run `serve` for as long as the block lasts, without the time that importing takes."""
+    """Run `serve` until the block ends, without the time of imports."""
     port = free_port()
     command = ["serve", "--port", str(port), *arguments]
     with forked_server(command, port, folder, **settings) as server:
@@ -200,7 +200,7 @@ def serving(*arguments: str, folder: Path, **settings: str) -> Iterator[Server]:
 
 @contextmanager
 def waiting(*arguments: str, folder: Path, **settings: str) -> Iterator[Server]:
-    """Run `serve` for as long as the block lasts, where it can't serve yet and says so."""
+    """Run `serve` until the block ends, while it is not ready and reports so."""
     port = free_port()
     command = ["serve", "--port", str(port), *arguments]
     with _forked(command, port, folder, 503, **settings) as server:
@@ -211,7 +211,7 @@ def waiting(*arguments: str, folder: Path, **settings: str) -> Iterator[Server]:
 def forked_server(
     arguments: Sequence[str], port: int, folder: Path, **settings: str
 ) -> Iterator[Server]:
-    """Run a server by the program's command line, without the time that importing takes."""
+    """Run a server by the program's command line, without the time of imports."""
     with _forked(arguments, port, folder, 200, **settings) as server:
         yield server
 
@@ -248,7 +248,7 @@ def _running(start: Start, port: int, folder: Path, status: int = 200) -> Iterat
 
 
 def preloaded() -> Preloaded:
-    """Return what starts the program in this environment, less what pytest changes in it."""
+    """Return the preloaded process for this environment, without pytest's own variables."""
     inherited = environment()
     inherited.pop("PYTEST_CURRENT_TEST", None)
     return _preloaded_with(frozenset(inherited.items()))
@@ -256,12 +256,12 @@ def preloaded() -> Preloaded:
 
 @cache
 def _preloaded_with(variables: frozenset[tuple[str, str]]) -> Preloaded:
-    """Start what starts the program: once an environment, which may be read by what is imported."""
+    """Start a preloaded process, one per environment, as imports may read the environment."""
     return Preloaded(Path(MAIN[1]), dict(variables))
 
 
 class Terminal:
-    """What somebody sees and types at a terminal."""
+    """The output and input of a terminal."""
 
     def __init__(self, process: subprocess.Popen[bytes], ours: int) -> None:
         self._process = process
@@ -276,7 +276,7 @@ class Terminal:
         os.write(self._ours, f"{line}\n".encode())
 
     def end(self) -> int:
-        """Read to the end, and tell the status."""
+        """Read to the end, and return the exit status."""
         while self._read():
             pass
         return self._process.wait(timeout=PATIENCE)
@@ -286,7 +286,7 @@ class Terminal:
         assert ready, self.seen
         try:
             some = os.read(self._ours, 4096)
-        except OSError:  # Linux says so when nobody holds the other end any more
+        except OSError:  # on Linux, once the other end is closed
             some = b""
         self.seen += some.decode()
         return bool(some)
@@ -294,7 +294,7 @@ class Terminal:
 
 @contextmanager
 def typing(*arguments: str, folder: Path, **settings: str) -> Iterator[Terminal]:
-    """Run the command line on a terminal, at which somebody types."""
+    """Run the command line on a pseudo-terminal."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(  # noqa: S603 — the tests' own commands
         [*MAIN, *arguments],

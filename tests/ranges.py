@@ -1,4 +1,4 @@
-"""A service of breached passwords, which answers ranges of digests by HTTP, well or badly."""
+"""A service of breached passwords, which answers ranges of digests by HTTP, also incorrectly."""
 
 import hashlib
 import ssl
@@ -14,23 +14,23 @@ PADDING = {"0" * 35: 0, "F" * 35: 0}
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers as its service does."""
+    """The HTTP handler of the service."""
 
     protocol_version = "HTTP/1.1"
     service: "RangeService"
 
     def do_GET(self) -> None:
-        """Take the request down, and answer it."""
+        """Record the request, and answer it."""
         self.service.requests.append(f"{self.requestline}\n{self.headers}")
         self.service.asked.set()
-        with suppress(OSError):  # whoever asked may be gone
+        with suppress(OSError):  # the client may have disconnected
             self.service.answer(self)
 
     def log_message(self, format: str, *_: object) -> None:  # noqa: A002 — as its base has it
         """Say nothing."""
 
     def send(self, body: bytes, status: int = 200, **headers: str) -> None:
-        """Answer with a body, and whatever headers besides."""
+        """Send an answer with a body and further headers."""
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(body))} | headers).items():
             self.send_header(name, value)
@@ -43,28 +43,28 @@ Answering: TypeAlias = Callable[[Handler], None]
 
 @dataclass(slots=True)
 class RangeService:
-    """What was asked, and what is answered."""
+    """The requests so far, and the function that answers them."""
 
     url: str
     answer: Answering
     requests: list[str] = field(default_factory=list)
-    """Each with its headers."""
+    """The requests, each with its headers."""
     asked: threading.Event = field(default_factory=threading.Event)
     left: threading.Event = field(default_factory=threading.Event)
-    """Whether somebody who got no answer hung up."""
+    """Whether a client without an answer has disconnected."""
 
     @property
     def paths(self) -> list[str]:
-        """What was asked for."""
+        """The requested paths."""
         return [request.split()[1] for request in self.requests]
 
     def say_nothing(self, handler: Handler) -> None:
-        """Answer nothing until whoever asked hangs up."""
+        """Send nothing until the client disconnects."""
         handler.rfile.read(1)
         self.left.set()
 
     def trickle(self, beginning: bytes) -> Answering:
-        """Return what goes on with an answer byte by byte until whoever asked hangs up."""
+        """Return a function that sends an answer byte by byte until the client disconnects."""
 
         def answer(handler: Handler) -> None:
             handler.wfile.write(beginning)
@@ -77,18 +77,18 @@ class RangeService:
 
 
 def digest_of(password: str) -> tuple[str, str]:
-    """Return what is asked for, and what is looked for in the answer."""
+    """Return the requested prefix of a password's digest, and the suffix in the answer."""
     digest = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
     return digest[:5], digest[5:]
 
 
 def lines(counts: Mapping[str, int]) -> bytes:
-    """Return an answer, whose lines end as the protocol has it."""
+    """Return an answer, with the protocol's line ends."""
     return "\r\n".join(f"{suffix}:{count}" for suffix, count in counts.items()).encode()
 
 
 def knowing(*passwords: str) -> Answering:
-    """Return what answers of a list of passwords, with padding."""
+    """Return a function that answers with a list of passwords, with padding."""
     known = dict(map(digest_of, passwords))
 
     def answer(handler: Handler) -> None:
@@ -100,13 +100,13 @@ def knowing(*passwords: str) -> Answering:
 
 @contextmanager
 def range_service(answer: Answering, tls: ssl.SSLContext | None = None) -> Iterator[RangeService]:
-    """Answer for as long as the block lasts."""
+    """Run the service until the block ends."""
 
     class Server(ThreadingHTTPServer):
         request_queue_size = 64
 
         def handle_error(self, *_: object) -> None:
-            """Say nothing of who hangs up, or trusts nobody."""
+            """Ignore disconnects and failed TLS handshakes."""
 
     class Serving(Handler):
         pass

@@ -1,4 +1,4 @@
-"""A network before PostgreSQL that drops packets: connections stay, and nothing comes through."""
+"""A network before PostgreSQL that can drop all packets while connections stay open."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ PIECE: Final = 65_536
 
 
 class Relay:
-    """Passes on what clients and PostgreSQL say to each other, or holds it back."""
+    """A relay between clients and PostgreSQL, which can hold all data back."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -30,12 +30,12 @@ class Relay:
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing is passed on."""
+        """Whether all data is held back."""
         return not self._passes.is_set()
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """Pass on nothing for as long as the block lasts, and then what was held back."""
+        """Hold all data back until the block ends, and then forward it."""
         held = threading.Event()
         self._loop.call_soon_threadsafe(self._passes.clear)
         self._loop.call_soon_threadsafe(held.set)
@@ -50,7 +50,7 @@ class Relay:
         self._loop.call_soon_threadsafe(self._over.set)
 
     async def serve(self, started: threading.Event) -> None:
-        """Serve until it is over."""
+        """Serve until the relay is stopped."""
         server = await asyncio.start_server(self._come, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         self.url = f"postgresql://{self._login}:{port}{self._database}"
@@ -67,7 +67,7 @@ class Relay:
         task.add_done_callback(self._tasks.discard)
 
     async def _client(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """Pass on until either side is gone."""
+        """Forward data until either side closes."""
         writers, passing = [writer], set()
         try:
             await self._passes.wait()
@@ -96,7 +96,7 @@ class Relay:
 
 @contextmanager
 def relaying(url: str) -> Iterator[Relay]:
-    """Run a relay before a database in a thread, for as long as the block lasts."""
+    """Run a relay in front of a database in a thread, until the block ends."""
     started = threading.Event()
     relays: list[Relay] = []
 

@@ -1,4 +1,4 @@
-"""Rows that tests write and read past the rules."""
+"""Rows that tests write and read without the rules."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, overload
@@ -39,7 +39,7 @@ async def column(db: Reader, statement: Select[T]) -> list[T]: ...
 @overload
 async def column(db: Reader, statement: TextClause) -> list[Any]: ...
 async def column(db: Reader, statement: Select[Any] | TextClause) -> list[Any]:
-    """Return what a SELECT finds of one column."""
+    """Return the values of a SELECT of one column."""
     return await db.fetch_all(Query(statement, lambda row: row[0]))
 
 
@@ -48,6 +48,6 @@ async def value(db: Reader, statement: Select[T]) -> T: ...
 @overload
 async def value(db: Reader, statement: TextClause) -> Any: ...  # noqa: ANN401 — whatever it finds
 async def value(db: Reader, statement: Select[Any] | TextClause) -> Any:
-    """Return the one value that a SELECT finds."""
+    """Return the only value of a SELECT."""
     (found,) = await column(db, statement)
     return found

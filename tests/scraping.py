@@ -1,4 +1,4 @@
-"""Reading what the numbers say, as a scraper does."""
+"""Parsing of the metrics, as a scraper does."""
 
 from dataclasses import dataclass
 
@@ -10,26 +10,26 @@ from tests.api import Api
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What one scrape told: each series by its name and its labels."""
+    """One scrape: the series by name and labels."""
 
     series: dict[tuple[str, frozenset[tuple[str, str]]], float]
 
     @property
     def names(self) -> set[str]:
-        """Name what is counted."""
+        """The names of the metrics."""
         return {name for name, _ in self.series}
 
     def of(self, name: str, **labels: str) -> float:
-        """Return one number; of what never happened there may be none."""
+        """Return the value of a series, zero if it is missing."""
         return self.series.get((name, frozenset(labels.items())), 0)
 
     def labels(self, label: str) -> set[str]:
-        """List the values that a label has."""
+        """Return the values of a label."""
         return {value for _, labels in self.series for key, value in labels if key == label}
 
 
 def parsed(text: str) -> Numbers:
-    """Take a scrape apart."""
+    """Parse a scrape."""
     series = {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -40,13 +40,13 @@ def parsed(text: str) -> Numbers:
 
 
 def told(metrics: Metrics) -> Numbers:
-    """Ask the numbers themselves."""
+    """Return the series of a Metrics object."""
     text, _ = metrics.exposition("")
     return parsed(text.decode())
 
 
 async def numbers(api: Api) -> Numbers:
-    """Ask an application for its numbers."""
+    """Return the series of an application's /metrics."""
     response = await api.client.get("/metrics")
     assert response.status_code == 200
     return parsed(response.text)

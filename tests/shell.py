@@ -1,4 +1,4 @@
-"""A shell in which the commands of the docs are typed, one after another."""
+"""A shell that runs the commands of the docs, one after another."""
 
 import os
 import shlex
@@ -21,7 +21,7 @@ PASSWORD = "a password of the operator"
 
 
 class Operator:
-    """Somebody who types what the handbook says, in one shell."""
+    """A shell session with the commands of the handbook."""
 
     def __init__(self, folder: Path) -> None:
         tools = folder / "tools"
@@ -39,7 +39,7 @@ class Operator:
         }
 
     def type(self, block: str) -> str:
-        """Run a block, and return what it prints; the next one goes on where and as it ends."""
+        """Run a block, and return its output; the next one keeps its folder and variables."""
         state = self.folder / "state"
         said = block.replace("@db.internal/", "@/").replace(":8000", f":{self.port}")
         done = subprocess.run(  # noqa: S603 — the handbook's own words
@@ -62,7 +62,7 @@ class Operator:
 
     @contextmanager
     def serving(self, *arguments: str) -> Iterator[httpx.Client]:
-        """Serve with what has been set, for as long as the block lasts."""
+        """Serve with the variables of the session until the block ends."""
         given = {
             name.removeprefix(PREFIX).lower(): value
             for name, value in self.variables.items()

@@ -1,4 +1,4 @@
-"""A stand-in for a key service: its key never leaves it, and it takes its time."""
+"""A stand-in for a key management service: its key is not exported, and signing may be slow."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -12,23 +12,23 @@ from tests.security.foundry import pair, public_pem
 
 @dataclass
 class KeyService:
-    """Signs elsewhere; an ES256 signature is answered in DER, as key services do."""
+    """A remote signer; ES256 signatures are returned in DER, as by key management services."""
 
     algorithm: str = "ES256"
     key_id: str = "key-of-the-service"
     error: Exception | None = None
     gate: asyncio.Event | None = None
-    """What each signature waits for, if there is one."""
+    """The event that each signature waits for, if there is one."""
     asked: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
-    """What was to be signed so far."""
+    """The data to sign so far."""
 
     @property
     def public_key(self) -> str:
-        """Tell the public half."""
+        """The public key in PEM."""
         return public_pem(pair(self.algorithm).public_key()).decode()
 
     async def sign(self, data: bytes) -> bytes:
-        """Sign once the gate is open."""
+        """Return a signature, once the gate is open."""
         self.asked.put_nowait(data)
         if self.gate:
             await self.gate.wait()
@@ -38,7 +38,7 @@ class KeyService:
         return self.signature(data)
 
     def signature(self, data: bytes) -> bytes:
-        """Sign at once."""
+        """Return a signature at once."""
         key = pair(self.algorithm)
         if isinstance(key, ec.EllipticCurvePrivateKey):
             return key.sign(data, ec.ECDSA(SHA256()))

@@ -1,4 +1,4 @@
-"""Databases made slow by themselves, so that nothing has to be stood in for."""
+"""Databases that are made slow by views and triggers, instead of stand-ins."""
 
 from uuid import UUID
 
@@ -11,11 +11,11 @@ ENDLESS = (
     "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 10000000000) "
     "SELECT count(*) FROM c) > 0"
 )
-"""A condition that SQLite takes minutes over."""
+"""A condition that takes SQLite minutes."""
 
 
 async def slow_down(database: Database, table: str, row_id: UUID | None = None) -> None:
-    """Have a table, or one row of it, take minutes to read."""
+    """Make a table, or one row of it, take minutes to read."""
     asleep = "pg_sleep(100)::text = ''" if _on_postgresql(database) else ENDLESS
     other_row = f"id <> '{row_id.hex}' OR " if row_id else ""
     await _run(
@@ -31,7 +31,7 @@ async def speed_up(database: Database, table: str) -> None:
 
 
 async def slow_down_inserts(database: Database, table: str) -> None:
-    """Have every new row of a table take minutes to insert."""
+    """Make every insert into a table take minutes."""
     if _on_postgresql(database):
         await _run(
             database,
@@ -48,13 +48,13 @@ async def slow_down_inserts(database: Database, table: str) -> None:
 
 
 async def hurry_inserts(database: Database) -> None:
-    """Have rows of audit events inserted as fast as they were."""
+    """Make inserts of audit events as fast as they were."""
     trigger = "slow ON audit_events" if _on_postgresql(database) else "pause"
     await _run(database, f"DROP TRIGGER {trigger}")
 
 
 async def statements_at_work(database: Database) -> int:
-    """Count the statements that sleep or wait on the server; SQLite has none."""
+    """Return the number of statements that sleep or wait on the server; SQLite has none."""
     if not _on_postgresql(database):
         return 0
     sleeping = text(
@@ -70,7 +70,7 @@ def _on_postgresql(database: Database) -> bool:
 
 async def _run(database: Database, *statements: str) -> None:
     async with database.transaction() as db:
-        if not _on_postgresql(database):  # a pooled connection may know the tables as they were
+        if not _on_postgresql(database):  # pooled connections may have cached the schema
             await db.fetch_all(text("SELECT count(*) FROM sqlite_schema"))
         for statement in statements:
             await db.execute(text(statement))

@@ -1,4 +1,4 @@
-"""The program started without the time that importing takes; nothing else differs."""
+"""The program started without the time of imports; nothing else differs."""
 
 import atexit
 import json
@@ -18,7 +18,7 @@ COMMAND = "serve"
 
 
 class Forked:
-    """A program that was forked, with what `subprocess.Popen` says and does of one."""
+    """A forked program, with the interface of `subprocess.Popen`."""
 
     def __init__(self, told: socket.socket) -> None:
         self._told = told
@@ -26,13 +26,13 @@ class Forked:
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        """Return the status that it ended with, if it ended."""
+        """Return its exit status, None while it runs."""
         with suppress(subprocess.TimeoutExpired):
             return self.wait(0)
         return None
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until it ends, and return its status."""
+        """Wait until it ends, and return its exit status."""
         if self.returncode is None:
             self._told.settimeout(timeout)
             try:
@@ -43,11 +43,11 @@ class Forked:
         return self.returncode
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Send SIGKILL."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -61,7 +61,7 @@ class Forked:
 
 
 class Preloaded:
-    """The process that has imported the program, and this one's way to ask it for a start."""
+    """The process that has imported the program, and the socket to request a start."""
 
     def __init__(self, main: Path, variables: Mapping[str, str]) -> None:
         self._requests, theirs = socket.socketpair()
@@ -91,10 +91,10 @@ class Preloaded:
         return Forked(ours)
 
     def fileno(self) -> int:
-        """Return the descriptor over which typed.py asks for a start, too."""
+        """Return the file descriptor of the socket, which typed.py uses as well."""
         return self._requests.fileno()
 
     def stop(self) -> None:
-        """End it, and none of those whom it started."""
+        """End it, but not the programs that it started."""
         self._requests.close()
         self._process.wait()

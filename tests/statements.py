@@ -1,4 +1,4 @@
-"""The SQL that is sent during a test, and the values that stand in it where none should."""
+"""The SQL that is sent during a test, and literal values in it, which are forbidden."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,8 +20,8 @@ CONSTANTS: Final = frozenset(
         *("'admin '", "' '"),
     }
 )
-"""What is written so by the rules themselves: false and true, one row, LIKE's any and escape,
-how moments and ids are spelt, the expression that an index is of, and names of roles."""
+"""Literals that the rules write themselves: false and true, one row, LIKE's wildcard and escape,
+formats of timestamps and ids, the expression of an index, and names of roles."""
 
 _QUESTION: Final = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
 _OURS: Final = re.compile(rf"\b({'|'.join(Row.metadata.tables)})\b")
@@ -29,7 +29,7 @@ _LITERAL: Final = re.compile(r"'(?:[^']|'')*'|(?<![\w$.:])\d[\w.]*")
 
 
 def literals(statement: str) -> list[str]:
-    """Find the strings and numbers that are written into a question about our tables."""
+    """Return the string and number literals in a statement on our tables."""
     if not _QUESTION.match(statement) or not _OURS.search(statement):
         return []
     return [found for found in _LITERAL.findall(statement) if found not in CONSTANTS]
@@ -37,7 +37,7 @@ def literals(statement: str) -> list[str]:
 
 @contextmanager
 def listened(take: Take) -> Iterator[None]:
-    """Hear of every statement that this process sends, and of the values sent with it."""
+    """Call a function with each statement that this process sends, and its values."""
     bind = Compiled.bind
 
     def bound_by(statement: Compiled, values: Mapping[str, object]) -> list[object]:
@@ -61,7 +61,7 @@ def listened(take: Take) -> Iterator[None]:
 
 @contextmanager
 def recorded() -> Iterator[set[str]]:
-    """Take down every statement that this process sends."""
+    """Record every statement that this process sends."""
     statements: set[str] = set()
     with listened(lambda sql, _: statements.add(sql)):
         yield statements

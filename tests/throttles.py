@@ -1,4 +1,4 @@
-"""Limits that tests fill at once, without as many attempts."""
+"""Rate limits that tests exhaust at once, without as many attempts."""
 
 from gql_app.db.tables import ThrottleRow
 from gql_app.lib import clock
@@ -7,7 +7,7 @@ from gql_app.lib.throttling import Limit
 
 
 async def fill(database: Database, *limits: Limit, but: int = 0) -> None:
-    """Count as many attempts as there is room for, but for a few, as if they were made just now."""
+    """Count as many attempts as the limits allow, minus `but`, as if made just now."""
     now = clock.now()
     async with database.transaction() as db:
         for limit in limits:

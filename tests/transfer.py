@@ -1,4 +1,4 @@
-"""Files of customers, and what they become in a database."""
+"""Files of customers, and the rows that they become in a database."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ Said = Mapping[str, object]
 
 
 def write(file: Path, said: Iterable[Said]) -> Path:
-    """Write what is said of customers, in the format of the file's ending."""
+    """Write customers in the format of the file's extension, and return the file."""
     lines = list(said)
     with file.open("w", newline="", encoding="utf-8") as opened:
         if file.suffix == ".jsonl":
@@ -32,7 +32,7 @@ def write(file: Path, said: Iterable[Said]) -> Path:
 
 
 def people(count: int, **more: object) -> list[dict[str, object]]:
-    """Make up as many customers."""
+    """Return as many customers."""
     return [
         {"name": f"C {number}", "email": f"c{number}@example.com", **more}
         for number in range(count)
@@ -40,7 +40,7 @@ def people(count: int, **more: object) -> list[dict[str, object]]:
 
 
 async def rows(url: str) -> list[dict[str, object]]:
-    """Read every column of all customers in the order of their addresses."""
+    """Return every column of all customers, ordered by address."""
     database = Database(url)
     try:
         found = await database.fetch_all(select(CustomerRow).order_by(CustomerRow.email_key))

@@ -1,6 +1,6 @@
-"""The command that a shell of the tests runs as `gql-app`: it has the program forked, and waits.
+"""The command that the tests' shell runs as `gql-app`: it has the program forked, and waits.
 
-It is a script of its own, which imports next to nothing.
+It is a separate script, which imports next to nothing.
 """
 
 import json

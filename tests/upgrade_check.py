@@ -1,8 +1,8 @@
-"""Runs the suite with the newest releases of all dependencies, and says what they break.
+"""Runs the suite with the newest releases of all dependencies, and reports what they break.
 
-It works in a clone of the last commit. Upper bounds of pyproject.toml are left out, for what they
-keep away is what is to be known. What fails runs again by itself, and then with the locked
-releases: only what passes there is broken by a newer one. No file of the checkout changes.
+It works in a clone of the last commit, without the upper bounds of pyproject.toml, so that newer
+releases are installed. Failing tests run again alone, and then with the locked releases: only
+those that pass there are broken by a newer release. No file of the checkout changes.
 """
 
 import re
@@ -21,14 +21,14 @@ FAILED: Final = re.compile(
 )
 """pytest's summary line of a test that fails, without the group that xdist names behind it."""
 NEWEST: Final = "newest"
-"""The environment of the newest releases, beside .venv with the locked ones."""
+"""The environment of the newest releases, next to .venv with the locked ones."""
 OF_THE_LOCKS: Final = "tests/test_locks.py::test_lock_has_all_that_its_packages_ask_for"
-"""What compares the locks with the releases that are installed."""
+"""The test that compares the locks with the installed releases."""
 BROKEN: Final = 1
 
 
 def releases(machine: Machine, environment: str) -> dict[str, str]:
-    """Return the version of each package that an environment has."""
+    """Return the version of each package in an environment."""
     listed = subprocess.run(
         [f"{environment}/bin/python", "-m", "pip", "list", "--format=freeze"],
         cwd=machine.clone,
@@ -75,7 +75,7 @@ def failures(machine: Machine, *command: str) -> list[str]:
 
 
 def check(folder: Path) -> int:
-    """Try the newest releases in an empty folder, and return the exit status."""
+    """Test the newest releases in an empty folder, and return the exit status."""
     machine = Machine(folder)
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(machine.clone)], check=True)
     machine.do("make", ".venv/dev")
@@ -88,7 +88,7 @@ def check(folder: Path) -> int:
     old = ("--assume-old=.venv/run", "--assume-old=.venv/dev")
     suite = ("--keep-going", f"BIN={NEWEST}/bin", f"ARGS=--deselect={OF_THE_LOCKS}", "test")
     broken = failures(machine, "make", *old, *suite)
-    if broken:  # what passes by itself was only late, on a busy machine
+    if broken:  # a test that passes alone only timed out, on a busy machine
         broken = failures(machine, f"{NEWEST}/bin/python", "-m", "pytest", "-q", *broken)
     if broken:
         known = set(failures(machine, ".venv/bin/python", "-m", "pytest", "-q", *broken))

@@ -1,1 +1,1 @@
-"""Other ways to build the same server, to be compared with ours."""
+"""Other implementations of the same server, to compare with ours."""

@@ -43,7 +43,7 @@ created_at AS "createdAt", updated_at AS "updatedAt"
 ME: Final = f"SELECT {COLUMNS} FROM customers WHERE id = $1"
 PAGE: Final = f"SELECT {COLUMNS} FROM customers ORDER BY created_at, customers.id LIMIT $1"
 KEPT: Final = 1000
-"""Documents whose parsing and validation is remembered."""
+"""The most documents whose parsing and validation is cached."""
 
 Info = GraphQLResolveInfo[dict[str, Any]]
 query = QueryType()
@@ -60,7 +60,7 @@ class Parser:
     """Parses a document once."""
 
     def __call__(self, _: object, data: Mapping[str, Any]) -> DocumentNode:
-        """Find the document, or parse it."""
+        """Return the parsed document, from the cache if it is there."""
         return _parse(data["query"])
 
 
@@ -70,12 +70,12 @@ class Validator:
     def __call__(
         self, schema: GraphQLSchema, document_ast: DocumentNode, *_: object, **__: object
     ) -> list[GraphQLError]:
-        """Find the faults, or look for them."""
+        """Return the errors of a document, from the cache if they are there."""
         return _validate(schema, document_ast)
 
 
 def _caller(info: Info) -> str:
-    """Verify the token."""
+    """Verify the token, and return the caller's id."""
     try:
         claims = signing.verified(info.context["request"].headers.get("authorization"))
     except PyJWTError:

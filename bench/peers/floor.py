@@ -1,9 +1,9 @@
-"""The floor: what the wire, the token and the database cost by themselves, with no GraphQL.
+"""The floor: the cost of HTTP, the token and the database alone, without GraphQL.
 
-A bare ASGI function answers the very bytes that GraphQL would, each question on a path of
-its own: the body is read and parsed, the token verified by PyJWT, the rows selected in one
-statement and written by orjson. It asks for no session and
-knows no permissions. Of Starlette there are only the names of types.
+A bare ASGI function answers the same bytes as GraphQL, each question on its own path: the
+body is read and parsed, the token verified by PyJWT, the rows selected in one statement and
+written by orjson. It looks up no session, and has no permissions. From Starlette it takes
+only the names of types.
 """
 
 import os
@@ -23,17 +23,17 @@ REFUSED: Final = {
     "data": {"customers": None},
     "errors": [{"message": "Sign in.", "extensions": {"code": "UNAUTHENTICATED"}}],
 }
-"""What a GraphQL server answers to a bad token, so that a client sees no difference."""
+"""The answer to a bad token, the same as a GraphQL server's."""
 
 
 class Storage(Protocol):
-    """A database that answers in values which orjson writes as GraphQL would."""
+    """A database that returns values which orjson writes as GraphQL would."""
 
     async def open(self) -> None:
         """Connect."""
 
     async def close(self) -> None:
-        """Hang up."""
+        """Disconnect."""
 
     async def page(self, size: int) -> Mapping[str, object]:
         """Select the first customers, and whether there are more."""
@@ -42,10 +42,10 @@ class Storage(Protocol):
         """Select one customer."""
 
     async def password_hash(self, email: str) -> tuple[str, str]:
-        """Select whose address it is, and the hash of their password."""
+        """Select the id and the password hash of an address' owner."""
 
     async def open_session(self, customer_id: str) -> str:
-        """Insert a session, and tell its id."""
+        """Insert a session, and return its id."""
 
 
 def _storage() -> Storage:
@@ -104,7 +104,7 @@ async def _answer(scope: Scope, body: bytes) -> Mapping[str, object]:
 
 
 def _claims(scope: Scope) -> dict[str, str]:
-    """Verify the token. Raises PyJWTError."""
+    """Verify the token, and return its claims. Raises PyJWTError."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             claims: dict[str, str] = decode(

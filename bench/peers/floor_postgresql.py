@@ -1,7 +1,7 @@
 """The floor's PostgreSQL: asyncpg alone, every statement prepared once per connection.
 
-PostgreSQL writes the moments itself: asyncpg takes longer to make datetimes, and orjson to
-write them, than PostgreSQL does for both. BENCH_MOMENTS=datetime has it the plain way.
+PostgreSQL formats the timestamps itself: that is faster than datetimes, which asyncpg has to
+make and orjson to write. BENCH_MOMENTS=datetime uses datetimes.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ Prepared = Mapping[str, "asyncpg.prepared_stmt.PreparedStatement"]
 
 
 class Postgresql:
-    """Connections that are lent the last one first, and never reset."""
+    """A connection pool, last in, first out, without resets."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -55,12 +55,12 @@ class Postgresql:
             self._free.put_nowait({each: await connection.prepare(each) for each in STATEMENTS})
 
     async def close(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         for connection in self._connections:
             await connection.close()
 
     async def page(self, size: int) -> Mapping[str, object]:
-        """Select one more than a page, which tells whether there are more."""
+        """Select a page and one row more, to know whether there are more."""
         rows = await self._fetch(PAGE, size + 1)
         nodes = [
             {
@@ -90,12 +90,12 @@ class Postgresql:
         }
 
     async def password_hash(self, email: str) -> tuple[str, str]:
-        """Select whose address it is, and the hash of their password."""
+        """Select the id and the password hash of an address' owner."""
         ((customer_id, hashed),) = await self._fetch(PASSWORD, email)
         return str(customer_id), hashed
 
     async def open_session(self, customer_id: str) -> str:
-        """Insert a session, and tell its id."""
+        """Insert a session, and return its id."""
         session_id, now = uuid4(), datetime.now(UTC)
         await self._fetch(OPEN, session_id, UUID(customer_id), now, now + timedelta(days=30))
         return str(session_id)

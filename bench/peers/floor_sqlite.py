@@ -1,4 +1,4 @@
-"""The floor's SQLite: sqlite3 alone, in one thread, so that the event loop never waits."""
+"""The floor's SQLite: sqlite3 alone, in one thread, so that the event loop is never blocked."""
 
 import asyncio
 import sqlite3
@@ -42,7 +42,7 @@ class Sqlite:
         self._thread.shutdown()
 
     async def page(self, size: int) -> Mapping[str, object]:
-        """Select one more than a page, which tells whether there are more."""
+        """Select a page and one row more, to know whether there are more."""
         return await self._run(lambda: self._page(size))
 
     async def me(self, customer_id: str) -> Mapping[str, object]:
@@ -58,13 +58,13 @@ class Sqlite:
         }
 
     async def password_hash(self, email: str) -> tuple[str, str]:
-        """Select whose address it is, and the hash of their password."""
+        """Select the id and the password hash of an address' owner."""
         rows = await self._run(lambda: self._select(PASSWORD, email))
         customer_id, hashed = rows[0]
         return str(UUID(customer_id)), hashed
 
     async def open_session(self, customer_id: str) -> str:
-        """Insert a session, and tell its id."""
+        """Insert a session, and return its id."""
         session_id, now = uuid4(), datetime.now(UTC).replace(tzinfo=None)
         times = [str(now), str(now + timedelta(days=30))]
         values = (session_id.hex, customer_id.replace("-", ""), *times)
@@ -107,5 +107,5 @@ class Sqlite:
 
 
 def _moment(stored: str) -> str:
-    """Write a moment as RFC 3339 does: 1970-01-01 00:00:00.000000 is what is stored."""
+    """Return a timestamp by RFC 3339, of one stored as 1970-01-01 00:00:00.000000."""
     return f"{stored[:10]}T{stored[11:].removesuffix(WHOLE)}Z"

@@ -1,4 +1,4 @@
-"""Argon2id off the event loop, as many at once as there are processors, as ours has it."""
+"""Argon2id outside of the event loop, on as many threads as there are cores, as in ours."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ _POOL: Final = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
 
 
 async def verify(hashed: str, password: str) -> bool:
-    """Compare a password with its hash in a thread."""
+    """Return whether a password matches its hash, verified in a thread."""
     work = partial(HASHER.verify, hashed, password)
     try:
         return await asyncio.get_running_loop().run_in_executor(_POOL, work)

@@ -1,4 +1,4 @@
-"""The peers' tokens: the same secret and claims as ours."""
+"""The peers' tokens, with the same secret and claims as ours."""
 
 import os
 import time
@@ -13,16 +13,16 @@ ISSUER: Final = "gql_app"
 AUDIENCE: Final = "gql_app"
 REQUIRED: Final = ["exp", "iat", "iss", "aud", "sub", "sid"]
 LIFETIME: Final = 3600
-"""Seconds that a token lives."""
+"""Lifetime of a token in seconds."""
 SECRET: Final = os.environ.get("BENCH_SECRET_KEY", "").encode()
 KEY: Final = jwt.PyJWK(
     {"kty": "oct", "k": urlsafe_b64encode(SECRET).rstrip(b"=").decode(), "alg": ALGORITHM}
 )
-"""The secret, looked at once: as bytes, PyJWT would look for PEM in it each time."""
+"""The secret as a key object: of bytes, PyJWT would check for PEM each time."""
 
 
 def sign(customer_id: str, session_id: str) -> str:
-    """Sign a token."""
+    """Return a signed token."""
     now = int(time.time())
     claims = {
         "iss": ISSUER,
@@ -37,7 +37,7 @@ def sign(customer_id: str, session_id: str) -> str:
 
 
 def verified(authorization: str | None) -> dict[str, str]:
-    """Verify a header's token as PyJWT's manual has it. Raises PyJWTError."""
+    """Return the claims of a header's token, verified as in PyJWT's manual. Raises PyJWTError."""
     claims: dict[str, str] = jwt.decode(
         (authorization or "").removeprefix("Bearer "),
         SECRET,

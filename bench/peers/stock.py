@@ -27,7 +27,7 @@ Info = strawberry.Info[dict[str, Any], None]
 
 
 class IsAuthenticated(BasePermission):
-    """Somebody has a good token."""
+    """The caller has a valid token."""
 
     message = "Sign in."
     error_extensions = {"code": "UNAUTHENTICATED"}  # noqa: RUF012 — Strawberry has it so
@@ -57,7 +57,7 @@ class Customer:
 
     @classmethod
     def of(cls, row: tables.Customer) -> Self:
-        """Show a row."""
+        """Return the object of a row."""
         return cls(
             id=strawberry.ID(str(row.id)),
             name=row.name,
@@ -72,7 +72,7 @@ class Customer:
 
 @strawberry.type
 class PageInfo:
-    """Where a page stands."""
+    """The place of a page in the list."""
 
     has_next_page: bool
     end_cursor: str | None
@@ -88,7 +88,7 @@ class Customers:
 
 @strawberry.type
 class Login:
-    """What signing in answers."""
+    """The result of a sign-in."""
 
     status: str
     token: str | None
@@ -96,18 +96,18 @@ class Login:
 
 @strawberry.type
 class Query:
-    """Reading."""
+    """The queries."""
 
     @strawberry.field(permission_classes=[IsAuthenticated])
     async def me(self, info: Info) -> Customer | None:
-        """Show the caller."""
+        """Return the caller."""
         async with sessions() as db:
             row = await db.get(tables.Customer, info.context["customer_id"])
         return Customer.of(row) if row else None
 
     @strawberry.field(permission_classes=[IsAuthenticated])
     async def customers(self, first: int) -> Customers | None:
-        """Read a page."""
+        """Return a page."""
         order = (tables.Customer.created_at, tables.Customer.id)
         async with sessions() as db:
             found = await db.scalars(select(tables.Customer).order_by(*order).limit(first + 1))
@@ -121,7 +121,7 @@ class Query:
 
 @strawberry.type
 class Mutation:
-    """Signing in."""
+    """The mutations."""
 
     @strawberry.mutation
     async def login(self, email: str, password: str) -> Login:

@@ -41,20 +41,20 @@ COMMANDS: Final[Mapping[str, str]] = {
     "keys": "keys.keys",
     "letters": "letters.letters",
 }
-"""The commands, and the functions of this package's modules that they are."""
+"""The commands, and the functions of this package's modules that run them."""
 
 
 ONLY_WITH_FEATURES: Final[Mapping[str, str]] = {"make-migration": "features.make_migration"}
-"""The commands that there are for a builder's application alone."""
+"""The commands that exist only for a builder's application."""
 
 
 def main() -> None:
-    """Run the program, whose modules stay for as long as it runs.
+    """Run the program, with the garbage collector off while modules are imported.
 
-    So the garbage collector need not look through them, again and again, while they and the
-    server's own modules are imported: that is a tenth of the time that it takes to start.
+    Modules live as long as the process, so collecting during the imports frees nothing: it would
+    take a tenth of the start-up time.
     """
-    with faults_told():
+    with report_faults():
         gc.disable()
         cli = command_line(sys.argv[1:])
         gc.freeze()
@@ -63,8 +63,8 @@ def main() -> None:
 
 
 @contextmanager
-def faults_told() -> Iterator[None]:
-    """Print why a command fails, and exit: with status 2 if it can't start, else 1."""
+def report_faults() -> Iterator[None]:
+    """Print the error of a command, and exit: with status 2 if it can't start, else 1."""
     try:
         yield
     except OperatorError as why:
@@ -76,11 +76,11 @@ def faults_told() -> Iterator[None]:
 
 
 def command_line(arguments: Sequence[str]) -> typer.Typer:
-    """Return the command line, for which no command is imported but the one that is asked for.
+    """Return the command line; only the module of the command in `arguments` is imported.
 
-    A builder's application has commands of its own. Raises CannotStart if it can't be loaded.
+    It includes the commands of a builder's application. Raises CannotStart if that can't be loaded.
     """
-    place, asked = _parted(arguments)
+    place, asked = _parse(arguments)
     if place is not None:
         os.environ[APP] = place  # for the workers of serve as well
     cli = typer.Typer(
@@ -96,7 +96,7 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
         module, _, function = where.partition(".")
         if name != asked:
             told = None if asked in commands else _docstring(module, function)
-            cli.command(name, help=told)(lambda: None)  # which stands for it in the list of all
+            cli.command(name, help=told)(lambda: None)  # a stand-in for the list of commands
             continue
         _add(cli, name, getattr(import_module(f"{__name__}.{module}"), function))
     for command in own:
@@ -113,8 +113,8 @@ def _options(
     """Take the options of every command, which command_line() has read before."""
 
 
-def _parted(arguments: Sequence[str]) -> tuple[str | None, str | None]:
-    """Return which application is named, and which command is asked for."""
+def _parse(arguments: Sequence[str]) -> tuple[str | None, str | None]:
+    """Return the application of --app and the name of the command, each None if not given."""
     place, rest = None, iter(arguments)
     for each in rest:
         name, _, value = each.partition("=")
@@ -133,7 +133,7 @@ def _add(cli: typer.Typer, name: str | None, command: Callable[..., Any]) -> Non
 
 
 def _docstring(module: str, function: str) -> str | None:
-    """Return what a function says of itself, or its module, which is read and not imported."""
+    """Return the docstring of a function, or of its module, which is parsed and not imported."""
     source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
     tree = ast.parse(source)
     functions = (each for each in tree.body if isinstance(each, ast.FunctionDef))

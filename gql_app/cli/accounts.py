@@ -1,4 +1,4 @@
-"""Commands for accounts: admins, samples, sessions, and what is over."""
+"""Commands for accounts: admins, addresses, samples, sessions, factors, and purging."""
 
 import asyncio
 import secrets
@@ -28,7 +28,7 @@ from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 
 MAX_DAYS: Final = 36_500
-"""A century, before which nothing was recorded."""
+"""The most days of --audit-older-than: a century."""
 
 
 def create_admin(
@@ -42,7 +42,7 @@ def create_admin(
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     prepare(chosen)
     added = application.extensions()
-    rules = validation.Rules.of(chosen, added.roles.names, added.password_rules, _tell_failure)
+    rules = validation.Rules.of(chosen, added.roles.names, added.password_rules, _print_failure)
     new = validation.check_new(
         name=name, email=email, password=password, is_admin=True, rules=rules
     )
@@ -128,7 +128,7 @@ def remove_factors(
     out(f"{count} second factors of {email} are removed.")
 
 
-def _tell_failure(lookup: Lookup) -> None:
+def _print_failure(lookup: Lookup) -> None:
     """Print that a password could not be looked up."""
     if lookup is Lookup.FAILED:
         err("The service of breached passwords can't be asked. The password is taken all the same.")
@@ -140,9 +140,9 @@ def _hash(password: str) -> str:
 
 
 async def _change_email(db: Transaction, customer_id: str, address: str, *, verifies: bool) -> str:
-    """Return the address as it is stored; the change is nobody's in the audit. Raises Rejected.
+    """Change an address, and return it in normal form; the audit record has no actor.
 
-    If addresses are verified, a link that proves it is sent.
+    If addresses are verified, a link that proves it is posted. Raises Rejected.
     """
     parsed = parse_id(customer_id)
     customer = await customers.by_id(db, parsed) if parsed else None

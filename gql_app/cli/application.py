@@ -1,4 +1,4 @@
-"""The application that a command is for: the builder's of --app or GQL_APP_APP, or ours alone."""
+"""The application of a command: the builder's, by --app or GQL_APP_APP, or the plain program."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # `version` needs none of it, nor does any command need all
     from gql_app.settings import Settings
 
 APP: Final = "GQL_APP_APP"
-"""The application to take, as module:name: settings.APP, which would bring pydantic with it."""
+"""The variable with the application's module:name: settings.APP, without importing pydantic."""
 
 
 def application() -> "Application | None":
@@ -29,7 +29,7 @@ def application() -> "Application | None":
 
 
 def load(*, serving: bool = False) -> "Settings":
-    """Return the settings, as settings.load() does; those of features are read as well."""
+    """Return the settings as settings.load() does; those of features are validated as well."""
     from gql_app import settings  # noqa: PLC0415 — as above
 
     app = application()
@@ -41,7 +41,7 @@ def load(*, serving: bool = False) -> "Settings":
 
 
 def unknown_variables() -> list[str]:
-    """Return the names of `GQL_APP_` variables that neither we nor a feature reads."""
+    """Return the names of `GQL_APP_` variables that are no setting of the program or a feature."""
     from gql_app import settings  # noqa: PLC0415 — as above
 
     app = application()
@@ -53,7 +53,7 @@ def unknown_variables() -> list[str]:
 
 
 def branches() -> "Sequence[Branch]":
-    """Return the migrations of features."""
+    """Return the migration branches of features."""
     app = application()
     return app.merged.branches if app else ()
 
@@ -65,7 +65,7 @@ def commands() -> Sequence[Callable[..., Any]]:
 
 
 def additions() -> "Additions":
-    """Return what features add to the schema."""
+    """Return the features' additions to the schema."""
     from gql_app.schema.root import Additions  # noqa: PLC0415 — as above
 
     app = application()
@@ -73,13 +73,13 @@ def additions() -> "Additions":
 
 
 def signer() -> "Signer | None":
-    """Return what signs access tokens instead of the keys that are set, None if nothing does."""
+    """Return a feature's signer of access tokens, None if the configured keys sign."""
     app = application()
     return app.merged.signer if app else None
 
 
 def extensions() -> "Extensions":
-    """Return what features add to the resources. Raises CannotStart."""
+    """Return the features' additions to the resources. Raises CannotStart."""
     from gql_app.resources import Extensions  # noqa: PLC0415 — as above
 
     app = application()

@@ -1,4 +1,4 @@
-"""`export-audit`, and what operators do, in the audit."""
+"""`export-audit`, and the audit records of operators' actions."""
 
 import sys
 from contextlib import suppress
@@ -21,7 +21,7 @@ def export_audit() -> None:
 
 
 def record(chosen: Settings, action: str) -> bool:
-    """Return whether a change of an operator's is recorded: not where no database is ready."""
+    """Record an operator's action; return False if the database is not ready for that."""
 
     async def attempt(database: Database) -> bool:
         is_ready = (await readiness.condition(database, branches)).ready

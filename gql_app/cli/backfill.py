@@ -1,4 +1,4 @@
-"""Backfill: the keys of customers whom a server of the version before has written, or changed."""
+"""Backfill of the search and mailbox keys of customers that a server of an older version wrote."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -13,18 +13,18 @@ from gql_app.lib.database import Database, Query, Reader, Transaction, any_of
 from gql_app.lib.text import canonical_email, search_key
 
 CHECKED: Final = 1_000
-"""Customers without a key among whom `check` looks for two of one mailbox."""
+"""The most customers without a key that `check` compares with others."""
 
 
 class Collision(NamedTuple):
-    """Two customers whose addresses are one mailbox; the first one has the key."""
+    """Two customers whose addresses are the same mailbox; the holder has the key."""
 
     holder: UUID
     other: UUID
 
 
 class _Keys(NamedTuple):
-    """A customer's keys, and what they are made of."""
+    """A customer's keys, and the values that they are derived from."""
 
     id: UUID
     name: str
@@ -37,12 +37,12 @@ class _Keys(NamedTuple):
         return canonical_email(self.email)
 
     def outdated(self) -> bool:
-        """Return whether there are keys, and one is of another name or address."""
+        """Return whether both keys are set, and one of them doesn't match its name or address."""
         keys = (self.name_key, self.email_canonical)
         return None not in keys and keys != (search_key(self.name), self.canonical)
 
     def renewed(self, canonical: str | None) -> dict[str, object]:
-        """Return the values that the statements below are given."""
+        """Return the parameters of the statements below."""
         return {
             "its_id": self.id,
             "its_name": self.name,
@@ -53,14 +53,14 @@ class _Keys(NamedTuple):
 
 
 async def fill(database: Database) -> list[Collision]:
-    """Write the keys that are missing or outdated, and return the customers who collide.
+    """Write the keys that are missing or outdated, and return the collisions.
 
-    First an address' key that is not their own is taken from each who has one, so that it is free
-    for whose it is; then all without one get their own, unless another customer has it. So of two
-    who collide, the later one stays without a key. The customers are read by their ids, batch by
-    batch, each in a short transaction, so that it may be broken off and run again at any time;
-    what is changed meanwhile is left alone. Of 10^6 customers it takes up to a minute if few are
-    written, and up to ten if all are. Raises Unavailable.
+    First, outdated keys of addresses are removed, so that their owners can get them; then each
+    customer without a key gets its own, unless another customer has it. So of two that collide,
+    the later one stays without a key. Customers are read by id in batches, each in a short
+    transaction, so it may be interrupted and run again at any time; rows that are changed
+    concurrently are skipped. 10^6 customers take up to a minute if few are written, and up to ten
+    minutes if all are. Raises Unavailable.
     """
     collisions: list[Collision] = []
     async for batch in by_id(database, _KEYS, _Keys._make):
@@ -72,18 +72,18 @@ async def fill(database: Database) -> list[Collision]:
 
 
 async def collisions(db: Reader) -> list[Collision]:
-    """Return who collide among the first CHECKED customers without a key."""
+    """Return the collisions of the first CHECKED customers without a key."""
     return await _collisions(db, await db.fetch_all(_SOME_WITHOUT, size=CHECKED))
 
 
 async def _renew(db: Transaction, outdated: Iterable[_Keys]) -> None:
-    """Write these customers' keys, but none of an address that another customer may have."""
+    """Write these customers' keys, with no key of an address if it has changed."""
     own = ((row, row.email_canonical == row.canonical) for row in outdated)
     await db.execute_many(_RENEW, [row.renewed(row.canonical if has else None) for row, has in own])
 
 
 async def _complete(db: Transaction, without: Sequence[_Keys]) -> list[Collision]:
-    """Write the keys of these customers, but for those of addresses that are another's."""
+    """Write these customers' keys, except for addresses that collide; return those."""
     collided = await _collisions(db, without)
     others = {each.other for each in collided}
     values = [row.renewed(None if row.id in others else row.canonical) for row in without]
@@ -92,7 +92,7 @@ async def _complete(db: Transaction, without: Sequence[_Keys]) -> list[Collision
 
 
 async def _collisions(db: Reader, rows: Sequence[_Keys]) -> list[Collision]:
-    """Return who of these have the mailbox of another, of these or of those with a key."""
+    """Return which of these rows have the mailbox of each other, or of a customer with a key."""
     found = await db.fetch_all(_HOLDING, keys={row.canonical for row in rows})
     holders = {row.canonical: row.id for row in found if row.canonical == row.email_canonical}
     pairs = (Collision(holders.setdefault(row.canonical, row.id), row.id) for row in rows)

@@ -1,4 +1,4 @@
-"""Customers batch by batch, each batch by a query of its own."""
+"""Reading of all customers in batches, each by one query."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeVar
@@ -12,15 +12,15 @@ from gql_app.lib.pagination import QueryReader
 
 R = TypeVar("R", bound=Sequence[Any])
 BATCH: Final = 1_000
-"""Customers who are read by one query."""
+"""Customers per query."""
 _FIRST: Final = UUID(int=0)
-"""Sorts before the id of every customer, for it is nobody's: an import refuses it."""
+"""Sorts before the id of every customer; it is never a customer's, and imports refuse it."""
 
 
 async def by_id(
     db: QueryReader, customers: Select[*tuple[Any, ...]], build: Callable[[Sequence[Any]], R]
 ) -> AsyncIterator[list[R]]:
-    """Yield what is built of the rows of customers, whose ids stand first, in the ids' order."""
+    """Yield batches of customers, built of rows whose first column is the id, in order of ids."""
     beyond = customers.where(CustomerRow.id > bindparam("after", type_=Uuid()))
     page = beyond.order_by(CustomerRow.id).limit(bindparam("size", type_=Integer()))
     query, after = Query(page, build), _FIRST

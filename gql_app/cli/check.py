@@ -1,4 +1,4 @@
-"""`check`: what to mend about a deployment before the world sees it."""
+"""`check`: faults of a deployment's configuration, files, keys and database."""
 
 import asyncio
 import json
@@ -29,13 +29,13 @@ from gql_app.security.passwords import Passwords
 from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings
 
 MAX_SKEW: Final = 5
-"""Seconds."""
+"""The most seconds between the database's clock and this machine's."""
 MAX_NAMED: Final = 20
-"""Pairs of customers of one mailbox that are named, and documents that can't run."""
+"""The most colliding pairs of customers, and the most invalid documents, that are named."""
 
 
 class Finding(NamedTuple):
-    """One thing to mend, and how."""
+    """A fault, and its remedy."""
 
     code: str
     message: str
@@ -71,9 +71,9 @@ def check(
 
 
 async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
-    """Return what is to be mended; nothing is made or changed by looking.
+    """Return the faults of a deployment; nothing is created or changed.
 
-    It is public if others than this machine can reach it: directly, by a name or by a proxy.
+    It counts as public if other machines can reach it: by its address, a name or a proxy.
     """
     names = (host, *chosen.hosts)
     is_public = chosen.trusted_proxies is not None or not all(map(is_loopback, names))
@@ -129,7 +129,7 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
 
 
 def _is_keyless(chosen: Settings) -> bool:
-    """Return whether there is no key yet, as of an SQLite file that was never served."""
+    """Return whether there is no key yet, as for an SQLite file that was never served."""
     return not chosen.secret_bytes and not kept_beside(chosen.sqlite_file).exists()
 
 
@@ -138,7 +138,7 @@ def _faults(why: CannotStart) -> list[Finding]:
 
 
 def _letters(chosen: Settings) -> Iterator[Finding]:
-    """Yield what is wrong with the templates of letters."""
+    """Yield the faults of the letters' templates."""
     try:
         mail_templates(chosen, application.extensions())
     except CannotStart as why:
@@ -165,7 +165,7 @@ def _files(chosen: Settings) -> Iterator[Finding]:
 
 
 def _documents(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
-    """Yield what is wrong with the list of trusted documents, each held against the schema."""
+    """Yield the faults of the list of trusted documents, each validated against the schema."""
     if chosen.trusted_documents is None:
         if chosen.untrusted:
             yield Finding(
@@ -275,9 +275,9 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
 
 
 def _shows_schema(chosen: Settings) -> bool:
-    """Return whether a list of documents, if there is one, lets everybody ask for the schema."""
+    """Return whether introspection is possible in spite of a list of trusted documents."""
     excepted = chosen.trusted_documents is None or bool(chosen.untrusted)
-    return excepted or chosen.playground  # whose own introspection always runs
+    return excepted or chosen.playground  # the playground's introspection always runs
 
 
 def _network(chosen: Settings) -> Iterator[Finding]:
@@ -345,12 +345,12 @@ async def _standby(chosen: Settings, database: Database) -> AsyncIterator[Findin
 
 
 async def _secrets(chosen: Settings, database: Database) -> AsyncIterator[Finding]:
-    """Yield what is wrong with the keys that secrets of second factors are under."""
+    """Yield the faults of the keys that encrypt the secrets of second factors."""
     if _is_keyless(chosen):
         return
     try:
         store = key_store(chosen, application.signer())
-    except CannotStart:  # which is told of already
+    except CannotStart:  # _keys() has reported it
         return
     encryption = factor_encryption(chosen, store)
     numbers = await stored_secrets.numbers(database)
@@ -391,7 +391,7 @@ async def _contents(database: Database, *, demo: bool) -> AsyncIterator[Finding]
 
 
 async def _has_demo_sign_in(db: Reader) -> bool:
-    """Return whether the demo's password opens an account of the demo's address."""
+    """Return whether a demo account exists with the demo's password."""
     with closing(Passwords(threads=1, queue=0)) as passwords:
         for person in samples.SIGN_INS:
             known = await customers.by_email(db, person.email)

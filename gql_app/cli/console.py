@@ -1,4 +1,4 @@
-"""The console: printing what was asked for, such as the version, and what went wrong."""
+"""The console: output, errors and progress of commands."""
 
 import json
 import sys
@@ -13,12 +13,12 @@ from gql_app.lib.text import printable
 
 
 def out(text: str) -> None:
-    """Print a text, in which what a terminal would obey is escaped."""
+    """Print text to standard output, with control characters escaped."""
     typer.echo(printable(text, keep="\n"))
 
 
 def err(text: str) -> None:
-    """Print a text likewise, beside what was asked for."""
+    """Print text likewise, to standard error."""
     typer.echo(printable(text, keep="\n"), err=True)
 
 
@@ -28,32 +28,32 @@ def version() -> None:
 
 
 def ascii_json(value: object) -> str:
-    """Return JSON in ASCII, of which no terminal obeys anything."""
+    """Return JSON in ASCII, which has no control characters."""
     return json.dumps(value).replace("\x7f", "\\u007f")
 
 
 def shown(to: BinaryIO) -> Callable[[bytes], object]:
-    """Return what writes UTF-8 to a file; to a terminal, nothing that it would obey."""
+    """Return a function that writes UTF-8 to a file, with controls escaped if it is a terminal."""
     if not to.isatty():
         return to.write
     return lambda text: to.write(printable(text.decode(), keep="\r\n").encode())
 
 
 def fail(*messages: str, status: int = 1) -> NoReturn:
-    """Print what went wrong, each message on a line, and exit."""
+    """Print error messages, one per line, and exit."""
     for message in messages:
         err(message)
     sys.exit(status)
 
 
 def unless_empty(param: typer.CallbackParam, value: str) -> str:
-    """Return an option without blanks at its ends, or its default if nothing is left of it."""
+    """Return an option's value without blanks at its ends, or the default if it is empty."""
     return value.strip() or str(param.default)
 
 
 @contextmanager
 def bar(what: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on a terminal, and yield what moves it to a number."""
+    """Show a progress bar on a terminal, and yield the function that sets its progress."""
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
         return

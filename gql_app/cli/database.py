@@ -1,4 +1,4 @@
-"""`migrate` and `backup`, and the database as every command opens it."""
+"""`migrate` and `backup`, and the database access of all commands."""
 
 import asyncio
 import sqlite3
@@ -26,9 +26,9 @@ from gql_app.settings import Settings
 P = ParamSpec("P")
 R = TypeVar("R")
 TRIES: Final = 3
-"""Times that a command asks whether the database is there, each of which may take two seconds."""
+"""Attempts of a command to reach the database, each of which may take two seconds."""
 SHOWN: Final = 100
-"""Pairs of customers who collide that are printed."""
+"""The most collisions of customers that are printed."""
 
 
 def migrate() -> None:
@@ -61,9 +61,9 @@ def backup(
 
 
 def copy(file: Path, to: Path) -> None:
-    """Copy an SQLite file to a new one of mode 0600, as it is at one moment while it is in use.
+    """Copy an SQLite file, which may be in use, to a new file of mode 0600, as a snapshot.
 
-    Raises FileExistsError if there is one already, OSError, sqlite3.Error.
+    Raises FileExistsError if the target exists, OSError, sqlite3.Error.
     """
     with atomic_files.creating(to) as draft:
         source = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)
@@ -72,14 +72,14 @@ def copy(file: Path, to: Path) -> None:
 
 
 def load_ready(*, serving: bool = False) -> Settings:
-    """Return the settings, by which the database is ready."""
+    """Return the settings, once the database is ready: prepare() migrates or fails."""
     chosen = application.load(serving=serving)
     prepare(chosen)
     return chosen
 
 
 def prepare(chosen: Settings) -> None:
-    """Migrate an SQLite file; refuse a PostgreSQL that nobody has migrated."""
+    """Migrate an SQLite file; fail if a PostgreSQL database is not migrated."""
     if reach(chosen).ready:
         return
     if not chosen.on_sqlite:
@@ -88,10 +88,10 @@ def prepare(chosen: Settings) -> None:
 
 
 def prepare_to_serve(chosen: Settings) -> None:
-    """Migrate an SQLite file; fail if PostgreSQL can't be used by a fault that to wait won't mend.
+    """Migrate an SQLite file; fail if PostgreSQL has a fault that waiting won't mend.
 
-    Fail as well if it has second factors that no key which is set opens. Whatever else it lacks,
-    the server waits for.
+    Fail as well if secrets of second factors are encrypted by a key that is missing. For anything
+    else the server waits.
     """
     if chosen.on_sqlite:
         prepare(chosen)
@@ -106,7 +106,7 @@ def prepare_to_serve(chosen: Settings) -> None:
 def reach(chosen: Settings) -> Condition:
     """Return the condition of the database; fail if it can't be reached."""
     if chosen.on_sqlite:
-        with suppress(OSError):  # what can't be made can't be used, which is reported below
+        with suppress(OSError):  # a file that can't be created is reported below
             chosen.sqlite_file.touch(mode=0o600)
     condition = run_on_database(chosen, _condition)
     if condition.database != "ok":
@@ -119,7 +119,7 @@ def _unusable(cause: Cause | None) -> str:
 
 
 async def _condition(database: Database) -> Condition:
-    """Return the condition of a database, which may be slow at first: it is asked a few times."""
+    """Return the condition of a database after up to TRIES attempts: it may be slow at first."""
     known = application.branches()
     for _ in range(TRIES):
         condition = await readiness.condition(database, known)
@@ -129,9 +129,9 @@ async def _condition(database: Database) -> Condition:
 
 
 def upgrade(chosen: Settings) -> None:
-    """Bring a database up to date, and fail if that leaves two customers with one mailbox.
+    """Migrate a database, and fail if two customers then have the same mailbox.
 
-    Our migrations come first, then those of each feature; what is newer already is left alone.
+    Our migrations run first, then those of each feature; a branch that is newer stays as it is.
     """
     from alembic import command, util  # noqa: PLC0415 — most starts find it up to date
 
@@ -155,7 +155,7 @@ def upgrade(chosen: Settings) -> None:
 
 
 def _cause(chosen: Settings, error: Exception) -> Cause:
-    """Return why the database can't be used, by the error that came of trying."""
+    """Return the cause of a database error, and its remedy."""
 
     async def found(database: Database) -> Cause:
         return database.cause_of(error)
@@ -164,7 +164,7 @@ def _cause(chosen: Settings, error: Exception) -> Cause:
 
 
 def run_on_database(chosen: Settings, work: Callable[[Database], Awaitable[R]]) -> R:
-    """Return what some work with the database returns; the database is closed after it."""
+    """Run a function with an open database, close the database, and return the result."""
 
     async def run() -> R:
         async with open_database(chosen) as database:
@@ -180,13 +180,13 @@ def transact(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> R:
-    """Return what a rule returns, run in a transaction, which may be tried several times."""
+    """Run a rule in a transaction, which may be retried, and return its result."""
     return run_on_database(chosen, lambda database: database.transact(rule, *args, **kwargs))
 
 
 @asynccontextmanager
 async def lists(chosen: Settings, database: Database) -> AsyncIterator[QueryReader]:
-    """Lend what lists are read with: the standby that is set, if it has all there is by now."""
+    """Yield the reader for lists: the standby if one is set, or else the primary."""
     standby = open_standby(chosen, database)
     if standby is None:
         yield database

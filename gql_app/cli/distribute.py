@@ -24,19 +24,19 @@ MEANWHILE: Final = (
 
 
 class Step(NamedTuple):
-    """Tables that are distributed in one transaction: one, and those that are kept beside it."""
+    """Tables that are distributed in one transaction: one, and those colocated with it."""
 
     tables: Sequence[Table]
 
     def __str__(self) -> str:
-        """Return what becomes of each table, in a line."""
+        """Return a line on how each table is distributed."""
         return "\n".join(map(_fate, self.tables))
 
     def run(self, connection: Connection) -> None:
         """Distribute the tables.
 
-        No table that is not distributed may refer to one that is, so these references go first, and
-        come back at last. A primary key is extended by the column that it lacks.
+        A table that is not distributed can't refer to one that is, so foreign keys are dropped
+        first, and added again at the end. A primary key is extended by the distribution column.
         """
         references = list(_references(connection, self.tables))
         for table, name, _ in references:
@@ -51,27 +51,27 @@ class Step(NamedTuple):
             connection.execute(text(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"))
 
     def clean(self, connection: Connection) -> None:
-        """Give the disk back that the rows took before they were copied."""
+        """Free the disk space of the rows on the coordinator, which were copied to the shards."""
         for each in self.tables:
-            connection.execute(_EMPTY.bindparams(name=each.name))
+            connection.execute(_TRUNCATE_LOCAL.bindparams(name=each.name))
 
 
 class InTurn(NamedTuple):
-    """A transaction asks one shard after the other, whatever servers set."""
+    """The setting of a database by which a transaction uses its shards sequentially."""
 
     def __str__(self) -> str:
-        """Return what becomes of the database."""
+        """Return a line on the change of the database."""
         return "the database: a transaction asks the shards of a machine one after the other"
 
     def run(self, connection: Connection) -> None:
-        """Set that for new connections.
+        """Change the setting, for new connections.
 
-        By several connections at once it could not change customers after it has read sessions.
+        With parallel connections a transaction could not change customers after reading sessions.
         """
-        connection.execute(_SET_IN_TURN)
+        connection.execute(_SET_SEQUENTIAL)
 
     def clean(self, _: Connection) -> None:
-        """Leave nothing behind."""
+        """Do nothing: no rows are left behind."""
 
 
 def distribute(
@@ -88,7 +88,7 @@ def distribute(
     if names is None:
         fail(f"This PostgreSQL has no Citus (CREATE EXTENSION citus). {ON_ONE_MACHINE}")
     planned: list[Step | InTurn] = [*steps(names, [*distribution.tables(application.branches())])]
-    if not run_on(chosen.database_url, _is_in_turn):
+    if not run_on(chosen.database_url, _is_sequential):
         planned.insert(0, InTurn())
     if not planned:
         out("Every table is distributed already.")
@@ -109,9 +109,9 @@ def distribute(
 
 
 def steps(names: Collection[str], every: Sequence[Table]) -> list[Step]:
-    """Return what is left to do, by the names of the tables that are distributed.
+    """Return the steps that are left, by the names of the tables that are distributed already.
 
-    Raises OperatorError if a table that every machine is to have refers to one that none has whole.
+    Raises OperatorError if a reference table, which is replicated, refers to a distributed one.
     """
     keyed = {each.name for each in every if key_of(each)}
     left = [each for each in every if each.name not in names]
@@ -134,18 +134,18 @@ def steps(names: Collection[str], every: Sequence[Table]) -> list[Step]:
     ]
 
 
-def _is_in_turn(connection: Connection) -> bool:
-    return bool(connection.execute(_IN_TURN).scalar())
+def _is_sequential(connection: Connection) -> bool:
+    return bool(connection.execute(_SEQUENTIAL).scalar())
 
 
 def wider_key(table: Table) -> list[str]:
-    """Return the primary key that a table has to have for its column; none if it has that one."""
+    """Return the primary key extended by the distribution column; empty if it has the column."""
     key, names = key_of(table), [each.name for each in table.primary_key]
     return [] if key is None or key in names else [*names, key]
 
 
 def beside(table: Table) -> str | None:
-    """Return the table beside whose rows those of another are kept: that its key refers to."""
+    """Return the table to colocate a table with: the one that its distribution column refers to."""
     return next(
         (
             each.column.table.name
@@ -178,12 +178,12 @@ def _call(table: Table) -> TextClause:
     """Return the statement that distributes a table."""
     key = key_of(table)
     if key is None:
-        return _COPY.bindparams(name=table.name)
-    return _SPREAD.bindparams(name=table.name, key=key, beside=beside(table) or "none")
+        return _REPLICATE.bindparams(name=table.name)
+    return _DISTRIBUTE.bindparams(name=table.name, key=key, beside=beside(table) or "none")
 
 
 def _references(connection: Connection, tables: Sequence[Table]) -> Iterator[tuple[str, str, str]]:
-    """Yield the references among tables: of which, its name, and what it is."""
+    """Yield the foreign keys among tables: the table, the constraint's name, and its definition."""
     quote = connection.dialect.identifier_preparer.quote
     found = connection.execute(_REFERENCES, {"names": [each.name for each in tables]})
     for table, name, definition in found:
@@ -191,17 +191,17 @@ def _references(connection: Connection, tables: Sequence[Table]) -> Iterator[tup
 
 
 def _words(error: DBAPIError) -> str:
-    """Return what the database says, in a line."""
+    """Return the first line of a database's error message."""
     said = str(error.orig).partition(": ")[2] or str(error.orig)
     return said.partition("\n")[0].rstrip(".") + "."
 
 
-_SET_IN_TURN: Final = text(
+_SET_SEQUENTIAL: Final = text(
     "DO $$ BEGIN EXECUTE format("
     "'ALTER DATABASE %I SET citus.multi_shard_modify_mode TO sequential', current_database()"
     "); END $$"
 )
-_IN_TURN: Final = text(
+_SEQUENTIAL: Final = text(
     "SELECT 'citus.multi_shard_modify_mode=sequential' = ANY(setconfig) FROM pg_db_role_setting "
     "JOIN pg_database ON pg_database.oid = setdatabase "
     "WHERE datname = current_database() AND setrole = 0"
@@ -210,9 +210,9 @@ _KEY: Final = text(
     "SELECT quote_ident(conname) FROM pg_constraint "
     "WHERE conrelid = to_regclass(:name) AND contype = 'p'"
 )
-_COPY: Final = text("SELECT create_reference_table(:name)")
-_SPREAD: Final = text("SELECT create_distributed_table(:name, :key, colocate_with => :beside)")
-_EMPTY: Final = text("SELECT truncate_local_data_after_distributing_table(:name)")
+_REPLICATE: Final = text("SELECT create_reference_table(:name)")
+_DISTRIBUTE: Final = text("SELECT create_distributed_table(:name, :key, colocate_with => :beside)")
+_TRUNCATE_LOCAL: Final = text("SELECT truncate_local_data_after_distributing_table(:name)")
 _REFERENCES: Final = text(
     "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
     "WHERE contype = 'f' AND conrelid::regclass::text = ANY(:names) "

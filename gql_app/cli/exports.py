@@ -1,4 +1,4 @@
-"""`export`: all customers, page by page, as an import takes them."""
+"""`export`: all customers, in batches, in the format of `import`."""
 
 import sys
 from contextlib import nullcontext
@@ -38,7 +38,7 @@ def export_customers(
         quiet = file == STDIO
 
         async def run(database: Database) -> int:
-            """Export, of which the audit knows before."""
+            """Record the export in the audit log, and then export."""
             exported = Action.CUSTOMERS_EXPORTED
             await database.transact(audit.record, exported, Origin(), fields=fields)
             async with lists(chosen, database) as db:
@@ -54,9 +54,9 @@ def export_customers(
 async def export(
     db: QueryReader, to: BinaryIO, form: Format, fields: list[str], *, quiet: bool
 ) -> int:
-    """Write every customer, and return how many there are.
+    """Write every customer, and return their number.
 
-    They come by id: that is the oldest first. No other column leaves the database.
+    They are ordered by id, the oldest first. No columns but these fields are read.
     """
     done = 0
     [total] = await db.fetch_all(_COUNT)

@@ -1,4 +1,4 @@
-"""What a builder's application has besides: `make-migration`, and how its commands work."""
+"""`make-migration` of a builder's application, and the functions for its own commands."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -50,7 +50,7 @@ def make_migration(
 
 
 def _drop_empty(_: object, __: object, scripts: list[Any]) -> None:
-    """Leave out a migration that would do nothing."""
+    """Drop a migration without operations."""
     if scripts[0].upgrade_ops.is_empty():
         scripts.clear()
 
@@ -61,11 +61,11 @@ def run(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> R:
-    """Return what a rule returns, run in a transaction: what a feature's command does its work by.
+    """Run a rule in a transaction and return its result, in a feature's command.
 
-    The database is the one that is set; an SQLite file is made and migrated first if need be. The
-    rule may be run several times, if what it did was undone; nobody is its caller, and it runs no
-    hooks. What it raises, such as Refused, ends the command with its words.
+    The database is that of the settings; an SQLite file is created and migrated first if necessary.
+    The rule may run several times, if its transaction is rolled back; it has no caller, and runs no
+    hooks. Its errors, such as Refused, end the command with their messages.
 
         def cancel_stale(days: int = 30) -> None:
             '''Cancel orders that nobody paid.'''
@@ -83,7 +83,7 @@ def run(
 def settings_of(kind: type[S]) -> S:
     """Return the settings of a feature, for its commands. Raises LookupError, CannotStart.
 
-    A resolver has them as info.context.settings_of(kind).
+    In a resolver, use info.context.settings_of(kind).
     """
-    application.load()  # whose faults are told with those of features
+    application.load()  # to report its faults together with those of features
     return application.extensions().settings_of(kind)

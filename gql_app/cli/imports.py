@@ -1,4 +1,4 @@
-"""`import`: customers of another system, or of another database of this one; all, or none."""
+"""`import`: customers of another system or database, in one transaction."""
 
 import json
 import os
@@ -31,9 +31,9 @@ from gql_app.security.passwords import NO_PASSWORD
 from gql_app.settings import MAIL_REQUIRED
 
 BATCH: Final = 1_000
-"""Records that are checked and inserted at a time."""
+"""Records that are validated and inserted together."""
 SHOWN: Final = 20
-"""Reasons that are printed; a report has them all."""
+"""The most faults that are printed; a report has them all."""
 
 _FLAGS: Final = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 _NIL: Final = UUID(int=0)
@@ -45,11 +45,11 @@ _Adding: TypeAlias = Callable[[Transaction, Sequence[Record | Refused]], Awaitab
 
 
 class _Undone(Exception):
-    """Nothing of an import is to be kept."""
+    """Raised to roll an import back."""
 
 
 class _Tally:
-    """Numbers of lines that were imported and refused so far."""
+    """The numbers of lines and refusals so far, and the first of their messages."""
 
     def __init__(self, report: BinaryIO) -> None:
         self._report = report
@@ -59,7 +59,7 @@ class _Tally:
         self.shown: list[str] = []
 
     def count(self, lines: int, refused: Sequence[Refused]) -> None:
-        """Count a batch, and report what is wrong with it, in the order of its lines."""
+        """Count a batch, and report its faults in the order of the lines."""
         self.lines += lines
         self.refused += len({each.line for each in refused})
         self.reasons += len(refused)
@@ -118,9 +118,9 @@ def import_customers(
 
 
 def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[str, Any]:
-    """Return the row of a customer, checked as if they were created here.
+    """Return the row of a customer, validated as if it were created by the API.
 
-    Raises Rejected, with every fault at once.
+    Raises Rejected with every fault at once.
     """
     read: dict[str, Any] = {}
     faults: list[Fault] = []
@@ -160,9 +160,9 @@ async def add(
 ) -> list[Refused]:
     """Add a batch of records, and return the lines that are refused, in their order.
 
-    What a transaction has added counts as taken for what comes later in it, so that nobody
-    need remember the file. Those without a password are invited if asked to, unless they are
-    inactive.
+    Addresses and ids added earlier in the transaction count as taken, so duplicates in the file are
+    found without keeping it in memory. With `invite`, active customers without a password are
+    invited.
     """
     refused: list[Refused] = []
     rows: dict[int, dict[str, Any]] = {}
@@ -200,7 +200,7 @@ async def add(
 async def _import(
     database: Database, source: Source, form: Format, tally: _Tally, adding: _Adding, *, keep: bool
 ) -> None:
-    """Check and add every record in one transaction, which is kept if none is refused."""
+    """Validate and add every record in one transaction, committed if `keep` and none is refused."""
     lines = records.read(source, form)
     with bar("Importing", source.size) as advance, suppress(_Undone):
         async with database.transaction() as db:
@@ -212,7 +212,7 @@ async def _import(
 
 
 def _report_to(report: Path | None, file: str) -> AbstractContextManager[BinaryIO]:
-    """Open what a report is written to beside what it replaces, which may not be what is read."""
+    """Open the report, which replaces an older one when complete. Raises OperatorError."""
     if report is None:
         return Path(os.devnull).open("wb")
     if file != STDIO and report.exists() and report.samefile(file):
@@ -221,12 +221,12 @@ def _report_to(report: Path | None, file: str) -> AbstractContextManager[BinaryI
 
 
 def _is_invited(row: Mapping[str, Any]) -> bool:
-    """Return whether a customer who was added is to be invited."""
+    """Return whether an added customer gets an invitation: active, and without a password."""
     return row["password_hash"] == NO_PASSWORD and bool(row["is_active"])
 
 
 def _parse(field: str, value: object) -> tuple[object, str | None]:
-    """Return what a value stands for, as JSON or a database writes it, or what is wrong with it."""
+    """Return a value parsed from JSON or CSV, and a message if it is invalid."""
     parsed: object
     if field in {"is_admin", "is_active"}:
         parsed, wrong = _FLAGS.get(str(value).lower()), "This has to be true or false."
@@ -253,7 +253,7 @@ def _id(text: str) -> UUID | None:
 
 
 async def _taken(db: Transaction, left: Mapping[int, dict[str, Any]]) -> list[Refused]:
-    """Return the lines that were not added, and which of two fields is taken."""
+    """Return the refusals of lines that were not added, as the address or else the id is taken."""
     if not left:
         return []
     emails: set[object] = set()
@@ -266,7 +266,7 @@ async def _taken(db: Transaction, left: Mapping[int, dict[str, Any]]) -> list[Re
 
 
 async def _held(db: Transaction, added: Mapping[int, dict[str, Any]]) -> list[Refused]:
-    """Return the lines that were added with an address which is held for a customer."""
+    """Return the refusals of added lines whose address is held for its former owner."""
     keys = {line: row["email_canonical"] for line, row in added.items()}
     held = await addresses.held_among(db, [*keys.values()])
     return [Refused(line, _taken_fault("email")) for line, key in keys.items() if key in held]
@@ -279,11 +279,11 @@ def _taken_fault(field: str) -> Fault:
 
 
 _JUDGED: Final = frozenset({"name", "email", "phone", "is_admin", "roles", "locale"})
-"""Fields that are checked as those of a customer who is changed."""
+"""Fields that are validated like those of a customer in the API."""
 _INSERT: Final = insert_or_ignore(CustomerRow).returning(CustomerRow.id)
-"""Adds a customer but where the id or the address is taken, for which a race is waited out."""
+"""Adds a customer unless the id or address is taken, also by a concurrent transaction."""
 _TAKEN: Final[Mapping[str, Query[object]]] = {
     column.key: Query(select(column).where(any_of(column, "keys")), lambda row: row[0])
     for column in (CustomerRow.email_key, CustomerRow.email_canonical)
 }
-"""The keys that are somebody's already, by the column."""
+"""Queries for which of some keys are taken, by column."""

@@ -17,8 +17,8 @@ from gql_app.settings import Settings
 keys: Final = typer.Typer(help=__doc__, no_args_is_help=True)
 
 NOTICED: Final = INTERVAL + 0.5
-"""Seconds after which every process of this machine has read a new key."""
-# An id may begin with a hyphen, and is then no option.
+"""Seconds until every process of this machine has read a new key."""
+# An id may begin with a hyphen, and must not be parsed as an option then.
 _TAKES_ID: Final = {"ignore_unknown_options": True}
 _Id = Annotated[str, typer.Argument(metavar="KID", help="The key's id, or its first characters.")]
 
@@ -67,13 +67,13 @@ def retire(kid: _Id) -> None:
 
 
 def _await_processes(folder: Path) -> None:
-    """Return once every process has read the newest key: none signs what another refuses."""
+    """Wait until every process has read the newest key, so that all of them accept its tokens."""
     newest = max((file.stat().st_mtime for file in folder.glob("*.pem")), default=0.0)
     time.sleep(min(max(newest + NOTICED - time.time(), 0.0), NOTICED))
 
 
 def _record(chosen: Settings, action: str) -> None:
-    """Record a change in the audit, or print that the database is not ready for that."""
+    """Record a change in the audit log, or print that the database is not ready."""
     from gql_app.cli import audit  # noqa: PLC0415 — to list keys takes no database
 
     if not audit.record(chosen, action):

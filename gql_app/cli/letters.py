@@ -79,7 +79,7 @@ def send_test(
         fail(f"The mail server refuses the letter for good: {why} {why.reply}".rstrip())
     except TimeoutError:
         fail(f"The mail server didn't take the letter within {SEND_TIMEOUT} seconds.")
-    except Exception as why:  # noqa: BLE001 — whatever it is, the operator is to mend it
+    except Exception as why:  # noqa: BLE001 — any error is the operator's to mend
         fail(f"The letter can't be sent: {why or type(why).__name__}")
     if not audit.record(chosen, "letter:test"):
         err("The audit does not know of it, for the database is not ready.")
@@ -87,14 +87,14 @@ def send_test(
 
 
 def _templates(chosen: Settings) -> MailTemplates:
-    """Return the templates by which letters are written. Raises CannotStart."""
+    """Return the templates of letters. Raises CannotStart."""
     return resources.mail_templates(chosen, application.extensions())
 
 
 def _examples(
     chosen: Settings, templates: MailTemplates, kind: str
 ) -> Iterator[Mapping[str, object]]:
-    """Yield values that a letter may have; its link leads to where those of the settings do."""
+    """Yield example values of a letter, with links to the pages of the settings."""
     page = resources.pages_of_links(chosen).get(kind)
     for values in templates.kinds[kind]:
         has_link = page and values.get("link")

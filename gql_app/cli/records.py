@@ -34,51 +34,51 @@ FIELDS: Final = (
 """The fields of a customer, in this order."""
 REQUIRED: Final = frozenset({"name", "email"})
 LONGEST_LINE: Final = 65_536
-"""Bytes; whatever is longer is no customer, and is not to fill the memory."""
+"""The most bytes of a line, which bounds the memory."""
 STDIO: Final = "-"
 
 Format: TypeAlias = Literal["csv", "jsonl"]
 _ENDINGS: Final[Mapping[str, Format]] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _BOM: Final = b"\xef\xbb\xbf"
 _HARMLESS: Final = re.compile(r"[A-Za-z][\w .-]{0,39}", re.ASCII)
-"""The names of columns that may be repeated in errors; no hash and no address looks like that."""
+"""The form of column names that errors may repeat; no hash and no address has it."""
 
 
 class Record(NamedTuple):
-    """The values of a line: text, or true and false; None and empty say nothing."""
+    """The values of a line: text, or true and false; None and empty text stand for no value."""
 
     line: int
     values: Mapping[str, object]
 
 
 class Refused(NamedTuple):
-    """A line that is not taken, and one reason of it."""
+    """A line that is refused, and one fault of it."""
 
     line: int
     fault: Fault
 
 
 _Found: TypeAlias = Mapping[str, object] | str
-"""The values of a line, or why it has none."""
+"""The values of a line, or the reason why it can't be parsed."""
 Named = Annotated[
     Format | None,
     typer.Option("--format", help="The format, if the file's ending does not tell it."),
 ]
-"""The option that names a format."""
+"""The --format option."""
 
 
 class Source:
-    """A file that is read line by line, and how far that is."""
+    """A file that is read line by line, and the progress of that."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.size: Final = os.fstat(file.fileno()).st_size if file.seekable() else None
-        """Bytes, unless it comes through a pipe."""
+        """Bytes of the file; None for a pipe."""
         self.done = 0
-        """Bytes that were read."""
+        """Bytes read so far."""
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines. Raises OperatorError at one without end."""
+        """Yield the lines. Raises OperatorError at one that is longer than LONGEST_LINE."""
         number = 0
         while line := self._file.readline(LONGEST_LINE + 1):
             number += 1
@@ -100,7 +100,7 @@ def file_errors() -> Iterator[None]:
 
 
 def format_of(file: str, named: Format | None) -> Format:
-    """Return the format that is named, or that of the file's ending. Raises OperatorError."""
+    """Return the given format, or that of the file's extension. Raises OperatorError."""
     form = named or _ENDINGS.get(PurePath(file).suffix.lower())
     if form is None:
         raise OperatorError(["Name the format: --format csv, or --format jsonl."])
@@ -108,7 +108,7 @@ def format_of(file: str, named: Format | None) -> Format:
 
 
 def read(source: Source, form: Format) -> Iterator[Record | Refused]:
-    """Yield the records of a file, and the lines that are none. Raises OperatorError."""
+    """Yield the records of a file, and the lines that can't be parsed. Raises OperatorError."""
     for line, found in _read_csv(source) if form == "csv" else _read_json(source):
         if isinstance(found, str):
             yield Refused(line, Fault(UserErrorCode.INVALID, found))
@@ -119,7 +119,7 @@ def read(source: Source, form: Format) -> Iterator[Record | Refused]:
 def writer(
     write: Callable[[bytes], object], form: Format, fields: Sequence[str]
 ) -> Callable[[Sequence[object]], object]:
-    """Return a function that writes a customer, after the header where there is one."""
+    """Write the header, if the format has one, and return a function that writes a customer."""
     if form == "csv":
         write(_csv_line(fields))
         return lambda values: write(_csv_line(map(_cell, values)))
@@ -127,7 +127,7 @@ def writer(
 
 
 def _read_csv(source: Source) -> Iterator[tuple[int, _Found]]:
-    """Yield the lines under a header, which names the columns in any order."""
+    """Yield the lines of CSV after the header, which names the columns in any order."""
     lines = (line.decode(errors="surrogateescape") for line in source.lines())
     rows = csv.reader(lines, strict=True)
     header: list[str] = []
@@ -151,7 +151,7 @@ def _read_csv(source: Source) -> Iterator[tuple[int, _Found]]:
 
 
 def _header(cells: Sequence[str]) -> list[str]:
-    """Return the names of a header. Raises OperatorError."""
+    """Return the column names of a header. Raises OperatorError."""
     names = [cell.strip() for cell in cells]
     faults = [
         _unknown(name, f"column {at}") for at, name in enumerate(names, 1) if name not in FIELDS
@@ -181,7 +181,7 @@ def _read_json(source: Source) -> Iterator[tuple[int, _Found]]:
 
 def _object(line: bytes) -> _Found:
     try:
-        # An object comes as a tuple of its members, for a name may be there twice.
+        # Objects are parsed as tuples of members, to find duplicate names.
         pairs = json.loads(line.decode(), object_pairs_hook=tuple)
     except UnicodeDecodeError:
         return "This is not UTF-8."
@@ -200,7 +200,7 @@ _KNOWN: Final = f"Known are {', '.join(FIELDS)}."
 
 
 def _unknown(name: str, place: str) -> str:
-    """Return what is unknown, but its place alone if it might be a secret in the wrong place."""
+    """Return an error about an unknown name; only its place is named if it may be a secret."""
     return f"{name if _HARMLESS.fullmatch(name) else place} is unknown."
 
 

@@ -1,4 +1,4 @@
-"""Made-up customers, plausible enough to try searching, sorting and paging with."""
+"""Sample customers, realistic enough to try searching, sorting and paging."""
 
 import random
 import secrets
@@ -23,7 +23,7 @@ from gql_app.security.passwords import Passwords
 
 
 class SignIn(NamedTuple):
-    """A made-up customer whose password everybody knows: for `serve --demo`, nowhere else."""
+    """A sample customer with a public password, for `serve --demo` alone."""
 
     role: str
     name: str
@@ -35,7 +35,7 @@ SIGN_INS: Final = (
     SignIn("admin", "Demo Admin", "admin@example.com", "admin-of-the-demo"),
     SignIn("customer", "Demo Customer", "customer@example.com", "customer-of-the-demo"),
 )
-"""The two among the demo's customers that can be signed in as, the admin first."""
+"""The two demo accounts with a known password, the admin first."""
 BATCH: Final = 2_000
 """Rows inserted by one transaction."""
 DEMO_CUSTOMERS: Final = 1_000
@@ -66,9 +66,9 @@ INSERT: Final = insert_row(CustomerRow)
 def batches(
     count: int, *, password_hash: str, seed: int | None = None
 ) -> Iterator[list[dict[str, object]]]:
-    """Yield the rows of made-up customers, in batches; all of them share one password's hash.
+    """Yield batches of rows of sample customers, which share one password hash.
 
-    Their addresses are of example.com, which nobody can own (RFC 2606 section 3).
+    Their addresses are in example.com, which is reserved (RFC 2606 section 3).
     """
     chance = random.Random(seed)
     tag = "".join(chance.choices(string.ascii_lowercase, k=6))
@@ -78,7 +78,7 @@ def batches(
 
 
 async def fill_demo(db: Transaction) -> None:
-    """Fill an empty database; reuse one that was filled before. Raises CannotStart."""
+    """Fill an empty database with samples, or keep those of an earlier demo. Raises CannotStart."""
     if await customers.by_email(db, SIGN_INS[0].email):
         return
     everyone = customer_lists.listing(Filter(), Order(), reads_private=True)
@@ -87,7 +87,7 @@ async def fill_demo(db: Transaction) -> None:
     with closing(Passwords(threads=1, queue=0)) as passwords:
         for role, name, email, password in SIGN_INS:
             roles = frozenset({role} & {ADMIN})
-            # Unchecked, for such a password is refused.
+            # Not validated, as the password rules would refuse such a password.
             new = NewCustomer(name=name, email=email, password=password, roles=roles)
             hashed = await passwords.hash(password, LOCAL)
             await customers.create(db, new, password_hash=hashed, origin=Origin())

@@ -1,4 +1,4 @@
-"""`export-schema`: the API in GraphQL's own language."""
+"""`export-schema`: the API in GraphQL's schema definition language (SDL)."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`serve`: the API, with or without made-up customers."""
+"""`serve`: the HTTP server, with or without the demo's customers."""
 
 import os
 from contextlib import ExitStack
@@ -22,13 +22,13 @@ from gql_app.resources import mail_templates
 from gql_app.security.key_store import key_store
 from gql_app.settings import PREFIX, Settings
 
-if TYPE_CHECKING:  # several workers load the application, and not who starts them
+if TYPE_CHECKING:  # with several workers, these load the application, not their parent
     from starlette.applications import Starlette
 
 DEMO_DATABASE: Final = "sqlite:///demo.db"
 _LOCALHOST: Final = "localhost"
 _IS_LOCALHOST: Final = ("127.0.0.1", "::1")
-"""The addresses whose name it is; passkeys are of no IP address."""
+"""The addresses of localhost, the name that passkeys need: they work with no IP address."""
 
 
 def serve(
@@ -55,8 +55,8 @@ def serve(
     bracketed = f"[{host}]" if ":" in host else host
     behind_proxy = chosen.trusted_proxies is not None and not demo
     if not chosen.hosts and not behind_proxy and is_loopback(host):
-        # The page of a stranger may have a name of its own lead to this machine (DNS rebinding):
-        # then the browser sends that name as the Host.
+        # A hostile page may point its own name at this machine (DNS rebinding): the browser then
+        # sends that name as the Host.
         names = dict.fromkeys(["localhost", "127.0.0.1", "[::1]", bracketed.lower()])
         os.environ[f"{PREFIX}ALLOWED_HOSTS"] = ",".join(names)
     address = f"http://{_LOCALHOST if host in _IS_LOCALHOST else bracketed}:{port}"
@@ -83,14 +83,14 @@ def serve(
 
 
 def create_demo_app() -> "Starlette":
-    """Return the application, whose playground offers the demo's sign-ins."""
+    """Return the application, with the demo's sign-ins in the playground."""
     from gql_app import app  # noqa: PLC0415 — as above
 
     return app.served(sign_ins=[person._asdict() for person in samples.SIGN_INS])
 
 
 def _shared_numbers() -> TemporaryDirectory[str]:
-    """Return a folder in which several processes count. Raise CannotStart."""
+    """Return a folder for the metrics that several processes share. Raises CannotStart."""
     if find_spec("fcntl") is None:
         msg = "--workers: this system has no locks by which several processes count. Serve by one"
         raise CannotStart([msg])
@@ -102,14 +102,14 @@ def _shared_numbers() -> TemporaryDirectory[str]:
 
 
 def _lead_links_to(address: str) -> None:
-    """Set our own pages at an address as those that links lead to, where nothing else is set."""
+    """Set the server's own pages as those of the letters' links, where no others are set."""
     for name, page in settings.PAGES.items():
         if PREFIX + name not in variables(PREFIX):
             os.environ[PREFIX + name] = address + page
 
 
 def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: bool) -> None:
-    """Serve until told to stop, on the port of those who watch as well. Raise CannotStart."""
+    """Serve until stopped, also on the management port if it is set. Raises CannotStart."""
     watched = chosen.management_port
     if watched == port:
         raise CannotStart([f"{PREFIX}MANAGEMENT_PORT: is the port that is served already"])
@@ -124,7 +124,7 @@ def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: boo
         uncounted_port=watched,
     )
     with ExitStack() as stack:
-        if workers > 1 and not reload:  # these count in one private folder
+        if workers > 1 and not reload:  # workers share their metrics in a private folder
             os.environ[settings.METRICS_DIR] = stack.enter_context(_shared_numbers())
         server.serve(
             "gql_app.cli.serve:create_demo_app" if chosen.demo else "gql_app.app:served",

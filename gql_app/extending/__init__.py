@@ -1,1 +1,1 @@
-"""What stands behind the public API: features, and what they add."""
+"""The implementation of the public API: features, and what they add."""

@@ -1,4 +1,4 @@
-"""Connections: keyset pages over a feature's own table, as those of customers are."""
+"""Connections: keyset pagination over a feature's own table, as `customers` has it."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -55,25 +55,24 @@ def connection(
     description: str | None = None,
     name: str | None = None,
 ) -> Any:
-    """Return a field of Query: a keyset connection over a table, which pages as `customers` does.
+    """Return a field of Query: a connection with keyset pages over a table, as `customers` is.
 
         @strawberry.type
         class Orders:
             orders = connection(Order, OrderRow, order_by=["created_at"], filters=["status"],
                                 visible=owned_by(OrderRow.customer_id, unless="orders:read"))
 
-    Its nodes are of a Strawberry type whose fields without a resolver are columns of the same
-    names; where a resolver is asked for, all of them are read, also those that are
-    strawberry.Private. `order_by` names columns that are never null, each with an index that has
-    it and the primary key; the first is the order by default. `filters` names columns to compare:
-    moments by `createdAfter` and `createdBefore`, both exclusive, all others for being equal.
+    `node` is a Strawberry type whose fields without a resolver are columns of the same names. If a
+    query selects a field with a resolver, all these columns are read, strawberry.Private ones too.
+    `order_by` names the columns to sort by, the default first. Each is never null and has an index
+    on it and the primary key. `filters` names the columns to filter by: datetimes by a range, as
+    `createdAfter` and `createdBefore` (both exclusive), all others by equality.
 
-    `visible` returns which rows a caller may see, owned_by() or a function of the caller; without
-    it everybody sees all rows. What it compares should begin an index that goes on with the order.
-    With no permissions the caller may be None. The types are named after the node's, or by `name`:
-    OrderConnection, OrderEdge, OrderFilter, OrderOrder and OrderOrderField.
-
-    Raises TypeError with everything that a table doesn't allow.
+    `visible`, owned_by() or a function of the caller, returns the condition of the rows that the
+    caller may see; without it every caller sees all rows. The columns that it compares should be
+    the first of an index, before the sort column. Without permissions the caller may be None. The
+    types are named after the node type, or `name`: OrderConnection, OrderEdge, OrderFilter,
+    OrderOrder and OrderOrderField. Raises TypeError with every fault of the declaration.
     """
     made = _Connection(node, rows, order_by, filters, visible, permissions, name or node.__name__)
     return strawberry.field(
@@ -90,13 +89,13 @@ def is_connection(field: dataclasses.Field[Any]) -> bool:
 
 
 def kind_listed(field: dataclasses.Field[Any]) -> NodeKind[Any] | None:
-    """Return how `node` finds what a connection lists; None if it can't, or for another field."""
+    """Return how `node` finds a connection's rows by id; None if it can't, or for another field."""
     made = field.metadata.get(_MARK)
     return made.kind if isinstance(made, _Connection) else None
 
 
-class _Wanted(NamedTuple):
-    """What an operation asks of a page."""
+class _Selection(NamedTuple):
+    """The parts of a page that an operation selects."""
 
     rows: bool
     counted: bool
@@ -148,7 +147,7 @@ class _Connection:
         self._comparisons: Final = self._columns.comparisons
         self._by_index: Final = {
             column: {NOTHING}
-            | {each.condition for each in self._comparisons.values() if each.answers(column)}
+            | {each.condition for each in self._comparisons.values() if each.uses_index_of(column)}
             for column in order_by
         }
         compared = {e: (of.kind | None, of.description) for e, of in self._comparisons.items()}
@@ -163,7 +162,7 @@ class _Connection:
         self._order_by: Final = order_by[0].upper()
 
     def resolver(self) -> Callable[..., Any]:
-        """Return what resolves the field."""
+        """Return the resolver of the field, with its arguments as its signature."""
 
         async def resolve(self: object, info: Info, **arguments: Any) -> Any:  # noqa: ARG001
             return await this.read(info, **arguments)
@@ -194,13 +193,13 @@ class _Connection:
     async def read(
         self, info: Info, filter: Any = None, order_by: Any = None, **window: Any
     ) -> Any:
-        """Return a page for the caller. Raises InvalidArgument, and what permissions raise."""
+        """Return a page for the caller. Raises InvalidArgument, and the permissions' errors."""
 
         async def page(db: QueryReader, caller: Caller | None) -> Any:
             listing = self._listing(filter or None, order_by or None, caller)
             given = {name: None if v is strawberry.UNSET else v for name, v in window.items()}
             which = Window.of(**given)
-            wanted = cached_per_document(info, self._wanted)
+            wanted = cached_per_document(info, self._selection)
             if wanted.rows:
                 with_keys = bool(wanted.cursors)
                 read = await listing.page(db, which, wanted.columns, cursors=with_keys)
@@ -258,10 +257,10 @@ class _Connection:
             total_count=count,
         )
 
-    def _wanted(self, info: Info) -> _Wanted:
+    def _selection(self, info: Info) -> _Selection:
         asked = selected_fields(info)
         fields = selected_fields(info, "nodes") | selected_fields(info, "edges", "node")
-        return _Wanted(
+        return _Selection(
             rows=bool(asked & {"nodes", "edges", "page_info"}),
             counted="total_count" in asked,
             columns=self._columns.read_for(fields),

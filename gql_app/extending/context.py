@@ -1,4 +1,4 @@
-"""Context: what a resolver is given of a request, as `info.context`."""
+"""Context: a request as its resolvers see it, in `info.context`."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ R = TypeVar("R")
 
 @dataclass(eq=False, repr=False)
 class Context(context.Context):
-    """What a resolver is given of a request.
+    """A request as its resolvers see it.
 
-    Of it `db`, `caller()`, `load()`, `write()` and `settings_of()` are for features.
+    Features use `db`, `caller()`, `load()`, `write()` and `settings_of()`.
     """
 
     async def write(
@@ -30,14 +30,13 @@ class Context(context.Context):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Return what a rule returns: `rule(tx, ...)` runs in a transaction.
+        """Run `rule(tx, ...)` in a transaction, and return its result.
 
-        The caller is judged again in it: their session lives, their account is active, and they
-        have the permissions and the recent proof that this operation asked for, or the rule
-        doesn't run. Where nobody
-        is signed in, which only a field without a permission is called for, `tx.caller` is None.
-        What was loaded is forgotten after it, and hooks run. Raises what the rule raises, what a
-        permission would, and Unavailable.
+        The caller is authorised again in the transaction: the rule runs only if the session is
+        open, the account active, and the permissions and the recent sign-in that this operation
+        requires are there. `tx.caller` is None without a signed-in caller, which only a field
+        without permissions allows. Afterwards the loaders' cache is cleared and hooks run. Raises
+        the rule's errors, those of permissions, and Unavailable.
         """
         try:
             me = await self.signed_in()
@@ -56,4 +55,4 @@ class Context(context.Context):
 
 
 Info = strawberry.Info[Context, None]
-"""What a resolver takes as `info`: its `context` is the request's."""
+"""The type of a resolver's `info`, whose `context` is the request's Context."""

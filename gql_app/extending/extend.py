@@ -1,7 +1,7 @@
-"""Extensions of our types: fields of a feature's own on Customer, RegisterInput and others.
+"""Extensions of our types: a feature's fields on Customer, RegisterInput and others.
 
-Strawberry keeps a type's fields with its class, for all schemas there are. So nothing is added to
-our classes: each schema is told what more it has of a type.
+Strawberry stores a type's fields on its class, which all schemas share. So our classes stay
+unchanged: each schema is given the fields that features add to a type.
 """
 
 import copy
@@ -29,14 +29,14 @@ _NAMES: Final = StrawberryConfig().name_converter
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """What a class that extend() decorated is for."""
+    """The types that a class decorated with extend() adds fields to."""
 
     targets: Sequence[type]
     private: bool
 
 
 def extend(*targets: type, private: bool = False) -> Callable[[type[T]], type[T]]:
-    """Return the decorator of a class whose fields are added to types of ours.
+    """Return the decorator of a class whose fields are added to our types.
 
         @extend(Customer, private=True)
         class CustomerOrders(Customer):
@@ -44,15 +44,15 @@ def extend(*targets: type, private: bool = False) -> Callable[[type[T]], type[T]
             async def orders(self, info: Info) -> list[Order] | None:
                 return await info.context.load(orders_of, self.id)
 
-    The class goes into `Feature.extensions`; other applications' schemas don't have its fields.
+    The class goes into `Feature.extensions`; only schemas with that feature have its fields.
 
-    An object type, such as Customer, Session, AuditEvent or a payload, takes fields with resolvers.
-    `self` is the object itself, with its fields and, for a Customer, `caller`: to derive the class
-    from the type tells that to type checkers. `private` fields are null for whom the customer's
-    private fields don't concern, by the same rule as e-mail addresses, so their types may be null.
+    On an object type, such as Customer, Session, AuditEvent or a payload, the fields have
+    resolvers. `self` is the object, with its fields and, for a Customer, `caller`; derive the class
+    from the type so that type checkers know this. `private` fields are null for callers that may
+    not read the customer's private fields, such as the e-mail address; their types are nullable.
 
-    RegisterInput, CreateCustomerInput, InviteCustomerInput, UpdateCustomerInput and UpdateMeInput
-    take fields with types, several of them at once:
+    On RegisterInput, CreateCustomerInput, InviteCustomerInput, UpdateCustomerInput and
+    UpdateMeInput the fields only have types. One class may extend several of them:
 
         @extend(RegisterInput, UpdateMeInput)
         class Company:
@@ -66,12 +66,12 @@ def extend(*targets: type, private: bool = False) -> Callable[[type[T]], type[T]
                 tx: Transaction, customer_id: UUID, values: Mapping[str, Any]
             ) -> None: ...
 
-    `check_` and a field's name returns what is saved of a value, or raises Refused, which is told
-    together with whatever else is wrong with the input; it may be asynchronous. `save` runs in the
-    transaction that registers or changes the customer, after that, with the values that the client
-    has given or that have a default, and not at all if there are none. Its `tx.caller` is None
-    where somebody registers. If a registration waits for the proof of its address, what the checks
-    return is stored until then as values of the fields' types, which they have to be.
+    `check_<field>` returns the value to save, or raises Refused, which is reported together with
+    all other faults of the input; it may be asynchronous. `save` runs in the transaction that
+    registers or changes the customer, after the change, with the values that the client has given
+    or that have a default; it is skipped if there are none. Its `tx.caller` is None in a
+    registration. If a registration waits for its address to be verified, the checks' results are
+    stored until then, so they must be values of the fields' types.
     """
 
     def decorate(cls: type[T]) -> type[T]:
@@ -90,19 +90,19 @@ def extend(*targets: type, private: bool = False) -> Callable[[type[T]], type[T]
 
 class _ShowsPrivate(Protocol):
     def shows_private(self) -> bool:
-        """Return whether private fields are for the caller's eyes."""
+        """Return whether the caller may read private fields."""
 
 
 class Extended:
-    """What features' extensions add to our types, and what is wrong with them."""
+    """The fields that features' extensions add to our types, and the faults of those extensions."""
 
     def __init__(self, classes: Sequence[type]) -> None:
         """Take classes that extend() decorated."""
         self.faults: Final[list[str]] = []
         self.fields: Final[dict[type, list[StrawberryField]]] = {}
-        """Further fields of object types."""
+        """The added fields of object types."""
         self.inputs: Final[dict[type, type]] = {}
-        """What takes the place of our input types."""
+        """The types that replace our input types."""
         sources: dict[type, list[type]] = {}
         for cls in classes:
             extension = vars(cls).get(_MARK)
@@ -170,7 +170,7 @@ class Extended:
 
 
 def own_fields(cls: type, target: type) -> list[StrawberryField]:
-    """Return the fields of an extension, without those that it has from the type itself."""
+    """Return the fields of an extension, without those inherited from the extended type."""
     inherited = get_object_definition(target, strict=True).fields
     names = {each.python_name for each in inherited} - vars(cls).get("__annotations__", {}).keys()
     return [
@@ -182,7 +182,7 @@ def own_fields(cls: type, target: type) -> list[StrawberryField]:
 
 
 def _fault(field: StrawberryField, extension: Extension, *, taken: bool) -> str | None:
-    """Return what is wrong with a field that is added to an object type."""
+    """Return the fault of a field that is added to an object type, None if it has none."""
     if taken:
         return "is there already: give it another name."
     if field.base_resolver is None:
@@ -197,9 +197,9 @@ def _fault(field: StrawberryField, extension: Extension, *, taken: bool) -> str 
 
 
 def _if_private(resolver: StrawberryResolver[Any], *, is_extended: bool) -> Callable[..., Any]:
-    """Return a resolver's function, which returns None where private fields are not shown.
+    """Wrap a resolver's function to return None if the caller may not read private fields.
 
-    It is asynchronous only where permissions need to know that, so that None is not waited for.
+    The wrapper is asynchronous only if the field has extensions, so that None is not awaited.
     """
     resolve: Any = resolver.wrapped_func
     if resolver.is_async and is_extended:

@@ -1,4 +1,4 @@
-"""Faults of features, in sentences: what keeps an application from being made."""
+"""Validation of features: a sentence on each fault; with any, no application is made."""
 
 import dataclasses
 import re
@@ -46,15 +46,15 @@ COMMANDS: Final = frozenset(
         *("purge", "remove-factors", "seed", "serve", "unlock", "verify-email", "version"),
     }
 )
-"""The commands that there are without any feature."""
+"""The commands of the program itself, whose names features can't use."""
 PATHS: Final = (
     *("/graphql", "/introspect", "/livez", "/readyz", "/metrics", "/.well-known/jwks.json"),
     *account.PATHS,
 )
 FOLDERS: Final = ("/playground",)
-"""What is served already: paths, and whatever is below some."""
+"""The paths that the program serves itself: exact ones, and prefixes."""
 MAX_NAME: Final = 40
-"""Characters of the name of a role, an action or a letter: as many as its column holds."""
+"""The most characters of the name of a role, an action or a letter: the size of its column."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{0,19}")
 _ROLE: Final = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_NAME - 1}}}")
@@ -62,7 +62,7 @@ _VERB: Final = re.compile(r"[a-z][a-z0-9_]*:[a-z][a-z0-9_]*")
 _VERB_FORM: Final = "written noun:verb, in small letters"
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _LETTER: Final = re.compile(r"[a-z][a-z0-9_]*")
-_SPOKEN_FOR: Final = frozenset(
+_RESERVED_CODES: Final = frozenset(
     {*REASONS, "FORBIDDEN", "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "UNAUTHENTICATED"}
 )
 _NAMES: Final = StrawberryConfig().name_converter
@@ -72,14 +72,14 @@ _all = chain.from_iterable
 
 
 def faults(features: Sequence[Feature]) -> list[str]:
-    """Return a sentence on everything that is wrong with features, alone and together."""
+    """Return a sentence on each fault of the features, by themselves and in combination."""
     found = [
         f"The feature {feature.name}: {sentence}."
         for feature in features
         for check in (_name, _routes, _migrations, _settings, _commands, _functions)
         for sentence in check(feature)
     ]
-    found += [*_roles(features), *_doubles(features), *_names(features)]
+    found += [*_roles(features), *_duplicates(features), *_names(features)]
     found += _root_types("Query", QUERIES, [*_all(each.queries for each in features)])
     found += _root_types("Mutation", MUTATIONS, [*_all(each.mutations for each in features)])
     return found
@@ -104,7 +104,7 @@ def _migrations(feature: Feature) -> Iterator[str]:
     package, _, folder = feature.migrations.partition(":")
     if not package or not folder:
         yield f"migrations must be package:folder, not {feature.migrations}"
-    elif place_of(feature.migrations) is None:
+    elif package_folder(feature.migrations) is None:
         yield f"there is no folder {folder} in a package {package} for its migrations"
     yield from tables.faults_of(package)
 
@@ -131,7 +131,7 @@ def _commands(feature: Feature) -> Iterator[str]:
 
 
 def _functions(feature: Feature) -> Iterator[str]:
-    """Yield a sentence on each function that is none, or that can't be called as it will be."""
+    """Yield a sentence on each value that is not a function, or has the wrong parameters."""
     for letter in feature.letters:
         yield from _letter(letter)
     for node in feature.nodes:
@@ -159,7 +159,7 @@ def _letter(letter: object) -> Iterator[str]:
         yield f"the letter {letter.name} needs a function or templates, and not both"
     elif letter.write is not None:
         yield from _function(f"the letter {letter.name}", letter.write, "data", "customer")
-    elif letter.templates is not None and place_of(letter.templates) is None:
+    elif letter.templates is not None and package_folder(letter.templates) is None:
         yield (
             f"the letter {letter.name}: there is no folder {letter.templates}, "
             "which is written package:folder"
@@ -169,7 +169,7 @@ def _letter(letter: object) -> Iterator[str]:
 def _function(
     what: str, function: object, *arguments: str, is_async: bool = False
 ) -> Iterator[str]:
-    """Yield what is wrong with a function that is called with some arguments."""
+    """Yield a sentence if a value is not a function that takes these positional arguments."""
     if not callable(function):
         yield f"{what} is no function"
     elif is_async and not any(map(iscoroutinefunction, (function, type(function).__call__))):
@@ -183,7 +183,7 @@ def _named(function: object) -> str:
 
 
 def _takes(function: Callable[..., object], arguments: Sequence[object]) -> bool:
-    """Return whether a function can be called with so many arguments, by their places."""
+    """Return whether a function can be called with so many positional arguments."""
     try:
         signature(function).bind(*arguments)
     except TypeError:
@@ -194,7 +194,7 @@ def _takes(function: Callable[..., object], arguments: Sequence[object]) -> bool
 
 
 def _roles(features: Sequence[Feature]) -> Iterator[str]:
-    """Yield a sentence on each role that can't be, by itself or beside the others."""
+    """Yield a sentence on each role that is invalid, or conflicts with another."""
     named = [(feature.name, role) for feature in features for role in feature.roles]
     ours = {ADMIN, *Roles().names}
     made = Counter(role.name for _, role in named if not role.extends)
@@ -222,8 +222,8 @@ def _permissions(role: Role) -> Iterator[str]:
             yield f"has a permission {permission}, which is none of ours: {', '.join(sorted(OURS))}"
 
 
-def _doubles(features: Sequence[Feature]) -> Iterator[str]:
-    """Yield a sentence on what several features name alike."""
+def _duplicates(features: Sequence[Feature]) -> Iterator[str]:
+    """Yield a sentence on each name that several features use."""
     yield from _twice("features are named", [each.name for each in features])
     commands = [command_name(c) for each in features for c in each.commands]
     yield from _twice("commands are named", [name for name in commands if name])
@@ -238,8 +238,8 @@ def _doubles(features: Sequence[Feature]) -> Iterator[str]:
 
 
 def _names(features: Sequence[Feature]) -> Iterator[str]:
-    """Yield a sentence on each name that a feature can't declare."""
-    owners: dict[str, str] = dict.fromkeys(_SPOKEN_FOR, "this program")
+    """Yield a sentence on each code, action, letter or event name that is invalid or taken."""
+    owners: dict[str, str] = dict.fromkeys(_RESERVED_CODES, "this program")
     actions: dict[str, str] = dict.fromkeys((*Action, *EVENTS), "this program")
     letters: dict[str, str] = dict.fromkeys(Kind, "this program")
     for feature in features:
@@ -260,7 +260,7 @@ def _names(features: Sequence[Feature]) -> Iterator[str]:
 def _declared(
     what: str, names: Iterable[str], form: re.Pattern[str], owners: dict[str, str]
 ) -> Iterator[str]:
-    """Yield a sentence on each name that is taken already, too long, or of another form."""
+    """Yield a sentence on each name that is taken, too long, or not of the required form."""
     for name in names:
         if not form.fullmatch(name) or len(name) > MAX_NAME:
             yield f"{what} {name} isn't {form.pattern}, of at most {MAX_NAME} characters."
@@ -270,7 +270,7 @@ def _declared(
 
 
 def _root_types(root: str, ours: Sequence[type], theirs: Sequence[type]) -> Iterator[str]:
-    """Yield a sentence on each type that can't be merged with our own."""
+    """Yield a sentence on each root type that can't be merged with our own."""
     owners: dict[str, str] = {}
     for part in (*ours, *theirs):
         definition = get_object_definition(part)
@@ -298,8 +298,8 @@ def _methods(route: BaseRoute) -> Sequence[str]:
     return [""]
 
 
-def place_of(place: str) -> Path | None:
-    """Return the folder that package:folder stands for, None if it isn't there."""
+def package_folder(place: str) -> Path | None:
+    """Return the path of package:folder, None if there is no such folder."""
     package, _, folder = place.partition(":")
     try:
         spec = find_spec(package)
@@ -311,14 +311,14 @@ def place_of(place: str) -> Path | None:
 
 
 def command_name(command: Callable[..., Any]) -> str | None:
-    """Return what a command is called on the command line, None if it has no name."""
+    """Return the name of a command on the command line, None if it has none."""
     info = getattr(command, "info", None)  # of a Typer, which holds commands of its own
     name = getattr(info, "name", None) if info else getattr(command, "__name__", None)
     return name.replace("_", "-") if isinstance(name, str) and name.isidentifier() else None
 
 
 def schema_faults(schema: ComposedSchema) -> Iterator[str]:
-    """Yield a sentence on each nested list that is read by what its object hasn't."""
+    """Yield a sentence on each nested list whose key is not a field of its object."""
     for kind, fields in schema.fields.items():
         names = {each.name for each in dataclasses.fields(kind)}
         for field in fields:

@@ -1,4 +1,4 @@
-"""Features: what a builder adds to the application, in one place."""
+"""Features: everything that a builder adds to the application, in one place."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,55 +19,55 @@ from gql_app.resources import ClaimsOf
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feature:
-    """A part of an application: its types, tables, rules and whatever else it adds.
+    """A part of an application: its types, tables, rules and all else that it adds.
 
-    What is wrong with it is told when the application is made, all at once.
+    create_app() raises CannotStart with all faults of the features.
     """
 
     name: str
-    """The beginning of its settings' and permissions' names: lower case letters and digits."""
+    """The prefix of its settings, and its migrations' branch: lower case letters and digits."""
     queries: Sequence[type] = ()
     """Strawberry types whose fields are added to Query."""
     mutations: Sequence[type] = ()
     """Strawberry types whose fields are added to Mutation."""
     types: Sequence[type] = ()
-    """Types that no field names, such as those of an interface."""
+    """Types that no field refers to, such as implementations of an interface."""
     nodes: Sequence[NodeKind[Any]] = ()
-    """What node() returned: types that `node` finds, beside those that a connection() lists."""
+    """Results of node(): types that `node` finds, in addition to those that connection() lists."""
     extensions: Sequence[type] = ()
-    """Classes that extend() decorated, whose fields are added to types of ours."""
+    """Classes decorated with extend(), whose fields are added to our types."""
     roles: Sequence[Role] = ()
-    """Roles of its own, and more permissions for others' by Role.extend()."""
+    """New roles, and further permissions for existing roles by Role.extend()."""
     error_codes: Sequence[str] | Mapping[str, str] = ()
-    """Codes of its own that Refused may have, or their descriptions by the codes; they join
+    """Further codes of Refused, or a mapping of the codes to their descriptions; they are added to
     UserErrorCode."""
     actions: Sequence[str] = ()
-    """What it records in the audit, as noun:verb."""
+    """The actions that it records in the audit log, as noun:verb."""
     on: Mapping[str, After] = field(default_factory=dict)
-    """What runs after the commit of an event, by the event's name: docs/extending.md has all."""
+    """Hooks that run after the commit of an event, by the event's name: see docs/extending.md."""
     within: Mapping[str, Within] = field(default_factory=dict)
-    """What runs in an event's own transaction, and may refuse it."""
+    """Hooks that run in an event's own transaction, and may refuse it."""
     claims: ClaimsOf | None = None
-    """Returns further claims for a customer's access tokens."""
+    """A function that returns further claims for a customer's access tokens."""
     password_rules: Sequence[PasswordRule] = ()
-    """Each raises Refused for a new password that it doesn't accept, given whose it is.
+    """Functions of a new password and its owner that raise Refused if they don't accept it.
 
     They run after our own rules, and may be asynchronous.
     """
     authenticators: Sequence[Authenticator] = ()
-    """What proves by other credentials than our tokens who is calling."""
+    """Functions that authenticate callers by other credentials than our tokens."""
     signer: Signer | None = None
-    """What signs access tokens, instead of the keys that are set."""
+    """The signer of access tokens, in place of the configured keys."""
     letters: Sequence[Letter] = ()
-    """Letters of its own."""
+    """Further kinds of letters."""
     routes: Sequence[BaseRoute] = ()
-    """Further paths that are served."""
+    """Further routes of the application."""
     migrations: str | None = None
-    """Where its migrations are, as package:folder; they run after ours.
+    """The folder of its migrations, as package:folder; they run after ours.
 
-    The tables of that package are the feature's.
+    The tables that this package declares are the feature's.
     """
     settings: type[FeatureSettings] | None = None
-    """Its settings, read from variables that begin with GQL_APP_ and its name."""
+    """The class of its settings, read from variables that begin with GQL_APP_ and its name."""
     commands: Sequence[Callable[..., Any]] = ()
-    """Commands of its own: functions as Typer takes them, or a Typer that has a name."""
+    """Further commands: functions as Typer takes them, or a Typer that has a name."""

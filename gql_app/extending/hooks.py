@@ -1,9 +1,8 @@
-"""Hooks: what features have run when something has happened, or is about to.
+"""Hooks: functions of features that run in or after the transaction of an event.
 
-`Feature.on` runs after the commit, beside the requests; `Feature.within` runs in the transaction
-and may refuse it. Both are by the name of an event: one of EVENTS, or an action that a feature has
-declared and records by tx.audit(). Commands of the command line run no hooks, and neither does what
-a hook does itself.
+`Feature.on` runs after the commit, in the background; `Feature.within` runs in the transaction and
+may refuse it. Both are keyed by the name of an event: one of EVENTS, or an action that a feature
+declares and records by tx.audit(). Commands run no hooks, and neither do the hooks' own changes.
 """
 
 import asyncio
@@ -44,38 +43,38 @@ EVENTS: Final[Mapping[str, frozenset[Action]]] = {
         {Action.LOGOUT, Action.SESSION_ENDED, Action.SESSIONS_ENDED, Action.REUSE}
     ),
 }
-"""Our events, and what the audit calls what they are. `customer:updated` comes with each change of
-a customer's fields, before `email:changed` if that is among them. `session:ended` is for those that
-somebody ends: not for those that expire, or end with a password or an account."""
+"""The events, and the audit actions that raise them. `customer:updated` is raised by each change of
+a customer's fields, before `email:changed` if the address is among them. `session:ended` is raised
+for sessions ended on request: not if they expire, or end with a password or an account."""
 MAX_WAITING: Final = 1_000
-"""Hooks that wait at most, a client's a quarter of them; what comes then is dropped, and logged."""
+"""The most hooks in the queue, a quarter of them one client's; others are dropped, and logged."""
 RUNNING: Final = 4
 """Hooks that run at once."""
 TIMEOUT: Final = 30
-"""Seconds that a hook has."""
+"""Seconds after which a hook is cancelled."""
 DRAIN_TIMEOUT: Final = 10
-"""Seconds that a process which stops waits for its hooks."""
+"""Seconds for which a process that stops waits for its hooks."""
 _log: Final = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened, or is about to be committed."""
+    """An event that is about to be committed, or was."""
 
     name: str
     """One of EVENTS, or a feature's action."""
     at: datetime
     customer_id: UUID | None
-    """The customer whom it concerns."""
+    """The customer that it concerns."""
     actor_id: UUID | None
-    """The customer who did it; None where nobody was signed in."""
+    """The customer that caused it; None without a signed-in caller."""
     fields: Sequence[str] = ()
-    """Python's names of the fields that were changed."""
+    """The changed fields, by their names in Python."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommittedEvent(Event):
-    """Something that has happened, for a hook that reads and writes on its own."""
+    """An event after its commit, by which a hook reads and writes the database."""
 
     resources: Resources
 
@@ -84,7 +83,7 @@ class CommittedEvent(Event):
     @overload
     async def fetch_all(self, query: Statement, /, **values: object) -> list[Any]: ...
     async def fetch_all(self, query: Query[Any] | Statement, /, **values: object) -> list[Any]:
-        """Return what is built of each row, as Transaction.fetch_all() does."""
+        """Return all rows, as Transaction.fetch_all() does."""
         return await self.resources.database.fetch_all(query, **values)
 
     async def write(
@@ -94,49 +93,49 @@ class CommittedEvent(Event):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Return what a rule returns: `rule(tx, ...)` runs in a transaction without a caller.
+        """Run `rule(tx, ...)` in a transaction without a caller, and return its result.
 
-        Raises what the rule raises, and Unavailable.
+        Raises the rule's errors, and Unavailable.
         """
         return await transact(self.resources, rule, *args, **kwargs)
 
 
 After: TypeAlias = Callable[[CommittedEvent], Awaitable[None]]
-"""Runs after the commit of an event; if it fails, that is logged, and harms nobody."""
+"""A hook that runs after the commit of an event; its errors are logged and go no further."""
 Within: TypeAlias = Callable[[Transaction, Event], Awaitable[None]]
-"""Runs in an event's transaction before the commit; if it raises Refused, nothing is done."""
+"""A hook that runs in an event's transaction; if it raises Refused, all of it is rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Hook:
-    """A hook, and whose it is."""
+    """A hook, and the feature that has it."""
 
     feature: str
     run: Callable[..., Awaitable[None]]
 
 
 class FeatureHooks(Hooks):
-    """The hooks of features, and those that wait to run."""
+    """The hooks of features, and the queue of those that wait to run."""
 
     def __init__(
         self,
         on: Sequence[tuple[str, Mapping[str, After]]],
         within: Sequence[tuple[str, Mapping[str, Within]]],
     ) -> None:
-        """Take the hooks of each feature, which have events by these names."""
+        """Take the names of features, each with its hooks by the names of events."""
         self._on: Final = _by_event(on)
         self._within: Final = _by_event(within)
         self._places: Final = FairQueue(places=RUNNING, waiting=MAX_WAITING)
         self._tasks: Final[set[Task[None]]] = set()
-        """Of the hooks that wait or run."""
+        """The tasks of hooks that wait or run."""
         self._resources: Resources | None = None
         self._context: Context | None = None
-        """What hooks run in: not a request's, which is over by then."""
+        """The context variables that hooks run with: not a request's, which has ended by then."""
 
     async def within(
         self, resources: Resources, db: database.Transaction, events: Sequence[Recorded]
     ) -> None:
-        """Run the hooks of a transaction, one after the other. Raises what they raise."""
+        """Run the hooks of a transaction, one after the other. Raises the hooks' errors."""
         for event, name in _named(events):
             for hook in self._within.get(name, ()):
                 origin = Origin(actor_id=event.origin.actor_id)
@@ -144,7 +143,7 @@ class FeatureHooks(Hooks):
                 await hook.run(tx, Event(**_facts(event, name)))
 
     def committed(self, events: Sequence[Recorded]) -> None:
-        """Queue the hooks of what has happened: the clients who did it take turns."""
+        """Queue the hooks of committed events, with fair queueing among the clients."""
         if self._resources is None or self._context is None:
             return
         for event, name in _named(events):
@@ -157,7 +156,7 @@ class FeatureHooks(Hooks):
 
     @asynccontextmanager
     async def running(self, resources: Resources) -> AsyncIterator[None]:
-        """Run hooks for as long as the block lasts, and wait a while for those that are left."""
+        """Run hooks while the block runs, and then wait up to DRAIN_TIMEOUT for the rest."""
         self._resources, self._context = resources, copy_context()
         try:
             yield
@@ -184,7 +183,7 @@ class FeatureHooks(Hooks):
                 await hook.run(event)
         except asyncio.QueueFull:
             _log.error("Too many hooks wait: dropped", feature=hook.feature, hook=event.name)
-        except Exception:  # noqa: BLE001 — a hook harms nobody
+        except Exception:  # noqa: BLE001 — a hook's error stops nothing else
             _log.exception("A hook failed", feature=hook.feature, hook=event.name)
 
 
@@ -202,7 +201,7 @@ def _by_event(
 
 
 def _named(events: Sequence[Recorded]) -> list[tuple[Recorded, str]]:
-    """Return what was recorded with the names of its events."""
+    """Return audit records, each with the name of its event."""
     return [(each, _NAMES.get(each.action, each.action)) for each in events]  # type: ignore[call-overload]
 
 

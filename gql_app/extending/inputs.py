@@ -1,4 +1,4 @@
-"""Inputs with further fields: checked together with ours, and saved in the same transaction."""
+"""Inputs with features' fields: validated together with ours, saved in the same transaction."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -33,26 +33,26 @@ INPUTS: Final = (
     UpdateCustomerInput,
     UpdateMeInput,
 )
-"""What extend() adds input fields to."""
+"""The input types that extend() can add fields to."""
 
 
 class ExtendedInput(Input):
-    """An input of ours with fields of features."""
+    """One of our inputs with the fields of features added."""
 
     further: ClassVar[Mapping[type, Sequence[str]]] = {}
-    """The names of the fields that each extension has added."""
+    """The names of the fields that each extension adds."""
     given: dict[type, dict[str, Any]]
-    """The values of each extension that are to be saved."""
+    """The values to save, by extension."""
 
     def provided(self) -> dict[str, Any]:
-        """Return what the input provides of our own fields."""
+        """Return the values that the input provides of our own fields."""
         theirs = {name for names in self.further.values() for name in names}
         return {name: v for name, v in super().provided().items() if name not in {*theirs, "given"}}
 
     async def checked(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what our check returns, once the features' have accepted their fields.
+        """Return the result of our check, once the features' checks have accepted their fields.
 
-        Raises Rejected, with every fault at once.
+        Raises Rejected with the faults of both.
         """
         faults: list[Fault] = []
         self.given = await self._checked(faults)
@@ -67,7 +67,7 @@ class ExtendedInput(Input):
     def saving(
         self, context: Context, rule: Callable[Concatenate[database.Transaction, P], Awaitable[R]]
     ) -> Callable[Concatenate[database.Transaction, P], Awaitable[R]]:
-        """Return a rule that does the same, and then saves what was given of features' fields."""
+        """Wrap a rule so that it also saves the given values of features' fields."""
 
         async def saved(db: database.Transaction, /, *args: P.args, **kwargs: P.kwargs) -> R:
             result = await rule(db, *args, **kwargs)
@@ -78,9 +78,9 @@ class ExtendedInput(Input):
         return saved
 
     def stored(self, info: Info) -> dict[str, Any]:
-        """Return as JSON what is to be saved later of what features have added.
+        """Return the values of features' fields as JSON, to be saved later.
 
-        Raises TypeError if a check returned what its field can't have.
+        Raises TypeError if a check returned a value that is not of its field's type.
         """
         values = {name: value for given in self.given.values() for name, value in given.items()}
         return dump_inputs(info, _name(type(self)), values)
@@ -89,9 +89,9 @@ class ExtendedInput(Input):
     async def save_stored(
         cls, info: Info, db: database.Transaction, customer_id: UUID, stored: Mapping[str, Any]
     ) -> None:
-        """Save with a customer what was stored of what features have added.
+        """Save a customer's values of features' fields that stored() has returned.
 
-        Raises Rejected if a field takes it no longer: the application was changed meanwhile.
+        Raises Rejected if a field no longer takes its value: the application has changed since.
         """
         try:
             values = load_inputs(info, _name(cls), stored)
@@ -104,7 +104,7 @@ class ExtendedInput(Input):
         await _save(info.context, db, customer_id, given)
 
     async def _checked(self, faults: list[Fault]) -> dict[type, dict[str, Any]]:
-        """Return what is to be saved of each extension; what is refused is added to the faults."""
+        """Return the values to save, by extension; append a fault for each refused value."""
         given, accepted = super().provided(), {}
         for source, names in self.further.items():
             values = accepted[source] = {name: given[name] for name in names if name in given}
@@ -128,7 +128,7 @@ async def _save(
     customer_id: UUID,
     given: Mapping[type, Mapping[str, Any]],
 ) -> None:
-    """Save the values of each extension, if it has any."""
+    """Call save() of each extension that has values."""
     tx = transaction(db, context)
     for source, values in given.items():
         if values:
@@ -141,7 +141,7 @@ def _name(kind: type) -> str:
 
 
 def extended_input(target: type, further: Mapping[type, Sequence[str]]) -> type:
-    """Return a type of the same name as one of ours, with the further fields of extensions."""
+    """Return one of our input types with the extensions' fields added, of the same name."""
     definition = get_object_definition(target, strict=True)
     bases = (ExtendedInput, *further, target)
     made: type = type(target.__name__, bases, {"further": further, "__annotations__": {}})

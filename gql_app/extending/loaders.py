@@ -1,4 +1,4 @@
-"""Loaders: what many objects of a page need is read by one statement."""
+"""Loaders: one statement reads what all objects of a page need, which avoids N+1 queries."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import update_wrapper
@@ -12,17 +12,17 @@ V = TypeVar("V")
 
 
 class Loader(Generic[K, V]):
-    """What `info.context.load(loader, key)` loads by: it reads the values of many keys at once."""
+    """A batch loader for `info.context.load(loader, key)`: it reads many keys' values at once."""
 
     def __init__(self, read: Callable[[Reader, list[K]], Awaitable[Any]]) -> None:
-        """Take the function that reads; loader() does so."""
+        """Take the function that reads; loader() is the public way to do so."""
         self._read = read
         update_wrapper(self, read)
 
     async def __call__(self, db: Reader, keys: list[K]) -> Sequence[V]:
-        """Return the value of each key, in their order; None where a mapping has none.
+        """Return the value of each key, in the keys' order; None where a mapping lacks it.
 
-        Raises ValueError unless there are as many as keys.
+        Raises ValueError if a sequence has not one value for each key.
         """
         found: Mapping[K, V] | Sequence[V] = await self._read(db, keys)
         if isinstance(found, Mapping):
@@ -41,22 +41,22 @@ def loader(
 @overload
 def loader(read: Callable[[Reader, list[K]], Awaitable[Sequence[V]]]) -> Loader[K, V]: ...
 def loader(read: Callable[[Reader, list[Any]], Awaitable[Any]]) -> Loader[Any, Any]:
-    """Return the loader of a function that reads the values of many keys, as a decorator.
+    """Return a batch loader of a function that reads the values of many keys: a decorator.
 
         @loader
         async def orders_of(db: Reader, customer_ids: list[UUID]) -> list[list[OrderRecord]]:
             rows = await db.fetch_all(ORDERS, ids=customer_ids)
             return group(rows, customer_ids, by=lambda row: row.customer_id)
 
-    It returns the values in the order of the keys, or a mapping of those that there are: a key
-    that it lacks has None. `await info.context.load(orders_of, self.id)` is one statement for a
-    whole page. What was loaded is kept for the request, until it writes something.
+    The function returns the values in the order of the keys, or a mapping, in which a missing key
+    stands for None. `await info.context.load(orders_of, self.id)` is one statement for a whole
+    page. Values are cached for the request, until it writes.
     """
     return Loader(read)
 
 
 def group(rows: Iterable[R], keys: Sequence[K], *, by: Callable[[R], K]) -> list[list[R]]:
-    """Return for each key the rows that have it, in their order: for a loader of lists."""
+    """Return the rows of each key, in the rows' order: for a loader of lists."""
     groups: dict[K, list[R]] = {key: [] for key in keys}
     for row in rows:
         groups[by(row)].append(row)

@@ -1,4 +1,4 @@
-"""Loading: an application by its name, module:name, as commands and workers are given it."""
+"""Loading of an application by its module:name, for commands and worker processes."""
 
 import sys
 import traceback
@@ -12,16 +12,16 @@ from gql_app.settings import APP
 
 T = TypeVar("T")
 postponed: Final[ContextVar[bool]] = ContextVar("postponed", default=False)
-"""Whether an application is loaded, so that the settings are read when they are needed.
+"""Whether an application is being loaded, so that settings are read later, when they are needed.
 
-A command may set variables first, and most need less of them than a server does.
+A command may set variables first, and most commands need fewer settings than a server.
 """
 
 
 def load_application(place: str, kind: type[T]) -> T:
-    """Return what module:name stands for; the module may be in the working folder.
+    """Return the object at module:name; the module may be in the working folder.
 
-    Raises CannotStart, which says why there is no such module or why it isn't of the kind.
+    Raises CannotStart if the module can't be imported, or the object isn't of the kind.
     """
     module, _, name = place.partition(":")
     if not module or not name:
@@ -45,7 +45,7 @@ def load_application(place: str, kind: type[T]) -> T:
 
 
 def _cause(module: str, error: Exception) -> str:
-    """Return why a module can't be imported, and where that is, in one line."""
+    """Return in one line why a module can't be imported, and where the error is."""
     if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
         return f"there is no module {error.name} in {Path.cwd()} nor among what is installed"
     last = traceback.extract_tb(error.__traceback__)[-1]

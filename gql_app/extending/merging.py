@@ -1,4 +1,4 @@
-"""Merging: many features into the plain parts that the application takes."""
+"""Merging of all features into the parts that the application is made of."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from gql_app.accounts.validation import PasswordRule
 from gql_app.db.migrations.branches import Branch, revisions
 from gql_app.extending.connections import kind_listed
 from gql_app.extending.extend import Extended
-from gql_app.extending.faults import faults, place_of, schema_faults
+from gql_app.extending.faults import faults, package_folder, schema_faults
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What features add to the schema, and to resources.Extensions by the same names."""
+    """The parts of features for the schema, and those for the same fields of Extensions."""
 
     additions: Additions
     hooks: Callable[[], Hooks] | None
@@ -51,7 +51,7 @@ class Parts:
 
 
 def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
-    """Return the parts of features; what is wrong with them is added to what is found."""
+    """Return the parts of features; append their faults to `found`."""
     on = [(each.name, each.on) for each in features]
     within = [(each.name, each.within) for each in features]
     letters = [each for each in _all(f.letters for f in features) if isinstance(each, Letter)]
@@ -89,7 +89,7 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
 
 
 def _codes(features: Sequence[Feature]) -> Mapping[str, str]:
-    """Return the descriptions of error codes by the codes; one that has none is empty."""
+    """Return a mapping of error codes to their descriptions, which may be empty."""
     codes: dict[str, str] = {}
     for feature in features:
         given = feature.error_codes
@@ -98,7 +98,7 @@ def _codes(features: Sequence[Feature]) -> Mapping[str, str]:
 
 
 def _nodes(features: Sequence[Feature]) -> tuple[NodeKind[Any], ...]:
-    """Return how `node` finds each type: as a feature says, or as the first connection lists it."""
+    """Return how `node` finds each type: by Feature.nodes, or else as its first connection does."""
     types = [get_object_definition(each) for feature in features for each in feature.queries]
     listed = [kind_listed(field) for each in types if each for field in each.fields]
     first: dict[type, NodeKind[Any]] = {}
@@ -109,7 +109,7 @@ def _nodes(features: Sequence[Feature]) -> tuple[NodeKind[Any], ...]:
 
 
 def _shared_ids(nodes: Iterable[NodeKind[Any]]) -> Iterator[str]:
-    """Yield a sentence on each type that has the ids of another."""
+    """Yield a sentence on each type whose ids are those of another type."""
     first: dict[Any, str] = {}
     for each in nodes:
         name, rows = each.type.__name__, each.ids.class_
@@ -121,16 +121,16 @@ def _shared_ids(nodes: Iterable[NodeKind[Any]]) -> Iterator[str]:
 
 
 def _templates(letters: Iterable[Letter]) -> tuple[Folder, ...]:
-    """Return the folders of templates, each with the letters that are written by it."""
+    """Return the folders of templates, each with the example data of its letters."""
     kinds: dict[Path, dict[str, Sequence[Mapping[str, object]]]] = {}
     for letter in letters:
-        if letter.templates and (folder := place_of(letter.templates)):
+        if letter.templates and (folder := package_folder(letter.templates)):
             kinds.setdefault(folder, {})[letter.name] = [letter.example]
     return tuple(Folder(folder, examples) for folder, examples in kinds.items())
 
 
 def _print_permissions(types: Iterable[type]) -> None:
-    """Add the directives of fields' `permission_classes`, which Strawberry prints none of."""
+    """Enable schema directives for fields' `permission_classes`, which Strawberry turns off."""
     for kind in types:
         definition = get_object_definition(kind)
         for field in definition.fields if definition else ():
@@ -141,7 +141,7 @@ def _print_permissions(types: Iterable[type]) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merged:
-    """What some features add together, by who takes it."""
+    """All that the features add, grouped by the part of the application that takes it."""
 
     features: tuple[Feature, ...]
     parts: Parts
@@ -154,16 +154,16 @@ class Merged:
 
     @property
     def additions(self) -> Additions:
-        """What goes to the schema."""
+        """The additions to the schema."""
         return self.parts.additions
 
     @property
     def signer(self) -> Signer | None:
-        """What signs access tokens, if a feature has it."""
+        """The signer of access tokens, None if no feature has one."""
         return next((each.signer for each in self.features if each.signer is not None), None)
 
     def extensions(self) -> Extensions:
-        """Return what goes to the resources; this reads the settings. Raises CannotStart."""
+        """Return the additions to the resources; this reads the settings. Raises CannotStart."""
         return Extensions(
             roles=self.roles,
             settings=load_features(self.settings),
@@ -182,7 +182,7 @@ class Merged:
 
 
 def merge(features: Sequence[Feature]) -> Merged:
-    """Return the parts of features. Raises CannotStart with everything that is wrong with them."""
+    """Return the merged features. Raises CannotStart with all their faults."""
     found: list[str] = []
     parts = parts_of(features, found)
     branches: list[Branch] = []
@@ -205,13 +205,13 @@ def merge(features: Sequence[Feature]) -> Merged:
 
 
 def _all(parts: Iterable[Sequence[T]]) -> tuple[T, ...]:
-    """Return a part of all features, in their order."""
+    """Return the items of some sequences as one tuple, in their order."""
     return tuple(chain.from_iterable(parts))
 
 
 def _branches(feature: Feature) -> list[Branch]:
-    """Return the migrations of a feature, if it has any that are there. Raises CannotStart."""
-    folder = place_of(feature.migrations) if feature.migrations else None
+    """Return the migration branch of a feature, none without a folder. Raises CannotStart."""
+    folder = package_folder(feature.migrations) if feature.migrations else None
     if not feature.migrations or folder is None:
         return []
     tables = tables_of(feature.migrations.partition(":")[0])

@@ -1,4 +1,4 @@
-"""Mutations that answer a payload, as ours do."""
+"""Mutations that return a payload, as ours do."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ P = TypeVar("P", bound=Payload)
 def mutation(
     payload: type[P], description: str, *permissions: Permission
 ) -> Callable[[Callable[..., Awaitable[P | None]]], Any]:
-    """Return the decorator of a mutation, whose payload has what Refused says among its errors.
+    """Return the decorator of a mutation that reports Refused among its payload's errors.
 
         @strawberry.type
         class OrderPayload(Payload):
@@ -26,6 +26,6 @@ def mutation(
                 order = await info.context.write(rules.cancel, id)
                 return OrderPayload.success("The order is cancelled.", order=order)
 
-    Where there is a permission its type may be null, for the field is null when it is refused.
+    With a permission its type must be nullable, for the field is null when it is refused.
     """
     return payloads.mutation(payload, *extensions(permissions), description=description)

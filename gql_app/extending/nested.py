@@ -36,13 +36,13 @@ from gql_app.lib.engine import NESTED, LazyRows, Nested
 from gql_app.lib.pagination import ListQuery
 
 NestedRows: TypeAlias = tuple[LazyRows[Any], Sequence[int | None]]
-"""The rows of some lists one after the other, and how many each has; None for null."""
+"""The rows of several lists, concatenated, and each list's length; None for a list that is null."""
 KEY: Final = "key"
-"""The key of a field's metadata with the name of what its rows are found by."""
+"""The metadata key of a field that holds the name of the object's attribute its rows refer to."""
 _LIMIT: Final = "limit"
-"""The key of that with how many rows there are at most."""
+"""The metadata key of a field that holds the most rows of a list."""
 _NUMBER: Final = ""
-"""What the column is called that has the number of a row's key; no field is."""
+"""The name of the column with the number of a row's key; no field has an empty name."""
 
 
 def nested(
@@ -57,19 +57,19 @@ def nested(
     permissions: Sequence[Permission] = (),
     description: str | None = None,
 ) -> Any:
-    """Return a field with a list of rows: of those that have the object's `key` in the column `by`.
+    """Return a field with a list of rows: those whose column `by` equals the object's `key`.
 
         @extend(Customer, private=True)
         class CustomerOrders(Customer):
             orders = nested(Order, OrderRow, by=OrderRow.customer_id, order_by="placed_at", limit=5)
 
-    The last of the order come first, `limit` of them at most. One statement reads the lists of a
-    whole page; with an index of the column `by`, the column of the order and the primary key it
-    looks at no other rows.
+    Rows are in descending order unless `descending` is False, at most `limit` per list. One
+    statement reads the lists of a whole page; with an index on the columns `by` and `order_by` and
+    the primary key it reads no other rows.
 
-    The nodes are those of connection(): of a Strawberry type whose fields without a resolver are
-    columns of the same names. They are built when somebody looks at them. Raises TypeError with
-    everything that a table doesn't allow.
+    Nodes are as in connection(): of a Strawberry type whose fields without a resolver are columns
+    of the same names. They are built lazily, when a resolver needs them. Raises TypeError with
+    every fault of the declaration.
     """
     columns = NodeColumns(node, rows, [order_by], (), "nested")
     lists = _Lists(columns, by, ListQuery(rows, (order_by,), descending=descending), limit)
@@ -89,13 +89,13 @@ def nested(
 
 
 def limit_of(definition: Any) -> int | None:
-    """Return how many rows the list of a field has at most; None for one that is not nested()."""
+    """Return the limit of a field's list; None for a field that is not made by nested()."""
     fields = (e for e in definition.extensions.values() if isinstance(e, StrawberryField))
     return next((field.metadata.get(_LIMIT) for field in fields), None)
 
 
 class _Lists:
-    """How nested lists are read."""
+    """The statements that read nested lists, and their results as lists of nodes."""
 
     def __init__(
         self, columns: NodeColumns, by: InstrumentedAttribute[Any], order: ListQuery, limit: int
@@ -112,7 +112,7 @@ class _Lists:
         }
 
     async def of(self, context: Context, keys: Sequence[Any]) -> NestedRows:
-        """Return the lists of some keys, null for None; all of a request are read together."""
+        """Return the lists of some keys, null for None; a request's keys are read in one batch."""
         known = tuple([key for key in keys if key is not None])
         if not known:
             return self._rows([]), [None] * len(keys)
@@ -122,14 +122,14 @@ class _Lists:
         return rows, [None if key is None else next(sizes) for key in keys]
 
     async def _read(self, db: Reader, pages: list[tuple[Any, ...]]) -> list[NestedRows]:
-        """Return the lists of the keys of each page, by one statement."""
+        """Return the lists of each page's keys, read by one statement."""
         keys = [*dict.fromkeys(chain.from_iterable(pages))]
         on_sqlite = db.dialect == "sqlite"
-        is_hex = self._by_id and on_sqlite  # as it stores ids
+        is_hex = self._by_id and on_sqlite  # which stores UUIDs as hexadecimal text
         sent = [key.replace("-", "") for key in keys] if is_hex else keys
         rows = await db.fetch_all(self._queries[db.dialect], keys=sent)
         counts = Counter(map(itemgetter(-1), rows))
-        first = 0 if on_sqlite else 1  # that is where they begin to count
+        first = 0 if on_sqlite else 1  # json_each() counts from 0, WITH ORDINALITY from 1
         sizes = [counts[number] for number in range(first, first + len(keys))]
         if [tuple(keys)] == pages:
             return [(self._rows(rows), sizes)]
@@ -143,7 +143,7 @@ class _Lists:
         return LazyRows((*self._columns.names, _NUMBER), rows, self._build, written)
 
     def _lateral(self) -> Select[Any]:
-        """Return what reads the first rows of each key by an index, and no others."""
+        """Return the LATERAL statement, which reads each key's first rows by an index alone."""
         kind, order = self._by.expression.type, self._order
         values = func.unnest(bindparam("keys", type_=ARRAY(kind)))
         named = values.table_valued(column("key", kind), with_ordinality="number", name="keys")
@@ -154,7 +154,7 @@ class _Lists:
         return shown.select_from(keys.join(first, true()))
 
     def _by_rowid(self) -> Select[Any]:
-        """Return the same for SQLite, which has no LATERAL: it finds the rows by their rowids."""
+        """Return the same for SQLite, which has no LATERAL: a subquery finds the rows' rowids."""
         order, named = self._order, cast("Table", self._order.table)
         if not named.dialect_options["sqlite"]["with_rowid"]:
             message = f"nested(): {named.name} has no rowid, by which SQLite finds its rows."
@@ -171,15 +171,15 @@ class _Lists:
         return self._shown(every, keys.c.key).select_from(keys.join(every, here))
 
     def _shown(self, rows: FromClause, number: ColumnElement[int]) -> Select[Any]:
-        """Return the columns of the nodes and the number of their key, list by list in order."""
+        """Select the nodes' columns and their key's number, ordered by list and then by row."""
         shown = [self._columns.shown(name, rows) for name in self._columns.names]
         return select(*shown, number.label("number")).order_by(number, *self._order.order(rows))
 
 
 def if_private(metadata: MappingProxyType[Any, Any]) -> MappingProxyType[Any, Any]:
-    """Return the metadata of a field that is private from now on.
+    """Return the metadata of a field that becomes private.
 
-    Rows tell by a customer's id whether it is shown: by another key, objects are built of them.
+    Lists keyed by a customer's id stay lazy, for the id decides what is shown; others do not.
     """
     known = metadata.get(NESTED)
     if known and known.column == "id":
@@ -188,7 +188,7 @@ def if_private(metadata: MappingProxyType[Any, Any]) -> MappingProxyType[Any, An
 
 
 def _shown_to(caller: Caller, ids: Sequence[str]) -> Sequence[str | None]:
-    """Return customers' ids with None for each whose private fields are not for the caller."""
+    """Return customers' ids, None for each whose private fields the caller may not read."""
     if READ_PRIVATE in caller.permissions:
         return ids
     own = str(caller.customer_id)

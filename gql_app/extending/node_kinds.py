@@ -1,4 +1,4 @@
-"""Node kinds: types of features that `node` finds by their ids, for whom their rows are visible."""
+"""Node kinds: types of features whose rows `node` finds by id, as far as the caller sees them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ def node(
     visible: Visible | None = None,
     permissions: Sequence[Permission] = (IsAuthenticated,),
 ) -> NodeKind[Info]:
-    """Return what has `node` and `nodes` find the objects of a type, for `Feature.nodes`.
+    """Return an entry of `Feature.nodes`, by which `node` and `nodes` find objects of a type.
 
         Feature("shop", nodes=[node(Line, LineRow, visible=owned_by(LineRow.customer_id))])
 
-    A type that connection() lists is found without it. As there, fields without a resolver are
-    columns of the same names, and `visible` and `permissions` say to whom they are shown: to all
-    others they are null. Raises TypeError unless the type has `id: strawberry.ID`, which is a UUID
-    and the only primary key, and with everything else that the table doesn't allow.
+    Types of a connection() need none. As there, fields without a resolver are columns of the same
+    names, and `visible` and `permissions` decide which rows a caller sees; other rows are null.
+    Raises TypeError unless the type has `id: strawberry.ID`, which is a UUID and the only primary
+    key, and with every other fault of the declaration.
     """
     columns = NodeColumns(kind, rows, ["id"], (), "node")
     made = node_kind(columns, Visibility(visible), [permission(each) for each in permissions])
@@ -52,7 +52,7 @@ def node(
 def node_kind(
     columns: NodeColumns, visibility: Visibility, permissions: Sequence[Any]
 ) -> NodeKind[Info] | None:
-    """Return how a type's objects are found, None if it has no id that is a key."""
+    """Return how a type's objects are found by id, None if its id is not the primary key."""
     if columns.ids is None:
         return None
     return NodeKind(
@@ -61,7 +61,7 @@ def node_kind(
 
 
 def implement_node(kind: type) -> None:
-    """Add Node to the interfaces of a type, for every schema that is built from now on."""
+    """Add Node to the interfaces of a type, in every schema that is built later."""
     definition = get_object_definition(kind, strict=True)
     interface = get_object_definition(Node, strict=True)
     if all(each is not interface for each in definition.interfaces):
@@ -69,7 +69,7 @@ def implement_node(kind: type) -> None:
 
 
 class _RowsById:
-    """How the objects of one type are read by their ids."""
+    """The statements that read the objects of one type by their ids."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class _RowsById:
         self._queries: Final[dict[tuple[Condition, ...], Query[Any]]] = {}
 
     async def load(self, info: Info, key: UUID) -> object | None:
-        """Return the object of an id, together with whatever else is loaded at the time."""
+        """Return the object of an id, None if hidden; a request's loads are read in one batch."""
         try:
             for each in self._permissions:
                 lets_in = each.has_permission(None, info)
@@ -98,7 +98,7 @@ class _RowsById:
         return await info.context.load(_ReadFor(self, caller), key)
 
     async def read(self, db: Reader, ids: list[UUID], caller: Caller) -> list[object | None]:
-        """Return the object of each id that a caller may see."""
+        """Return the object of each id, None for those that the caller may not see."""
         conditions, values = self._visibility.of(caller)
         rows = await db.fetch_all(self._query(conditions), **values, node_ids=ids)
         place = self._columns.names.index("id")
@@ -106,7 +106,7 @@ class _RowsById:
         return [found.get(str(key)) for key in ids]
 
     def _query(self, conditions: tuple[Condition, ...]) -> Query[Any]:
-        """Return the statement, which is kept for conditions that are made once."""
+        """Return the statement with these conditions; it is cached by the conditions' identity."""
         known = self._queries.get(conditions)
         if known is None:
             if len(self._queries) >= MAX_KNOWN:
@@ -121,7 +121,7 @@ class _RowsById:
 
 @dataclass(frozen=True)
 class _ReadFor:
-    """Reads for one caller: the same loader for all ids of a request."""
+    """A loader for one caller; equal ones of a request share a batch."""
 
     rows: _RowsById
     caller: Caller

@@ -1,4 +1,4 @@
-"""Nodes of connections: how a type's fields are columns of a table, and what is compared."""
+"""Nodes of connections: the mapping of a type's fields to a table's columns, and its filters."""
 
 import dataclasses
 from array import array
@@ -36,42 +36,42 @@ _KINDS: Final[Mapping[type, Any]] = {
     datetime: datetime,
     UUID: strawberry.ID,
 }
-"""What an input has for a column of a type, where the node says nothing else."""
+"""The types of filter fields by the column's type, where the node type has no such field."""
 _AS_STORED: Final = frozenset({(str, str), (strawberry.ID, str), (bool, bool)})
-"""Types of a node's field and of its column whose values need no conversion."""
+"""Pairs of a node field's type and its column's whose values need no conversion."""
 _NAMES: Final = StrawberryConfig().name_converter
 MAX_BUILDERS: Final = 64
-"""Sets of columns whose builder is kept."""
+"""The most sets of columns whose builder is cached."""
 _known: Final[WeakKeyDictionary[type, tuple[Any, Any]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A field of a filter, and the condition that it makes."""
+    """A field of a filter, and its SQL condition."""
 
     column: str
     description: str
     kind: Any
-    """The type of the input's field."""
+    """The type of the filter's field."""
     condition: Condition
     ranged: bool
-    """Whether it is a bound, which an index of the column answers on its way."""
+    """Whether it is the bound of a range, which an index on the column can use."""
     is_id: bool
 
     def of(self, value: Any) -> tuple[Condition, object]:
-        """Return the condition, and what the column is compared with."""
+        """Return the condition, and the value that the column is compared with."""
         if self.is_id:
             parsed = parse_id(value)
             return (NOTHING, "") if parsed is None else (self.condition, parsed)
         return self.condition, value.value if isinstance(value, Enum) else value
 
-    def answers(self, order: str) -> bool:
-        """Return whether the index of an order answers it on its way."""
+    def uses_index_of(self, order: str) -> bool:
+        """Return whether the condition is a range in the index of an order's column."""
         return self.ranged and self.column == order
 
 
 class NodeColumns:
-    """The columns of a table that a Strawberry type shows."""
+    """The mapping of a Strawberry type to the columns of a table."""
 
     def __init__(
         self,
@@ -81,26 +81,26 @@ class NodeColumns:
         filters: Sequence[str],
         asked_by: str = "connection",
     ) -> None:
-        """Take what is to be a node, and the name of the function that is given it.
+        """Take the node type and its declaration, and the public function's name for errors.
 
-        Raises TypeError with everything that is wrong with it.
+        Raises TypeError with every fault of the declaration.
         """
         self.node: Final = node
         definition = _definition(node)
         self.table: Final[FromClause] = rows.__table__
         self._kinds: Final = {
-            each.python_name: _bare(each.type)
+            each.python_name: _without_null(each.type)
             for each in definition.fields
             if each.base_resolver is None
         }
-        """The types of what the schema shows, by the columns."""
+        """The types of the fields without a resolver, by their names."""
         where = f"{asked_by}({node.__name__}, {rows.__name__})"
         faults = [*self._faults(where, rows, order_by, filters)]
         if faults:
             raise TypeError(" ".join(faults))
         init = [each.name for each in _init_fields(node)]
         self.names: Final = tuple(name for name in init if name in self.table.c)
-        """The columns that a node may be built of."""
+        """The columns that are parameters of the node type."""
         self._builders: Final[dict[tuple[str, ...], Callable[[Sequence[Any]], Any]]] = {}
         self._convert: Final[dict[str, Callable[[Any], object]]] = {}
         for name, kind in self._kinds.items():
@@ -114,7 +114,7 @@ class NodeColumns:
             for name in self._kinds
             if name in self.table.c and (self._is_written(name) or self._check(name))
         }
-        """What tells of a column's values whether they are as the answer has them; None if all."""
+        """Checks of whether a column's values are ready to be written; None if all values are."""
         shown = [each.python_name for each in definition.fields if each.type is strawberry.ID]
         self.ids: Final[InstrumentedAttribute[UUID] | None] = (
             vars(rows)["id"] if "id" in self.table.c and "id" in shown else None
@@ -123,18 +123,18 @@ class NodeColumns:
         self.comparisons: Final = {
             name: comparison for each in filters for name, comparison in self._compared(each)
         }
-        """What is compared, by the names of the filter's fields."""
+        """The comparisons, by the names of the filter's fields."""
 
     def shown(self, name: str, rows: FromClause) -> ColumnElement[Any]:
-        """Return what a page has of a column: the text that the API writes, where it does."""
+        """Return the expression to select for a column: ids and datetimes as the API's text."""
         return api_text(rows.c[name]) if self._is_text(name) else rows.c[name]
 
     def read_for(self, fields: frozenset[str]) -> Sequence[str]:
-        """Return the columns that are read for some fields: all, if there is any resolver."""
+        """Return the columns to read for some fields: all of them, if any has a resolver."""
         return sorted(fields) if fields <= self._kinds.keys() else self.names
 
     def written(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> frozenset[str]:
-        """Return the columns whose values, in all these rows, are as the answer has them."""
+        """Return the columns whose values are ready to be written in all these rows."""
         return frozenset(
             name
             for number, name in enumerate(columns)
@@ -143,14 +143,14 @@ class NodeColumns:
         )
 
     def builder(self, columns: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
-        """Return what builds the node of a row; nobody looks at what was not read."""
+        """Return a function that builds the node of a row; columns that were not read are None."""
         node, key = self.node, tuple(columns)
         known = self._builders.get(key)
         if known is not None:
             return known
         unread = dict.fromkeys(name for name in self.names if name not in key)
         converted = [(name, c) for name, c in self._convert.items() if name in key]
-        others = [name for name in key if name not in self.names]  # which only cursors have
+        others = [name for name in key if name not in self.names]  # which only cursors need
 
         def build(values: Sequence[Any]) -> Any:
             read = dict(zip(key, values, strict=True))
@@ -167,17 +167,17 @@ class NodeColumns:
         return build
 
     def _is_text(self, name: str) -> bool:
-        """Return whether a column is read as the text that the API writes."""
+        """Return whether a column is selected as the text that the API writes."""
         kind, stored = self._kinds.get(name), self.table.c[name].type.python_type
         return (kind is strawberry.ID and stored is UUID) or (kind is stored is datetime)
 
     def _is_written(self, name: str) -> bool:
-        """Return whether all values of a column are as the answer has them."""
+        """Return whether all values of a column are ready to be written, without conversion."""
         stored = self.table.c[name].type.python_type
         return self._is_text(name) or (self._kinds[name], stored) in _AS_STORED
 
     def _check(self, name: str) -> Callable[[Iterable[Any]], bool] | None:
-        """Return what tells whether values of a column are as the answer has them."""
+        """Return a check of whether a column's values are ready to be written, if there is one."""
         kind, stored = self._kinds[name], self.table.c[name].type.python_type
         if kind is stored is int:
             return _are_int32
@@ -217,7 +217,7 @@ class NodeColumns:
         yield column, Comparison(column, what, kind, condition, ranged=False, is_id=is_id)
 
     def _key_faults(self, where: str) -> Iterable[str]:
-        """Yield a sentence if an id is not unique over all types, as Relay and `node` take it."""
+        """Yield a sentence if ids are not unique over all types, as Relay and `node` require."""
         if self._kinds.get("id") is not strawberry.ID or "id" not in self.table.c:
             return
         keys = [(each.name, each.type.python_type) for each in self.table.primary_key]
@@ -260,14 +260,14 @@ class NodeColumns:
 
 
 def node_of(node: type[N], row: object) -> N:
-    """Return a node of a row: its fields without a resolver are the row's attributes.
+    """Return the node of a row, whose attributes are its fields without a resolver.
 
         OrderPayload.success("The order is placed.", order=node_of(Order, row))
 
-    As in connection(), a UUID becomes an ID, and what an enum has a value of its member. What is
-    no attribute of the row is left to the field's default. Raises TypeError if it has none.
+    As in connection(), a UUID becomes an ID, and an enum's value its member. A field that is no
+    attribute of the row takes its default. Raises TypeError if it has none.
     """
-    kinds = {each.python_name: _bare(each.type) for each in _definition(node).fields}
+    kinds = {each.python_name: _without_null(each.type) for each in _definition(node).fields}
     values = {each.name: getattr(row, each.name, _ABSENT) for each in _init_fields(node)}
     return node(
         **{
@@ -279,7 +279,7 @@ def node_of(node: type[N], row: object) -> N:
 
 
 def _converted(kind: Any, value: Any) -> object:
-    """Return a value that was read as a node has it."""
+    """Return a stored value converted to the type of the node's field."""
     if kind is strawberry.ID and isinstance(value, UUID):
         return strawberry.ID(str(value))
     if isinstance(kind, StrawberryEnumDefinition) and value is not None:
@@ -289,7 +289,7 @@ def _converted(kind: Any, value: Any) -> object:
 
 
 def _definition(node: type) -> StrawberryObjectDefinition:
-    """Return what Strawberry knows of a type. Raises TypeError if it is none."""
+    """Return Strawberry's definition of a type. Raises TypeError if it has none."""
     definition = get_object_definition(node)
     if definition is None:
         message = f"{node.__name__} is no Strawberry type: decorate it with @strawberry.type."
@@ -298,12 +298,12 @@ def _definition(node: type) -> StrawberryObjectDefinition:
 
 
 def _init_fields(node: Any) -> Iterable[dataclasses.Field[Any]]:
-    """Return the fields that a type is made of."""
+    """Return the fields that are parameters of a type's __init__()."""
     return (each for each in dataclasses.fields(node) if each.init)
 
 
 def connection_type(node: type) -> tuple[Any, Any]:
-    """Return the types of a node's connection and of its edges, the same ones each time."""
+    """Return the connection type of a node and its edge type; they are made once."""
     if node in _known:
         return _known[node]
     name = get_object_definition(node, strict=True).name
@@ -342,7 +342,7 @@ def described_type(
     fields: Mapping[str, tuple[Any, str]],
     **defaults: object,
 ) -> Any:
-    """Return a type or an input of a name, with fields of types and descriptions."""
+    """Return a new type or input; `fields` maps names to types and descriptions."""
     made = {
         each: strawberry.field(description=told, default=defaults.get(each, dataclasses.MISSING))
         for each, (_, told) in fields.items()
@@ -354,7 +354,7 @@ def described_type(
 
 
 def _are_int32(values: Iterable[Any]) -> bool:
-    """Return whether GraphQL's Int holds the values: C's int has as many bits."""
+    """Return whether all values fit GraphQL's Int, which has the 32 bits of C's int."""
     try:
         array("i", [value for value in values if value is not None])
     except (OverflowError, TypeError):
@@ -362,6 +362,6 @@ def _are_int32(values: Iterable[Any]) -> bool:
     return True
 
 
-def _bare(kind: Any) -> Any:
-    """Return a type without what says that it may be null."""
+def _without_null(kind: Any) -> Any:
+    """Return a type without its Optional wrapper."""
     return kind.of_type if isinstance(kind, StrawberryOptional) else kind

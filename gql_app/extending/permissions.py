@@ -10,11 +10,11 @@ Permission: TypeAlias = BasePermission | type[BasePermission]
 
 
 def permission(given: Permission) -> BasePermission:
-    """Return the object that judges, of a permission or its class."""
+    """Return a permission, which may be given as its class, as an object."""
     return given() if isinstance(given, type) else given
 
 
 def extensions(permissions: Iterable[Permission]) -> Sequence[PermissionExtension]:
-    """Return the extension of a field that asks all of some permissions; none for none."""
+    """Return the field extension that checks all these permissions; none without permissions."""
     asked = [permission(each) for each in permissions]
     return [PermissionExtension(permissions=asked)] if asked else []

@@ -1,4 +1,4 @@
-"""Routes of features: what they are given of a request."""
+"""Routes of features: the context of their requests."""
 
 from starlette.requests import Request
 
@@ -8,10 +8,10 @@ from gql_app.web.graphql import open_context
 
 
 async def context_of(request: Request) -> Context:
-    """Return the context of a request to a feature's route: what a resolver has as info.context.
+    """Return the context of a request to a feature's route: the same as a resolver's info.context.
 
-    It reads and writes as a resolver does, and `await context.caller()` returns who is calling,
-    or raises Unauthenticated, which is answered with 401 and the reason if the route lets it.
+    It reads and writes as in a resolver, and `await context.caller()` returns the caller or raises
+    Unauthenticated, which is answered with 401 and the reason unless the route catches it.
     """
     state = request.scope["state"]
     if "context" not in state:

@@ -1,4 +1,4 @@
-"""Settings of features: read of the environment with ours, their faults told with ours."""
+"""Settings of features: read from the environment and validated together with ours."""
 
 from collections.abc import Collection, Mapping
 from typing import TypeAlias
@@ -12,10 +12,10 @@ from gql_app.settings import PREFIX, Settings
 
 
 class FeatureSettings(BaseModel):
-    """The base of a feature's settings: a class with a default, or none, for each of its fields.
+    """The base of a feature's settings: a pydantic model, whose fields may have defaults.
 
     The field `currency` of the feature `shop` is read from GQL_APP_SHOP_CURRENCY, once, when the
-    application starts, and its faults are told with all others. pydantic converts what is read.
+    application starts; pydantic converts the value. Its faults are reported with all others.
     """
 
     model_config = ConfigDict(
@@ -24,15 +24,15 @@ class FeatureSettings(BaseModel):
 
 
 Kinds: TypeAlias = Mapping[str, type[FeatureSettings]]
-"""The classes of features' settings, by the features' names."""
+"""The settings classes of features, by the features' names."""
 Loaded: TypeAlias = Mapping[type, FeatureSettings]
-"""The settings of features that were read, by their classes."""
+"""The loaded settings of features, by their classes."""
 
 
 def load(kinds: Kinds, *, serving: bool) -> Settings:
-    """Return our settings, once those of features are read as well, as settings.load() does.
+    """Return our settings as settings.load() does, once those of features are validated as well.
 
-    Raises CannotStart, which names every faulty variable at once and no value.
+    Raises CannotStart, which names every faulty variable at once, and no values.
     """
     faults: list[str] = []
     chosen: Settings | None = None
@@ -50,7 +50,7 @@ def load(kinds: Kinds, *, serving: bool) -> Settings:
 
 
 def load_features(kinds: Kinds) -> Loaded:
-    """Return the settings of features. Raises CannotStart likewise."""
+    """Return the settings of features. Raises CannotStart as load() does."""
     loaded: dict[type, FeatureSettings] = {}
     faults: list[str] = []
     for name, kind in kinds.items():

@@ -1,4 +1,4 @@
-"""Tables of features: their base, which of them are whose, and what is wrong with them."""
+"""Tables of features: their base class, the tables of a package, and their faults."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Final
@@ -10,11 +10,11 @@ from gql_app.db.tables import CustomerRow, Row
 from gql_app.lib.database import check_table
 
 _REFERRED: Final = (CustomerRow,)
-"""What a feature's table may refer to by name, as in ForeignKey("customers.id")."""
+"""Our tables that a feature's table may refer to, as in ForeignKey("customers.id")."""
 
 
 class Table(Row):
-    """The base of a feature's tables, which are declared as SQLAlchemy has it.
+    """The base class of a feature's tables, which are declared with SQLAlchemy.
 
         class OrderRow(Table):
             __tablename__ = "shop_orders"
@@ -24,10 +24,10 @@ class Table(Row):
             )
             placed_at: Mapped[datetime]
 
-    Text has no length unless it is given one, and a datetime is in UTC. Statements are made of the
-    class, and no row is an instance of it. A feature's tables are those of the package that its
-    migrations are in. What is stored must be text, numbers, booleans, UUIDs, moments, JSON or
-    bytes: a column of another type is told when the application is made.
+    Text has no length unless it is given one, and a datetime is in UTC. The class is for building
+    statements; no row is an instance of it. A feature's tables are those declared in the package
+    of its migrations. Columns hold text, numbers, booleans, UUIDs, datetimes, JSON or bytes:
+    create_app() raises CannotStart for any other type.
     """
 
     __abstract__ = True
@@ -41,7 +41,7 @@ for _row in _REFERRED:
 
 
 def tables_of(package: str) -> frozenset[str]:
-    """Return the names of the tables that a package declares, in whichever of its modules."""
+    """Return the names of the tables that a package declares, in any of its modules."""
     return frozenset(
         kind.__tablename__
         for kind in _kinds(Table)
@@ -50,7 +50,7 @@ def tables_of(package: str) -> frozenset[str]:
 
 
 def faults_of(package: str) -> Iterator[str]:
-    """Yield a sentence on each table of a package that can't be used."""
+    """Yield a sentence on each invalid table of a package."""
     for name in sorted(tables_of(package)):
         if name in Row.metadata.tables:
             yield f"the table {name} is there already; give yours another name"

@@ -1,4 +1,4 @@
-"""Transaction: what a feature's rule reads and writes with, all of it or nothing."""
+"""Transaction: the database access of a feature's rule, committed or rolled back as a whole."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -22,31 +22,31 @@ T = TypeVar("T")
 
 
 class Transaction:
-    """What a rule reads and writes with; it is committed when the rule returns.
+    """The database access of a rule; it is committed when the rule returns.
 
-    Nothing is done if the rule raises, so that Refused undoes all that was done before. A rule may
-    run several times, for what the database undoes is tried again: it leaves no trace but by this.
+    It is rolled back if the rule raises, Refused included. A rule may run several times, as a
+    transaction that the database rolls back is retried: it should have no other effects than this.
     """
 
     def __init__(
         self, db: database.Transaction, resources: Resources, caller: Caller | None, origin: Origin
     ) -> None:
-        """Take the transaction that has begun; rules are given one, and make none."""
+        """Wrap a transaction that has begun; rules are passed one, and make none."""
         self._db: Final = db
         self._extensions: Final = resources.extensions
         self._origin: Final = origin
         self.caller: Final = caller
-        """The caller, judged within this transaction; None if nobody is signed in."""
+        """The caller, authorised within this transaction; None without a signed-in caller."""
 
     @property
     def me(self) -> Caller:
-        """The caller. Raises TokenMissing if nobody is signed in."""
+        """The caller. Raises TokenMissing without a signed-in caller."""
         if self.caller is None:
             raise TokenMissing
         return self.caller
 
     def settings_of(self, kind: type[T]) -> T:
-        """Return the settings of a feature. Raises LookupError if no feature has such ones."""
+        """Return the settings of a feature by their class. Raises LookupError if none has it."""
         return self._extensions.settings_of(kind)
 
     @overload
@@ -54,10 +54,10 @@ class Transaction:
     @overload
     async def fetch_all(self, query: Statement, /, **values: object) -> list[Any]: ...
     async def fetch_all(self, query: Query[Any] | Statement, /, **values: object) -> list[Any]:
-        """Return what is built of each row: named tuples, unless a Query says otherwise.
+        """Return all rows: named tuples, or what a Query builds of them.
 
-        The statement is SQLAlchemy's, and values are those of its bindparam()s by their names.
-        Raises Unavailable.
+        The statement is SQLAlchemy's; `values` are those of its bindparam()s by name. Raises
+        Unavailable.
         """
         return await self._db.fetch_all(query, **values)
 
@@ -66,24 +66,24 @@ class Transaction:
     @overload
     async def fetch_one(self, query: Statement, /, **values: object) -> Any: ...  # noqa: ANN401 — a named tuple
     async def fetch_one(self, query: Query[Any] | Statement, /, **values: object) -> Any:
-        """Return what is built of the first row, None if there is none. Raises Unavailable."""
+        """Return the first row as in fetch_all(), None if there is none. Raises Unavailable."""
         return await self._db.fetch_one(query, **values)
 
     async def execute(self, query: Query[Any] | Statement, /, **values: object) -> int:
-        """Return the number of rows that were inserted, changed or deleted.
+        """Run a statement, and return the number of rows inserted, changed or deleted.
 
-        Raises Unavailable, and IntegrityViolation where a constraint refuses it: the rule may
-        raise Refused then, and do nothing else with this transaction.
+        Raises Unavailable, and IntegrityViolation if a constraint is violated: the rule may then
+        raise Refused, and do nothing else with this transaction.
         """
         return await self._db.execute(query, **values)
 
     async def audit(
         self, action: str, *, customer_id: UUID | None = None, fields: Sequence[str] = ()
     ) -> None:
-        """Record that the caller did something, and whom it concerns.
+        """Record an action of the caller in the audit log, and the customer that it concerns.
 
-        The action is one of `Feature.actions`. Of what was changed name the fields, and never
-        values. Raises LookupError for an action that no feature has declared.
+        The action is one of `Feature.actions`. `fields` has the names of the changed fields, never
+        their values. Raises LookupError for an action that no feature declares.
         """
         if action not in self._extensions.actions:
             message = f"{action} is no feature's action: name it in Feature.actions"
@@ -93,11 +93,11 @@ class Transaction:
         )
 
     async def post(self, letter: Letter, customer_id: UUID, /, **data: object) -> None:
-        """Write down that a customer is to get a letter, which leaves after the commit.
+        """Queue a letter to a customer, which is sent after the commit.
 
-        The data is JSON that the letter is written of when it is sent. It stays in the database
-        until then, so that no secret belongs there. Raises LookupError for a letter that is not
-        among `Feature.letters`.
+        `data` is JSON from which the letter is written when it is sent. It is stored in the
+        database until then, so it must hold no secret. Raises LookupError for a letter that is not
+        in any `Feature.letters`.
         """
         if letter.name not in self._extensions.letters:
             message = f"{letter.name} is no feature's letter: name it in Feature.letters"
@@ -107,16 +107,16 @@ class Transaction:
     async def open_session(self, customer_id: UUID, until: datetime) -> Identity:
         """Return a new session for other credentials than tokens, such as an API key.
 
-        An authenticator returns it for the credentials, which are the feature's to keep. They are
-        refused when the session has ended: at the moment given, by endSession, or with the
-        account. It gives way to no newer one, so how many there may be is for the feature to say.
+        The feature stores the credentials, and its authenticator returns the session for them. They
+        are refused once the session has ended: at `until`, by endSession, or with the account. The
+        limit of sessions per account doesn't apply, so the feature has to limit their number.
         """
         session = await sessions.open_lasting_session(self._db, customer_id, self._origin, until)
         return Identity(customer_id, session.id)
 
 
 def transaction(db: database.Transaction, context: Context) -> Transaction:
-    """Return what a rule is given in a request's transaction, with the caller judged in it."""
+    """Return a rule's view of a request's transaction, with the caller authorised in it."""
     caller, origin = db.info.get(CALLER_KEY), context.origin
     if not isinstance(caller, Caller):
         return Transaction(db, context.resources, None, origin)
@@ -130,7 +130,7 @@ async def transact(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> R:
-    """Return what a rule returns, run in a transaction that no request has asked for."""
+    """Run a rule in a transaction outside of any request, and return its result."""
 
     async def run(db: database.Transaction) -> R:
         result = await rule(Transaction(db, resources, None, Origin()), *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Visibility: which rows of a feature's table a caller may see, as a condition of SQL."""
+"""Visibility: the SQL condition of the rows of a feature's table that a caller may see."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
@@ -13,16 +13,16 @@ from gql_app.accounts.sessions import Caller
 from gql_app.lib.pagination import NOTHING, Condition
 
 MAX_KNOWN: Final = 64
-"""Conditions of a function that are kept; with more of them, they are made anew."""
+"""The most conditions of a function that are cached; with more, the cache is emptied."""
 _OWNER: Final = "visible_owner"
 _Seen = tuple[tuple[Condition, ...], Mapping[str, object]]
-"""The conditions of what is seen, and the values that they compare with."""
+"""The conditions of the visible rows, and the values of their placeholders."""
 
 
 class OwnedBy:
-    """The rows of the caller, or all for who has a permission; owned_by() makes it.
+    """The caller's own rows, or all rows with a permission; owned_by() makes it.
 
-    It is a function of the caller as well, for a condition in a statement of one's own.
+    It may also be called with the caller, to get the condition for a statement of the feature.
     """
 
     def __init__(self, column: InstrumentedAttribute[UUID], unless: str | None) -> None:
@@ -31,13 +31,13 @@ class OwnedBy:
         self._condition: Final = Condition(column == bindparam(_OWNER, type_=Uuid()))
 
     def __call__(self, caller: Caller | None) -> ColumnElement[bool] | None:
-        """Return the condition of what a caller may see, None for all."""
+        """Return the condition of the rows that a caller may see, None for all."""
         if caller is None:
             return false()
         return None if self._sees_all(caller) else self._column == caller.customer_id
 
     def of(self, caller: Caller | None) -> _Seen:
-        """Return the same as a condition that is made once, with its values."""
+        """Return the same as a condition that is built only once, and the values for it."""
         if caller is None:
             return (NOTHING,), {}
         if self._sees_all(caller):
@@ -49,26 +49,26 @@ class OwnedBy:
 
 
 Visible: TypeAlias = OwnedBy | Callable[[Caller | None], ColumnElement[bool] | None]
-"""Returns the condition of the rows that a caller may see, None for all there are."""
+"""A function that returns the condition of the rows that a caller may see, None for all."""
 
 
 def owned_by(column: InstrumentedAttribute[UUID], *, unless: str | None = None) -> OwnedBy:
-    """Return which rows a caller may see: those that have the caller's id in a column.
+    """Return the visibility of rows that have the caller's id in a column.
 
-    Whoever has the permission `unless` sees all, and whoever is not signed in none.
+    Callers with the permission `unless` see all rows, and callers that are not signed in none.
     """
     return OwnedBy(column, unless)
 
 
 class Visibility:
-    """What a connection's `visible` says, with statements that are compiled once."""
+    """The `visible` argument of a connection as conditions that are reused, so compiled once."""
 
     def __init__(self, visible: Visible | None) -> None:
         self._visible: Final = visible
         self._known: Final[dict[str, Condition]] = {}
 
     def of(self, caller: Caller | None) -> _Seen:
-        """Return what a caller may see."""
+        """Return the conditions of the rows that a caller may see, and their values."""
         if self._visible is None:
             return (), {}
         if isinstance(self._visible, OwnedBy):
@@ -77,9 +77,9 @@ class Visibility:
         return ((), {}) if condition is None else self._kept(condition)
 
     def _kept(self, condition: ColumnElement[bool]) -> _Seen:
-        """Return a condition with its values apart: the same one for the same SQL.
+        """Return a condition with its values taken out: the same object for the same SQL.
 
-        One that can't be written without its values is made anew each time.
+        A condition whose SQL depends on its values, such as IN, is not cached.
         """
         values = [each for each in iterate(condition) if isinstance(each, BindParameter)]
         try:

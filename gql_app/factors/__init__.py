@@ -1,1 +1,1 @@
-"""Second factors: what each kind is good for, and what comes with one that is added or removed."""
+"""Second factors: sign-in by each kind of them, and the consequences of adding or removing one."""

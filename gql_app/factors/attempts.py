@@ -1,7 +1,7 @@
-"""Attempts at codes: five wrong ones of an account in 15 minutes, and none is judged for a while.
+"""Rate limit of codes: after five wrong ones for an account in 15 minutes, none is checked.
 
-An app's codes and recovery codes count together, wherever they are given. The account is locked
-before its attempts, so that guesses made side by side are no more than those made one by one.
+Codes of apps and recovery codes share the limit, wherever they are entered. The account's row is
+locked before its attempts are counted, so that concurrent guesses can't exceed the limit.
 """
 
 from typing import Final
@@ -23,17 +23,17 @@ def limit_of(throttle: Throttle, customer_id: UUID) -> Limit:
 
 
 async def require_room(db: Transaction, throttle: Throttle, customer_id: UUID) -> None:
-    """Raise TooManyAttempts unless another code is judged. The account is locked already."""
+    """Raise TooManyAttempts if no further code may be checked. The account is locked already."""
     limit = limit_of(throttle, customer_id)
     throttle.check([limit], await throttle.lock(db, [limit]))
 
 
-async def settle(
+async def record_result(
     db: Transaction, throttle: Throttle, customer_id: UUID, *, right: bool
 ) -> Fault | None:
-    """Forget the wrong codes after a right one, or count one more and return its fault.
+    """Clear the count of wrong codes after a right one, or count a wrong one and return its fault.
 
-    It is no exception, for it has to be committed.
+    The fault is returned and not raised, because the count has to be committed.
     """
     limit = limit_of(throttle, customer_id)
     if right:

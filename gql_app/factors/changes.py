@@ -1,6 +1,6 @@
-"""Changes: what comes with a second factor that is added, and with one that is removed.
+"""Changes of second factors: adding, renaming, removing and undoing, with all consequences.
 
-Each is told by a letter. That of a new one has a link that undoes it for seven days.
+A letter reports each addition and removal. That of a new factor has a link to undo it, for 7 days.
 """
 
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ _FULL: Final = Fault(
     UserErrorCode.INVALID, f"You have {MAX_FACTORS} second factors. Remove one of them first."
 )
 _ALL: Final = "ALL"
-"""What the letter calls it that every factor is gone."""
+"""The method in the letter about the removal of every factor."""
 NOT_FOUND: Final = Fault(UserErrorCode.NOT_FOUND, "There is no such second factor.", "id")
 
 
 async def require_room(db: Transaction, customer_id: UUID) -> Sequence[SecondFactorRecord]:
-    """Return the factors that an account has, if it may have one more. Raises Rejected."""
+    """Return the factors of an account. Raises Rejected if it has MAX_FACTORS already."""
     [factors] = await second_factors.of_customers(db, [customer_id])
     if len(factors) >= MAX_FACTORS:
         raise Rejected(_FULL)
@@ -49,10 +49,10 @@ async def complete(
     origin: Origin,
     ends_others: bool,
 ) -> list[str] | None:
-    """Put a factor in force that was stored just now; return recovery codes with the first one.
+    """Complete the addition of a stored factor; return recovery codes if it is the first one.
 
-    The session that set it up is proven by it, with these methods. With the first one others may
-    end: those were held as well, and nobody there has proven the factor. The account is locked
+    It counts as a proof of the session that set it up, by these methods. With the first factor
+    other sessions end if `ends_others`, for none of them has proven it. The account is locked
     already.
     """
     customer_id = me.customer.id
@@ -73,7 +73,7 @@ async def complete(
 async def rename(
     db: Transaction, customer_id: UUID, factor_id: UUID, name: str, *, origin: Origin
 ) -> SecondFactorRecord:
-    """Return a factor of a customer with a new name. Raises Rejected: NOT_FOUND."""
+    """Rename a factor of a customer, and return it. Raises Rejected: NOT_FOUND."""
     renamed = await db.fetch_one(_RENAME, customer_id=customer_id, factor_id=factor_id, name=name)
     if renamed is None:
         raise Rejected(NOT_FOUND)
@@ -82,7 +82,7 @@ async def rename(
 
 
 def name_of(text: str) -> str:
-    """Return a name for a factor in its normal form. Raises Rejected."""
+    """Return the name of a factor in normal form. Raises Rejected."""
     try:
         return visible_line(text, "name", longest=MAX_NAME)
     except InvalidLine as why:
@@ -94,7 +94,7 @@ async def remove(
 ) -> None:
     """Remove a factor of a customer, whose account is locked already. Raises Rejected: NOT_FOUND.
 
-    Their sessions end if another does it.
+    All sessions of the customer end if `ends_sessions`.
     """
     its = (SecondFactorRow.id == factor_id, SecondFactorRow.customer_id == customer_id)
     gone = await db.fetch_all(delete(SecondFactorRow).where(*its).returning(SecondFactorRow.method))
@@ -107,9 +107,9 @@ async def remove(
 
 
 async def remove_all(db: Transaction, email: str) -> int | None:
-    """Remove every factor of a customer by hand; return how many, None if nobody has the address.
+    """Remove every factor of a customer, for the operator; return their number, or None.
 
-    Their sessions end.
+    The customer's sessions end. None stands for an unknown address.
     """
     found = await customers.by_email(db, email)
     customer = found and await db.fetch_one(_HOLD, id=found.id)
@@ -124,9 +124,9 @@ async def remove_all(db: Transaction, email: str) -> int | None:
 
 
 async def undoable(db: Reader, token: str) -> UUID | None:
-    """Return whose new factor the token of a link undoes, None if it is not good.
+    """Return the owner of the new factor that a link's token undoes, None if it is invalid.
 
-    Raises Rejected if it is too old.
+    Raises Rejected if the link has expired.
     """
     row = await db.fetch_one(_UNDOABLE, digest=tokens.digest(tokens.UNDO_FACTOR, token))
     if row is None:
@@ -138,10 +138,10 @@ async def undoable(db: Reader, token: str) -> UUID | None:
 
 
 async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord:
-    """Remove a new factor for who did not set it up, and end what others may have since.
+    """Remove a new factor by the token of its letter's link, and revoke all access gained since.
 
-    Every session ends, and so do recovery codes that were made since, and an app that is being set
-    up. Raises Rejected if the link is too old, or the factor is gone meanwhile.
+    Every session ends; recovery codes made since, and an app that is being set up, are deleted.
+    Raises Rejected if the link has expired, or the factor has been removed since.
     """
     owner = await undoable(db, token)
     customer = await db.fetch_one(_HOLD, id=owner) if owner else None
@@ -160,7 +160,7 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
 async def _removed(
     db: Transaction, customer: CustomerRecord, method: str, action: Action, origin: Origin
 ) -> None:
-    """Void what waits for a factor that is gone, record it, and post a letter."""
+    """Void what waits for a removed factor, record the removal, and post a letter."""
     await second_factors.changed(db, customer.id)
     await audit.record(db, action, origin, customer_id=customer.id, fields=[method])
     kind, data = letters.Kind.SECOND_FACTOR_REMOVED, {letters.METHOD: method}

@@ -1,6 +1,6 @@
-"""Codes of authenticator apps (TOTP, RFC 6238): setting up an app, and using a code up.
+"""Codes of authenticator apps (TOTP, RFC 6238): enrolment of an app, and single use of its codes.
 
-The secret of an app is encrypted at rest, bound to its row, by the factor key.
+The secret of an app is encrypted at rest by the factor key, with its row's id as context.
 """
 
 from datetime import timedelta
@@ -21,7 +21,7 @@ from gql_app.lib.encryption import CannotDecrypt, Encryption
 from gql_app.lib.one_time_codes import matching_step
 
 MAX_APPS: Final = 2
-"""Apps of one account, so that a new phone is set up before the old one goes."""
+"""The most apps of one account: two, so that a new phone can be added before the old one goes."""
 ENROLMENT_LIFETIME: Final = timedelta(minutes=10)
 _TWO_ALREADY: Final = Fault(
     UserErrorCode.INVALID, "You have two apps for codes already. Remove one of them first."
@@ -32,9 +32,9 @@ NOT_BEGUN: Final = Fault(
 
 
 async def begin(db: Transaction, me: SignedIn, secret: bytes, encryption: Encryption) -> None:
-    """Keep the secret of an app that a session sets up, in the place of one before.
+    """Store the secret of an app that a session sets up, in place of an earlier one.
 
-    The account is locked already. Raises Rejected if it has as many factors as it may.
+    The account is locked already. Raises Rejected if it has the most factors already.
     """
     await _require_room(db, me.customer.id)
     await db.execute(
@@ -50,9 +50,9 @@ async def begin(db: Transaction, me: SignedIn, secret: bytes, encryption: Encryp
 async def confirm(
     db: Transaction, me: SignedIn, code: str, encryption: Encryption
 ) -> SecondFactorRecord | None:
-    """Return the app that a session has set up, in force from now on; None if the code is wrong.
+    """Store the app that a session has set up, and return it; None if the code is wrong.
 
-    The account is locked already. Raises Rejected if nothing was begun, or no factor may be added.
+    The account is locked already. Raises Rejected without an enrolment, or with the most factors.
     """
     customer_id = me.customer.id
     await _require_room(db, customer_id)
@@ -85,10 +85,10 @@ async def confirm(
 
 
 async def use(db: Transaction, customer_id: UUID, code: str, encryption: Encryption) -> bool:
-    """Use a code of any app of an account up; return whether it was right, and later than before.
+    """Use a code of any app of an account; return whether it was right, and not used before.
 
-    The account is locked already. Raises CannotDecrypt if a key is not here, by which no server
-    gets ready.
+    The account is locked already. Raises CannotDecrypt if a key is missing, in which case servers
+    are not ready.
     """
     now = clock.now()
     for app in await db.fetch_all(_APPS, customer_id=customer_id):
@@ -100,7 +100,7 @@ async def use(db: Transaction, customer_id: UUID, code: str, encryption: Encrypt
 
 
 async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete some enrolments that took too long; return how many."""
+    """Delete up to `batch` expired enrolments; return their number."""
     return await _PURGE.apply(db, before=clock.now(), batch=batch)
 
 
@@ -112,7 +112,7 @@ async def _require_room(db: Transaction, customer_id: UUID) -> None:
 
 
 def _of_enrolment(customer_id: UUID) -> bytes:
-    """Return what the secret of an app is bound to while it is set up."""
+    """Return the encryption context of an app's secret during its enrolment."""
     return b"code_enrolments.secret of " + customer_id.bytes
 
 
@@ -138,7 +138,7 @@ _USE: Final = (
     )
     .values(last_step=_STEP, last_used_at=bindparam("now", type_=Moment()))
 )
-"""A code is good once: of two requests with one code, the second one changes nothing."""
+"""Marks a code as used: of two requests with the same code, the second one changes no row."""
 _PURGE: Final = Batch(
     select(CodeEnrolmentRow.customer_id).where(CodeEnrolmentRow.expires_at < bindparam("before")),
     delete(CodeEnrolmentRow),

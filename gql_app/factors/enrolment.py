@@ -1,4 +1,4 @@
-"""Enrolment: the link by which somebody who must set up a second factor first gets to do so."""
+"""Enrolment: the link in a letter to set up a second factor, where the policy requires one."""
 
 from gql_app.accounts import audit, letters
 from gql_app.accounts.audit import Action, Origin
@@ -12,7 +12,7 @@ from gql_app.lib.throttling import Limit
 async def post_link(
     db: Transaction, me: SignedIn, throttle: Throttle, *limits: Limit, origin: Origin
 ) -> None:
-    """Post a link to an account that is locked already. Raises TooManyAttempts."""
+    """Post the link to an account, which is locked already. Raises TooManyAttempts."""
     await letters.post_link(db, LinkKind.ENROLMENT, customer_id=me.customer.id)
     await throttle.count(db, *limits)
     action = Action.SIGN_IN_LINK_REQUESTED

@@ -1,7 +1,7 @@
-"""Passkeys (WebAuthn): setting one up, and going on what one proved.
+"""Passkeys (WebAuthn): registration, sign-in, second factor and reauthentication.
 
-Challenges are dated and signed, each for one purpose; one that was used is kept until it expires,
-so that it is good once, and asking for some writes nothing.
+Challenges are dated and signed, each for one purpose. A used challenge is stored until it expires,
+which prevents replay, while issuing a challenge writes nothing.
 """
 
 import hashlib
@@ -44,16 +44,16 @@ from gql_app.lib.passkeys import (
 from gql_app.settings import Settings
 
 MAX_CREDENTIAL: Final = 16 * 1024
-"""Characters of a credential in JSON; an honest one has a tenth of that."""
+"""The most characters of a credential in JSON; a real one has a tenth of that."""
 HANDLE_BYTES: Final = 64
 SIGN_IN: Final = "sign-in"
-"""The purpose of challenges that are anybody's."""
+"""The purpose of challenges for a sign-in by passkey alone, which any account may answer."""
 INVALID: Final = Fault(UserErrorCode.INVALID_PASSKEY, InvalidPasskey.message)
 COPIED: Final = Fault(UserErrorCode.INVALID_PASSKEY, CounterWentBack.message)
 
 
 class Answer(NamedTuple):
-    """A credential that answers a challenge of ours in time, and nothing else that is known."""
+    """A credential with a valid challenge of ours; all else about it is still unverified."""
 
     credential: Mapping[str, object]
     challenge: bytes
@@ -61,7 +61,7 @@ class Answer(NamedTuple):
 
 
 class Proven(NamedTuple):
-    """What a passkey proved, for one transaction to go on."""
+    """The result of a verified assertion, to be used in one transaction."""
 
     factor_id: UUID
     customer_id: UUID
@@ -71,19 +71,19 @@ class Proven(NamedTuple):
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """By what somebody proved who they are, as a session has it."""
+        """The authentication methods of the assertion, as a session stores them."""
         return _methods(user_verified=self.user_verified)
 
 
 class Begun(NamedTuple):
-    """What a passkey is set up for: whose it will be, and which ones they have."""
+    """A registration that has begun: the account's user handle, and its factors."""
 
     handle: bytes
     factors: Sequence[SecondFactorRecord]
 
 
 class Added(NamedTuple):
-    """A new passkey, and the recovery codes that came with it."""
+    """A new passkey, and the recovery codes if it is the account's first factor."""
 
     factor: SecondFactorRecord
     codes: list[str] | None
@@ -91,14 +91,14 @@ class Added(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Passkeys:
-    """Asks browsers for passkeys, and verifies what they answer."""
+    """The options for browsers, and the verification of their responses."""
 
     party: RelyingParty
     challenges: Challenges
 
     @classmethod
     def of(cls, settings: Settings, key: bytes) -> Self | None:
-        """Return what the settings have, None where no page is known that may have passkeys."""
+        """Return the relying party of the settings, None if they name no page for passkeys."""
         pages = settings.passkey_pages
         rp_id = settings.passkey_rp_id or shared_domain(pages)
         if rp_id is None:
@@ -107,7 +107,7 @@ class Passkeys:
         return cls(RelyingParty(rp_id, settings.product_name, origins), Challenges(key))
 
     def creation_options(self, me: SignedIn, begun: Begun) -> Mapping[str, object]:
-        """Return what a browser makes a passkey of, for this session."""
+        """Return the options for a browser to register a passkey in this session."""
         return self.party.creation_options(
             challenge=self._challenge(_registration(me)),
             user_id=begun.handle,
@@ -117,13 +117,13 @@ class Passkeys:
         )
 
     def sign_in_options(self) -> Mapping[str, object]:
-        """Return what a browser finds a passkey by, whosever it is."""
+        """Return the options for a browser to sign in by any discoverable passkey."""
         return self.party.request_options(
             challenge=self._challenge(SIGN_IN), user_verification="required"
         )
 
     def second_factor_options(self, challenge: Challenge) -> Mapping[str, object]:
-        """Return what a browser finds a passkey by that a sign-in waits for."""
+        """Return the options for a browser to answer a sign-in challenge by an allowed passkey."""
         return self.party.request_options(
             challenge=self._challenge(_second_factor(challenge)),
             user_verification="preferred",
@@ -131,7 +131,7 @@ class Passkeys:
         )
 
     def registered(self, me: SignedIn, credential: object) -> tuple[Answer, Registered]:
-        """Return the passkey that a browser made for this session. Raises Rejected."""
+        """Return the passkey that a browser has registered in this session. Raises Rejected."""
         answer = self._answer(credential, _registration(me))
         try:
             return answer, self.party.registered(answer.credential, challenge=answer.challenge)
@@ -139,20 +139,17 @@ class Passkeys:
             raise Rejected(INVALID) from None
 
     def answer(self, credential: object, challenge: Challenge | None = None) -> Answer:
-        """Return what answers a challenge of ours, which is anybody's or a sign-in's that waits.
-
-        Raises Rejected.
-        """
+        """Return a credential for a sign-in challenge, or for any account. Raises Rejected."""
         return self._answer(credential, _second_factor(challenge) if challenge else SIGN_IN)
 
-    async def verified(self, db: Reader, answer: Answer, *, whose: UUID | None) -> Proven:
-        """Return what a passkey proved. Raises Rejected.
+    async def verified(self, db: Reader, answer: Answer, *, owner: UUID | None) -> Proven:
+        """Verify an assertion and return its result. Raises Rejected.
 
-        It is one of a customer's, or of whomever it names, and then its device has to verify its
-        user. That its counter went up is judged where it is stored.
+        The passkey belongs to the customer `owner`. Without one the user handle names the customer,
+        and user verification is required. use() checks the signature counter.
         """
         found = await db.fetch_one(_FIND, credential_id=credential_id_of(answer.credential))
-        if found is None or not _is_of(found, answer, whose):
+        if found is None or not _is_of(found, answer, owner):
             raise Rejected(INVALID)
         try:
             asserted = self.party.asserted(
@@ -160,7 +157,7 @@ class Passkeys:
                 challenge=answer.challenge,
                 public_key=_bytes(found.public_key),
                 sign_count=0,
-                require_user_verification=whose is None,
+                require_user_verification=owner is None,
             )
         except InvalidPasskey:
             raise Rejected(INVALID) from None
@@ -170,7 +167,7 @@ class Passkeys:
         return self.challenges.new(purpose, now=clock.now())
 
     def _answer(self, credential: object, purpose: str) -> Answer:
-        """Return what answers a challenge of ours for a purpose. Raises Rejected."""
+        """Return a credential whose challenge is valid for a purpose. Raises Rejected."""
         challenge = challenge_of(credential)
         if challenge is None or not isinstance(credential, Mapping):
             raise Rejected(INVALID)
@@ -181,7 +178,7 @@ class Passkeys:
 
 
 async def begin(db: Transaction, customer_id: UUID) -> Begun:
-    """Return for whom one more passkey is set up, whose account is locked. Raises Rejected."""
+    """Begin the registration of a passkey for an account, which is locked. Raises Rejected."""
     factors = await changes.require_room(db, customer_id)
     new = _text(secrets.token_bytes(HANDLE_BYTES))
     await db.execute(_ADD_USER, customer_id=customer_id, handle=new)
@@ -199,10 +196,10 @@ async def confirm(
     origin: Origin,
     ends_others: bool = False,
 ) -> Added:
-    """Put a passkey in force that a session has set up, by a challenge that is used up.
+    """Store the passkey that a session has registered, and mark the challenge as used.
 
-    With the account's first factor its other sessions may end. The account is locked already.
-    Raises Rejected, also if anybody has a passkey of this id.
+    With the account's first factor its other sessions end if `ends_others`. The account is locked
+    already. Raises Rejected, also if the credential id is registered already, for any account.
     """
     await changes.require_room(db, me.customer.id)
     await _use_up(db, answer)
@@ -235,13 +232,13 @@ async def sign_in(
     origin: Origin,
     proven_only: bool = False,
 ) -> Opened | Challenge | Fault:
-    """Open a session of whose passkey it is, which no second factor is needed for.
+    """Open a session of the passkey's owner, without any second factor.
 
-    The fault of a passkey that was copied is returned, for the audit has it. Raises Rejected, and
-    TooManyAttempts.
+    The fault of a copied passkey is returned and not raised, for its audit record is committed.
+    Raises Rejected, and TooManyAttempts.
     """
-    whose = proven.customer_id
-    customer = await authentication.hold(db, whose, throttle, proven_only=proven_only)
+    owner = proven.customer_id
+    customer = await authentication.hold(db, owner, throttle, proven_only=proven_only)
     if customer is None:
         raise Rejected(INVALID)
     fault = await use(db, proven, origin=origin)
@@ -260,34 +257,36 @@ async def second_factor(
     *,
     origin: Origin,
 ) -> Opened | Challenge | Fault:
-    """Open a session of whoever brings the passkey that a challenge waits for, which is spent.
+    """Open a session by a challenge and a passkey, which spends the challenge.
 
-    Raises Rejected if it is good no more, and as sign_in() does.
+    Raises Rejected if the challenge is invalid, and as sign_in() does.
     """
     held = await challenges.hold(db, challenge)
     fault = await use(db, proven, origin=origin)
     if fault:
         return fault
-    return await proving.go_on(db, held, throttle, lifetimes, *proven.methods, origin=origin)
+    return await proving.resume(db, held, throttle, lifetimes, *proven.methods, origin=origin)
 
 
-async def again(db: Transaction, me: SignedIn, proven: Proven, *, origin: Origin) -> Fault | None:
-    """Record that a session's customer has proven by a passkey who they are, or return its fault.
+async def prove_again(
+    db: Transaction, me: SignedIn, proven: Proven, *, origin: Origin
+) -> Fault | None:
+    """Reauthenticate a session by a passkey, or return the fault of a copied one.
 
     The account is locked already. Raises Rejected.
     """
     fault = await use(db, proven, origin=origin)
     if fault is None:
         methods = proofs.combined(me.session.methods, *proven.methods)
-        await proving.again(db, me, methods, origin=origin)
+        await proving.record_proof(db, me, methods, origin=origin)
     return fault
 
 
 async def use(db: Transaction, proven: Proven, *, origin: Origin) -> Fault | None:
-    """Use a challenge up and store the passkey's counter; return the fault of one that went back.
+    """Mark a challenge as used and store the signature counter; return a fault if it went back.
 
-    That is recorded, and has to be committed. The account is locked already. Raises Rejected if the
-    challenge was used before, or the passkey is gone.
+    The fault is returned and not raised, for its audit record is committed. The account is locked
+    already. Raises Rejected if the challenge was used before, or the passkey was removed.
     """
     await _use_up(db, proven.answer)
     its = {"factor_id": proven.factor_id, "customer_id": proven.customer_id}
@@ -301,43 +300,43 @@ async def use(db: Transaction, proven: Proven, *, origin: Origin) -> Fault | Non
 
 
 async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete some used challenges that have expired; return how many."""
+    """Delete up to `batch` used challenges that have expired; return their number."""
     return await _PURGE.apply(db, before=clock.now(), batch=batch)
 
 
 async def _use_up(db: Transaction, answer: Answer) -> None:
-    """Use a challenge up. Raises Rejected if it was used before; of two at once one wins."""
+    """Mark a challenge as used. Raises Rejected if it was used before, also concurrently."""
     digest = hashlib.sha256(answer.challenge).hexdigest()
     if not await db.execute(_USE_UP, digest=digest, expires_at=answer.expires_at):
         raise Rejected(INVALID)
 
 
-def _is_of(found: Any, answer: Answer, whose: UUID | None) -> bool:  # noqa: ANN401 — a row of _FIND
-    """Return whether a passkey is a customer's, or without one, of whom it names."""
+def _is_of(found: Any, answer: Answer, owner: UUID | None) -> bool:  # noqa: ANN401 — a row of _FIND
+    """Return whether a passkey is a customer's, or without `owner`, that of its user handle."""
     handle = user_handle_of(answer.credential)
     named = None if handle is None else _text(handle) == found.handle
-    if whose is None:
+    if owner is None:
         return named is True
-    return named is not False and found.customer_id == whose
+    return named is not False and found.customer_id == owner
 
 
 def _registration(me: SignedIn) -> str:
-    """Return the purpose of a challenge that a session sets a passkey up by."""
+    """Return the purpose of challenges for a registration in a session."""
     return f"registration {me.customer.id} {me.session.id}"
 
 
 def _second_factor(challenge: Challenge) -> str:
-    """Return the purpose of a challenge that a sign-in goes on by."""
+    """Return the purpose of passkey challenges for one sign-in challenge."""
     return f"second factor {challenge.digest}"
 
 
 def _methods(*, user_verified: bool) -> tuple[str, ...]:
-    """Return what proves somebody by a passkey."""
+    """Return the authentication methods of an assertion."""
     return (proofs.PASSKEY, proofs.USER_VERIFIED) if user_verified else (proofs.PASSKEY,)
 
 
 def _descriptors(factors: Sequence[SecondFactorRecord]) -> list[CredentialDescriptor]:
-    """Return the passkeys among second factors, for a browser to look for."""
+    """Return the descriptors of the passkeys among some second factors."""
     return [
         CredentialDescriptor(factor.credential_id, factor.transports or ())
         for factor in factors
@@ -383,7 +382,7 @@ _COUNT: Final = (
         last_used_at=bindparam("now", type_=Moment()),
     )
 )
-"""A counter has to be greater than the last one, unless both are zero: then it is below one."""
+"""Stores a counter that is greater than the last one, or zero if that was zero as well."""
 _PURGE: Final = Batch(
     select(UsedChallengeRow.digest).where(UsedChallengeRow.expires_at < bindparam("before")),
     delete(UsedChallengeRow),

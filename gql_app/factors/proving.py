@@ -1,4 +1,4 @@
-"""Proving: who somebody is, by a code of an app, a recovery code, or their password once more."""
+"""Proofs of identity by an app's code or a recovery code, and reauthentication of a session."""
 
 from typing import Final
 from uuid import UUID
@@ -31,18 +31,18 @@ async def sign_in(
     *,
     origin: Origin,
 ) -> Opened | Challenge | Fault:
-    """Open a session of whoever brings the code that a challenge waits for, which is spent by it.
+    """Open a session by a challenge and a code, which spends the challenge.
 
-    After a wrong code it is good still. Raises Rejected if it is good no more, and TooManyAttempts.
+    After a wrong code it stays valid. Raises Rejected if it is invalid, and TooManyAttempts.
     """
     held = await challenges.hold(db, challenge)
     fault = await _judge(db, held.customer.id, code, throttle, encryption, origin)
     if fault:
         return fault
-    return await go_on(db, held, throttle, lifetimes, proofs.CODE, origin=origin)
+    return await resume(db, held, throttle, lifetimes, proofs.CODE, origin=origin)
 
 
-async def go_on(
+async def resume(
     db: Transaction,
     challenge: Challenge,
     throttle: Throttle,
@@ -50,7 +50,7 @@ async def go_on(
     *methods: str,
     origin: Origin,
 ) -> Opened | Challenge:
-    """Spend a challenge that is held, and open a session that its methods and these have proven."""
+    """Spend a locked challenge, and open a session proven by its methods and by these."""
     await challenges.spend(db, challenge)
     proven = proofs.combined(challenge.proof.methods, *methods, proofs.TWO_FACTORS)
     proof = Proof(proven, challenge.proof.audience)
@@ -58,7 +58,7 @@ async def go_on(
     return await authentication.admit(db, customer, throttle, lifetimes, proof, origin=origin)
 
 
-async def again_by_code(
+async def reauthenticate_by_code(
     db: Transaction,
     me: SignedIn,
     code: str,
@@ -67,31 +67,31 @@ async def again_by_code(
     *,
     origin: Origin,
 ) -> Fault | None:
-    """Record that a session's customer has proven by a code who they are, or return its fault.
+    """Reauthenticate a session by a code, or return the fault of a wrong one.
 
     The account is locked already. Raises TooManyAttempts.
     """
     fault = await _judge(db, me.customer.id, code, throttle, encryption, origin)
     if fault is None:
         methods = proofs.combined(me.session.methods, proofs.CODE)
-        await again(db, me, methods, origin=origin)
+        await record_proof(db, me, methods, origin=origin)
     return fault
 
 
-async def again_by_password(db: Transaction, me: SignedIn, *, origin: Origin) -> None:
-    """Record that a session's customer has proven by the password who they are.
+async def reauthenticate_by_password(db: Transaction, me: SignedIn, *, origin: Origin) -> None:
+    """Reauthenticate a session whose password was verified before.
 
-    The account is locked already. Raises Rejected if it has a second factor, by now.
+    The account is locked already. Raises Rejected if it has a second factor by now.
     """
     customer = await customers.by_id(db, me.customer.id)
     if customer is None or customer.has_second_factor:
         raise Rejected(FACTOR_REQUIRED)
     before = proofs.without_factors(me.session.methods)
-    await again(db, me, proofs.combined(before, proofs.PASSWORD), origin=origin)
+    await record_proof(db, me, proofs.combined(before, proofs.PASSWORD), origin=origin)
 
 
-async def again(db: Transaction, me: SignedIn, methods: str, *, origin: Origin) -> None:
-    """Record that a session's customer has just proven who they are."""
+async def record_proof(db: Transaction, me: SignedIn, methods: str, *, origin: Origin) -> None:
+    """Record the methods and the time of a session's reauthentication."""
     await sessions.prove(db, me.session, methods)
     await audit.record(db, Action.REAUTHENTICATED, origin, customer_id=me.customer.id)
 
@@ -106,15 +106,15 @@ async def confirm(
     origin: Origin,
     ends_others: bool = False,
 ) -> list[str] | Fault | None:
-    """Put the app that a session sets up in force; return recovery codes with the first factor.
+    """Complete the enrolment of an app; return recovery codes if it is the first factor.
 
-    With that one the account's other sessions may end. The fault of a wrong code is returned, for
-    it is counted. The account is locked already. Raises Rejected if nothing was begun, or there is
-    no room, and TooManyAttempts.
+    With the first factor other sessions end if `ends_others`. The fault of a wrong code is
+    returned and not raised, for its count is committed. The account is locked already. Raises
+    Rejected if no enrolment is open, or it has the most factors already, and TooManyAttempts.
     """
     await attempts.require_room(db, throttle, me.customer.id)
     factor = await codes.confirm(db, me, code, encryption)
-    fault = await attempts.settle(db, throttle, me.customer.id, right=factor is not None)
+    fault = await attempts.record_result(db, throttle, me.customer.id, right=factor is not None)
     if factor is None:
         return fault
     return await changes.complete(
@@ -130,9 +130,9 @@ async def _judge(
     encryption: Encryption,
     origin: Origin,
 ) -> Fault | None:
-    """Use up a code of an account that is locked, or count that it is wrong and return its fault.
+    """Use a code of a locked account, or count a wrong one and return its fault.
 
-    What has the form of a recovery code is one, and anything else an app's. Raises TooManyAttempts.
+    Text in the form of a recovery code is one; any other is an app's code. Raises TooManyAttempts.
     """
     await attempts.require_room(db, throttle, customer_id)
     digest = recovery_codes.digest_of(code)
@@ -141,4 +141,4 @@ async def _judge(
     else:
         by_owner = origin._replace(actor_id=customer_id)
         right = await recovery_codes.use(db, customer_id, digest, origin=by_owner)
-    return await attempts.settle(db, throttle, customer_id, right=right)
+    return await attempts.record_result(db, throttle, customer_id, right=right)

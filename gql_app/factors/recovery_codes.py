@@ -1,6 +1,6 @@
-"""Recovery codes: ten that are shown once, each good once in the place of a second factor.
+"""Recovery codes: ten single-use codes in place of a second factor, shown only when they are made.
 
-A code is 80 random bits, of which the database holds the digest: nobody guesses it.
+A code is 80 random bits, too many to guess; the database holds its digest (SHA-256).
 """
 
 import hashlib
@@ -21,13 +21,13 @@ from gql_app.lib.database import Query, Reader, Transaction, any_of, insert_row
 
 NUMBER: Final = 10
 LETTERS: Final = 16
-"""Of five bits each."""
+"""Characters of a code, five bits each."""
 GROUP: Final = 4
-"""Letters that stand together."""
+"""Characters between two dashes."""
 MAX_TYPED: Final = 64
-"""Characters that are looked at, blanks and dashes among them."""
+"""The most characters of input, blanks and dashes included; longer text is no code."""
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-"""Without i, l, o and u, of which the first three are read as the digits that they look like."""
+"""Crockford's base 32: without i, l, o and u; the first three are read as 1, 1 and 0."""
 NO_FACTOR: Final = Fault(
     UserErrorCode.INVALID,
     "Set up an app for codes or a passkey first.",
@@ -37,13 +37,13 @@ _SHAPE: Final = re.compile(rf"[{ALPHABET}]{{{LETTERS}}}")
 
 
 def digest_of(code: str) -> str | None:
-    """Return the digest (SHA-256) of a recovery code as it is typed, None if it can be none."""
+    """Return the digest (SHA-256) of a recovery code as typed, None for text of another form."""
     typed = code.lower().translate(_READ_AS) if len(code) <= MAX_TYPED else ""
     return hashlib.sha256(typed.encode()).hexdigest() if _SHAPE.fullmatch(typed) else None
 
 
 async def replace(db: Transaction, customer_id: UUID) -> list[str]:
-    """Return new codes of an account that is locked already; those of before are good no more."""
+    """Replace the codes of an account, which is locked already, and return the new ones."""
     await db.execute(delete(RecoveryCodeRow).where(RecoveryCodeRow.customer_id == customer_id))
     codes, now = [_new() for _ in range(NUMBER)], clock.now()
     row = {"customer_id": customer_id, "created_at": now}
@@ -52,7 +52,7 @@ async def replace(db: Transaction, customer_id: UUID) -> list[str]:
 
 
 async def renew(db: Transaction, customer_id: UUID, *, origin: Origin) -> list[str]:
-    """Return new codes, as replace() does, and record it. Raises Rejected without any factor."""
+    """Replace the codes, and record it in the audit log. Raises Rejected without any factor."""
     [factors] = await second_factors.of_customers(db, [customer_id])
     if not factors:
         raise Rejected(NO_FACTOR)
@@ -61,16 +61,16 @@ async def renew(db: Transaction, customer_id: UUID, *, origin: Origin) -> list[s
 
 
 async def use(db: Transaction, customer_id: UUID, digest: str, *, origin: Origin) -> bool:
-    """Use a code up, by its digest; return whether there was such a one."""
+    """Delete a code by its digest, which uses it; return whether there was one."""
     used = bool(await db.execute(_USE, customer_id=customer_id, digest=digest))
     if used:
         await audit.record(db, Action.RECOVERY_CODE_USED, origin, customer_id=customer_id)
     return used
 
 
-async def left(db: Reader, customer_ids: Sequence[UUID]) -> list[int]:
-    """Return how many codes each of several customers has left."""
-    numbers: dict[UUID, int] = dict(await db.fetch_all(_LEFT, customer_ids=customer_ids))
+async def remaining(db: Reader, customer_ids: Sequence[UUID]) -> list[int]:
+    """Return the number of unused codes of each customer."""
+    numbers: dict[UUID, int] = dict(await db.fetch_all(_REMAINING, customer_ids=customer_ids))
     return [numbers.get(customer_id, 0) for customer_id in customer_ids]
 
 
@@ -84,7 +84,7 @@ _USE: Final = delete(RecoveryCodeRow).where(
     RecoveryCodeRow.customer_id == bindparam("customer_id"),
     RecoveryCodeRow.digest == bindparam("digest"),
 )
-_LEFT: Final[Query[Any]] = Query(
+_REMAINING: Final[Query[Any]] = Query(
     select(RecoveryCodeRow.customer_id, func.count())
     .where(any_of(RecoveryCodeRow.customer_id, "customer_ids"))
     .group_by(RecoveryCodeRow.customer_id),

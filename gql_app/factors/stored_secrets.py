@@ -1,4 +1,4 @@
-"""Secrets of apps at rest: by which keys they are encrypted, and how the key is changed."""
+"""Secrets of apps at rest: their encryption context, and key rotation."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -12,23 +12,23 @@ from gql_app.lib.encryption import CannotDecrypt, Encryption
 from gql_app.lib.telemetry import get_logger
 
 BATCH: Final = 200
-"""Secrets that one transaction encrypts anew, so that nobody waits long for it."""
+"""Secrets that one transaction re-encrypts, so that its locks are held briefly."""
 _FIRST: Final = UUID(int=0)
 _log: Final = get_logger(__name__)
 
 
 def of_factor(factor_id: UUID) -> bytes:
-    """Return what the secret of an app in force is bound to."""
+    """Return the encryption context of an app's secret after its enrolment."""
     return b"second_factors.secret of " + factor_id.bytes
 
 
 async def numbers(db: Reader) -> Mapping[str, int]:
-    """Return how many secrets are encrypted by each key, by the keys' names."""
+    """Return the number of secrets encrypted by each key, by the keys' ids."""
     return dict(await db.fetch_all(_NUMBERS))
 
 
 async def renew(database: Database, encryption: Encryption) -> int:
-    """Encrypt what is under an earlier key under the one in force; return how many it was."""
+    """Re-encrypt the secrets of earlier keys by the current key; return how many were read."""
     earlier = [key_id for key_id in encryption.key_ids if key_id != encryption.key_id]
     total, last = 0, _FIRST
     while earlier:
@@ -42,9 +42,9 @@ async def renew(database: Database, encryption: Encryption) -> int:
 async def _renew_some(
     db: Transaction, encryption: Encryption, earlier: Collection[str], *, after: UUID
 ) -> list[UUID]:
-    """Return which factors were looked at: the first whose secrets are under earlier keys.
+    """Re-encrypt the next secrets of earlier keys; return the ids of all factors that were read.
 
-    Who is being signed in at the moment is left for the next time.
+    Rows that are locked, by a sign-in, are skipped until the next run.
     """
     rows = await db.fetch_all(_EARLIER, earlier=earlier, after=after, batch=BATCH)
     for factor_id, secret in rows:

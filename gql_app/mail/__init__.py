@@ -1,1 +1,1 @@
-"""What goes on by mail: the outbox, and what the links in letters do."""
+"""Mail: the outbox of letters, and the operations of their links."""

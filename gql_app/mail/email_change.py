@@ -1,4 +1,4 @@
-"""Changes of an address that wait for their proof, and how one that took effect is undone."""
+"""Changes of an e-mail address: pending until it is verified, and undone by a link if unwanted."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -20,7 +20,7 @@ from gql_app.lib.text import canonical_email
 from gql_app.security import tokens
 
 NOTHING_PENDING: Final = Changes({"pending_email": None, "pending_since": None})
-"""That the address in force stays."""
+"""The changes that drop a pending address; the current one stays."""
 
 
 async def update(
@@ -31,16 +31,16 @@ async def update(
     password_hash: str | None = None,
     origin: Origin,
     waits: bool,
-    tells_taken: bool = True,
+    reports_taken: bool = True,
 ) -> CustomerRecord:
-    """Change a customer as customers.update() does, but for a new address, if such wait for a link.
+    """Change a customer as customers.update() does; with `waits`, a new address becomes pending.
 
-    It is pending then, and in force once the link that is sent to it is used; another spelling of
-    the one in force is at once. Whether it can't be had is told, or its owner alone is told, by the
-    letter. The customer is locked already. Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
+    It takes effect once the link sent to it is used; another spelling of the current address takes
+    effect at once. A taken address is refused if `reports_taken`; if not, only its owner learns of
+    it, by a letter. The customer is locked already. Raises Rejected: NOT_FOUND, TAKEN, LAST_ADMIN.
     """
     since = clock.now()
-    email = await _moving_to(db, customer_id, changes) if waits else None
+    email = await _new_address(db, customer_id, changes) if waits else None
     if email is not None:
         others = {key: new for key, new in changes.values.items() if key not in _ADDRESS}
         changes = replace(changes, values=others)
@@ -49,15 +49,15 @@ async def update(
     )
     if email is None:
         return customer
-    if tells_taken and await addresses.is_taken(db, email, customer_id):
+    if reports_taken and await addresses.is_taken(db, email, customer_id):
         raise Rejected(addresses.TAKEN)
-    return await _ask(db, customer, email, since, origin)
+    return await _request(db, customer, email, since, origin)
 
 
 async def complete(db: Transaction, customer: CustomerRecord, *, origin: Origin) -> None:
-    """Put the pending address of a customer in force, for a link that was sent to it was used.
+    """Make the pending address of a customer the current one, after its link was used.
 
-    The customer is locked already. Raises Rejected (TAKEN) if another has it by now.
+    The customer is locked already. Raises Rejected (TAKEN) if another account has it by now.
     """
     since = await db.fetch_one(_PENDING_SINCE, id=customer.id)
     await customers.move(
@@ -70,19 +70,19 @@ async def complete(db: Transaction, customer: CustomerRecord, *, origin: Origin)
     )
 
 
-async def give_up(db: Transaction, token: str, *, origin: Origin) -> None:
-    """Spend a link to an address that another has by now: nothing is pending any more.
+async def abandon(db: Transaction, token: str, *, origin: Origin) -> None:
+    """Spend a link to an address that another account has taken, and drop the pending address.
 
-    Raises Rejected if the link has been spent meanwhile.
+    Raises Rejected if the link was spent meanwhile.
     """
     customer = await links.spend(db, LinkKind.VERIFY_EMAIL, token)
     await customers.update(db, customer.id, NOTHING_PENDING, origin=origin)
 
 
 async def undoable(db: Reader, token: str) -> UUID | None:
-    """Return whose change the token of a link undoes, None if it is not good.
+    """Return the id of the customer whose change a link's token undoes, None if it is invalid.
 
-    Raises Rejected if it is too old.
+    Raises Rejected if the link has expired.
     """
     former = await db.fetch_one(_FORMER, digest=tokens.digest(tokens.UNDO, token))
     if former is None:
@@ -94,15 +94,15 @@ async def undoable(db: Reader, token: str) -> UUID | None:
 
 
 async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord:
-    """Give a customer back the address that they had, and end what others may have since.
+    """Restore a customer's former address, and revoke all access that was gained since.
 
-    Every session and link ends, and so does a password that was set since the change was asked
-    for. A deactivated account gets its address back as well, and stays as it is. Raises Rejected
-    if the link is too old, or has been spent meanwhile, also by that of an earlier address.
+    Every session and link ends, and a password set since the change was requested is removed. A
+    deactivated account is restored as well, and stays deactivated. Raises Rejected if the link has
+    expired, or was spent meanwhile, also by the link of an earlier address.
     """
     owner = await undoable(db, token)
     row = await db.fetch_one(_HOLD, id=owner) if owner else None
-    # It is read once more: if the lock was waited for, the link may have been spent.
+    # Read again under the lock, as the link may have been spent while waiting for it.
     former = await db.fetch_one(_FORMER, digest=tokens.digest(tokens.UNDO, token))
     if row is None or former is None:
         raise Rejected(links.SPENT)
@@ -123,20 +123,20 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     return restored
 
 
-async def _moving_to(db: Reader, customer_id: UUID, changes: Changes) -> str | None:
-    """Return the address of another mailbox that a customer is to have, None if there is none."""
+async def _new_address(db: Reader, customer_id: UUID, changes: Changes) -> str | None:
+    """Return the new address of some changes, None if there is none or its mailbox is the same."""
     email, customer = changes.values.get("email"), await customers.by_id(db, customer_id)
     if not isinstance(email, str) or customer is None:
         return None
     return None if canonical_email(email) == canonical_email(customer.email) else email
 
 
-async def _ask(
+async def _request(
     db: Transaction, customer: CustomerRecord, email: str, since: datetime, origin: Origin
 ) -> CustomerRecord:
-    """Keep an address as pending, void all other links, and post letters to it and to the old one.
+    """Store a pending address, void all other links, and post letters to it and the current one.
 
-    What is pending already has been asked for since then, whatever address it was.
+    If another address was pending already, the time of the first request is kept.
     """
     await letters.void_links(db, customer.id)
     first = {} if customer.pending_email else {"pending_since": since}

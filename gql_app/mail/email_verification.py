@@ -1,4 +1,4 @@
-"""Verification of addresses: who uses a link has its mailbox, and so the address is proven."""
+"""Verification of e-mail addresses: the use of a link sent to an address proves it."""
 
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -17,18 +17,18 @@ from gql_app.mail import email_change
 
 
 class Described(NamedTuple):
-    """What a link that proves an address is about."""
+    """The subject of a link that proves an address."""
 
     kind: Literal["account", "change", "registration"]
-    """A new account's address, another address of an account, or somebody who is to be one."""
+    """The address of a new account, a change of address, or a registration that waits."""
     made_at: datetime
-    """When the account was made, or asked for."""
+    """The time at which the account was created, or its registration requested."""
 
 
 async def described(db: Reader, token: str) -> Described | None:
-    """Return what a link that proves an address is about, None if it is not good.
+    """Return the subject of a link that proves an address, None if it is invalid.
 
-    Raises Rejected if it is too old.
+    Raises Rejected if the link has expired.
     """
     customer = await links.owner(db, LinkKind.VERIFY_EMAIL, token)
     if customer is None:
@@ -38,16 +38,16 @@ async def described(db: Reader, token: str) -> Described | None:
 
 
 async def prove(db: Transaction, customer: CustomerRecord, *, origin: Origin) -> CustomerRecord:
-    """Return a customer whose address is proven, for a link that was sent to it was used.
+    """Mark a customer's current address as proven after its link was used; return the customer.
 
-    It is so from now on, or from before, and an invitation is answered. The customer is locked
-    already, and has the address still. Who wait to be registered with it are gone.
+    An earlier time of proof is kept, an invitation counts as answered, and waiting registrations
+    with the address are deleted. The customer is locked already, and still has the address.
     """
     return await _prove(db, customer, origin._replace(actor_id=customer.id))
 
 
 async def prove_by_hand(db: Transaction, email: str) -> bool:
-    """Prove an address because the operator says so; return whether anybody has it."""
+    """Mark an address as proven, for the operator; return whether an account has it."""
     customer = await customers.by_email(db, email)
     if customer is None:
         return False
@@ -56,10 +56,10 @@ async def prove_by_hand(db: Transaction, email: str) -> bool:
 
 
 async def verify(db: Transaction, token: str, *, origin: Origin) -> str:
-    """Spend a link, which proves the address that it was sent to; return that.
+    """Spend a link, which proves the address that it was sent to; return the address.
 
-    A pending address is in force from now on. Raises Rejected if the link is too old, or has been
-    spent meanwhile, and with TAKEN if another has the pending address by now.
+    A pending address becomes the current one. Raises Rejected if the link has expired or was spent
+    meanwhile, and with TAKEN if another account has the pending address by now.
     """
     customer = await links.spend(db, LinkKind.VERIFY_EMAIL, token)
     if customer.pending_email is None:
@@ -71,9 +71,9 @@ async def verify(db: Transaction, token: str, *, origin: Origin) -> str:
 async def request(
     db: Transaction, customer: CustomerRecord, throttle: Throttle, *limits: Limit, origin: Origin
 ) -> CustomerRecord:
-    """Post a link to the address that a customer has yet to prove, if there is one.
+    """Post a link to the unproven address of a customer, if there is one; return the customer.
 
-    Returns them as they are by now. They are locked already. Raises TooManyAttempts.
+    The customer is locked already, and read again. Raises TooManyAttempts.
     """
     await throttle.count(db, *limits)
     current = await customers.by_id(db, customer.id) or customer
@@ -84,17 +84,17 @@ async def request(
 
 
 def is_waiting(customer: CustomerRecord) -> bool:
-    """Return whether a customer has an address to prove: a pending one, or the one in force."""
+    """Return whether a customer has an unproven address: a pending one, or the current one."""
     return customer.pending_email is not None or customer.email_verified_at is None
 
 
 async def decline(db: Transaction, token: str, *, origin: Origin) -> bool:
-    """Spend a link that came to somebody who asked for none; return whether an account was shut.
+    """Spend an unrequested link, for its recipient; return whether an account was closed.
 
-    An address that was pending is so no longer, and the customer keeps the one in force. An account
-    that waits for its first proof is nobody's to sign in to any more, admins' as well: its
-    sessions, password and links go, and so does the address. It stays active, and its data stays.
-    Raises Rejected if the link is too old or spent, or the address was proven since.
+    A pending address is dropped, and the current one stays. An account whose first address is
+    unproven can't be signed in to any more, also an admin's: its sessions, password, links and
+    address are removed. It stays active, and its data stays. Raises Rejected if the link has
+    expired or was spent, or the address was proven since.
     """
     customer = await links.spend(db, LinkKind.VERIFY_EMAIL, token)
     if customer.pending_email is not None:
@@ -102,13 +102,13 @@ async def decline(db: Transaction, token: str, *, origin: Origin) -> bool:
     elif customer.email_verified_at is not None:
         raise Rejected(links.SPENT)
     else:
-        await _shut(db, customer, origin)
+        await _close_account(db, customer, origin)
     await audit.record(db, Action.EMAIL_DECLINED, origin, customer_id=customer.id)
     return customer.pending_email is None
 
 
 async def _prove(db: Transaction, customer: CustomerRecord, origin: Origin) -> CustomerRecord:
-    """Return a customer whose address is proven."""
+    """Mark a customer's current address as proven, as prove() does."""
     verified_at = customer.email_verified_at or clock.now()
     new = {"email_verified_at": verified_at, "invited_at": None}
     proven = await customers.write(db, customer.id, new)
@@ -118,8 +118,8 @@ async def _prove(db: Transaction, customer: CustomerRecord, origin: Origin) -> C
     return proven
 
 
-async def _shut(db: Transaction, customer: CustomerRecord, origin: Origin) -> None:
-    """Take from an account all that it could be signed in to with, and free its address."""
+async def _close_account(db: Transaction, customer: CustomerRecord, origin: Origin) -> None:
+    """Remove all credentials and sessions of an account, and free its address."""
     email = addresses.placeholder(customer.id)
     new = {"email": email, **email_keys(email), "password_hash": "", "invited_at": None}
     await customers.write(db, customer.id, new)

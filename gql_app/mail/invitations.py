@@ -1,4 +1,4 @@
-"""Invitations: an account without a password, and a link by which its owner opens it."""
+"""Invitations: accounts without a password, and links by which their owners choose one."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -25,7 +25,7 @@ from gql_app.security.passwords import NO_PASSWORD
 
 
 def awaits_invitation(customer: CustomerRecord) -> bool:
-    """Return whether somebody may be invited to an account: its owner has never answered."""
+    """Return whether an account may be invited: active, with no password and no proven address."""
     unanswered = not customer.has_password and customer.email_verified_at is None
     return unanswered and customer.is_active
 
@@ -39,11 +39,11 @@ async def invite(
     again: UUID | None,
     origin: Origin,
 ) -> CustomerRecord:
-    """Add a customer without a password, and post a link to them.
+    """Create a customer without a password, and post a link to the address.
 
-    `again` is whose account has the address already and awaits an invitation: they are changed
-    instead, and sent a new link. Raises Rejected if the address is another's, or has been
-    answered meanwhile, and TooManyAttempts.
+    `again` is the id of an account with this address that awaits an invitation: it is changed
+    instead, and gets a new link. Raises Rejected if the address is taken by another account, or
+    the invitation was answered meanwhile, and TooManyAttempts.
     """
     await throttle.count(db, *throttle.of_client("link", origin.ip_address))
     customer = await customers.by_email(db, new.email)
@@ -60,7 +60,7 @@ async def invite(
 
 
 async def invite_added(db: Transaction, ids: Iterable[UUID], *, origin: Origin) -> None:
-    """Post a link to each of many who have just been added without a password."""
+    """Post a link to each of many customers who were just created without a password."""
     invited = list(ids)
     await letters.post_links(db, LinkKind.INVITATION, invited)
     await db.execute(_INVITE, ids=invited, now=clock.now())
@@ -78,8 +78,8 @@ async def accept(
 ) -> Opened | Challenge:
     """Spend a link's token: set the first password, prove the address, and open a session.
 
-    The account is locked first, and then what counts its failures, which is cleared. Raises
-    Rejected if the token is too old, or has been spent meanwhile, and TooManyAttempts.
+    The account is locked first, and then its counts of failures, which are cleared. Raises
+    Rejected if the link has expired or was spent meanwhile, and TooManyAttempts.
     """
     customer = await links.spend(db, LinkKind.INVITATION, token)
     account, by_owner = canonical_email(customer.email), origin._replace(actor_id=customer.id)

@@ -1,4 +1,4 @@
-"""Examples of letters: what each kind may say, which templates are tried with and shown by."""
+"""Example values of each kind of letter, by which its templates are validated and previewed."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -34,4 +34,4 @@ EXAMPLES: Final[Mapping[str, Sequence[Mapping[str, object]]]] = {
         for address in ("192.0.2.1", None)
     ],
 }
-"""For each kind of letter the values that its templates may use, by examples."""
+"""Examples of the values that the templates of each kind of letter may use."""

@@ -1,8 +1,8 @@
-"""The outbox: letters that were posted, written out when they are sent.
+"""The outbox: the queue of posted letters, which are rendered when they are sent.
 
-It holds no secret: a link's token is made of the letter's id and our pepper at the moment of
-sending, and is the same each time the letter is tried. No letter holds a text of its customer's,
-such as the name: until an address is proven, it may be a stranger's.
+It holds no secret: a link's token is derived from the letter's id and our pepper when the letter is
+sent, and is the same in each retry. No letter contains text by its customer, such as the name: an
+address that is not proven may be a stranger's.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -32,49 +32,49 @@ from gql_app.security import tokens
 _log: Final = get_logger(__name__)
 
 LAST_TRY: Final = timedelta(hours=24)
-"""How long after it was posted a letter is tried for the last time."""
+"""The time from the posting of a letter to its last retry."""
 WriteLetter: TypeAlias = Callable[[Mapping[str, Any], Person], tuple[str, str]]
-"""Returns a letter's subject and body, by the data that it was posted with."""
+"""Returns a letter's subject and body, by the data that it was posted with and the recipient."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Outbox:
-    """The letters that are yet to be sent, what links are made of, and how many a mailbox gets."""
+    """The queue of letters, and the settings to render them and to limit them per mailbox."""
 
     pepper: bytes
     pages: Mapping[str, str]
-    """The pages that links lead to, by the kinds of their letters."""
+    """The URLs of the pages that links open, by the kinds of their letters."""
     throttle: Throttle
     letters_per_day: int
     templates: MailTemplates
     features: Mapping[str, WriteLetter | None] = field(default_factory=dict)
-    """How the letters of features are written, by their names; None stands for templates.
+    """The functions that write the letters of features, by name; None stands for templates.
 
-    They go to whoever is active.
+    These letters go to active accounts only.
     """
 
     async def due(self, db: Reader) -> bool:
-        """Return whether any letter is to be sent by now."""
+        """Return whether any letter is due."""
         return await _QUEUE.any_due(db)
 
     async def claim(self, db: Transaction) -> Claimed:
-        """Lease letters that are due, and return them written out.
+        """Lease the next letters that are due, and return them rendered.
 
-        A letter of a customer who is being changed at this moment is left for the next time.
+        Letters of customers whose rows another transaction has locked are left for the next run.
         """
         dropped: list[UUID] = []
         letters: list[_Addressed] = []
         for row in await _QUEUE.next_due(db):
             customer = row.customer_id and await db.fetch_one(_UNLOCKED, id=row.customer_id)
             if row.customer_id and customer is None:
-                continue  # whoever has the lock may wait for us
+                continue  # its lock's holder may wait for this transaction
             addressed = await self._addressed(db, row, customer)
             if addressed is None:
                 dropped.append(row.id)
             else:
                 letters.append(addressed)
         withheld: set[UUID] = set()
-        for each in sorted(letters, key=lambda each: each.limit.subject):  # all in one order
+        for each in sorted(letters, key=lambda each: each.limit.subject):  # the lock order
             try:
                 await self.throttle.count(db, each.limit)
             except TooManyAttempts:
@@ -82,24 +82,24 @@ class Outbox:
         leased = [each for each in letters if each.id not in withheld]
         await _QUEUE.forget(db, [*dropped, *withheld])
         await _QUEUE.lease(db, [each.id for each in leased])
-        await _have_waiting(db, leased)
+        await _extend_registrations(db, leased)
         written = [letter for each in leased if (letter := await self._written(db, each))]
         return Claimed(written, len(dropped), len(withheld))
 
     async def sent(self, db: Transaction, letter: Letter) -> None:
-        """Forget a letter that is on its way."""
+        """Delete a letter that was sent."""
         await _QUEUE.forget(db, [UUID(letter.id)])
 
     async def refused(self, db: Transaction, letter: Letter) -> None:
-        """Forget a letter that the mail server refused for good, and record whose it was."""
+        """Delete a letter that the mail server refused for good, and record it in the audit log."""
         row = await _QUEUE.locked(db, UUID(letter.id))
         if row is not None:
-            whose, kinds = row.customer_id, [row.kind]
-            await audit.record(db, Action.LETTER_REFUSED, Origin(), customer_id=whose, fields=kinds)
+            owner, kinds = row.customer_id, [row.kind]
+            await audit.record(db, Action.LETTER_REFUSED, Origin(), customer_id=owner, fields=kinds)
             await _QUEUE.forget(db, [row.id])
 
     async def postpone(self, db: Transaction, letter: Letter) -> bool:
-        """Return whether a letter is tried again, until a day is over; if not, it is forgotten."""
+        """Return whether a letter will be retried; after LAST_TRY it is deleted instead."""
         row = await _QUEUE.locked(db, UUID(letter.id))
         if row is None:
             return True
@@ -115,7 +115,7 @@ class Outbox:
         row: Any,  # noqa: ANN401 — a row of LetterRow
         customer: CustomerRecord | None,
     ) -> "_Addressed | None":
-        """Return a letter and where it goes, or None if it is for nobody any more."""
+        """Return a letter with its recipient, None if it has no recipient any more."""
         kind, recipient = row.kind, row.recipient
         locale, made_at = (customer.locale, customer.created_at) if customer else (None, None)
         if kind == Kind.VERIFY_EMAIL:
@@ -139,7 +139,7 @@ class Outbox:
         return _Addressed(row.id, kind, recipient, customer, limit, data, locale, made_at)
 
     async def _written(self, db: Transaction, letter: "_Addressed") -> Letter | None:
-        """Return a letter; None for a feature's that can't be written, which is tried again."""
+        """Return a letter rendered; None if that fails, and then it is retried later."""
         place, write = (str(letter.id), letter.recipient), self.features.get(letter.kind)
         is_ours = letter.kind not in self.features
         values = await self._values(db, letter) if is_ours else letter.data
@@ -148,14 +148,14 @@ class Outbox:
                 subject, body = write(values, letter.customer.person)
                 return Letter(*place, subject, body)
             said = self.templates.render(letter.kind, letter.locale, values)
-        except Exception:  # noqa: BLE001 — whatever it is, other letters leave all the same
+        except Exception:  # noqa: BLE001 — no error of one letter may stop the others
             _log.exception("A letter can't be written", kind=letter.kind, letter=place[0])
             await self.postpone(db, Letter(*place, "", ""))
             return None
         return Letter(*place, said.subject, said.text, said.html, said.language)
 
     async def _values(self, db: Transaction, letter: "_Addressed") -> Mapping[str, object]:
-        """Return what the templates of a letter of ours may say, as in its examples."""
+        """Return the values for the templates of one of our letters, as in its examples."""
         values: dict[str, object] = {}
         if letter.kind in UNITS:
             unit, lifetime = UNITS[letter.kind]
@@ -175,7 +175,7 @@ class Outbox:
         return values
 
     async def _link(self, db: Transaction, letter: "_Addressed") -> str | None:
-        """Return a letter's link, which is good from now on; None if there is nothing to undo."""
+        """Issue a letter's link, and return it; None if there is nothing to undo."""
         if letter.kind in TERMS:
             kind = LinkKind(letter.kind)
             token = tokens.link_token(TERMS[kind].prefix, self.pepper, letter.id)
@@ -193,7 +193,7 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class _Addressed:
-    """A letter that is due, and where it goes."""
+    """A letter that is due, and its recipient."""
 
     id: UUID
     kind: str
@@ -202,9 +202,9 @@ class _Addressed:
     limit: Limit
     data: Mapping[str, Any]
     locale: str | None
-    """The language of whoever reads it."""
+    """The language of the recipient."""
     made_at: datetime | None
-    """When their account was made, or asked for."""
+    """The time at which the recipient's account was created, or its registration requested."""
 
 
 def _has_password(customer: CustomerRecord | None) -> bool:
@@ -212,23 +212,23 @@ def _has_password(customer: CustomerRecord | None) -> bool:
 
 
 def _unproven(customer: CustomerRecord | None) -> str | None:
-    """Return the address that a customer has yet to prove: the pending one comes first."""
+    """Return a customer's address to prove: a pending one before the current one, None if none."""
     if customer is None or not customer.is_active:
         return None
     return customer.pending_email or (None if customer.email_verified_at else customer.email)
 
 
-async def _have_waiting(db: Transaction, letters: Collection[_Addressed]) -> None:
-    """Extend how long registrations wait from their letter on, of whichever kind it is."""
+async def _extend_registrations(db: Transaction, letters: Collection[_Addressed]) -> None:
+    """Set the expiry of registrations by the time of their letter, of any kind."""
     others = [each.data for each in letters if each.customer is None]
     until = clock.now() + TERMS[LinkKind.VERIFY_EMAIL].lifetime
     ids = [data[REGISTRATION] for data in others if REGISTRATION in data]
-    for each in sorted(ids):  # locked in the order in which they are locked elsewhere
+    for each in sorted(ids):  # in the same lock order as elsewhere
         await db.execute(_WAIT_UNTIL, registration_id=UUID(each), until=until)
 
 
 async def _issue_to_registration(db: Transaction, registration_id: UUID, token: str) -> None:
-    """Make a token good that proves the address of somebody who asked to be registered."""
+    """Store the token's digest with a registration, whose address it proves."""
     digest = tokens.digest(TERMS[LinkKind.VERIFY_EMAIL].prefix, token)
     await db.execute(
         update(RegistrationRow).where(RegistrationRow.id == registration_id).values(digest=digest)
@@ -236,17 +236,17 @@ async def _issue_to_registration(db: Transaction, registration_id: UUID, token: 
 
 
 async def _issue_undo(db: Transaction, letter: _Addressed, digest: str | None) -> bool:
-    """Make a token good that undoes what a letter tells of, if that can be undone."""
-    whose = letter.customer and letter.customer.id
+    """Store the digest of a token that undoes a letter's change; return whether it is possible."""
+    owner = letter.customer and letter.customer.id
     if letter.kind == Kind.EMAIL_CHANGED:
-        return await addresses.issue_undo(db, whose, letter.recipient, digest)
-    return await second_factors.issue_undo(db, whose, UUID(letter.data[FACTOR]), digest)
+        return await addresses.issue_undo(db, owner, letter.recipient, digest)
+    return await second_factors.issue_undo(db, owner, UUID(letter.data[FACTOR]), digest)
 
 
 _QUEUE: Final = Queue(
     LetterRow,
     owner=case(
-        # They come by the thousand, and are to delay nobody's letter.
+        # Invitations come by the thousand: as one owner, they delay no other letter.
         (LetterRow.kind == Kind.INVITATION.value, LetterRow.kind),
         else_=func.coalesce(cast(LetterRow.customer_id, Text()), LetterRow.recipient),
     ),
@@ -269,7 +269,7 @@ _UNDO: Final = {
     Kind.EMAIL_CHANGED.value: tokens.UNDO,
     Kind.SECOND_FACTOR_ADDED.value: tokens.UNDO_FACTOR,
 }
-"""How the token of each link begins that undoes something."""
+"""The token prefixes of links that undo a change, by the letter's kind."""
 UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
     Kind.PASSWORD_RESET: ("minutes", TERMS[LinkKind.PASSWORD_RESET].lifetime),
     Kind.VERIFY_EMAIL: ("hours", TERMS[LinkKind.VERIFY_EMAIL].lifetime),
@@ -279,4 +279,4 @@ UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
     Kind.EMAIL_CHANGED: ("days", addresses.HOLD_PERIOD),
     Kind.SECOND_FACTOR_ADDED: ("days", second_factors.UNDO_PERIOD),
 }
-"""The units in which letters say how long their links are good."""
+"""The lifetime of each letter's link, and the unit in which the letter states it."""

@@ -1,4 +1,4 @@
-"""Password resets: a link in a letter, good for one new password."""
+"""Password reset: a link in a letter, by which one new password can be set."""
 
 from gql_app.accounts import audit, customers, letters, links
 from gql_app.accounts.audit import Action, Origin
@@ -10,9 +10,9 @@ from gql_app.mail import email_verification
 
 
 async def request(db: Transaction, email: str, throttle: Throttle, *, origin: Origin) -> None:
-    """Post a link to whom an address belongs; it costs as much if it is nobody's.
+    """Post a link to the owner of an address; an unknown address costs as much time.
 
-    What strangers ask for never refuses the owner: requests count by client alone. Raises
+    Requests are limited per client only, so strangers can't lock the owner out. Raises
     TooManyAttempts.
     """
     await throttle.count(db, *throttle.of_client("reset", origin.ip_address))
@@ -25,12 +25,12 @@ async def request(db: Transaction, email: str, throttle: Throttle, *, origin: Or
 async def reset(
     db: Transaction, token: str, throttle: Throttle, *, password_hash: str, origin: Origin
 ) -> None:
-    """Spend a link's token: set the password, end every session, lift what locked the owner out.
+    """Spend a link's token: set the password, end every session, and clear the counts of failures.
 
-    Wrong codes of their second factors are forgotten, too.
+    The counts of wrong codes of second factors are cleared as well.
 
-    That the link was used proves the address. The account is locked first, and then what counts
-    its failures. Raises Rejected if the token is too old, or has been spent meanwhile.
+    The use of the link proves the address. The account is locked first, and then its counts of
+    failures. Raises Rejected if the link has expired or was spent meanwhile.
     """
     customer = await links.spend(db, LinkKind.PASSWORD_RESET, token)
     account = canonical_email(customer.email)

@@ -1,4 +1,4 @@
-"""Sign-in by link: a link in a letter, which opens a session once."""
+"""Sign-in by link: a single-use link in a letter opens a session."""
 
 from gql_app.accounts import audit, authentication, customers, letters, links
 from gql_app.accounts.audit import Action, Origin
@@ -13,10 +13,10 @@ from gql_app.mail import email_verification
 
 
 async def request(db: Transaction, email: str, throttle: Throttle, *, origin: Origin) -> None:
-    """Post a link to whom an address belongs; it costs as much if it is nobody's.
+    """Post a link to the owner of an address; an unknown address costs as much time.
 
-    What strangers ask for never refuses the owner: requests count by client alone, after the letter
-    that holds its account. Raises TooManyAttempts.
+    Requests are limited per client only, so strangers can't lock the owner out; they are counted
+    after the letter, which locks the account. Raises TooManyAttempts.
     """
     customer = await customers.by_email(db, email)
     customer_id = customer.id if customer and customer.is_active else None
@@ -34,9 +34,9 @@ async def sign_in(
     *,
     origin: Origin,
 ) -> Opened | Challenge:
-    """Spend a link's token: prove the address, lift what locked the owner out, open a session.
+    """Spend a link's token: prove the address, clear the counts of failures, open a session.
 
-    Raises Rejected if the token is too old, or has been spent meanwhile, and TooManyAttempts.
+    Raises Rejected if the link has expired or was spent meanwhile, and TooManyAttempts.
     """
     customer = await links.spend(db, kind, token)
     account = canonical_email(customer.email)

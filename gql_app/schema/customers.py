@@ -108,7 +108,7 @@ class Customer(Node):
         """Return how many recovery codes are left, read by one statement for a whole page."""
         if not self.shows_private():
             return None
-        return await info.context.load(recovery_codes.left, self.id)
+        return await info.context.load(recovery_codes.remaining, self.id)
 
 
 COLUMNS: Final = frozenset(CustomerRecord._fields) - {"password_hash", "factors_version"}

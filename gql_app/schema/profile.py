@@ -56,7 +56,7 @@ class ProfileMutation:
                 changes,
                 origin=origin,
                 waits=context.resources.verification != "off",
-                tells_taken=context.resources.verification != "require",
+                reports_taken=context.resources.verification != "require",
             )
         message = "Your profile is up to date."
         return CustomerPayload.success(

@@ -1,10 +1,10 @@
-"""Verifying our access tokens in another service: by the published keys, and on wish alive.
+"""Verification of our access tokens in other services, by published keys and live sessions.
 
     verifier = TokenVerifier("https://accounts.example.com", issuer="gql_app", audience="orders")
     token = await verifier.verify(bearer_token(request.headers.get("Authorization")))
     token.customer_id, token.session_id, token.roles, token.claims["tenant"]
 
-It needs no database, no settings and none of the server's libraries.
+It needs no database, no settings, and none of the server's libraries.
 """
 
 import asyncio
@@ -49,15 +49,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class VerifiedToken(Claims):
-    """What a genuine token says: `customer_id`, `session_id`, `issued_at`, `expires_at`, `key_id`.
+    """A verified token: `customer_id`, `session_id`, `issued_at`, `expires_at`, `key_id`.
 
-    What it says of the customer besides is as of when it was issued, and may have changed since.
+    Its roles and claims are as of the time of issue, and may have changed since.
     """
 
     roles: Sequence[str]
     """The names of the customer's roles."""
     claims: Mapping[str, object]
-    """What the server's features add."""
+    """The claims that the server's features add."""
 
 
 def bearer_token(authorization: str | None) -> str:
@@ -72,10 +72,10 @@ def bearer_token(authorization: str | None) -> str:
 
 
 class TokenVerifier:
-    """Verifies access tokens of one server for one audience.
+    """A verifier of access tokens of one server for one audience.
 
-    One verifier serves a process, from any of its threads and event loops. It is made in the
-    process that uses it, not before a fork.
+    One verifier serves a process, from any of its threads and event loops. Make it in the process
+    that uses it, not before a fork.
     """
 
     def __init__(
@@ -91,14 +91,14 @@ class TokenVerifier:
     ) -> None:
         """Take the server's address, its GQL_APP_ISSUER, and this service's audience.
 
-        With `liveness` the server is asked whether the session of a token lives, and its answer
-        holds for so many seconds: a token is refused so long after its session ended at the latest.
-        Without it a token is good until it expires. While the server can't be reached, whoever has
-        no answer that holds is refused, or let in if `fail_open`.
+        With `liveness` the verifier asks the server whether a token's session is open, and caches
+        the answer for so many seconds: that is the longest that a token is accepted after the end
+        of its session. Without it a token is valid until it expires. While the server can't be
+        reached, a token without a cached answer is refused, or accepted if `fail_open`.
 
-        `timeout` is that of each question in seconds. `longest_life` is the life of a token that is
-        accepted, in seconds, to be raised if the server's GQL_APP_ACCESS_TOKEN_TTL is more than a
-        day. Raises ValueError unless the address begins with http:// or https://.
+        `timeout` is that of a request to the server, in seconds. `longest_life` is the longest
+        lifetime of an accepted token, in seconds; raise it if the server's GQL_APP_ACCESS_TOKEN_TTL
+        is above a day. Raises ValueError unless the address begins with http:// or https://.
         """
         server = Server(url, timeout)
         self._issuer: Final = Issuer(issuer, audience, longest_life)
@@ -107,7 +107,7 @@ class TokenVerifier:
         self._fail_open: Final = fail_open
 
     async def verify(self, token: str) -> VerifiedToken:
-        """Return what a token says if it is good; the event loop is never held up.
+        """Return the contents of a valid token, without blocking the event loop.
 
         Raise TokenMissing, TokenMalformed, TokenInvalid, TokenExpired or TokenRevoked, which are
         Unauthenticated, and ServerUnreachable or NoPublishedKeys, which are Unavailable.
@@ -115,14 +115,14 @@ class TokenVerifier:
         steps = self._steps(token)
         try:
             while True:
-                # Whoever is cancelled leaves it to others who wait for the same.
+                # wait() doesn't cancel the future with this task: other callers may share it.
                 await asyncio.wait([asyncio.wrap_future(next(steps))])
         except StopIteration as done:
             verified: VerifiedToken = done.value
             return verified
 
     def verify_sync(self, token: str) -> VerifiedToken:
-        """Return what verify() does, and wait for it in this thread."""
+        """Return the same as verify(), and block this thread meanwhile."""
         steps = self._steps(token)
         try:
             while True:
@@ -132,15 +132,15 @@ class TokenVerifier:
             return verified
 
     def check(self) -> None:
-        """Raise ServerUnreachable or NoPublishedKeys if no token could be verified now.
+        """Fetch the keys; raise ServerUnreachable or NoPublishedKeys if no token can be verified.
 
-        It fetches the keys and waits for them: call it as the service starts.
+        It blocks until they are there: call it when the service starts.
         """
         wait([self._keys.fetch()])
         self._keys.require()
 
     def _steps(self, token: str) -> Generator[Future[None], None, VerifiedToken]:
-        """Yield what is to be waited for, and return what the token says."""
+        """Yield the futures to wait for, and return the contents of the token."""
         if not token:
             raise TokenMissing
         if self._keys.are_due():
@@ -162,7 +162,7 @@ class TokenVerifier:
         return verified
 
     def _read(self, token: str) -> VerifiedToken:
-        """Return what a token says. Raise Unauthenticated."""
+        """Return the contents of a token, by the keys at hand. Raise Unauthenticated."""
         claims, payload = read_token(self._keys, self._issuer, token)
         roles = payload.get("roles")
         named = [role for role in roles if isinstance(role, str)] if isinstance(roles, list) else ()

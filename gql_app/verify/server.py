@@ -1,4 +1,4 @@
-"""What a verifier asks the server that issues tokens: its keys, and whether sessions live."""
+"""Requests to the server that issues tokens, for its published keys and the state of sessions."""
 
 import json
 import logging
@@ -26,26 +26,26 @@ from gql_app.lib.keyring import (
 from gql_app.security.tokens import MAX_TOKEN_BYTES
 
 KEY_INTERVAL: Final = 10.0
-"""Seconds from one fetching of keys to the next, at least, whatever ids tokens name."""
+"""Least seconds between two requests for the keys, whatever key ids tokens name."""
 KEYS_STALE_FOR: Final = 3600.0
-"""Seconds beyond their max-age for which keys verify while the server can't be reached."""
-SILENCE: Final = 1.0
-"""Seconds for which a server that could not be reached is not asked again."""
+"""Seconds after their max-age for which keys are used while the server can't be reached."""
+RETRY_INTERVAL: Final = 1.0
+"""Seconds after a failed request before the next one."""
 MAX_SESSIONS: Final = 10_000
-"""Sessions whose answers are kept; those that were asked for longest ago go."""
+"""The most sessions in the cache; the oldest answers are dropped first."""
 MAX_ANSWER_BYTES: Final = 256 * 1024
 THREADS: Final = 8
-"""Questions to the server at one time."""
+"""The most concurrent requests to the server."""
 USUAL_AGE: Final = 300.0
 LONGEST_AGE: Final = 3600.0
-"""Seconds for which keys are kept if the server says nothing, and at most."""
+"""Seconds for which keys are cached: without a max-age, and at most."""
 _MAX_AGE: Final = re.compile(r"\bmax-age=(\d{1,9})")
 _FAILURES: Final = (OSError, HTTPException, ValueError, RecursionError)
 _log: Final = logging.getLogger(__name__)
 
 
 class ServerUnreachable(Unavailable):
-    """The server that issues the tokens can't be asked."""
+    """The server that issues the tokens can't be reached."""
 
     advice = "The server that issues the tokens can't be reached at this moment. Try again shortly."
 
@@ -61,16 +61,16 @@ class NoPublishedKeys(Unavailable):
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """Leads nowhere else: keys are believed of one address only."""
+    """Refuses redirects: only the configured address is trusted for keys."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> None:
-        """Return nothing, so that a redirect is an error."""
+        """Return None, so that a redirect is an error."""
 
 
 class Server:
-    """The server, asked in threads of a bounded number."""
+    """A client of the server, with a thread pool of bounded size."""
 
     def __init__(self, url: str, timeout: float) -> None:
         parts = urlsplit(url)
@@ -83,7 +83,7 @@ class Server:
         self.threads: Final = ThreadPoolExecutor(THREADS, "verify")
 
     def ask(self, path: str, **form: str) -> tuple[object, float]:
-        """Return the JSON of an answer, and the seconds for which it may be kept.
+        """Return the JSON of a response, and the seconds for which it may be cached.
 
         Raises one of _FAILURES.
         """
@@ -104,19 +104,19 @@ class Server:
 
 
 class PublishedKeys:
-    """The keys that the server publishes, kept as long as it says."""
+    """A cache of the keys that the server publishes, for their max-age."""
 
     def __init__(self, server: Server) -> None:
         self._server: Final = server
         self._keys: Mapping[str, Key] = {}
         self._fetched = False
-        """Whether the last fetching succeeded."""
+        """Whether the last request for the keys succeeded."""
         self._fresh_until = self._next = time.monotonic()
         self._fetching: Future[None] | None = None
         self._lock: Final = threading.Lock()
 
     def are_due(self) -> bool:
-        """Return whether the keys are to be fetched again."""
+        """Return whether the keys are stale, and may be fetched again."""
         return time.monotonic() >= max(self._fresh_until, self._next)
 
     def find(self, key_id: str) -> Key | None:
@@ -131,7 +131,7 @@ class PublishedKeys:
             raise ServerUnreachable
 
     def may_lack_key_of(self, token: str) -> bool:
-        """Return whether a token names a key that the server may have published since."""
+        """Return whether a token names an unknown key, which may have been published since."""
         if time.monotonic() < self._next:
             return False
         try:
@@ -141,9 +141,9 @@ class PublishedKeys:
         return isinstance(key_id, str) and key_id not in self._keys
 
     def fetch(self, needed: Callable[[], bool] = lambda: True) -> Future[None]:
-        """Return the fetching of the keys, which never fails; all who ask meanwhile share it.
+        """Return the future of a request for the keys, which never fails; callers share it.
 
-        Whether it is needed is asked once more, for another thread may have fetched since.
+        `needed` is checked again under the lock, as another thread may have fetched the keys since.
         """
         with self._lock:
             if self._fetching is None or (self._fetching.done() and needed()):
@@ -151,7 +151,7 @@ class PublishedKeys:
             return self._fetching
 
     def _fetch(self) -> None:
-        began, wait = time.monotonic(), SILENCE
+        began, wait = time.monotonic(), RETRY_INTERVAL
         try:
             document, age = self._server.ask("/.well-known/jwks.json")
             keys = published_keys(document)
@@ -166,55 +166,55 @@ class PublishedKeys:
 
 
 class _Answer(NamedTuple):
-    """Whether a session lives, and as of when."""
+    """Whether a session is open, and the time of the request."""
 
     lives: bool
     asked_at: float
 
 
 class Sessions:
-    """Whether sessions live, as the server says, each answer for a bounded time."""
+    """A cache of the server's answers on whether sessions are open, each for `bound` seconds."""
 
     def __init__(self, server: Server, bound: float) -> None:
         self._server: Final = server
         self._bound: Final = bound
         self._answers: Final[OrderedDict[UUID, _Answer]] = OrderedDict()
-        self._asking: Final[dict[UUID, tuple[Future[None], float]]] = {}
-        self._silent_until = time.monotonic()
-        self._lock: Final = threading.RLock()  # for a callback may be called at once
+        self._pending: Final[dict[UUID, tuple[Future[None], float]]] = {}
+        self._retry_at = time.monotonic()
+        self._lock: Final = threading.RLock()  # add_done_callback() may call back at once
 
     def judge(self, session_id: UUID, token: str) -> Generator[Future[None], None, bool | None]:
-        """Yield what is to be waited for, if anything, and return whether a session lives.
+        """Yield the futures to wait for, if any, and return whether a session is open.
 
-        It is None if nobody knows, as the server can't be reached.
+        It is None if that is unknown, as the server can't be reached.
         """
         now = time.monotonic()
         if (known := self._known(session_id, now)) is not None:
             return known
-        if now < self._silent_until:
+        if now < self._retry_at:
             return None
         yield self._ask(session_id, token, now)
         return self._known(session_id, now)
 
     def _known(self, session_id: UUID, now: float) -> bool | None:
-        """Return what is known as of then, or of so long before as is allowed."""
+        """Return the cached answer, None if there is none or it is too old."""
         answer = self._answers.get(session_id)
         return answer.lives if answer and answer.asked_at + self._bound >= now else None
 
     def _ask(self, session_id: UUID, token: str, now: float) -> Future[None]:
-        """Return the asking, which never fails; all who may take its answer share it."""
+        """Return the future of a request, which never fails; recent enough callers share it."""
         with self._lock:
-            asking, began = self._asking.get(session_id, (None, 0.0))
+            asking, began = self._pending.get(session_id, (None, 0.0))
             if asking is None or asking.done() or began + self._bound < now:
                 asking = self._server.threads.submit(self._question, session_id, token)
-                self._asking[session_id] = asking, now
+                self._pending[session_id] = asking, now
                 asking.add_done_callback(lambda done: self._forget(session_id, done))
             return asking
 
     def _forget(self, session_id: UUID, done: Future[None]) -> None:
         with self._lock:
-            if self._asking.get(session_id, (None, 0.0))[0] is done:
-                del self._asking[session_id]
+            if self._pending.get(session_id, (None, 0.0))[0] is done:
+                del self._pending[session_id]
 
     def _question(self, session_id: UUID, token: str) -> None:
         asked_at = time.monotonic()
@@ -226,7 +226,7 @@ class Sessions:
                 raise ValueError(message)  # noqa: TRY004 — as of any answer of no use
         except _FAILURES as why:
             _log.warning("Whether a session lives could not be asked: %s", why)
-            self._silent_until = time.monotonic() + SILENCE
+            self._retry_at = time.monotonic() + RETRY_INTERVAL
             return
         with self._lock:
             self._answers[session_id] = _Answer(lives, asked_at)

@@ -1,4 +1,4 @@
-"""What the tests of the pages share: the browser, and a tab in which a link is pressed."""
+"""Fixtures of the account pages' tests: the browser, and a tab in which links are opened."""
 
 from collections.abc import AsyncIterator
 
@@ -15,7 +15,7 @@ __all__ = ["browser"]
 
 @pytest.fixture
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """Open a window of a phone's size, in which nothing is stored."""
+    """Open a browser context of a phone's size, with empty storage."""
     context = await browser.new_context(viewport={"width": 390, "height": 844})
     context.set_default_timeout(PATIENCE * 1000)
     await context.add_init_script(WATCH)

@@ -33,7 +33,7 @@ class Correspondence:
         self._mailbox = mailbox
 
     def run(self, query: str, token: str | None = None, **variables: object) -> dict[str, Any]:
-        """Run an operation, and return what its one field is answered."""
+        """Run an operation, and return the value of its only field."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         request = {"query": query, "variables": variables}
         with self._server.client() as client:
@@ -43,13 +43,13 @@ class Correspondence:
         return field
 
     def register(self, name: str) -> str:
-        """Register somebody, and return their access token."""
+        """Register a customer, and return the access token."""
         new = {"name": name, "email": f"{name}@example.com", "password": PASSWORD}
         token: str = self.run(REGISTER, input=new)["token"]
         return token
 
     def login(self, email: str) -> str | None:
-        """Sign in, and return the access token, None if that is refused."""
+        """Sign in, and return the access token, None if the sign-in is refused."""
         token: str | None = self.run(LOGIN, email=email, password=PASSWORD)["token"]
         return token
 
@@ -59,7 +59,7 @@ class Correspondence:
             return signed_in(client, ADMIN.email, ADMIN.password)
 
     async def link(self, visit: Visit, email: str, page: str) -> str:
-        """Wait for a letter to an address with a link to a page, and return the last such link."""
+        """Wait for a letter to an address with a link to a page, and return the latest link."""
         wanted = re.compile(rf"^{re.escape(self.url)}/account/{page}#token=\S+$", re.MULTILINE)
         while True:
             theirs = [each for each in self._mailbox.arrived if each.recipients == [email]]

@@ -1,4 +1,4 @@
-"""What the tests of the rules share: a database at noon, and somebody in it."""
+"""Fixtures of the rules' tests: a database at a fixed time, with a customer in it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,20 +18,20 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 def noon(resources: Resources, set_clock: SetClock) -> Database:
-    """Open a database at noon."""
+    """Return a database, with the clock set to noon."""
     set_clock(NOON)
     return resources.database
 
 
 @pytest.fixture
 async def ada(noon: Database) -> CustomerRecord:
-    """Add a customer whom letters are for."""
+    """Add a customer who gets letters."""
     return await add_customer(noon, "Ada Müller 🦊", "ada@example.com")
 
 
 @pytest.fixture
 async def crowd(database: Database) -> tuple[Database, list[StoredCustomer]]:
-    """Store many customers, of whom three far apart are called Zebedee, admins and invited."""
+    """Store many customers; three of them, far apart, are named Zebedee, admins and invited."""
     people = [customer(f"Customer-{n}", seconds=n) for n in range(CROWD)]
     rare = [customer(f"{letter} Zebedee {letter}", seconds=n) for n, letter in enumerate("Dcx")]
     for row, seconds in zip(rare, (REACH // 2, 3 * REACH + 10, CROWD), strict=True):

@@ -1,4 +1,4 @@
-"""What the tests of letters do with the outbox."""
+"""Helpers of the letters' tests for the outbox."""
 
 from datetime import datetime
 from uuid import UUID
@@ -30,7 +30,7 @@ LINK = OUTBOX.pages[Kind.PASSWORD_RESET] + "#token="
 
 
 async def ask_reset(database: Database, customer: CustomerRecord | None) -> None:
-    """Write down that a link is to be sent."""
+    """Post a letter with a link to reset the password."""
     async with database.transaction() as db:
         await letters.post_link(
             db, LinkKind.PASSWORD_RESET, customer_id=customer.id if customer else None
@@ -38,34 +38,34 @@ async def ask_reset(database: Database, customer: CustomerRecord | None) -> None
 
 
 async def notify(database: Database, customer: CustomerRecord, recipient: str | None) -> None:
-    """Write down that a customer is to be told of a new password."""
+    """Post a notice of a new password to a customer."""
     async with database.transaction() as db:
         await letters.post(db, Kind.PASSWORD_CHANGED, customer_id=customer.id, recipient=recipient)
 
 
 async def claim(database: Database) -> list[Letter]:
-    """Take letters in hand in a transaction of its own."""
+    """Lease the letters that are due, in one transaction."""
     return [*(await look(database)).letters]
 
 
 async def look(database: Database) -> Claimed:
-    """Return all that was found in the outbox, in a transaction of its own."""
+    """Lease the letters that are due, in one transaction, and return all results."""
     async with database.transaction() as db:
         return await OUTBOX.claim(db)
 
 
 async def waiting(database: Database) -> list[str]:
-    """Return the kinds of the letters that are yet to be sent."""
+    """Return the kinds of the letters in the outbox."""
     return sorted(await column(database, select(LetterRow.kind)))
 
 
 async def resets(database: Database) -> list[tuple[UUID, str, datetime]]:
-    """Return which links are good."""
+    """Return the links that are valid."""
     rows = await database.fetch_all(select(PasswordResetRow))
     return [(row.customer_id, row.digest, row.expires_at) for row in rows]
 
 
 def token_of(letter: Letter) -> str:
-    """Read the token of a letter's link."""
+    """Return the token of a letter's link."""
     (link,) = [line for line in letter.body.splitlines() if line.startswith(LINK)]
     return link.removeprefix(LINK)

@@ -1,4 +1,4 @@
-"""What the tests of registrations that wait do with them."""
+"""Helpers for the tests of waiting registrations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +29,7 @@ async def register(
     *,
     data: Mapping[str, Any] | None = None,
 ) -> None:
-    """Ask to be registered, with PASSWORD."""
+    """Request a registration with PASSWORD."""
     new = validation.check_new(name=name, email=email, password=PASSWORD, phone="+1")
     async with database.transaction() as db:
         hashed = password_hash()
@@ -37,7 +37,7 @@ async def register(
 
 
 async def names(database: Database) -> list[str]:
-    """Return who waits, in order."""
+    """Return the names of the waiting registrations, in order."""
     return sorted(await column(database, select(RegistrationRow.name)))
 
 
@@ -54,13 +54,13 @@ async def link(database: Database) -> str:
 
 
 async def save_nothing(_db: Transaction, _customer_id: UUID, _data: Mapping[str, Any]) -> None:
-    """Save what features are given, which is nothing."""
+    """Save no values of features."""
 
 
 async def complete(
     database: Database, token: str, save: Save = save_nothing
 ) -> CustomerRecord | str | None:
-    """Use a link; return the customer, or the code that it is rejected with."""
+    """Use a link; return the customer, or the code of the refusal."""
     try:
         async with database.transaction() as db:
             return await registrations.complete(db, token, save, THROTTLE, origin=NOWHERE)

@@ -1,4 +1,4 @@
-"""Rows that the tests put into a database as they are."""
+"""Rows that the tests insert without any rules."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ START = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 ORDERS = [Order(field, descending=down) for field, down in product(OrderField, [False, True])]
 EVERYBODY = Filter()
 CROWD = 6 * REACH
-"""More than are looked at for a page of one."""
+"""More rows than a page of one may read."""
 RARE = Filter(search="zebedee")
 SHORT = Filter(search="ze")
 FREQUENT = Filter(search="cus")
@@ -55,7 +55,7 @@ class StoredCustomer:
 
 
 def customer(name: str, email: str | None = None, *, seconds: float = 0) -> StoredCustomer:
-    """Make a customer who was added some seconds after the start."""
+    """Return a customer who was added some seconds after the start."""
     created_at = START + timedelta(seconds=seconds)
     row_id = new_id()
     email = email or f"{row_id.int}@example.com"
@@ -72,7 +72,7 @@ def customer(name: str, email: str | None = None, *, seconds: float = 0) -> Stor
 
 
 async def store(database: Database, rows: Iterable[StoredCustomer]) -> list[StoredCustomer]:
-    """Put rows into the database."""
+    """Insert rows into the database, and return them."""
     stored = list(rows)
     async with database.transaction() as db:
         await add_all(db, CustomerRow, [asdict(row) for row in stored])
@@ -80,12 +80,12 @@ async def store(database: Database, rows: Iterable[StoredCustomer]) -> list[Stor
 
 
 def everybody(order: Order = ORDERS[0]) -> Listing:
-    """List all customers as an admin may."""
+    """Return the listing of all customers, as an admin sees it."""
     return listing(EVERYBODY, order, reads_private=True)
 
 
 def place(order: Order, row: StoredCustomer) -> tuple[object, ...]:
-    """Return what Python sorts a row by to get an order of the list."""
+    """Return the key that sorts rows by an order of the list."""
     return {
         OrderField.CREATED_AT: (row.created_at, row.id),
         OrderField.NAME: (row.name_key, row.id),
@@ -94,18 +94,18 @@ def place(order: Order, row: StoredCustomer) -> tuple[object, ...]:
 
 
 def in_order(order: Order, rows: Iterable[StoredCustomer]) -> list[StoredCustomer]:
-    """Sort rows as the list is to sort them."""
+    """Return rows in an order of the list."""
     return sorted(rows, key=lambda row: place(order, row), reverse=order.descending)
 
 
 def names(rows: Iterable[StoredCustomer]) -> list[str]:
-    """Name the rows."""
+    """Return the names of rows."""
     return [row.name for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """What a page told of customers, of whom every column was read."""
+    """A page of customers, with every column."""
 
     rows: list[StoredCustomer]
     has_previous: bool
@@ -113,7 +113,7 @@ class PageRead:
 
 
 def told(page: Page) -> PageRead:
-    """Make rows of a page's values."""
+    """Return a page with its values as rows."""
     rows: list[dict[str, Any]] = [dict(zip(page.columns, row, strict=True)) for row in page.rows]
     for row in rows:
         row["id"] = UUID(row["id"])
@@ -127,14 +127,14 @@ async def read(database: Database, of: Listing, window: Window) -> PageRead:
 
 
 def cursor(of: Listing, row: StoredCustomer) -> str:
-    """Write where a customer stands in a list."""
+    """Return the cursor of a customer in a list."""
     return of.cursor([getattr(row, key) for key in of.query.keys])
 
 
 async def walk(
     database: Database, of: Listing, size: int, *, backward: bool
 ) -> AsyncIterator[PageRead]:
-    """Read page after page, as far as they say that there is one more."""
+    """Yield page after page, as long as there is a next one."""
     window = Window(size, backward=backward)
     while True:
         page = await read(database, of, window)
@@ -149,7 +149,7 @@ async def walk(
 
 @contextmanager
 def statements() -> Iterator[list[tuple[str, Sequence[object]]]]:
-    """Note every statement that is sent to a database, with its values."""
+    """Record every statement that is sent to a database, with its values."""
     seen: list[tuple[str, Sequence[object]]] = []
     with listened(lambda sql, bound: seen.append((sql, bound))):
         yield seen

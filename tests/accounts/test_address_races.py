@@ -102,7 +102,7 @@ async def test_pending_address_that_is_registered_meanwhile_is_not_had(
         await until_it_waits(db, racing)
     assert await racing == (addresses.TAKEN,)
     async with noon.transaction() as db:
-        await email_change.give_up(db, link, origin=NOWHERE)
+        await email_change.abandon(db, link, origin=NOWHERE)
     assert (await current(noon, proven.id)).pending_email is None
     assert await use(noon, "verify", link) == (links.SPENT,)
 

@@ -1,1 +1,1 @@
-"""Tests of what the commands do with customers, one by one and all at once."""
+"""Tests of the commands for customers, single ones and all of them."""

@@ -1,4 +1,4 @@
-"""What the tests of the commands share: a database at noon."""
+"""Fixtures of the commands' tests: a database at a fixed time."""
 
 import pytest
 
@@ -9,6 +9,6 @@ from tests.conftest import SetClock
 
 @pytest.fixture
 def noon(database: Database, set_clock: SetClock) -> Database:
-    """Open a database at noon."""
+    """Return a database, with the clock set to noon."""
     set_clock(NOON)
     return database

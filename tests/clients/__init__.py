@@ -1,1 +1,1 @@
-"""Clients that nobody here wrote, each with its own defaults, on one running server."""
+"""Tests of third-party clients, each with its own defaults, on one running server."""

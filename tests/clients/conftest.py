@@ -1,4 +1,4 @@
-"""What came of all scenarios of all clients, each run once."""
+"""Fixtures with the outcomes of all scenarios of all clients, each run once."""
 
 import json
 import subprocess
@@ -18,9 +18,9 @@ from tests.processes import PATIENCE, ROOT, Server, environment, serving, signed
 
 HERE: Final = Path(__file__).parent
 NODE: Final = (str(Path(sys.executable).with_name("node")), str(HERE / "run.mjs"))
-"""The node that comes with the Python packages, whatever the machine has."""
+"""The Node.js of the Python packages, not the machine's."""
 PYTHON: Final = ROOT / "build/clients/bin/python"
-"""Of the environment of clients that want an older graphql-core."""
+"""The Python of the environment for clients that need an older graphql-core."""
 JAVASCRIPT: Final = (
     "apollo",
     "graphql-http",
@@ -35,7 +35,7 @@ LISTED: Final = ("trusted-1", "query Trusted { token { __typename valid } }")
 
 
 def run(program: tuple[str, ...], given: Mapping[str, object], folder: Path) -> list[Outcome]:
-    """Run the scenarios of a program, and return what came of each."""
+    """Run the scenarios of a program, and return their outcomes."""
     done = subprocess.run(  # noqa: S603 — the tests' own commands
         program,
         cwd=folder,
@@ -54,7 +54,7 @@ def run(program: tuple[str, ...], given: Mapping[str, object], folder: Path) -> 
 def outcomes(
     demo: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[str, str], Outcome]:
-    """Run every scenario of every client on the demo, and return what came of it."""
+    """Run every scenario of every client on the demo, and return the outcomes."""
     assert (HERE / "node_modules").is_dir(), "make test installs the clients in JavaScript"
     assert PYTHON.exists(), "make test installs the clients in Python"
     email, password = SIGN_INS[1].email, SIGN_INS[1].password
@@ -72,7 +72,7 @@ def outcomes(
 
 @pytest.fixture(scope="session")
 def trusted_outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    """Run clients on a server that runs the documents of a list alone."""
+    """Run clients on a server that only runs trusted documents."""
     folder = tmp_path_factory.mktemp("trusted")
     (folder / "documents.json").write_text(json.dumps(dict([LISTED])), encoding="utf-8")
     with serving("--demo", folder=folder, trusted_documents="documents.json") as server:

@@ -1,7 +1,7 @@
-"""Runs scenarios of the Python clients that are generated from the server's own schema.
+"""Runs scenarios of the Python clients that are generated from the server's schema.
 
-They want an older graphql-core than the server, and have an environment of their own. The folder
-that this runs in takes what they generate; the output has a line of JSON for each scenario.
+They need an older graphql-core than the server, so they have a separate environment. They generate
+code into the working folder; the output has a line of JSON for each scenario.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class Sgqlc:
         self._schema = import_module("types_by_sgqlc")
 
     def list(self, headers: Mapping[str, str] = AUTHORISED) -> int:
-        """List customers, whose moments are moments of Python."""
+        """List customers, whose timestamps are datetimes."""
         operation = Operation(self._schema.Query)
         operation.customers(first=3).nodes().__fields__("id", "name", "created_at")
         nodes = _answer(operation, headers).customers.nodes
@@ -109,11 +109,11 @@ class AriadneCodegen:
 
 
 async def outcome(work: Callable[[], Any]) -> dict[str, object]:
-    """Return what a scenario returns, or what its client raises."""
+    """Return the result of a scenario, or the error that its client raises."""
     try:
         came = work()
         return {"data": await came if isawaitable(came) else came}
-    except Exception as error:  # noqa: BLE001 — what a client raises is what is to be known
+    except Exception as error:  # noqa: BLE001 — the client's error is the result
         errors = getattr(error, "errors", [])
         told = [each if isinstance(each, dict) else vars(each) for each in errors]
         extensions = told[0]["extensions"] if told else None

@@ -17,7 +17,7 @@ FIRST: Final = {"first": 3}
 
 
 def connected(given: Given, *, with_token: bool = True) -> Client:
-    """Return a client that fetches the schema to validate by, as gql's documentation begins."""
+    """Return a client that fetches the schema for validation, as in gql's documentation."""
     headers = {"Authorization": f"Bearer {given.token}"} if with_token else {}
     transport = HTTPXTransport(given.url, headers=headers)
     return Client(transport=transport, fetch_schema_from_transport=True)

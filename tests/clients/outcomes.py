@@ -1,4 +1,4 @@
-"""What came of a client's scenarios, whatever it is written in."""
+"""The outcomes of clients' scenarios, for clients in any language."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a scenario is run with."""
+    """The input of a scenario."""
 
     url: str
     token: str
@@ -16,7 +16,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a client's user is told; the extensions are those of the first error."""
+    """The error of a client; the extensions are those of the first GraphQL error."""
 
     message: str
     extensions: Mapping[str, object] | None = None
@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a scenario of a client returned, or else what its user was told."""
+    """The result of a client's scenario, or else its error."""
 
     client: str
     scenario: str

@@ -1,7 +1,7 @@
 """Runs graphql-core's own tests of execution with the compiled executor in place.
 
-They are in the source distribution of the release that is locked, which pip fetches by its hash.
-It stays beside the environment, outside of what is committed, and no file of it changes.
+They are in the source distribution of the locked release, which pip fetches by its hash. It is
+unpacked next to the environment, is not committed, and stays unchanged.
 """
 
 import os
@@ -19,10 +19,10 @@ PLACE: Final = ROOT / "build/conformance"
 """The environment that this runs in."""
 PINNED: Final = re.compile(r"(?m)^graphql-core==(\S+) \\\n(?:    --hash=sha256:\w+(?: \\)?\n)+")
 PLUGIN: Final = "graphql_core_plugin"
-"""What puts the executor in place; it is found by its folder, for their package is `tests`, too."""
+"""The plugin that installs the executor, found by its folder, as their package is `tests`, too."""
 OPTIONS: Final = ("-p", PLUGIN, "-p", "no:cacheprovider", "--override-ini=addopts=", "--tb=short")
 SECONDS: Final = 20
-"""What any of the tests may take; some hang, where awaiting goes wrong."""
+"""Time-out of each test; some hang if awaiting goes wrong."""
 
 
 def fetched(entry: str, folder: Path) -> None:
@@ -35,7 +35,7 @@ def fetched(entry: str, folder: Path) -> None:
         locked.write_text(entry, encoding="utf-8")
         subprocess.run(
             [*pip, *only, "--requirement", str(locked), "--dest", name],
-            # pip reads the metadata, which uv-build's program writes.
+            # pip reads the metadata, which uv-build writes.
             env={**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
             check=True,
         )

@@ -1,8 +1,8 @@
-"""A plugin of pytest: graphql-core's tests get the compiled executor, and who executes is noted.
+"""A pytest plugin that runs graphql-core's tests with the compiled executor, and counts its use.
 
-A name is a folder's, a file's, or a file's with those of groups of tests or of a test. The run
-fails with a failure that isn't listed, a listed one that passes, a test that is not listed and
-whose operations graphql-core's own executor runs, and a name of no such test.
+A name is a folder, a file, or a file with a class or a test. The run fails with a failure that
+isn't listed, a listed failure that passes, a test whose operations graphql-core's own executor
+runs but that isn't listed, and a listed name that fits no such test.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ import pytest
 from gql_app.lib.engine import CompiledExecutor
 
 PLACE: Final = ("graphql.execution.execute", "IncrementalExecutor")
-"""Where graphql-core looks for an executor, if it is given none."""
+"""The attribute that graphql-core takes as the default executor."""
 FOLDER: Final = "tests/execution/"
 FAILING: Final[Mapping[str, str]] = {
     "test_nonnull.py::describe_nulls_a_complex_tree_of_nullable_fields_each::throws": (
@@ -36,26 +36,26 @@ DELEGATED: Final[Mapping[str, str]] = {
     "test_sync.py::throws_if_encountering_async_iterable_execution_with_check_sync": "@defer",
     "test_sync.py::throws_if_encountering_async_iterable_execution_without_check_sync": "@defer",
 }
-"""Tests in which graphql-core's own executor runs an operation, and what it is needed for."""
+"""Tests in which graphql-core's own executor runs an operation, and the reason."""
 COMPILED: Final = "compiled"
 BY_GRAPHQL_CORE: Final = "run by graphql-core's executor"
 NOT_EXECUTED: Final = "without an operation"
 
 
 class Conformance:
-    """Counts who executes what."""
+    """Counts the operations of each executor."""
 
     def __init__(self) -> None:
         self.operations: Counter[str] = Counter()
-        """Operations of the test that runs."""
+        """Operations of the running test."""
         self.tests: Counter[str] = Counter()
         self.unneeded = set(DELEGATED)
-        """Names that no test so far has needed."""
+        """Listed names that no test has needed so far."""
         self.whole = True
         """Whether no test is deselected."""
 
     def count(self, method: str, what: str) -> None:
-        """Count the calls of a method of the executor's."""
+        """Count the calls of a method of the executor."""
         inner = getattr(CompiledExecutor, method)
 
         def counted(executor: object, *arguments: object, **named: object) -> object:
@@ -66,7 +66,7 @@ class Conformance:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Note who executed a test's operations. Raise AssertionError if it isn't as listed."""
+        """Check which executor ran a test's operations. Raise AssertionError if it isn't listed."""
         self.operations.clear()
         result = yield
         if self.operations[BY_GRAPHQL_CORE]:
@@ -79,7 +79,7 @@ class Conformance:
         return result
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Expect the failures that are listed. Raise UsageError if one is of no test."""
+        """Mark the listed failures as expected. Raise UsageError if one fits no test."""
         for name, reason in FAILING.items():
             found = [item for item in items if _fits(item, name)]
             if not found:
@@ -89,17 +89,17 @@ class Conformance:
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
     def pytest_deselected(self) -> None:
-        """Note that this is not the whole run."""
+        """Record that this is not the whole run."""
         self.whole = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail the whole run if a name is of no test that graphql-core's executor is needed for."""
+        """Fail the whole run if a listed name fits no test that needs graphql-core's executor."""
         if self.whole and self.unneeded and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print how many passed, and how many of the operations were compiled."""
+        """Print the number of tests that passed, and of operations that were compiled."""
         if self.whole and self.unneeded:
             terminalreporter.write_line(f"DELEGATED without need: {', '.join(self.unneeded)}")
         told = ("passed", "failed", "xfailed")
@@ -109,7 +109,7 @@ class Conformance:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put the executor where it is looked for."""
+    """Install the compiled executor as the default."""
     module, name = import_module(PLACE[0]), PLACE[1]
     assert issubclass(CompiledExecutor, getattr(module, name))
     setattr(module, name, CompiledExecutor)
@@ -120,7 +120,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _fits(item: pytest.Item, name: str) -> bool:
-    """Return whether a test has a name, or is of what has it."""
+    """Return whether a name is that of a test, or of its class, file or folder."""
     file, *parts = item.nodeid.removeprefix(FOLDER).split("::")
     place, *wanted = name.split("::")
     return (file == place or file.startswith(f"{place}/")) and set(wanted) <= set(parts)

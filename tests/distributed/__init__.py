@@ -1,1 +1,1 @@
-"""The program on a Citus cluster, which a run has to name."""
+"""Tests on a Citus cluster, whose URL is an option of the run."""

@@ -1,4 +1,4 @@
-"""The Citus cluster that a run names: one database, which is emptied for each test."""
+"""The Citus cluster of a test run: one database, which is emptied for each test."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -25,11 +25,11 @@ IN_USE: Final = "This database has customers, whom the tests would delete: name 
 
 
 class NoCluster(Exception):
-    """The URL is none of a cluster that tests may use, and why."""
+    """The reason why tests can't use the URL as a cluster."""
 
 
 class Cluster:
-    """A database that is spread over machines; it stands for the server of other tests."""
+    """A distributed database, with the interface of the other tests' server."""
 
     def __init__(self, url: str, portal: BlockingPortal) -> None:
         self._url: Final = url
@@ -41,7 +41,7 @@ class Cluster:
         return self._url
 
     def prepare(self) -> None:
-        """Make the tables anew, and distribute them. Raises NoCluster."""
+        """Create the tables anew, and distribute them. Raises NoCluster."""
         try:
             there = self.fetch("SELECT to_regclass('pg_dist_partition')::text")
             [[customers]] = self.fetch("SELECT to_regclass('customers')::text")
@@ -62,7 +62,7 @@ class Cluster:
         self.fetch(f"DROP TABLE IF EXISTS {', '.join(TABLES)}, {VERSION_TABLE} CASCADE")
 
     def migrate(self) -> None:
-        """Make the tables."""
+        """Create the tables."""
         command.upgrade(alembic_config(self._url), "head")
 
     def distribute(self) -> None:
@@ -74,7 +74,7 @@ class Cluster:
 
     @contextmanager
     def copied(self, template: str = "") -> Iterator[str]:
-        """Lend the database, emptied."""
+        """Yield the URL of the database, emptied."""
         assert not template, "A cluster has one database, which is migrated."
         self.empty()
         yield self._url
@@ -87,7 +87,7 @@ class Cluster:
                 self.fetch(f"DELETE FROM {each}")  # noqa: S608 — as above
 
     def fetch(self, statement: str) -> list[Any]:
-        """Return what a statement answers, as tuples."""
+        """Return the rows of a statement, as tuples."""
         return self._portal.call(self._fetch, statement)
 
     def close(self) -> None:

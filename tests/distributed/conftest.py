@@ -1,4 +1,4 @@
-"""The cluster, as the tests of distribution itself have it."""
+"""Fixture of the cluster for the tests of distribution itself."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from tests.distributed.cluster import Cluster
 
 @pytest.fixture
 def citus(postgres: Cluster) -> Iterator[Cluster]:
-    """Lend the cluster's database, migrated and not distributed; it is distributed in the end."""
+    """Yield the cluster's database, migrated but not distributed; it is distributed at the end."""
     postgres.clear()
     postgres.migrate()
     yield postgres

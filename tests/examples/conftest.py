@@ -1,4 +1,4 @@
-"""The server that all examples are tried with."""
+"""Fixture of the server that all examples are tested with."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.processes import Server, serving
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve a demo whose secret is known, for the pages of one origin."""
+    """Serve a demo with a known secret, for the pages of one origin."""
     built = EXAMPLES / "typescript/dist/main.js"
     assert built.exists(), "make test installs what the examples need, and builds them"
     folder = tmp_path_factory.mktemp("examples")

@@ -1,4 +1,4 @@
-"""Drives the Python client as each line of its input says; prints what came of it as JSON."""
+"""Drives the Python client by the lines of its input; prints the outcomes as JSON."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ FAILURES: list[str] = []
 
 
 async def list_some(api: Api, first: int) -> int | None:
-    """List as many customers as are asked for, and return how many came."""
+    """List the first customers, and return their number."""
     try:
         return len((await api.run(CUSTOMERS, first=first))["customers"]["nodes"])
     except (SignedOut, TransportError) as failure:
@@ -27,7 +27,7 @@ async def list_some(api: Api, first: int) -> int | None:
 
 
 async def forget(api: Api) -> None:
-    """Drop the tokens while they are traded."""
+    """Drop the tokens during a refresh."""
     assert api.tokens
     renewing = asyncio.create_task(api._renew(api.tokens))  # noqa: SLF001  to be in the middle of it
     await asyncio.sleep(0)
@@ -39,7 +39,7 @@ async def forget(api: Api) -> None:
 
 
 async def drive(script: dict[str, Any]) -> None:
-    """Sign in if it is asked for, list as many times as is asked for, all at once, and end so."""
+    """Sign in if the script says so, list customers concurrently, and sign out or forget."""
     FAILURES.clear()
     before = script["held"] and Tokens(script["held"]["token"], script["held"]["refreshToken"])
     async with connected(script["url"], before) as api:
@@ -61,7 +61,7 @@ async def drive(script: dict[str, Any]) -> None:
 
 
 async def at_once(seconds: float) -> None:
-    """Wait for nothing, however many seconds Retry-After has."""
+    """Sleep, but not if it would take a second or more, such as Retry-After."""
     await pause(0 if seconds >= 1 else seconds)
 
 

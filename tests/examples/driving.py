@@ -1,4 +1,4 @@
-"""Clients of examples/ in processes of their own, and what the server saw of them."""
+"""Clients of examples/ in separate processes, and the server's log of them."""
 
 import json
 import resource
@@ -19,9 +19,9 @@ from tests.processes import ROOT, Server, environment
 
 EXAMPLES: Final = ROOT / "examples"
 NODE: Final = Path(sys.executable).with_name("node")
-"""The one that comes with the Python packages, whatever the machine has."""
+"""The Node.js of the Python packages, not the machine's."""
 ORIGIN: Final = "http://localhost:5173"
-"""Whose pages may read the server's answers."""
+"""The origin that CORS allows."""
 SECRET: Final = "the secret of the server that examples are tried with"
 PERSON: Final = SIGN_INS[1]
 WHO: Final = (PERSON.email, PERSON.password)
@@ -34,7 +34,7 @@ _SIGN_IN: Final = """mutation Elsewhere($email: String!, $password: String!) {
     login(email: $email, password: $password) { token refreshToken } }"""
 
 _GUESS: Final = "gar_" + 43 * "A"
-"""A refresh token by its form, of nobody's: that it was tried is written down."""
+"""An unknown refresh token of the right form: its use is logged."""
 _REFRESH: Final = f'mutation Elsewhere {{ refresh(refreshToken: "{_GUESS}") {{ status }} }}'
 
 
@@ -48,7 +48,7 @@ class Held(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of driving a client, and all that it printed."""
+    """The outcome of a client's script, and all that it printed."""
 
     listed: list[int | None]
     failures: list[str]
@@ -60,7 +60,7 @@ class Outcome:
 
 
 class Script(TypedDict, total=False):
-    """What a client is to do, in this order."""
+    """The actions of a client, in this order."""
 
     held: Held
     """Begin with these tokens."""
@@ -70,18 +70,18 @@ class Script(TypedDict, total=False):
     last: Literal["sign out", "forget"]
     """Sign out, or lose the tokens while they are refreshed."""
     ahead: float
-    """Milliseconds that its clock is wrong by; for those in TypeScript."""
+    """Milliseconds that its clock is ahead; for those in TypeScript."""
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A process that does what is said with its client, line by line."""
+    """A process that runs scripts with its client, one per line."""
 
     process: subprocess.Popen[str]
     stderr: Path
 
     def do(self, script: Mapping[str, object]) -> Outcome:
-        """Have it do what is said, and return what came of it."""
+        """Run a script, and return the outcome."""
         assert self.process.stdin and self.process.stdout  # noqa: PT018 — both are pipes
         before = self.stderr.stat().st_size
         self.process.stdin.write(f"{json.dumps(script)}\n")
@@ -98,7 +98,7 @@ _running: Final[dict[str, Driver]] = {}
 
 @contextmanager
 def drivers(folder: Path) -> Iterator[None]:
-    """Have each client run in one process for as long as the block lasts."""
+    """Run each client in one process until the block ends."""
     with ExitStack() as stack:
         for client, command in DRIVERS.items():
             stderr = folder / f"{client}.err"
@@ -118,7 +118,7 @@ def drivers(folder: Path) -> Iterator[None]:
 
 
 def drive(client: str, server: Server, **script: Unpack[Script]) -> Outcome:
-    """Have a client do what is said."""
+    """Run a script with a client, and return the outcome."""
     nothing = {"held": None, "sign_in": None, "times": 0, "last": None, "ahead": 0}
     url = f"{server.url}/graphql"
     return _running[client].do({"client": client, "url": url, **nothing, **script})
@@ -134,7 +134,7 @@ def signed_in(server: Server) -> Held:
 
 
 def refresh(server: Server, held: Held) -> str:
-    """Refresh without any of the clients, and tell the code of what is wrong."""
+    """Refresh without any of the clients, and return the error code."""
     query = """mutation Elsewhere($token: String!) { refresh(refreshToken: $token) {
         errors { code } } }"""
     variables = {"token": held["refreshToken"]}
@@ -145,7 +145,7 @@ def refresh(server: Server, held: Held) -> str:
 
 
 def sign_out(server: Server, held: Held) -> None:
-    """End the session of these tokens, without a word to the client that holds them."""
+    """End the session of these tokens, without their client."""
     with server.client() as client:
         answer = client.post(
             "/graphql",
@@ -156,7 +156,7 @@ def sign_out(server: Server, held: Held) -> None:
 
 
 def expired(held: Held) -> Held:
-    """Sign the token anew as if it had been issued two hours earlier."""
+    """Return the tokens with an access token that was issued two hours earlier."""
     token = held["token"]
     claims = jwt.decode(token, options={"verify_signature": False})
     earlier = {name: claims[name] - 7200 for name in ("iat", "exp")}
@@ -166,7 +166,7 @@ def expired(held: Held) -> Held:
 
 @contextmanager
 def full_disk(server: Server) -> Iterator[None]:
-    """Let a server write to no file for as long as the block lasts: it answers 503 to writes."""
+    """Make a server's writes to files fail until the block ends: it answers 503 to mutations."""
     before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1, before[1]))
     try:
@@ -179,7 +179,7 @@ def full_disk(server: Server) -> Iterator[None]:
 
 
 def seen(server: Server, since: int = 0) -> Counter[str]:
-    """Count the operations that the server has answered since its log was this long."""
+    """Return the counts of operations in the server's log after this position."""
     last = f"Last{uuid4().hex}"
     with server.client() as client:
         client.post("/graphql", json={"query": f"query {last} {{ token {{ valid }} }}"})

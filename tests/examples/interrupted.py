@@ -1,4 +1,4 @@
-"""A proxy before the server, which answers for it first, as load balancers do while it restarts."""
+"""A proxy that first answers for the server, as load balancers do while it restarts."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.processes import Server
 
 
 class Proxy(ThreadingHTTPServer):
-    """What answers the first requests for the server, and passes the others on."""
+    """A proxy that answers the first requests itself, and forwards the others."""
 
     daemon_threads = True
 
@@ -19,11 +19,11 @@ class Proxy(ThreadingHTTPServer):
         self.behind = server
         self.answers = answers
         self.moments: list[float] = []
-        """When each request came, by a clock that only goes on."""
+        """The time of each request, by a monotonic clock."""
 
     @property
     def url(self) -> str:
-        """Return where it listens."""
+        """Return its URL."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def interrupted(server: Server, *answers: bytes | None) -> Iterator[Proxy]:
-    """Put a proxy before a server that answers the first requests with 503, but for None."""
+    """Run a proxy that answers the first requests with 503 and these bodies; None forwards one."""
     with Proxy(server, list(answers)) as proxy:
         thread = Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -1,4 +1,4 @@
-"""What these tests share: the market and a shop on each database, and their people."""
+"""Fixtures of the features' tests: the market and a shop on each database, and their people."""
 
 from collections.abc import AsyncIterator
 
@@ -17,14 +17,14 @@ from tests.people import Person, add_customer, sign_in
 
 @pytest.fixture
 def branch() -> Branch:
-    """Give the market's migrations."""
+    """Return the market's migration branch."""
     [branch] = app.merged.branches
     return branch
 
 
 @pytest.fixture
 def market_settings(settings: Settings, branch: Branch) -> Settings:
-    """Migrate a database for the market as well."""
+    """Return the settings, with the database migrated for the market as well."""
     command.upgrade(alembic_config(settings.database_url, branch), "head")
     return settings
 

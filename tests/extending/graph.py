@@ -1,4 +1,4 @@
-"""An application with features, asked without HTTP."""
+"""An application with features, executed without HTTP."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -27,14 +27,14 @@ DIALECTS = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an operation answered."""
+    """The answer to an operation."""
 
     data: dict[str, Any]
     errors: list[dict[str, Any]]
     context: Context
 
     def code(self, field: str) -> str:
-        """Return the code of the one error of a root field, which is null."""
+        """Return the code of the only error of a root field, which must be null."""
         assert self.data[field] is None, self
         [error] = [each for each in self.errors if each["path"] == [field]]
         code: str = error["extensions"]["code"]
@@ -50,7 +50,7 @@ class Graph:
     parts: Parts
 
     async def ask(self, query: str, token: str | None = None, **variables: object) -> Answer:
-        """Return what an operation answers."""
+        """Return the answer to an operation."""
         header = [] if token is None else [f"Bearer {token}".encode()]
         context = Context(
             self.resources,
@@ -65,7 +65,7 @@ class Graph:
     async def data(
         self, query: str, token: str | None = None, **variables: object
     ) -> dict[str, Any]:
-        """Return what an operation answers without a single error."""
+        """Return the data of an answer, which must have no errors."""
         answer = await self.ask(query, token, **variables)
         assert not answer.errors, answer.errors
         return answer.data
@@ -73,7 +73,7 @@ class Graph:
 
 @asynccontextmanager
 async def graph(settings: Settings, features: Sequence[Feature]) -> AsyncIterator[Graph]:
-    """Run an application with features for as long as the block lasts."""
+    """Run an application with features until the block ends."""
     faults: list[str] = []
     parts = parts_of(features, faults)
     assert faults == []

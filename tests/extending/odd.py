@@ -1,4 +1,4 @@
-"""Tables that no feature may have."""
+"""Invalid tables of a feature."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -10,7 +10,7 @@ from gql_app import Table
 
 
 class LastingRow(Table):
-    """A row of a type that is not known."""
+    """A row with a column of an unsupported type."""
 
     __tablename__ = "odd_lasting"
 
@@ -19,7 +19,7 @@ class LastingRow(Table):
 
 
 class ComputedRow(Table):
-    """A row of which a default is computed in Python."""
+    """A row with a default that is computed in Python."""
 
     __tablename__ = "odd_computed"
 
@@ -27,7 +27,7 @@ class ComputedRow(Table):
 
 
 class LetterRow(Table):
-    """A row of a table of ours."""
+    """A row of a table whose name is taken by ours."""
 
     __tablename__ = "letters"
 

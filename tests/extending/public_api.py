@@ -1,6 +1,6 @@
-"""The public API written out as its source has it: a line for each name, field and method.
+"""The public API as text, from the source: a line for each name, field and method.
 
-Run `python -m tests.extending.public_api` to write down a change that is meant.
+Run `python -m tests.extending.public_api` to record an intended change.
 """
 
 import ast
@@ -48,7 +48,7 @@ _PARTS: Final[Mapping[str, frozenset[str]]] = {
     "UpdateCustomerInput": frozenset(),
     "UpdateMeInput": frozenset(),
 }
-"""Of what a builder is given and never makes, the parts that are public; the rest may change."""
+"""The public members of classes that builders don't construct; other members may change."""
 
 
 def described() -> list[str]:
@@ -70,7 +70,7 @@ def _lines(name: str, value: Any) -> Iterator[str]:  # noqa: ANN401 — whatever
 
 
 def _members(kind: type) -> Mapping[str, str]:
-    """Return what is public of a class and of its bases that are ours, by the names."""
+    """Return the public members of a class and of our base classes, by name."""
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
         if each.__module__.startswith(gql_app.__name__):

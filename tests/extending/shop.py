@@ -1,4 +1,4 @@
-"""A small shop: what a builder would write, with one thing of each kind."""
+"""A small shop, as a builder would write it, with one example of each addition."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -35,7 +35,7 @@ from gql_app.schema.profile import UpdateMeInput
 from gql_app.schema.sessions import Session
 
 NEWEST = 5
-"""Orders that are shown of each customer."""
+"""The most orders shown of each customer."""
 
 
 class Base(DeclarativeBase):
@@ -60,7 +60,7 @@ class OrderRow(Base):
 
 
 class CompanyRow(Base):
-    """Where a customer works."""
+    """The company of a customer."""
 
     __tablename__ = "shop_companies"
 
@@ -70,7 +70,7 @@ class CompanyRow(Base):
 
 @strawberry.enum
 class OrderStatus(StrEnum):
-    """How far an order is."""
+    """The state of an order."""
 
     PLACED = "placed"
     SHIPPED = "shipped"
@@ -78,7 +78,7 @@ class OrderStatus(StrEnum):
 
 
 class OrderRecord(NamedTuple):
-    """An order as it is read."""
+    """An order as a statement returns it."""
 
     id: UUID
     customer_id: UUID
@@ -102,7 +102,7 @@ class Order:
 
     @strawberry.field
     def label(self) -> str:
-        """Return what is printed on the parcel, by columns that nobody asked for."""
+        """Return the parcel's label, made of columns that the query doesn't select."""
         return f"{self.status.value} {self.total_cents} {self.created_at:%Y} {self.customer_id}"
 
     @classmethod
@@ -140,13 +140,13 @@ async def orders_of(db: Reader, customer_ids: list[UUID]) -> list[list[OrderReco
 
 @loader
 async def company_of(db: Reader, customer_ids: list[UUID]) -> Mapping[UUID, str]:
-    """Return where customers work, of whom it is known."""
+    """Return the companies of those customers who have one."""
     return {row.customer_id: row.company for row in await db.fetch_all(COMPANIES, ids=customer_ids)}
 
 
 @extend(Customer, private=True)
 class CustomerOrders(Customer):
-    """What the shop knows of a customer."""
+    """The shop's private fields of a customer."""
 
     @strawberry.field(description="The newest first.")
     async def orders(self, info: Info) -> list[Order] | None:
@@ -156,38 +156,38 @@ class CustomerOrders(Customer):
 
     @strawberry.field
     def initials(self) -> str | None:
-        """Return what a badge has."""
+        """Return the initials of the name."""
         return "".join(word[0] for word in self.name.split())
 
 
 @extend(Customer)
 class CustomerCompany(Customer):
-    """What everybody sees."""
+    """The shop's public fields of a customer."""
 
     @strawberry.field
     async def company(self, info: Info) -> str | None:
-        """Return where they work."""
+        """Return the customer's company."""
         return await info.context.load(company_of, self.id)
 
     @strawberry.field
     def age(self) -> str:
-        """Return since when, by a column that nobody asked for."""
+        """Return the account's age, by a column that the query doesn't select."""
         return f"since {self.created_at:%Y}, seen by {self.caller.customer_id}"
 
 
 @extend(Session)
 class SessionLabel(Session):
-    """What the shop calls a session."""
+    """The shop's field of a session."""
 
     @strawberry.field
     def label(self) -> str:
-        """Return a word for it."""
+        """Return a label."""
         return f"session of {self.created_at:%Y}"
 
 
 @extend(LoginPayload)
 class LoginHint(LoginPayload):
-    """What the shop says to whoever signs in."""
+    """The shop's field of a sign-in's payload."""
 
     @strawberry.field
     def hint(self) -> str | None:
@@ -220,7 +220,7 @@ class CompanyInput:
 
 @strawberry.type
 class Orders:
-    """Reading orders."""
+    """The queries of orders."""
 
     orders = connection(
         Order,
@@ -244,7 +244,7 @@ class OrderPayload(Payload):
 
 
 async def place(tx: Transaction, total_cents: int) -> OrderRecord:
-    """Place an order of the caller's. Raises Refused."""
+    """Place an order for the caller. Raises Refused."""
     assert tx.caller is not None
     if total_cents < 0:
         raise Refused("NOT_PAYABLE", "It costs less than nothing.", "total_cents")
@@ -258,7 +258,7 @@ async def place(tx: Transaction, total_cents: int) -> OrderRecord:
 
 
 async def cancel(tx: Transaction, id: str) -> Order:
-    """Cancel an order of the caller's. Raises Refused."""
+    """Cancel an order of the caller. Raises Refused."""
     assert tx.caller is not None
     row = await tx.fetch_one(
         select(*COLUMNS).where(OrderRow.id == bindparam("id")).with_for_update(), id=parse_id(id)
@@ -274,14 +274,14 @@ async def cancel(tx: Transaction, id: str) -> Order:
 
 
 async def count_customers(tx: Transaction) -> str:
-    """Return how many customers there are, and who asks."""
+    """Return the number of customers, and the caller."""
     count = await tx.fetch_one(select(func.count()).select_from(CustomerRow))
     return f"{count[0]} {tx.caller and tx.caller.customer_id}"
 
 
 @strawberry.type
 class Ordering:
-    """Writing orders."""
+    """The mutations of orders."""
 
     @mutation(OrderPayload, "Places an order.", IsAuthenticated)
     async def place_order(self, info: Info, total_cents: int) -> OrderPayload | None:
@@ -296,23 +296,23 @@ class Ordering:
 
     @strawberry.mutation(permission_classes=[HasPermission("orders:ship")])
     async def place_as_admin(self, info: Info) -> str | None:
-        """Place an order, which admins do."""
+        """Place an order, for admins only."""
         return str((await info.context.write(place, 5)).total_cents)
 
     @strawberry.mutation
     async def count(self, info: Info) -> str:
-        """Count customers, for everybody."""
+        """Count customers, without permissions."""
         return await info.context.write(count_customers)
 
     @strawberry.mutation
     async def misspell(self, info: Info) -> str | None:
-        """Refuse by a code that nobody has declared."""
+        """Raise Refused with an undeclared code."""
         code, message = "MISSPELT", "Not known."
         raise Refused(code, message)
 
 
 def write_receipt(data: Mapping[str, Any], customer: Person) -> tuple[str, str]:
-    """Return a receipt. Raises ValueError for what can't be written."""
+    """Return a receipt. Raises ValueError for a total of 13."""
     if data["total"] == 13:
         message = "unlucky"
         raise ValueError(message)
@@ -321,16 +321,16 @@ def write_receipt(data: Mapping[str, Any], customer: Person) -> tuple[str, str]:
 
 RECEIPT = Letter("shop_receipt", write_receipt)
 happened: list[CommittedEvent] = []
-"""What hooks have seen: a test empties it."""
+"""The events that hooks have received; tests empty it."""
 
 
 async def note(event: CommittedEvent) -> None:
-    """Take down an event, and what is in the database by then."""
+    """Record an event."""
     happened.append(event)
 
 
 async def welcome(event: CommittedEvent) -> None:
-    """Give whoever registers an order for nothing, once they are there."""
+    """Place a free order for a registered customer. Raises RuntimeError for the name Faulty."""
     happened.append(event)
     [row] = await event.fetch_all(
         select(CustomerRow.name).where(CustomerRow.id == bindparam("id")), id=event.customer_id
@@ -355,7 +355,7 @@ async def welcome(event: CommittedEvent) -> None:
 
 
 async def keep_name(tx: Transaction, event: Event) -> None:
-    """Refuse a name, in the transaction in which it is there already."""
+    """Refuse a name, in the transaction that has stored it."""
     query = select(CustomerRow.name).where(CustomerRow.id == bindparam("id"))
     row = await tx.fetch_one(query, id=event.customer_id)
     if row.name == "Forbidden":
@@ -363,13 +363,13 @@ async def keep_name(tx: Transaction, event: Event) -> None:
 
 
 async def not_pwned(password: str, customer: Person) -> None:
-    """Refuse a password that a list would have."""
+    """Refuse a password, as a rule with a list of breached ones would."""
     if "correct horse" in password or customer.email.startswith("strict"):
         raise Refused("PWNED", "This password has been seen elsewhere.")
 
 
 def not_the_shop(password: str, _customer: Person) -> None:
-    """Refuse a password that is about the shop, and as it is told to, of another field."""
+    """Refuse a password about shopping, with an error of a field that isn't the password's."""
     if "shopping" in password:
         raise Refused("PWNED", "Not about shops.", "elsewhere")
 

@@ -1,4 +1,4 @@
-"""An application whose tokens a stand-in for a key service signs."""
+"""An application whose tokens are signed by a stand-in for a key service."""
 
 from gql_app import Feature, create_app
 from tests.signers import KeyService

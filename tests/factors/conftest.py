@@ -1,4 +1,4 @@
-"""What the tests of second factors share: somebody who signed in, at a given moment."""
+"""Fixtures of the second factors' tests: a signed-in customer at a fixed time."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ NOON = datetime(2030, 1, 31, 12, 0, 5, tzinfo=UTC)
 
 @pytest.fixture
 def noon(database: Database, set_clock: SetClock) -> Database:
-    """Open a database at noon."""
+    """Return a database, with the clock set to noon."""
     set_clock(NOON)
     return database
 

@@ -1,4 +1,4 @@
-"""People of the tests of second factors, and what they do past the API."""
+"""Customers for the tests of second factors, and their actions without the API."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000,
 
 
 async def signed_in(database: Database, name: str = "Ada") -> SignedIn:
-    """Sign somebody in."""
+    """Add a customer and sign them in."""
     customer = await add_customer(database, name)
     async with database.transaction() as db:
         opened = await sessions.open_session(db, customer, NOWHERE, LIFETIMES, methods="pwd")
@@ -35,7 +35,7 @@ async def signed_in(database: Database, name: str = "Ada") -> SignedIn:
 async def set_up(
     database: Database, me: SignedIn, encryption: Encryption = ENCRYPTION
 ) -> tuple[App, Sequence[str] | None]:
-    """Set up an app, whose code of this moment is used by it."""
+    """Enrol an app, which uses its present code."""
     secret = one_time_codes.new_secret()
     app = App(one_time_codes.secret_text(secret))
     async with database.transaction() as db:
@@ -47,7 +47,7 @@ async def set_up(
 
 
 async def challenge(database: Database, customer: CustomerRecord) -> str:
-    """Open a challenge of somebody whose password was right."""
+    """Open a challenge of a customer, as after the right password."""
     async with database.transaction() as db:
         whole = await current(db, customer.id)
         return (await challenges.open_challenge(db, whole, Proof("pwd"))).token
@@ -56,7 +56,7 @@ async def challenge(database: Database, customer: CustomerRecord) -> str:
 async def verify(
     database: Database, token: str, code: str, encryption: Encryption = ENCRYPTION
 ) -> str:
-    """Bring a code for a challenge, in a transaction of its own; return what came of it."""
+    """Answer a challenge by a code, in one transaction; return the kind of the outcome."""
     try:
         async with database.transaction() as db:
             opened = await proving.sign_in(
@@ -70,5 +70,5 @@ async def verify(
 
 
 async def key_ids(database: Database) -> list[str | None]:
-    """Return by which keys the secrets are encrypted."""
+    """Return the ids of the keys that encrypt the secrets."""
     return await column(database, select(SecondFactorRow.key_id).order_by(SecondFactorRow.id))

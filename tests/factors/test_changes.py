@@ -96,7 +96,7 @@ async def test_password_proves_nothing_once_there_is_a_factor(
     before = await sessions.living_by_ids(noon, [ada.session.id])
     with pytest.raises(Rejected) as refused:
         async with noon.transaction() as db:
-            await proving.again_by_password(db, ada, origin=NOWHERE)
+            await proving.reauthenticate_by_password(db, ada, origin=NOWHERE)
     assert refused.value.faults == (proving.FACTOR_REQUIRED,)
     assert await sessions.living_by_ids(noon, [ada.session.id]) == before
 

@@ -79,7 +79,7 @@ async def test_guess_waits_for_one_that_is_being_judged(noon: Database, ada: Sig
         assert await verify(noon, token, app.wrong()) == "INVALID_CODE"
     async with noon.transaction() as db:
         assert await get_row(db, CustomerRow, ada.customer.id, for_update=True)
-        last = await proving.again_by_code(
+        last = await proving.reauthenticate_by_code(
             db, ada, app.wrong(), THROTTLE, ENCRYPTION, origin=NOWHERE
         )
         waiting = asyncio.create_task(verify(noon, token, made[0]))

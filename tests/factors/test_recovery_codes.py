@@ -52,7 +52,7 @@ async def test_ten_codes_are_made_of_which_digests_are_kept(noon: Database, ada:
     kept = await column(noon, select(RecoveryCodeRow.digest))
     assert sorted(kept) == sorted(str(digest_of(code)) for code in codes)
     bob = await signed_in(noon, "Bob")
-    numbers = await recovery_codes.left(noon, [bob.customer.id, ada.customer.id])
+    numbers = await recovery_codes.remaining(noon, [bob.customer.id, ada.customer.id])
     assert numbers == [0, recovery_codes.NUMBER]
 
 

@@ -1,1 +1,1 @@
-"""What befalls a running server, and what is left of it."""
+"""Tests of faults of a running server: kills, full disks, and databases that fail."""

@@ -1,4 +1,4 @@
-"""Customers of a database that servers run on, each signed in, and what they send."""
+"""Signed-in customers in the database of servers, and their requests."""
 
 import asyncio
 import json
@@ -32,19 +32,19 @@ async def gather_crowd(url: str, size: int) -> list[Person]:
 
 
 def asked(query: str, person: Person | None = None, **variables: str) -> bytes:
-    """Write a request."""
+    """Return the body of a request."""
     body = json.dumps({"query": query, "variables": variables}).encode()
     return post(body, *([b"Authorization: Bearer " + person.token.encode()] if person else []))
 
 
 def renamed(times: int) -> str:
-    """Return what somebody is called who was renamed so often."""
+    """Return the name of a customer after so many renamings."""
     return f"Name {times}"
 
 
 @dataclass(slots=True)
 class Tally:
-    """How many writes were acknowledged."""
+    """The number of acknowledged writes."""
 
     written: int = 0
     enough: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,7 +58,7 @@ class Tally:
 
 
 async def rename(server: Server, person: Person, tally: Tally, *, times: int) -> int:
-    """Rename somebody so many times, or until the server is gone; return how often it said so."""
+    """Rename a customer so often, or until the server is gone; return the acknowledged times."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     count = 0
     try:
@@ -78,7 +78,7 @@ async def rename(server: Server, person: Person, tally: Tally, *, times: int) ->
 
 
 async def names_and_deeds(database: Database, people: Sequence[Person]) -> list[tuple[str, int]]:
-    """Return what each is called, and how many changes of theirs are on record."""
+    """Return each customer's name, and the number of their changes in the audit log."""
     deeds = (
         select(AuditRow.customer_id, func.count())
         .where(AuditRow.action == Action.CUSTOMER_CHANGED)

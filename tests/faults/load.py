@@ -1,4 +1,4 @@
-"""Customers who go on asking while something breaks, and what was acknowledged to them."""
+"""A load of requests during a fault, and a record of what was acknowledged."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -38,49 +38,49 @@ Step = Callable[[str], Awaitable[None]]
 
 @dataclass
 class Load:
-    """What goes on at a server, and how it came out."""
+    """The load on a server, and its outcomes."""
 
     client: httpx.AsyncClient
     admin: Person
     acknowledged: set[str] = field(default_factory=set)
-    """Addresses of customers who were added, and digests of refresh tokens that were given out."""
+    """Addresses of added customers, and digests of issued refresh tokens."""
     outcomes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    """How it came out for each who asks."""
+    """The counts of outcomes of each client: OK, or error codes."""
 
     @property
     def codes(self) -> set[str]:
-        """Return every way that it came out."""
+        """Return all outcomes of all clients."""
         return set().union(*self.outcomes.values())
 
     @property
     def readers(self) -> list[str]:
-        """Name those who only read."""
+        """Return the names of the clients that only read."""
         return [name for name in self.outcomes if "read" in name]
 
     @property
     def writers(self) -> list[str]:
-        """Name those who write."""
+        """Return the names of the clients that write."""
         return [name for name in self.outcomes if "read" not in name]
 
     async def until(self, outcome: str, count: int) -> None:
-        """Wait until it has come out in some way for so many."""
+        """Wait until this many clients have had an outcome."""
         async with asyncio.timeout(PATIENCE):
             while sum(outcome in counts for counts in self.outcomes.values()) < count:  # noqa: ASYNC110 — an answer sends no event
                 await asyncio.sleep(0.02)
 
     async def everybody(self, outcome: str) -> None:
-        """Wait until it came out in some way for everybody, from now on."""
+        """Wait until every client has an outcome once more."""
         await self.each(self.outcomes, outcome)
 
     async def each(self, names: Iterable[str], outcome: str) -> None:
-        """Wait until it came out in some way for each of some, from now on."""
+        """Wait until each of some clients has an outcome once more."""
         before = {name: self.outcomes[name][outcome] for name in names}
         async with asyncio.timeout(PATIENCE):
             while any(self.outcomes[name][outcome] <= count for name, count in before.items()):  # noqa: ASYNC110 — an answer sends no event
                 await asyncio.sleep(0.02)
 
     async def ask(self, who: str, query: str, token: str, **variables: object) -> Data | None:
-        """Ask something, and tell the data unless there is an error."""
+        """Send an operation, record its outcome, and return the data, None if there is an error."""
         response = await self.client.post(
             "/graphql",
             json={"query": query, "variables": variables},
@@ -107,12 +107,12 @@ class Load:
             self.acknowledged.add(email)
 
     async def read(self, who: str) -> None:
-        """Ask who one is, and for customers."""
+        """Query `me` and a page of customers."""
         data = await self.ask(who, READ, self.admin.token)
         assert data is None or data["me"] == {"name": self.admin.name}
 
     def refresher(self, person: Person) -> Step:
-        """Carry a session on, again and again; a token that wasn't answered is sent once more."""
+        """Return a step that refreshes a session; a token without an answer is sent again."""
         token = person.refresh_token
 
         async def refresh(who: str) -> None:
@@ -128,7 +128,7 @@ class Load:
 
 @asynccontextmanager
 async def load_on(server: Server, people: list[Person]) -> AsyncIterator[Load]:
-    """Have everybody ask for as long as the block lasts, which begins once each was served."""
+    """Run the load until the block ends; it begins once each client was served."""
     admin, *others = people
     over = asyncio.Event()
 

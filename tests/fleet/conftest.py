@@ -1,4 +1,4 @@
-"""Three servers on one PostgreSQL, for all tests that bear the mark `fleet`."""
+"""Three servers on one PostgreSQL, for all tests with the mark `fleet`."""
 
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -22,19 +22,19 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Servers that run, and what they share."""
+    """Running servers, and their shared mail server's port."""
 
     servers: list[Server]
     clients: list[httpx.Client]
     settings: dict[str, str]
     folder: Path
     mail: socket.socket
-    """Where a mail server is looked for."""
+    """The reserved port of the mail server."""
 
     def run(
         self, number: int, query: str, *, token: str | None = None, **variables: object
     ) -> dict[str, Any]:  # an answer has whatever shape was asked for
-        """Run one operation at one of the servers, and tell the whole answer."""
+        """Run an operation at one of the servers, and return the whole answer."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         asked = {"query": query, "variables": variables}
         response = self.clients[number].post("/graphql", json=asked, headers=headers)
@@ -45,7 +45,7 @@ class Fleet:
     def done(
         self, number: int, query: str, *, token: str | None = None, **variables: object
     ) -> Any:  # noqa: ANN401 — an answer has whatever shape was asked for
-        """Run one operation without an error, and return what its one field answers."""
+        """Run an operation, which must succeed, and return the value of its only field."""
         body = self.run(number, query, token=token, **variables)
         assert "errors" not in body, body
         (answer,) = body["data"].values()

@@ -1,1 +1,1 @@
-"""What nobody thought of: made-up documents, bodies and bytes, sent to a real server."""
+"""Fuzzing: generated documents, bodies and bytes, sent to a real server."""

@@ -1,4 +1,4 @@
-"""What is sent: documents by the schema and beside it, bodies, and requests as bytes."""
+"""Strategies of fuzzing: valid and invalid documents, bodies, and requests as bytes."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from tests.processes import ROOT
 
 SCHEMA: Final = (ROOT / "schema.graphql").read_text(encoding="utf-8")
 MEMBERS: Final = ("id", "rawId", "type", "response", "clientDataJSON", "signature", "userHandle")
-"""Those of a passkey's credential, among others."""
+"""Names of JSON members, those of a passkey's credential."""
 
 
 def _object(members: Mapping[str, ValueNode]) -> ValueNode:
@@ -66,7 +66,7 @@ PIECES: Final = (
 
 
 def documents(mode: Mode) -> st.SearchStrategy[str]:
-    """Make documents that fit the schema, or that miss it in one place."""
+    """Return documents that are valid by the schema, or invalid in one place."""
     return st.one_of(
         queries(SCHEMA, custom_scalars=SCALARS, mode=mode),
         mutations(SCHEMA, custom_scalars=SCALARS, mode=mode),
@@ -75,7 +75,7 @@ def documents(mode: Mode) -> st.SearchStrategy[str]:
 
 @st.composite
 def damaged(draw: st.DrawFn) -> str:
-    """Make a document and write something into it, or over a part of it."""
+    """Return a document with something inserted or overwritten."""
     document = draw(documents(Mode.POSITIVE))
     start = draw(st.integers(0, len(document)))
     end = draw(st.integers(start, min(start + 40, len(document))))
@@ -102,7 +102,7 @@ PERSISTED: Final = st.fixed_dictionaries(
 
 @st.composite
 def urls(draw: st.DrawFn) -> str:
-    """Make the query of a URL: parameters of any kind, some of them several times, or any text."""
+    """Return the query of a URL: any parameters, some repeated, or any text."""
     values = st.one_of(
         st.just(BOUND), st.sampled_from(PIECES), st.builds(json.dumps, JSON), st.text(max_size=20)
     )
@@ -115,7 +115,7 @@ def urls(draw: st.DrawFn) -> str:
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """Make a body: a request whose members are of any kind, other JSON, or any bytes."""
+    """Return a body: a request with members of any type, other JSON, or any bytes."""
     members = st.fixed_dictionaries(
         {},
         optional={
@@ -204,7 +204,7 @@ CONTENTS: Final = (
 
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
-    """Make what looks like one or two HTTP requests from afar, or is any bytes."""
+    """Return bytes that resemble one or two HTTP requests, or any bytes."""
     if draw(st.integers(0, 5)) == 0:
         return draw(st.binary(max_size=300))
     end = draw(st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r"]))

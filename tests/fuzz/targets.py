@@ -1,4 +1,4 @@
-"""The server that is fuzzed, who fuzzes it, and what must be there when all is over."""
+"""The server that is fuzzed, its callers, and the checks of its answers and its data."""
 
 import asyncio
 import socket
@@ -32,10 +32,10 @@ class Target:
     url: str
     plain: Person
     tokens: dict[str, str | None]
-    """What each kind of caller sends, by the kind's name."""
+    """The token of each kind of caller, by the kind's name."""
 
     def send(self, body: bytes, caller: str, **headers: str) -> httpx.Response:
-        """Send one body, and see that its answer is one that may be given."""
+        """Send a body, and assert that the answer is a permitted one."""
         sent = {"Content-Type": "application/json", **headers}
         if token := self.tokens[caller]:
             sent["Authorization"] = f"Bearer {token}"
@@ -46,13 +46,13 @@ class Target:
         return response
 
     def ask(self, query: str, caller: str) -> None:
-        """Ask by a URL with this query, and see that its answer is one that may be given."""
+        """Send a GET with this query, and assert that the answer is a permitted one."""
         token = self.tokens[caller]
         sent = {"Authorization": f"Bearer {token}"} if token else {}
         check(self.client.get(f"/graphql?{query}", headers=sent))
 
     def exchange(self, sent: bytes) -> bytes:
-        """Send raw bytes and read until the server closes, which it has to."""
+        """Send raw bytes, and read until the server closes the connection, as it must."""
         received = b""
         with socket.create_connection(("127.0.0.1", self.server.port), PATIENCE) as connection:
             try:
@@ -60,23 +60,23 @@ class Target:
                 connection.shutdown(socket.SHUT_WR)
                 while some := connection.recv(65_536):
                     received += some
-            except ConnectionError:  # it closed while we were still sending
+            except ConnectionError:  # it closed during the sending
                 pass
         return received
 
     def check_log(self) -> None:
-        """See that the log tells of no fault."""
+        """Assert that the log has no errors."""
         log = self.server.logged()
         assert "Traceback" not in log
         assert "Unforeseen" not in log
 
     def protected(self) -> list[str]:
-        """Write down what nobody but an admin, or its owner, may change."""
+        """Return the rows that only an admin, or their owner, may change."""
         return asyncio.run(_protected(self.url, self.plain))
 
 
 def check(response: httpx.Response) -> None:
-    """See that an answer, or each of a batch, is GraphQL's, and tells nothing of the inside."""
+    """Assert that an answer, or each of a batch, is GraphQL's, and leaks no internals."""
     assert response.status_code < 500, response.text
     assert not [word for word in INTERNALS if word in response.text]
     content = response.json()
@@ -89,7 +89,7 @@ def check(response: httpx.Response) -> None:
 
 @contextmanager
 def target(url: str, folder: Path) -> Iterator[Target]:
-    """Serve a database with some people, whose sign-ins no guess may lock."""
+    """Serve a database with some people, without throttles of sign-ins."""
     plain, tokens = asyncio.run(_fill(url))
     with (
         serving(
@@ -124,7 +124,7 @@ async def _fill(url: str) -> tuple[Person, dict[str, str | None]]:
 
 
 async def _protected(url: str, plain: Person) -> list[str]:
-    """Write down the rows that are not the plain customer's own, and what is theirs to keep."""
+    """Return the rows that are not the plain customer's, and the columns that they can't change."""
     database = Database(url)
     others = await database.fetch_all(
         select(CustomerRow.__table__).where(CustomerRow.id != plain.id).order_by(CustomerRow.id)

@@ -1,1 +1,1 @@
-"""Tests of the machinery, a folder for each package."""
+"""Tests of gql_app/lib, a folder for each package."""

@@ -1,1 +1,1 @@
-"""What deploy/ ships, tried by the programs that it is for: `make test-operating`."""
+"""Tests of the files in deploy/ with the programs that read them: `make test-operating`."""

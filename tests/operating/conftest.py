@@ -1,4 +1,4 @@
-"""Says in a sentence what is missing here, before any test begins."""
+"""A check of the required programs, before any test begins."""
 
 import pytest
 
@@ -6,6 +6,6 @@ from tests.operating.programs import what_is_missing
 
 
 def pytest_configure() -> None:
-    """Raise UsageError if a program isn't there: nothing is skipped."""
+    """Raise UsageError if a program is missing: no test is skipped."""
     if sentence := what_is_missing():
         raise pytest.UsageError(sentence)

@@ -1,4 +1,4 @@
-"""Programs of the system that these tests start, and Debian's packages that have them."""
+"""System programs that these tests start, and their Debian packages."""
 
 import os
 import shutil
@@ -20,19 +20,19 @@ NEEDED: Final = {
 }
 DEPLOY: Final = ROOT / "deploy"
 ENVIRONMENT: Final = ROOT / "build/operating"
-"""Where the lock of these tests is installed."""
+"""The environment of these tests' lock."""
 _PATH: Final = os.pathsep.join(
     [str(ENVIRONMENT / "bin"), os.environ["PATH"], "/usr/local/sbin", "/usr/sbin", "/sbin"]
 )
 
 
 def located(program: str) -> str | None:
-    """Return where a program is, None if it isn't there; servers are not in everybody's PATH."""
+    """Return the path of a program, None if it is missing; servers may be outside of PATH."""
     return shutil.which(program, path=_PATH)
 
 
 def what_is_missing() -> str | None:
-    """Return a sentence of the programs that are not there; None if all are."""
+    """Return a sentence on the missing programs, None if there are none."""
     packages = {package: name for name, package in NEEDED.items() if located(name) is None}
     if packages:
         wanted = ", ".join(sorted(packages.values()))
@@ -44,7 +44,7 @@ def what_is_missing() -> str | None:
 
 
 def told(program: str, *arguments: str | Path, code: int = 0) -> str:
-    """Run a program to its end, and return all that it says. It has to end with that code."""
+    """Run a program, which must exit with this code, and return all its output."""
     done = subprocess.run(  # noqa: S603 — the tests' own commands
         [str(located(program)), *map(str, arguments)],
         stdin=subprocess.DEVNULL,
@@ -62,7 +62,7 @@ def told(program: str, *arguments: str | Path, code: int = 0) -> str:
 def started(
     command: Sequence[str], log: Path, answers: Callable[[], bool], **variables: str
 ) -> Iterator[None]:
-    """Run a program of the system until the block ends, which begins when it answers."""
+    """Run a system program until the block ends; the block begins once it answers."""
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 — the tests' own commands
             [str(located(command[0])), *command[1:]],

@@ -1,4 +1,4 @@
-"""Two servers behind a proxy that ends TLS, and what has to hold of each such proxy."""
+"""Two servers behind a proxy that terminates TLS, and the requirements of every such proxy."""
 
 import json
 import ssl
@@ -18,15 +18,15 @@ from tests.databases import copied_sqlite
 from tests.processes import PATIENCE, Server, forked_server, free_port
 
 HOST: Final = "api.example.com"
-"""The name that the examples in deploy/ serve."""
+"""The host name of the examples in deploy/."""
 ELSEWHERE: Final = "127.0.0.9"
-"""The address of a client, which is none of the proxy's."""
+"""The address of a client, different from the proxy's."""
 LOGOUT: Final = {"query": "mutation { logout { status } }"}
 
 
 @dataclass(slots=True)
 class Pair:
-    """Two servers on one database, of which one may be exchanged while the other serves."""
+    """Two servers on one database, of which one can be replaced while the other serves."""
 
     folder: Path
     database_url: str
@@ -54,12 +54,12 @@ class Pair:
         self._running.pop(port).close()
 
     def close(self) -> None:
-        """Stop those that run."""
+        """Stop both servers, if they run."""
         for port in [*self._running]:
             self.stop(port)
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return the lines of both logs that are of requests for the API, once there is one."""
+        """Return the lines on API requests in both logs, once there is one."""
         deadline, found = time.monotonic() + PATIENCE, list[dict[str, Any]]()
         while not found and time.monotonic() < deadline:
             logs = "".join(server.logged() for server in self._servers.values()).splitlines()
@@ -82,7 +82,7 @@ def pair(folder: Path, template: Path) -> Iterator[Pair]:
 
 @contextmanager
 def client_of(port: int, trust: ssl.SSLContext, address: str = ELSEWHERE) -> Iterator[httpx.Client]:
-    """Open a client of the proxy on a port, by the name that it has a certificate of."""
+    """Open a client of the proxy on a port, by the name in its certificate."""
 
     def name(request: httpx.Request) -> None:
         request.extensions["sni_hostname"] = HOST
@@ -98,7 +98,7 @@ def client_of(port: int, trust: ssl.SSLContext, address: str = ELSEWHERE) -> Ite
 
 
 def does_as_a_proxy_should(client: httpx.Client, servers: Pair) -> None:
-    """Hold a proxy against what the servers behind it count on."""
+    """Assert that a proxy does what the servers behind it depend on."""
     spoofed = {"X-Forwarded-For": "198.51.100.6", "X-Forwarded-Proto": "http"}
     answer = client.post("/graphql", json=LOGOUT, headers=spoofed)
     assert answer.headers["strict-transport-security"]
@@ -112,7 +112,7 @@ def does_as_a_proxy_should(client: httpx.Client, servers: Pair) -> None:
 
     large = client.post("/graphql", json={"query": "#" * 300_000})
     assert (large.status_code, large.text[:32]) == (413, '{"errors":[{"message":"The body '), large
-    # A proxy that has read none of it may take what is left of it for the next request.
+    # A proxy that didn't read the body may take the rest of it for the next request.
     alone = {"Connection": "close"}
     larger = client.post("/graphql", json={"query": "#" * 1_000_000}, headers=alone)
     assert (larger.status_code, larger.text[:2] != "{") == (413, True), larger
@@ -121,7 +121,7 @@ def does_as_a_proxy_should(client: httpx.Client, servers: Pair) -> None:
 
 
 def exchanging_fails_nothing(port: int, trust: ssl.SSLContext, servers: Pair) -> None:
-    """Exchange both servers, one after the other, while clients go on asking."""
+    """Replace both servers, one after the other, and assert that no client's request fails."""
     done, answered = threading.Event(), list[int]()
 
     def ask() -> None:

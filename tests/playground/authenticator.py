@@ -1,4 +1,4 @@
-"""An authenticator without hardware, which keeps passkeys for a page of Chromium's."""
+"""A virtual authenticator, which stores passkeys for a page of Chromium."""
 
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -13,30 +13,30 @@ INTERNAL: Final = {
     "isUserVerified": True,
     "automaticPresenceSimulation": True,
 }
-"""One of a laptop or a phone, which verifies who uses it."""
+"""The options of an internal authenticator with user verification, as in a laptop or a phone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """An authenticator that a page has."""
+    """The virtual authenticator of a page."""
 
     devtools: CDPSession
     id: str
 
     @classmethod
     async def of(cls, page: Page) -> Self:
-        """Give a page an authenticator."""
+        """Add an authenticator to a page, and return it."""
         devtools = await page.context.new_cdp_session(page)
         await devtools.send("WebAuthn.enable")
         added = await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": INTERNAL})
         return cls(devtools, added["authenticatorId"])
 
     async def credentials(self) -> list[dict[str, Any]]:
-        """Return what it has kept."""
+        """Return its stored credentials."""
         kept = await self.devtools.send("WebAuthn.getCredentials", {"authenticatorId": self.id})
         return list(kept["credentials"])
 
     async def verify_nobody(self) -> None:
-        """Forget who uses it."""
+        """Make user verification fail."""
         its = {"authenticatorId": self.id, "isUserVerified": False}
         await self.devtools.send("WebAuthn.setUserVerified", its)

@@ -1,4 +1,4 @@
-"""What axe-core, the usual checker of accessibility, finds on a page."""
+"""Accessibility checks of a page by axe-core."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from tests.processes import ROOT
 
 SCRIPT: Final = ROOT / "playground/node_modules/axe-core/axe.min.js"
 RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-"""WCAG 2.2 at levels A and AA, and what is good practice beyond it."""
+"""The rules of WCAG 2.2 at levels A and AA, and of best practice."""
 # Behind an open menu, its library hides the page from screen readers, but not from axe.
 RUN: Final = """async (tags) => {
   const options = { resultTypes: ["violations"], runOnly: tags };
@@ -22,7 +22,7 @@ RUN: Final = """async (tags) => {
 
 
 async def violations(page: Page) -> list[str]:
-    """Return what is wrong with a page as it is now: the rule, the element and why."""
+    """Return the violations of a page in its present state: the rule, the element and why."""
     if not await page.evaluate("'axe' in globalThis"):
         await page.evaluate(f"{SCRIPT.read_text(encoding='utf-8')}; undefined")
     found: list[str] = await page.evaluate(RUN, list(RULES))

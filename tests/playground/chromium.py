@@ -1,4 +1,4 @@
-"""Chromium, the system's or else the lock's: found, and started with nobody to call home to."""
+"""Chromium, the system's or else the lock's: found, and started without network services."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ from playwright.async_api import Browser, async_playwright
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 VARIABLE: Final = "CHROMIUM"
-"""The environment's variable with the path of another one."""
+"""The environment variable with the path of another Chromium."""
 LOCKED: Final = Path(__file__).parents[1] / "browser"
 UNPACKED: Final = LOCKED / "node_modules/.chromium/chromium"
 ALL_THERE_IS: Final = ("Linux", "x86_64")
@@ -33,7 +33,7 @@ QUIET: Final = (
 
 
 def systems() -> str | None:
-    """Return the path of the Chromium that is named or installed."""
+    """Return the path of the Chromium in the variable, or of an installed one."""
     return os.environ.get(VARIABLE) or next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -47,7 +47,7 @@ def locked() -> Mapping[str, str]:
 
 
 def bring() -> None:
-    """Install the lock's Chromium where the system has none. Raises SystemExit if it can't run."""
+    """Install the lock's Chromium if the system has none. Raises SystemExit if it can't run."""
     if systems():
         return
     if (platform.system(), platform.machine()) != ALL_THERE_IS:
@@ -75,7 +75,7 @@ def is_new() -> bool:
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """Run a browser for as long as the block lasts. Raises FileNotFoundError if there is none."""
+    """Run a browser until the block ends. Raises FileNotFoundError if there is none."""
     found = systems()
     if not found and not UNPACKED.exists():
         raise FileNotFoundError(NEITHER)

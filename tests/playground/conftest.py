@@ -1,4 +1,4 @@
-"""What the tests in the browser share: the browser, and a context that nothing is left in."""
+"""Fixtures of the browser tests: the browser, and a fresh context."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from tests.playground.tab import WATCH, Tab
 from tests.processes import Server
 
 PATIENCE = 15
-"""Seconds after which a page is taken to hang."""
+"""Time-out of a page, in seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="module")
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """Open one window: its tabs share a cache, and nothing that is stored."""
+    """Open one context: its tabs share a cache, but no storage."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(PATIENCE * 1000)
     await context.add_init_script(WATCH)

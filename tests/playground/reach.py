@@ -1,7 +1,7 @@
-"""Whether a view fits into a window of any size and colours, and can be touched and reached.
+"""Checks of views at any window size and in any colour mode: layout, touch and keyboard.
 
-Each pair of a view, a size and a mode comes up; EVERY_VIEW=1, as make test-pages has it, tries the
-whole product.
+Every pair of view, size and mode is tested; EVERY_VIEW=1, as set by make test-pages, tests all
+combinations.
 """
 
 import os
@@ -22,7 +22,7 @@ SCROLLED: Final = """() => {
   const { scrollWidth, scrollHeight } = document.scrollingElement;
   return [scrollWidth - innerWidth, scrollHeight - innerHeight];
 }"""
-"""How many pixels there are beyond the window, to the right and below."""
+"""Returns the pixels of content beyond the window, to the right and below."""
 OUT_OF_REACH: Final = """() => {
   const dialog = document.querySelector("[role=dialog], [role=menu]");
   const all = (dialog ?? document.body)
@@ -38,7 +38,7 @@ OUT_OF_REACH: Final = """() => {
   scrollTo(0, 0);
   return missed.map((each) => each.outerHTML.slice(0, 120));
 }"""
-"""What is shown, and yet can't be touched in its middle, or is cut off at a side."""
+"""Returns visible controls that can't be touched in their centre, or are cut off at a side."""
 STOPS: Final = """() => {
   const dialog = document.querySelector("[role=dialog]");
   const all = (dialog ?? document.body).querySelectorAll("a[href], button, input, [tabindex='0']");
@@ -53,19 +53,19 @@ STOPS: Final = """() => {
   });
   return stops.size;
 }"""
-"""How many elements there are that Tab has to come by; which it has not is noted."""
+"""Returns the number of elements that Tab must reach, and starts to record those it misses."""
 LEFT: Final = """() => {
   document.activeElement.blur();
   return [...left.unvisited, ...left.ringless].map((each) =>
   `${left.ringless.has(each) ? "no ring" : "no stop"}: ${each.outerHTML.slice(0, 120)}`);
 }"""
 DRAWN: Final = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-"""Waits until the page is drawn as it is now."""
+"""Waits until the page is drawn in its present state."""
 EVERY: Final = bool(os.environ.get("EVERY_VIEW"))
 
 
 def chosen(turn: int) -> list[tuple[str, str]]:
-    """Choose sizes and modes for a view: all, or so that any two of the three meet once."""
+    """Return sizes and modes for a view: all, or a selection that covers every pair."""
     if EVERY:
         return [(size, mode) for size in SIZES for mode in MODES]
     return [(size, MODES[(turn + index) % len(MODES)]) for index, size in enumerate(SIZES)]
@@ -82,7 +82,7 @@ async def show(page: Page, size: str, mode: str) -> None:
 
 
 async def faults(page: Page) -> list[str]:
-    """Return what somebody would stumble over in the page as it is now, whatever its height."""
+    """Return the faults of layout, touch and accessibility of the page in its present state."""
     wide, _ = await page.evaluate(SCROLLED)
     found = [f"{wide} pixels beyond the right edge"] if wide > 0 else []
     unreachable: list[str] = await page.evaluate(OUT_OF_REACH)
@@ -90,7 +90,7 @@ async def faults(page: Page) -> list[str]:
 
 
 async def missed_by_keyboard(page: Page) -> list[str]:
-    """Return what Tab doesn't come by, or doesn't show that it has come to."""
+    """Return the elements that Tab misses, or that show no focus ring."""
     for _ in range(2 * await page.evaluate(STOPS)):  # Tab may begin anywhere, and leave the page
         await page.keyboard.press("Tab")
         if await page.evaluate("left.unvisited.size === 0"):

@@ -1,4 +1,4 @@
-"""Takes the README's picture: the demo's playground, its admin signed in, with an answer."""
+"""Takes the README's screenshot: the demo's playground with its admin signed in, and an answer."""
 
 import asyncio
 import sys
@@ -14,7 +14,7 @@ from tests.processes import serving
 
 
 async def take(url: str, picture: Path) -> None:
-    """Take the picture of a demo that is served."""
+    """Take the screenshot of a running demo."""
     async with chromium() as browser:
         context = await browser.new_context(
             viewport={"width": 1200, "height": 720}, color_scheme="light"
@@ -29,7 +29,7 @@ async def take(url: str, picture: Path) -> None:
 
 
 def main() -> None:
-    """Serve a demo, and write the picture to the file that is named."""
+    """Serve a demo, and write the screenshot to the file of the argument."""
     picture = Path(sys.argv[1])
     picture.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, serving("--demo", folder=Path(folder)) as server:

@@ -1,4 +1,4 @@
-"""A browser's tab with the playground in it, and what somebody does there."""
+"""A browser tab with the playground, and a user's actions there."""
 
 import json
 import re
@@ -13,7 +13,7 @@ MODEL: Final = """
 const model = (name) => globalThis.__MONACO?.editor.getModels()
   .find((each) => each.uri.path.endsWith(name));
 """
-"""GraphiQL leaves the editor at hand under this name; each pane's text is a model of it."""
+"""Finds the model of a pane's text in the editor, which GraphiQL exposes by a global name."""
 WATCH: Final = """
 globalThis.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -23,7 +23,7 @@ document.addEventListener("securitypolicyviolation", (event) =>
 
 @dataclass
 class Tab:
-    """One tab, which remembers what it asked for and complained of."""
+    """One tab, with its requests and console errors."""
 
     page: Page
     url: str
@@ -32,7 +32,7 @@ class Tab:
 
     @property
     def bar(self) -> Locator:
-        """Return where the bar is."""
+        """Return the locator of the bar."""
         return self.page.get_by_role("banner", name="Signing in")
 
     @classmethod
@@ -50,7 +50,7 @@ class Tab:
                 await page.close()
 
     def watch(self) -> None:
-        """Take down requests and complaints from now on."""
+        """Record requests and console errors from now on."""
         self.page.on("request", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on(
@@ -79,51 +79,51 @@ class Tab:
         return twin
 
     def field(self, label: str) -> Locator:
-        """Return where a field of the bar is."""
+        """Return the locator of a field in the bar."""
         return self.bar.get_by_label(label, exact=True)
 
     def button(self, name: str) -> Locator:
-        """Return where a button is, by its name up to the key that stands for it."""
+        """Return the locator of a button, by its name without the keyboard shortcut."""
         return self.page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}( \(.*)?$"))
 
     async def sign_in(self, email: str, password: str) -> None:
-        """Sign in by the bar, as far as the button."""
+        """Fill in the bar's sign-in form, and press the button."""
         await self.field("E-mail").fill(email)
         await self.field("Password").fill(password)
         await self.button("Sign in").click()
 
     async def signed_in(self, name: str) -> None:
-        """Wait until the bar says who is signed in."""
+        """Wait until the bar shows the signed-in user."""
         await expect(self.page.get_by_text(f"Signed in: {name}")).to_be_visible()
 
     async def signed_out(self) -> None:
-        """Wait until the bar says that nobody is signed in."""
+        """Wait until the bar shows the sign-in form."""
         await expect(self.field("E-mail")).to_be_visible()
 
     async def notice(self, words: str) -> None:
-        """Wait until the bar says something about a refusal."""
+        """Wait until the bar shows an error message."""
         await expect(self.bar.get_by_role("alert")).to_contain_text(words)
 
     async def no_notice(self) -> None:
-        """Wait until the bar says nothing about refusals."""
+        """Wait until the bar shows no error message."""
         await expect(self.bar.get_by_role("alert")).to_be_empty()
 
     async def write(self, pane: str, text: str) -> None:
-        """Replace what a pane holds: operation.graphql, variables.json or request-headers.json."""
+        """Replace the text of a pane: operation.graphql, variables.json or request-headers.json."""
         await self.page.wait_for_function(f"() => {{ {MODEL} return model('{pane}') }}")
         await self.page.evaluate(f"(text) => {{ {MODEL} model('{pane}').setValue(text) }}", text)
 
     async def read(self, pane: str) -> str:
-        """Read what a pane holds."""
+        """Return the text of a pane."""
         text: str = await self.page.evaluate(
             f"() => {{ {MODEL} return model('{pane}').getValue() }}"
         )
         return text
 
     async def run(self, operation: str | None = None) -> str:
-        """Run what the editor holds, or one operation of it, and return what is answered."""
+        """Run the editor's document, or one operation of it, and return the answer."""
         execute = self.page.get_by_role("button", name="Execute query")
-        if operation is None:  # the button is a menu until the editor has read what was written
+        if operation is None:  # the button is a menu until the editor has parsed the document
             await expect(execute).not_to_have_attribute("aria-haspopup", "menu")
         async with self.page.expect_response(lambda response: response.request.method == "POST"):
             await execute.click()
@@ -132,30 +132,30 @@ class Tab:
         return await self.answer()
 
     async def run_text(self, text: str) -> str:
-        """Run a text, of one operation, and return what is answered."""
+        """Run a document with one operation, and return the answer."""
         await self.write("operation.graphql", text)
         return await self.run()
 
     async def answer(self) -> str:
-        """Wait for what is answered."""
+        """Wait for the answer, and return it."""
         answered = f"() => {{ {MODEL} return model('response.json')?.getValue() }}"
         text: str = await (await self.page.wait_for_function(answered)).json_value()
         return text
 
     def sent(self) -> list[dict[str, Any]]:
-        """Return what was posted so far."""
+        """Return the bodies that were posted so far."""
         posted = [request for request in self.requests if request.method == "POST"]
         return [json.loads(request.post_data or "{}") for request in posted]
 
     async def stored(self) -> dict[str, dict[str, str]]:
-        """Read both storages of the browser."""
+        """Return the contents of localStorage and sessionStorage."""
         found: dict[str, dict[str, str]] = await self.page.evaluate(
             "() => ({ local: { ...localStorage }, session: { ...sessionStorage } })"
         )
         return found
 
     async def held(self) -> dict[str, Any]:
-        """Read the tokens out of the tab's session storage."""
+        """Return the tokens in the tab's session storage."""
         held: dict[str, Any] = await self.page.evaluate(
             "() => JSON.parse(sessionStorage.getItem('gql_app:session') ?? '{}')"
         )
@@ -166,5 +166,5 @@ class Tab:
 
 
 def origins(requests: Iterable[Request]) -> set[str]:
-    """Name whom requests went to."""
+    """Return the origins of requests."""
     return {"/".join(request.url.split("/")[:3]) for request in requests}

@@ -1,4 +1,4 @@
-"""What the tests of addresses share: letters, links, and what is known of an address."""
+"""Helpers of the tests of addresses: letters, links, and the state of an address."""
 
 import asyncio
 from typing import Any, Final
@@ -28,18 +28,18 @@ WRONG: Final[list[CodeAndField]] = [("INVALID_CREDENTIALS", None)]
 
 
 async def use(api: Api, mutation: str, link: str) -> list[CodeAndField]:
-    """Use a link by a mutation that takes its token alone, and return what was wrong."""
+    """Use a link by a mutation that only takes its token, and return the faults."""
     return faults((await send(api, mutation, {"token": link})).data[mutation])
 
 
 async def ask(api: Api, who: Person, email: str) -> dict[str, Any]:
-    """Ask for another address of one's own."""
+    """Request another address for a person."""
     given = {"email": email, "currentPassword": PASSWORD}
     return await do(api, "updateMe", token=who.token, input=given)
 
 
 async def move(api: Api, letterbox: Letterbox, who: Person, email: str) -> None:
-    """Give oneself another address, and prove it."""
+    """Request another address for a person, and prove it."""
     assert faults(await ask(api, who, email)) == SUCCESS
     assert await use(api, "verifyEmail", await letterbox.link_to(email, VERIFY)) == SUCCESS
 
@@ -51,32 +51,32 @@ async def register(api: Api, email: str) -> dict[str, Any]:
 
 
 async def sign_in(api: Api, email: str, password: str = PASSWORD) -> list[CodeAndField]:
-    """Sign in, and return what was wrong."""
+    """Sign in, and return the faults."""
     return faults(await do(api, "login", email=email, password=password))
 
 
 async def link_for(api: Api, letterbox: Letterbox, who: Person) -> str:
-    """Ask for a link that proves one's address, and take its token."""
+    """Request a link that proves a person's address, and return its token."""
     assert faults(await do(api, "requestEmailVerification", token=who.token)) == SUCCESS
     return await letterbox.link_to(who.email, VERIFY)
 
 
 async def me(api: Api, token: str) -> dict[str, Any]:
-    """Return what the caller is told of their addresses."""
+    """Return the caller's addresses as the API shows them."""
     answer = await api.run("{ me { email pendingEmail emailVerifiedAt } }", token=token)
     found: dict[str, Any] = answer.data["me"]
     return found
 
 
 async def prove(database: Database, *people: Person) -> None:
-    """Prove the addresses of people, as the operator would."""
+    """Mark the addresses of people as proven, as an operator can."""
     async with database.transaction() as db:
         for person in people:
             assert await email_verification.prove_by_hand(db, person.email)
 
 
 async def held(database: Database) -> list[str]:
-    """Return which addresses of before are held, or were."""
+    """Return the former addresses that are held, or were."""
     return sorted(await column(database, select(FormerEmailRow.email)))
 
 

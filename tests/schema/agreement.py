@@ -1,4 +1,4 @@
-"""Two applications on one database, with the compiled path and without: their answers compared."""
+"""Comparison of two applications on one database, with and without the compiled executor."""
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -34,10 +34,10 @@ MOMENTS: Final = (
     datetime(1, 1, 2, tzinfo=UTC),
     datetime(9999, 12, 31, 23, 59, 59, 120_000, tzinfo=UTC),
 )
-"""When the customers were made: moments that are easily misspelt."""
+"""The customers' times of creation, which are prone to formatting errors."""
 NAMES: Final = ("Ada “Q” \\ \u2028", "Åsa\u0301 Øre", "\U0001f980 <b>", "n'ull; --", "a", "A")
 WIDE: Final = {"max_aliases": 100, "max_cost": 10**6}
-"""Limits that leave room for what is made up."""
+"""Limits that generated operations stay within."""
 MEDIA_TYPES: Final = ("application/json", GRAPHQL)
 
 BOTH_WAYS: Final = pytest.mark.parametrize(
@@ -46,12 +46,12 @@ BOTH_WAYS: Final = pytest.mark.parametrize(
     indirect=True,
     ids=["sqlite", "postgresql", "executed"],
 )
-"""Has a test run on both databases, and without the compiled path on one of them."""
+"""Runs a test on both databases, and without the compiled executor on one of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer to the byte, but for the request's id."""
+    """An answer to the byte, except for the request's id."""
 
     status: int
     headers: Mapping[str, str]
@@ -59,7 +59,7 @@ class Reply:
 
     @classmethod
     def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> "Reply":
-        """Take the request's id out, and the length that it has a share in."""
+        """Return an answer without its request's id, which differs."""
         request_id = headers["x-request-id"].encode()
         kept = {name: value for name, value in headers.items() if name != "x-request-id"}
         return cls(status, kept, body.replace(request_id, b"ID"))
@@ -81,19 +81,19 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The two applications, and who asks them."""
+    """The two applications, and their callers' tokens."""
 
     compiled: Api
     executed: Api
     tokens: Mapping[Kind, str | None]
     known: Mapping[str, str]
-    """What a made-up document can't know: ids and cursors."""
+    """Ids and cursors of the database, for generated documents."""
 
     async def agree(self, operation: Operation, *, in_order: bool = True) -> Mapping[Kind, Reply]:
-        """Send both the same, as every kind of caller, and see that they answer the same.
+        """Send both the same, as every kind of caller, and assert that their answers are equal.
 
-        Without `in_order`, several errors may come in any order, as do those of siblings that
-        wait for one server on connections of their own.
+        Without `in_order`, several errors may be in any order, as for sibling fields that wait for
+        the server on separate connections.
         """
         body = operation.body(self.known)
         replies = {}
@@ -115,7 +115,7 @@ class Pair:
 
 
 class Paths:
-    """The way that an operation goes."""
+    """A check of which executor an operation takes."""
 
     def __init__(self, resources: Resources, *, compiled: bool = True) -> None:
         self._resources = resources
@@ -123,7 +123,7 @@ class Paths:
         self._engine = build_engine(settings.model_copy(update={**WIDE, "compiled": compiled}))
 
     async def taken(self, request: GraphQLRequest) -> str:
-        """Execute an operation for nobody; return whether it was compiled, if it was valid."""
+        """Execute an operation without a caller; return whether it was compiled, or invalid."""
         presented, documents = None, self._engine.validator.documents
         context = Context(self._resources, presented=presented, origin=NOWHERE, request_id="none")
         await self._engine.execute(request, context)
@@ -134,7 +134,7 @@ class Paths:
 
 
 class Both:
-    """The two applications, asked from outside of their event loop."""
+    """The two applications, called from outside of their event loop."""
 
     def __init__(self, portal: BlockingPortal, applications: Pair) -> None:
         self._portal = portal
@@ -142,7 +142,7 @@ class Both:
         self._paths = Paths(applications.compiled.resources)
 
     def agree(self, operation: Operation) -> str:
-        """Assert that an operation is answered alike; return which way it went."""
+        """Assert that both answer an operation the same; return which executor it took."""
         replies = self._portal.call(self._applications.agree, operation)
         found = any(reply.tells for reply in replies.values())
         request = GraphQLRequest(operation.query, operation.name or None, operation.variables)
@@ -153,7 +153,7 @@ class Both:
 
 @contextmanager
 def both_running(url: str) -> Iterator[Both]:
-    """Run the pair in a thread of its own, for tests that can't be asynchronous."""
+    """Run the pair in a separate thread, for tests that can't be asynchronous."""
     settings = Settings(database_url=url, secret_key=SECRET)
     with (
         start_blocking_portal() as portal,
@@ -163,7 +163,7 @@ def both_running(url: str) -> Iterator[Both]:
 
 
 async def sent(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:
-    """Send a request without a client, which would take longer than the answer."""
+    """Send a request directly by ASGI, as a client would take longer than the answer."""
     scope = {
         "type": "http",
         "method": "POST",
@@ -191,7 +191,7 @@ async def sent(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:
 
 @asynccontextmanager
 async def pair(settings: Settings) -> AsyncIterator[Pair]:
-    """Run both applications on a database with some people, at one moment."""
+    """Run both applications on a database with some people, at a fixed time."""
     ours = settings.model_copy(update={"log_level": "CRITICAL", **WIDE})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "now", lambda: NOW)
@@ -204,7 +204,7 @@ async def pair(settings: Settings) -> AsyncIterator[Pair]:
 
 
 async def _fill(api: Api) -> tuple[dict[Kind, str | None], dict[str, str]]:
-    """Add people whose moments and names are odd, and find out what a document can't know."""
+    """Add people with unusual times and names; return the tokens, and the ids and cursors."""
     database, resources = api.database, api.resources
     names = {"Ada Plain": False, "Bob Other": False, "Grace Admin": True, "Rex Revoked": False}
     rows = {

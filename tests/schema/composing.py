@@ -1,4 +1,4 @@
-"""Operations that are likely to be valid and to find something, spelt in any way there is."""
+"""Generated operations that are likely valid and find something, in every syntactic form."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ CURSORS: Final = ("@CUSTOMERS", "@BY_NAME", "@AUDIT", "x", "")
 MOMENTS: Final = ("2020-01-01T00:00:00Z", "2026-03-01T12:00:00.5+02:00", "9999-12-31T23:59:59Z")
 WRONG: Final[Sequence[object]] = (True, 7.0, 7.5, -1, 2**31, 2**53, 1e300, "1", "", "x", [1], {})
 NAMES: Final = ("Q", "Q", "Q", "Q", "Q", "Q", "Q", None, "", "Nope")
-"""What is sent as the operation's name."""
+"""Values of operationName."""
 LITERALS: Final[Mapping[str, Sequence[str]]] = {
     "Int": ("1", "2", "3", "4", "5", "50", "500", "501", "0", "null"),
     "ID": (*map(json.dumps, IDS), "7", "null"),
@@ -71,19 +71,19 @@ VALUES: Final[Mapping[str, Sequence[object]]] = {
         None,
     ),
 }
-"""What may be sent for a variable; WRONG is sent as well, now and then."""
+"""Values of a variable by its type; now and then WRONG is sent instead."""
 
 
 @dataclass(slots=True)
 class Operation:
-    """What is sent; words that begin with an @ stand for what only the database knows."""
+    """A request; words that begin with @ stand for ids and cursors of the database."""
 
     query: str
     variables: dict[str, object]
     name: str | None = None
 
     def body(self, known: Mapping[str, str]) -> bytes:
-        """Write a request's body."""
+        """Return the request's body."""
         sent = {"query": self.query, "variables": self.variables, "operationName": self.name}
         text = json.dumps(sent)
         for word, value in known.items():
@@ -103,15 +103,15 @@ class _Draft:
     aliases: int = 0
 
     def chance(self, one_in: int) -> bool:
-        """Say yes once in so many times."""
+        """Return True once in so many times."""
         return self.draw(st.integers(1, one_in)) == one_in
 
     def pick(self, values: Sequence[T]) -> T:
-        """Take one of these."""
+        """Return one of the values."""
         return self.draw(st.sampled_from(values))
 
     def variable(self, kind: str, name: str, *, required: bool) -> str:
-        """Declare a variable of a type, and send something for it, or nothing."""
+        """Declare a variable of a type, with or without a value, and return its use."""
         variable = f"v{len(self.declared)}"
         default = ""
         if literals := LITERALS.get(name):
@@ -126,7 +126,7 @@ class _Draft:
         return f"${variable}"
 
     def value(self, kind: str, *, required: bool) -> str:
-        """Write an argument's value."""
+        """Return an argument's value."""
         name = kind.rstrip("!")
         if self.chance(2):
             return self.variable(kind, name, required=required)
@@ -138,13 +138,13 @@ class _Draft:
         return str(self.pick([v for v in LITERALS[name] if not (required and v == "null")]))
 
     def object(self, optional: Mapping[str, str], needed: Mapping[str, str] | None = None) -> str:
-        """Write an input object, with variables in it."""
+        """Return an input object, which may use variables."""
         chosen = {**{k: v for k, v in optional.items() if self.chance(2)}, **(needed or {})}
         spelt = [f"{k}: {self.value(v, required=v.endswith('!'))}" for k, v in chosen.items()]
         return f"{{{', '.join(spelt)}}}"
 
     def directive(self) -> str:
-        """Write a directive, if there are to be any."""
+        """Return a directive, or nothing."""
         if not self.directives or not self.chance(4):
             return ""
         condition = self.pick(["true", "false", None])
@@ -155,14 +155,14 @@ class _Draft:
         return f" @{self.pick(['skip', 'include'])}(if: {condition})"
 
     def narrowed(self, kind: Composite) -> Composite:
-        """Take a type, or one of those that implement it."""
+        """Return a type, or one of those that implement it."""
         if isinstance(kind, GraphQLInterfaceType):
             all_of_them: list[Composite] = [kind, *SCHEMA.get_possible_types(kind)]
             return self.pick(all_of_them)
         return kind
 
     def selections(self, kind: Composite, *, deep: int = 0) -> str:
-        """Write what is asked of a type, in any order and more than once."""
+        """Return selections of a type, in any order and with duplicates."""
         parts = []
         for _ in range(self.draw(st.integers(1, 4))):
             way = self.draw(st.integers(0, 9))
@@ -184,7 +184,7 @@ class _Draft:
         return " ".join(parts)
 
     def spread(self, kind: Composite, deep: int) -> str:
-        """Write a fragment, and spread it."""
+        """Define a fragment, and return its spread."""
         kind = self.narrowed(kind)
         inner = self.selections(kind, deep=deep + 1)
         name = f"F{len(self.fragments)}"
@@ -192,14 +192,14 @@ class _Draft:
         return f"...{name}{self.directive()}"
 
     def alias(self, *, always: bool = False) -> str:
-        """Write an alias of its own, or none; a field with arguments clashes without."""
+        """Return a unique alias, or none; a field with arguments would conflict without one."""
         if not always and not self.chance(9):
             return ""
         self.aliases += 1
         return f"a{self.aliases}: "
 
     def field(self, kind: Composite, deep: int) -> str:
-        """Write a field with its arguments, and what is asked below it."""
+        """Return a field with its arguments and selections."""
         name = self.pick(sorted(kind.fields))
         found = kind.fields[name]
         arguments = self.arguments(found)
@@ -211,7 +211,7 @@ class _Draft:
         return f"{alias}{name}{arguments}{self.directive()}{below}"
 
     def arguments(self, of: GraphQLField) -> str:
-        """Write some of a field's arguments."""
+        """Return some of a field's arguments."""
         spelt = [
             f"{name}: {self.value(str(each.type), required=is_required_argument(each))}"
             for name, each in of.args.items()
@@ -222,7 +222,7 @@ class _Draft:
 
 @st.composite
 def operations(draw: st.DrawFn, *, directives: bool) -> Operation:
-    """Make an operation that is likely to find something; now and then one of several."""
+    """Return an operation that likely finds something; now and then with others in its document."""
     draft = _Draft(draw, directives)
     assert SCHEMA.query_type is not None
     selected = draft.selections(SCHEMA.query_type)

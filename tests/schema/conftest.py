@@ -1,4 +1,4 @@
-"""What the tests of the schema share: what the database was asked."""
+"""Fixtures of the schema's tests: quick hashes, settings, and a record of statements."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +16,7 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 @pytest.fixture(autouse=True)
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash passwords in no time: what they cost is tried where they are hashed."""
+    """Make password hashing fast: its cost is tested elsewhere."""
     monkeypatch.setattr(passwords, "_HASHER", QUICK)
 
 
@@ -37,7 +37,7 @@ def both(
 
 @pytest.fixture
 def verification() -> str | None:
-    """Leave open whether addresses are proven; tests say otherwise by a fixture of their own."""
+    """Return no mode of address verification; tests override this fixture."""
     return None
 
 
@@ -45,7 +45,7 @@ def verification() -> str | None:
 def settings(
     settings: Settings, request: pytest.FixtureRequest, verification: str | None
 ) -> Settings:
-    """Switch the compiled path off for tests that say so."""
+    """Return the settings, with the compiled executor off for tests that ask for it."""
     compiled = getattr(request, "param", True)
     changes = {"compiled": compiled, "email_verification": verification}
     return settings.model_copy(update=changes)
@@ -53,7 +53,7 @@ def settings(
 
 @pytest.fixture
 def selects() -> Iterator[list[str]]:
-    """Write down every SELECT that is sent during a test."""
+    """Record every SELECT that is sent during a test."""
     sent: list[str] = []
 
     def take(sql: str, _: Sequence[object]) -> None:

@@ -1,4 +1,4 @@
-"""Mutations as the tests send them, and what their payloads say."""
+"""Mutations as the tests send them, and the faults in their payloads."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -57,7 +57,7 @@ _MUTATIONS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
 CodeAndField = tuple[str, str | None]
 """The code and the field of a fault."""
 SUCCESS: Final[list[CodeAndField]] = []
-"""The faults of a mutation that did what it was asked to."""
+"""The faults of a successful mutation."""
 
 
 async def send(
@@ -87,14 +87,14 @@ async def do(
     headers: Mapping[str, str] | None = None,
     **given: object,
 ) -> dict[str, Any]:
-    """Send a mutation, and take its payload."""
+    """Send a mutation, and return its payload."""
     answer = await send(api, name, given, token=token, headers=headers)
     payload: dict[str, Any] = answer.data[name]
     return payload
 
 
 def faults(payload: Mapping[str, Any]) -> list[CodeAndField]:
-    """Return the code and the field of each fault; a payload must say one thing throughout."""
+    """Return the code and the field of each fault; the payload must be consistent."""
     told = [(error["code"], error["field"]) for error in payload["errors"]]
     assert payload["status"] == ("ERROR" if told else "SUCCESS")
     assert payload["message"]
@@ -103,7 +103,7 @@ def faults(payload: Mapping[str, Any]) -> list[CodeAndField]:
 
 
 async def token_reason(api: Api, token: str) -> str | None:
-    """Return why an access token is no good, or None if it is."""
+    """Return the reason why an access token is refused, None if it is valid."""
     report = (await api.run("{ token { valid reason } }", token=token)).data["token"]
     assert report["valid"] == (report["reason"] is None)
     reason: str | None = report["reason"]
@@ -111,7 +111,7 @@ async def token_reason(api: Api, token: str) -> str | None:
 
 
 async def refresh(api: Api, token: str) -> str:
-    """Refresh, and tell the successor."""
+    """Refresh, and return the new refresh token."""
     payload = await do(api, "refresh", refreshToken=token)
     assert faults(payload) == SUCCESS
     successor: str = payload["refreshToken"]
@@ -119,7 +119,7 @@ async def refresh(api: Api, token: str) -> str:
 
 
 async def refused(api: Api, token: str) -> list[CodeAndField]:
-    """Try to refresh, and return what was wrong; nothing but that may be answered."""
+    """Try to refresh, and return the faults; the payload must have nothing else."""
     payload = await do(api, "refresh", refreshToken=token)
     answered = ("token", "expiresAt", "refreshToken", "refreshExpiresAt", "customer")
     assert [payload[name] for name in answered] == [None] * 5
@@ -127,6 +127,6 @@ async def refused(api: Api, token: str) -> list[CodeAndField]:
 
 
 async def reset(api: Api, token: str, password: str) -> list[CodeAndField]:
-    """Set a new password with a link's token, and return what was wrong."""
+    """Set a new password with a link's token, and return the faults."""
     answer = await send(api, "resetPassword", {"token": token, "newPassword": password})
     return faults(answer.data["resetPassword"])

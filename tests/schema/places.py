@@ -33,7 +33,7 @@ ELSE: Final[Mapping[str, str]] = {
     "password": "a passphrase of theirs",
     "phone": "555 0100",
 }
-"""What is sent in all other places, so that the one place is reached."""
+"""Valid values of all other places, so that the tested place is reached."""
 _PLAIN: Final[Mapping[str, str]] = {
     "Boolean": "true",
     "DateTime": '"2030-01-31T12:00:00Z"',
@@ -56,11 +56,11 @@ class Place:
     kind: str
 
     def __str__(self) -> str:
-        """Name the place."""
+        """Return the name of the place."""
         return ".".join(filter(None, (self.field, self.argument, self.inner)))
 
     def document(self, value: str, declared: str = "", **others: str) -> str:
-        """Write an operation that has the value in this place, and something good in others."""
+        """Return an operation with a value in this place, and valid values in others."""
         field = _root(self.operation).fields[self.field]
         spelt = [
             f"{name}: {self._spelt(name, argument, value, others)}"

@@ -1,4 +1,4 @@
-"""What the tests of security share: a clock that stands still."""
+"""Fixture of the security tests: a stopped clock."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,6 +10,6 @@ from tests.security.forging import NOW
 
 @pytest.fixture
 def stopped_clock(set_clock: Callable[[datetime], None]) -> datetime:
-    """Stop the clock, and tell when."""
+    """Stop the clock, and return its time."""
     set_clock(NOW)
     return NOW

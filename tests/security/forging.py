@@ -1,4 +1,4 @@
-"""Tokens made by hand, so that every header, claim and signature can be forged."""
+"""Hand-made tokens, in which every header, claim and signature can be forged."""
 
 import hmac
 import json
@@ -24,7 +24,7 @@ CUSTOMER = UUID("01980000-0000-7000-8000-000000000001")
 SESSION = UUID("01980000-0000-7000-8000-000000000002")
 
 Members = Mapping[str, str | None]
-"""Members of a JSON object in raw JSON, for not all that is sent can be dumped; None is none."""
+"""Members of a JSON object as raw JSON, which may be invalid; None removes a member."""
 
 HEADER: Members = {
     "alg": '"HS256"',
@@ -43,41 +43,41 @@ CLAIMS: Members = {
 
 
 def forge(header: Members | None = None, claims: Members | None = None) -> str:
-    """Make a token that is good but for the given members, signed with the right key."""
+    """Return a token that is valid except for the given members, signed with the right key."""
     return seal(
         json_object({**HEADER, **(header or {})}), json_object({**CLAIMS, **(claims or {})})
     )
 
 
 def json_object(members: Members) -> bytes:
-    """Write a JSON object, member by member."""
+    """Return a JSON object, member by member."""
     kept = (f"{json.dumps(name)}:{value}" for name, value in members.items() if value is not None)
     return ("{" + ",".join(kept) + "}").encode()
 
 
 def seal(header: bytes, payload: bytes, *, secret: bytes = SECRET, digest: str = "sha256") -> str:
-    """Sign any two byte strings with HMAC, in compact form."""
+    """Return any two byte strings signed with HMAC, in compact form."""
     signed = f"{b64(header)}.{b64(payload)}"
     return f"{signed}.{b64(hmac.digest(secret, signed.encode(), digest))}"
 
 
 def b64(raw: bytes) -> str:
-    """Write base64url without padding (RFC 7515 appendix C)."""
+    """Return base64url without padding (RFC 7515 appendix C)."""
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def refusal(token: str) -> Unauthenticated:
-    """Have a token refused, and tell how."""
+    """Verify a token, which must be refused, and return the error."""
     with pytest.raises(Unauthenticated) as caught:
         decode_token(RING, ISSUER, token)
     return caught.value
 
 
 def reason(token: str) -> TokenReason:
-    """Have a token refused, and tell why."""
+    """Verify a token, which must be refused, and return the reason."""
     return refusal(token).reason
 
 
 def token_cache(max_tokens: int = MAX_TOKENS) -> TokenCache[Claims]:
-    """Begin a cache with no token verified."""
+    """Return an empty cache of tokens."""
     return TokenCache(lambda ring, text: decode_token(ring, ISSUER, text), max_tokens=max_tokens)

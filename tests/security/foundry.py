@@ -1,4 +1,4 @@
-"""Key pairs of every kind, cast once for a run, and how they are written to files."""
+"""Key pairs of every algorithm, generated once per run, and their file formats."""
 
 import json
 from functools import cache
@@ -21,7 +21,7 @@ Pair = PrivateKey | ed448.Ed448PrivateKey | x25519.X25519PrivateKey
 
 @cache
 def pair(algorithm: str, *, other: bool = False) -> PrivateKey:
-    """Cast one of two key pairs for an algorithm; once, for RSA takes its time."""
+    """Return one of two key pairs for an algorithm; it is cached, as RSA is slow."""
     del other
     if algorithm == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
@@ -35,17 +35,17 @@ def private_pem(
     form: PrivateFormat = PrivateFormat.PKCS8,
     lock: KeySerializationEncryption | None = None,
 ) -> bytes:
-    """Write a key with its private half."""
+    """Return a private key in PEM."""
     return key.private_bytes(Encoding.PEM, form, lock or NoEncryption())
 
 
 def public_pem(key: PublicKey) -> bytes:
-    """Write the public half of a key."""
+    """Return a public key in PEM."""
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def public_spellings(algorithm: str) -> dict[str, bytes]:
-    """Spell a public key in every way that somebody may take for a secret."""
+    """Return a public key in every encoding that might be mistaken for a secret."""
     key = pair(algorithm).public_key()
     bare = public_pem(key).rstrip(b"\n")
     jwk = json.dumps(public_jwk(key)).encode()

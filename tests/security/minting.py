@@ -1,4 +1,4 @@
-"""Tokens of all four algorithms made by hand, with signatures that no JWT library made."""
+"""Hand-made tokens of all four algorithms, with signatures made without a JWT library."""
 
 import hmac
 import json
@@ -41,7 +41,7 @@ KIDS: Mapping[str, str] = {key.algorithm: key.id for key in FULL_RING.keys}
 
 
 def signature(algorithm: str, message: bytes, key: PrivateKey | None = None) -> bytes:
-    """Sign as RFC 7518 section 3 and RFC 8037 section 3.1 say, with the key on the ring or not."""
+    """Return a signature by RFC 7518 section 3 or RFC 8037 section 3.1, by a key or the ring's."""
     if algorithm == "HS256":
         return hmac.digest(SECRET, message, "sha256")
     key = key or pair(algorithm)
@@ -54,24 +54,24 @@ def signature(algorithm: str, message: bytes, key: PrivateKey | None = None) -> 
 
 
 def signed_part(algorithm: str, header: Members | None = None) -> str:
-    """Write what is signed: a good header of an algorithm, but for some members, and claims."""
+    """Return the signing input: a header, valid except for some members, and claims."""
     good = {"alg": json.dumps(algorithm), "kid": json.dumps(KIDS[algorithm])}
     return f"{b64(json_object({**HEADER, **good, **(header or {})}))}.{b64(json_object(CLAIMS))}"
 
 
 def mint(algorithm: str, header: Members | None = None, *, by: str | None = None) -> str:
-    """Make a token that is good but for the given members, signed as an algorithm does."""
+    """Return a token that is valid except for the given members, signed by an algorithm."""
     signed = signed_part(algorithm, header)
     return with_signature(signed, signature(by or algorithm, signed.encode()))
 
 
 def with_signature(signed: str, its_signature: bytes) -> str:
-    """Put any signature behind what is signed."""
+    """Return a token with any signature."""
     return f"{signed}.{b64(its_signature)}"
 
 
 def outcome(token: str) -> TokenReason | None:
-    """Return why a token is refused by the ring of all four keys, or None if it is good."""
+    """Return the reason why the ring of all four keys refuses a token, None if it is valid."""
     try:
         assert decode_token(FULL_RING, ISSUER, token).customer_id == CUSTOMER
     except Unauthenticated as why:

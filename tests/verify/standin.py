@@ -1,4 +1,4 @@
-"""A stand-in for the server that issues tokens: what it answers, and how often it was asked."""
+"""A stand-in for the server that issues tokens, with its answers and a record of its requests."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ CUSTOMER = UUID("01980000-0000-7000-8000-000000000001")
 
 
 def ring(algorithm: str = "EdDSA", *, other: bool = False) -> KeyRing:
-    """Make a ring of one key."""
+    """Return a ring of one key."""
     private = pair(algorithm, other=other)
     public = private.public_key()
     key = SigningKey(id=thumbprint(public), algorithm=algorithm, verifier=public, secret=private)
@@ -30,18 +30,18 @@ def ring(algorithm: str = "EdDSA", *, other: bool = False) -> KeyRing:
 
 @dataclass
 class StandIn:
-    """What the stand-in answers, and what it was asked."""
+    """The answers of the stand-in, and its requests so far."""
 
     ring: KeyRing = field(default_factory=ring)
     keys: object = None
-    """The key set, if it is not that of the ring."""
+    """The key set to publish, None for that of the ring."""
     cache_control: str | None = "public, max-age=300"
     active: object = True
     status: int = 200
     body: bytes | None = None
-    """What is answered whatever is asked, if anything is."""
+    """The body of every answer, if it is set."""
     gate: threading.Event | None = None
-    """What each answer waits for, if anything is."""
+    """The event that each answer waits for, if it is set."""
     asked: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -50,7 +50,7 @@ class StandIn:
     def token(
         self, issuer: Issuer = ISSUER, *, session_id: UUID | None = None, **hints: object
     ) -> str:
-        """Issue a token."""
+        """Return a token."""
         text, _ = encode_token(
             self.ring,
             issuer,
@@ -106,7 +106,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def standing_in() -> Iterator[StandIn]:
-    """Answer for as long as the block lasts."""
+    """Run the stand-in until the block ends."""
     stand_in = StandIn()
     with _Server(stand_in) as server:
         stand_in.url = f"http://127.0.0.1:{server.server_port}"

@@ -34,7 +34,7 @@ from gql_app.verify.server import (
     LONGEST_AGE,
     MAX_ANSWER_BYTES,
     MAX_SESSIONS,
-    SILENCE,
+    RETRY_INTERVAL,
     USUAL_AGE,
 )
 from tests.security.forging import seal
@@ -329,7 +329,7 @@ async def test_server_that_cannot_be_asked_lets_nobody_in(
     with pytest.raises(ServerUnreachable):
         verifier.check()
     vars(stand_in).update(usual)
-    ticking.now += SILENCE
+    ticking.now += RETRY_INTERVAL
     assert await verify(verifier, stand_in.token())
 
 
@@ -345,7 +345,7 @@ async def test_keys_go_on_verifying_for_an_hour_while_nobody_answers(
     with pytest.raises(ServerUnreachable):
         await verifier.verify(token)
     stand_in.status = 200
-    ticking.now += SILENCE
+    ticking.now += RETRY_INTERVAL
     assert await verifier.verify(token)
 
 
@@ -438,7 +438,7 @@ async def test_who_cannot_be_judged_is_refused_unless_that_is_wished(
         assert await verify(opened, each)
     assert len(stand_in.asked) == asked + 2  # for a while neither asks again
     stand_in.status, stand_in.body = 200, None
-    ticking.now += SILENCE
+    ticking.now += RETRY_INTERVAL
     assert await verify(closed, fresh)
 
 

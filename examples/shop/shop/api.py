@@ -38,14 +38,14 @@ class Order:
 
 @extend(Customer, private=True)
 class CustomerOrders(Customer):
-    """What the shop knows of a customer."""
+    """The shop's fields of a customer."""
 
     orders = nested(Order, OrderRow, by=OrderRow.customer_id, order_by="created_at", limit=5)
 
 
 @strawberry.type
 class Orders:
-    """Reading orders."""
+    """The queries of orders."""
 
     orders = connection(
         Order,
@@ -65,11 +65,11 @@ class OrderPayload(Payload):
 
 @strawberry.type
 class Ordering:
-    """Placing orders, and what becomes of them."""
+    """The mutations of orders."""
 
     @mutation(OrderPayload, "Places an order.", IsAuthenticated)
     async def place_order(self, info: Info, total_cents: int) -> OrderPayload | None:
-        """Place an order of the caller's."""
+        """Place an order for the caller."""
         row = await info.context.write(rules.place, total_cents)
         return OrderPayload.success("The order is placed.", order=node_of(Order, row))
 

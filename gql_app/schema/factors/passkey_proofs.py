@@ -55,7 +55,7 @@ async def sign_in(context: Context, token: str, credential: object) -> LoginPayl
     found = await find_by_token(context, CHALLENGE, token, challenges.find, spent=spent)
     async with limit_passkeys(context, found.customer.id):
         answer = verifier.answer(credential, found)
-        proven = await verifier.verified(context.db, answer, whose=found.customer.id)
+        proven = await verifier.verified(context.db, answer, owner=found.customer.id)
         opened = await context.transact(
             passkeys.second_factor,
             token,
@@ -75,8 +75,8 @@ async def reauthenticate(context: Context, authority: Authority, credential: obj
     origin = await context.caller_origin(enrols=True)
     async with limit_passkeys(context, me.customer.id):
         answer = verifier.answer(credential)
-        proven = await verifier.verified(context.db, answer, whose=me.customer.id)
-        refused = await context.write_as(authority, passkeys.again, me, proven, origin=origin)
+        proven = await verifier.verified(context.db, answer, owner=me.customer.id)
+        refused = await context.write_as(authority, passkeys.prove_again, me, proven, origin=origin)
         if refused:
             raise Rejected(refused)
 

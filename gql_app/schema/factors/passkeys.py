@@ -98,7 +98,7 @@ async def _signed_in(context: Context, verifier: Passkeys, credential: object) -
     """
     answer, resources = verifier.answer(credential), context.resources
     async with limit_passkeys(context):
-        proven = await verifier.verified(context.db, answer, whose=None)
+        proven = await verifier.verified(context.db, answer, owner=None)
         opened = await context.transact(
             passkeys.sign_in,
             proven,

@@ -278,7 +278,7 @@ async def _prove_by_code(context: Context, authority: Authority, code: str) -> N
     async with limit_codes(context, me.customer.id):
         wrong = await context.write_as(
             authority,
-            proving.again_by_code,
+            proving.reauthenticate_by_code,
             me,
             code,
             resources.throttle,
@@ -298,7 +298,7 @@ async def _prove_by_password(context: Context, authority: Authority, password: s
         raise Rejected(_NO_PASSWORD)
     origin = await context.caller_origin(enrols=True)
     authority = await prove_password(context, authority, password, field="password")
-    await context.write_as(authority, proving.again_by_password, me, origin=origin)
+    await context.write_as(authority, proving.reauthenticate_by_password, me, origin=origin)
 
 
 def _require_one(**given: object) -> None:

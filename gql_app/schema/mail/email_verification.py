@@ -51,7 +51,7 @@ class EmailVerificationMutation:
         except Rejected as why:
             if not _is_taken(why):
                 raise
-            await context.transact(email_change.give_up, token, origin=origin)
+            await context.transact(email_change.abandon, token, origin=origin)
             raise Rejected(links.SPENT) from None
         return StatusPayload.success(f"{email} is confirmed.")
 

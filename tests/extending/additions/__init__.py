@@ -1,1 +1,1 @@
-"""Additions that a builder makes, each in a module of its own that imports the public API alone."""
+"""Examples of a builder's additions, each in one module that imports only the public API."""

@@ -1,4 +1,4 @@
-"""An action, which the audit knows by its name."""
+"""An action, which is recorded in the audit log."""
 
 import strawberry
 
@@ -12,7 +12,7 @@ async def _wave(tx: Transaction) -> str:
 
 @strawberry.type
 class Waving:
-    """What is recorded."""
+    """A mutation that records it."""
 
     @strawberry.mutation(permission_classes=[IsAuthenticated])
     async def wave(self, info: Info) -> str | None:

@@ -1,4 +1,4 @@
-"""An error code, which payloads answer."""
+"""An error code for payloads."""
 
 from gql_app import Feature, Person, Refused
 

@@ -1,4 +1,4 @@
-"""A field of Customer, for whom it concerns."""
+"""A private field of Customer."""
 
 import strawberry
 
@@ -7,7 +7,7 @@ from gql_app import Customer, Feature, extend
 
 @extend(Customer, private=True)
 class Initials(Customer):
-    """What a badge shows."""
+    """The initials of a customer."""
 
     @strawberry.field
     def initials(self) -> str | None:

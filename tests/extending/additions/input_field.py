@@ -1,4 +1,4 @@
-"""A field of an input, checked and saved with ours."""
+"""A field of an input, validated and saved with ours."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from gql_app import Feature, Refused, Transaction, UpdateMeInput, extend
 
 @extend(UpdateMeInput)
 class Motto:
-    """What somebody says of themself."""
+    """The motto of a customer."""
 
     motto: str | None = strawberry.UNSET
 
@@ -24,7 +24,7 @@ class Motto:
 
     @staticmethod
     async def save(tx: Transaction, customer_id: UUID, values: Mapping[str, Any]) -> None:
-        """Record that it was changed; a real one has a table."""
+        """Record the change; a real feature would write to its table."""
         await tx.audit(f"motto:{values['motto']}", customer_id=customer_id, fields=["motto"])
 
 

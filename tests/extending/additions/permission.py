@@ -1,4 +1,4 @@
-"""A permission, which a field asks for and a role of ours gets."""
+"""A permission, which a field requires and one of our roles gets."""
 
 import strawberry
 
@@ -7,11 +7,11 @@ from gql_app import Feature, HasPermission, Role
 
 @strawberry.type
 class Stock:
-    """What is in store."""
+    """The query of the stock."""
 
     @strawberry.field(permission_classes=[HasPermission("stock:read")])
     def stock(self) -> int | None:
-        """Return how much there is."""
+        """Return the number of items."""
         return 7
 
 

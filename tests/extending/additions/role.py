@@ -1,4 +1,4 @@
-"""A role of permissions that there are."""
+"""A role with existing permissions."""
 
 from gql_app import Feature, Role
 

@@ -1,1 +1,1 @@
-"""A market: the application that these tests build on the public API alone."""
+"""A market: an application that uses only the public API."""

@@ -18,28 +18,28 @@ from tests.extending.market import rules
 
 @strawberry.type
 class Market:
-    """What can be asked of the market."""
+    """The queries of the market."""
 
     @strawberry.field
     def currency(self, info: Info) -> str:
-        """Return what is paid with."""
+        """Return the currency."""
         return info.context.settings_of(rules.MarketSettings).currency
 
 
 @strawberry.type
 class Trading:
-    """What can be done at the market."""
+    """The mutations of the market."""
 
     @strawberry.mutation(permission_classes=[IsAuthenticated])
     async def open_stall(self, info: Info, name: str) -> strawberry.ID | None:
-        """Open a stall of one's own."""
+        """Open a stall of the caller."""
         caller = await info.context.caller()
         stall = await info.context.write(rules.open_stall, caller.customer_id, name)
         return strawberry.ID(str(stall))
 
 
 async def whoami(request: Request) -> JSONResponse:
-    """Answer who is calling."""
+    """Answer the caller's id."""
     context = await context_of(request)
     caller = await context.caller()
     currency = context.settings_of(rules.MarketSettings).currency

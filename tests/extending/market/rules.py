@@ -1,4 +1,4 @@
-"""What the market does: its settings, commands and rules."""
+"""The market's settings, commands and rules."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -12,7 +12,7 @@ from tests.extending.market.tables import StallRow
 
 
 class MarketSettings(FeatureSettings):
-    """What an operator says about the market."""
+    """The settings of the market."""
 
     currency: str = "EUR"
     max_stalls: int = Field(default=3, ge=1)
@@ -30,7 +30,7 @@ async def open_stall(db: Transaction, customer_id: UUID, name: str) -> UUID:
 
 
 async def count(db: Transaction, at_least: int) -> int:
-    """Return how many stalls cost so much."""
+    """Return the number of stalls with at least this rent."""
     [[number]] = await db.fetch_all(
         select(func.count()).select_from(StallRow).where(StallRow.rent_cents >= at_least)
     )

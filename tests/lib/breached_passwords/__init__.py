@@ -1,1 +1,1 @@
-"""Tests of looking passwords up in a list of stolen ones."""
+"""Tests of the look-up of breached passwords."""

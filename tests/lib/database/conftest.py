@@ -12,20 +12,20 @@ from tests.lib.database.people import make_table
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """Give each test an empty database of its own, on either engine."""
+    """Return the URL of an empty database for each test, on each engine."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    """Give a test an SQLite file."""
+    """Return the URL of an SQLite file."""
     return f"sqlite:///{tmp_path / 'test.db'}"
 
 
 @pytest.fixture
 def postgresql_url(postgres: Postgres) -> Iterator[str]:
-    """Give a test a database on PostgreSQL."""
+    """Yield the URL of a PostgreSQL database."""
     with postgres.copied("template0") as url:
         yield url
 
@@ -50,7 +50,7 @@ async def postgresql(postgresql_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def sqlite(sqlite_url: str) -> AsyncIterator[Database]:
-    """Open an SQLite file with few connections to read with."""
+    """Open an SQLite file with few connections for reading."""
     database = Database(sqlite_url, connections=2)
     await make_table(database)
     yield database

@@ -1,4 +1,4 @@
-"""A table of the tests' own, and ways past the package to what is in the database."""
+"""A table for the tests, and access to the database without the package."""
 
 import asyncio
 import sqlite3
@@ -30,7 +30,7 @@ from gql_app.lib.database import Database, Moment, Query, Transaction, insert_ro
 
 R = TypeVar("R")
 PATIENCE: Final = 30
-"""Seconds within which what is bounded has ended."""
+"""Time-out in seconds."""
 AT: Final = datetime(2030, 1, 31, 23, 59, 59, 1, tzinfo=UTC)
 COLUMNS: Final = """
 CREATE TABLE people (
@@ -46,13 +46,13 @@ CREATE TABLE people (
 
 
 class Row(DeclarativeBase):
-    """What every table's row is."""
+    """The base of all tables."""
 
     type_annotation_map: ClassVar = {datetime: Moment, str: Text()}
 
 
 class PersonRow(Row):
-    """Somebody."""
+    """A person."""
 
     __tablename__ = "people"
 
@@ -82,7 +82,7 @@ _RENAME: Final = (
 
 
 def person(name: str, **values: object) -> dict[str, object]:
-    """Return the values of somebody's row."""
+    """Return the values of a person's row."""
     others: dict[str, object] = {
         "email": None,
         "is_active": True,
@@ -94,14 +94,14 @@ def person(name: str, **values: object) -> dict[str, object]:
 
 
 async def add(transaction: Transaction, *names: str) -> list[UUID]:
-    """Add people by their names, and return their ids."""
+    """Add people by name, and return their ids."""
     rows = [person(name) for name in names]
     await transaction.execute_many(INSERT, rows)
     return [UUID(str(row["id"])) for row in rows]
 
 
 async def rename(transaction: Transaction, person_id: UUID, name: str) -> None:
-    """Change somebody's name."""
+    """Change a person's name."""
     await transaction.execute(_RENAME, person_id=person_id, new_name=name)
 
 
@@ -112,7 +112,7 @@ async def once(database: Database, rule: Callable[[Transaction], Awaitable[R]]) 
 
 
 async def make_table(database: Database) -> None:
-    """Make the table."""
+    """Create the table."""
     on_sqlite = database.dialect == "sqlite"
     types = ("CHAR(32)", "DATETIME") if on_sqlite else ("UUID", "TIMESTAMPTZ")
     async with database.transaction() as transaction:
@@ -120,7 +120,7 @@ async def make_table(database: Database) -> None:
 
 
 async def past(url: str, sql: str, *values: object) -> list[tuple[Any, ...]]:
-    """Run a statement past the package, by a connection of its own, and return its rows."""
+    """Run a statement by a separate connection of the driver, and return its rows."""
     if url.startswith("sqlite:"):
         with closing(sqlite3.connect(sqlite_file(url))) as driver, driver:
             return driver.execute(sql, values).fetchall()
@@ -132,14 +132,14 @@ async def past(url: str, sql: str, *values: object) -> list[tuple[Any, ...]]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so, which sends no event."""
+    """Wait until a condition is true, by polling."""
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 — it sends no event
             await asyncio.sleep(0.01)
 
 
 async def until_found(url: str, sql: str) -> list[Any]:
-    """Wait until a statement answers rows, and return their first columns."""
+    """Wait until a statement returns rows, and return their first columns."""
     async with asyncio.timeout(PATIENCE):
         while not (rows := await past(url, sql)):  # noqa: ASYNC110 — a server sends no event
             await asyncio.sleep(0.01)
@@ -147,7 +147,7 @@ async def until_found(url: str, sql: str) -> list[Any]:
 
 
 async def terminate(url: str, pids: set[int]) -> None:
-    """End connections of PostgreSQL from the server's side."""
+    """Terminate connections of PostgreSQL on the server."""
     for pid in pids:
         await past(url, "SELECT pg_terminate_backend($1)", pid)
     async with asyncio.timeout(PATIENCE):
@@ -156,7 +156,7 @@ async def terminate(url: str, pids: set[int]) -> None:
 
 
 async def activity(url: str) -> dict[int, str]:
-    """Return what each connection to a database of PostgreSQL is doing, but for this one."""
+    """Return the state of each other connection to a PostgreSQL database, by process id."""
     rows = await past(
         url,
         "SELECT pid, state FROM pg_stat_activity WHERE datname = current_database() "
@@ -166,7 +166,7 @@ async def activity(url: str) -> dict[int, str]:
 
 
 async def until_at_work(url: str, count: int) -> set[int]:
-    """Wait until so many connections are at work, and return their process ids."""
+    """Wait until this many connections are active, and return their process ids."""
     async with asyncio.timeout(PATIENCE):
         while True:
             at_work = {pid for pid, state in (await activity(url)).items() if state != "idle"}
@@ -176,7 +176,7 @@ async def until_at_work(url: str, count: int) -> set[int]:
 
 
 async def until_it_waits(url: str, database: Database, task: asyncio.Task[Any]) -> None:
-    """Wait until a task is done or waits for a lock; SQLite lets no second writer begin."""
+    """Wait until a task is done or waits for a lock; SQLite has only one writer at a time."""
     if database.dialect == "sqlite":
         await until(lambda: task.done() or database.use["write"]["in_use"] > 1)
         return

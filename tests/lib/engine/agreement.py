@@ -1,4 +1,4 @@
-"""What two executors have to agree on: the data to the byte, and what the errors tell."""
+"""The comparison of two executors' results: the data to the byte, and the errors."""
 
 import json
 from typing import Any
@@ -14,10 +14,10 @@ def written(result: ExecutionResult) -> str:
 
 
 def told(result: ExecutionResult, *, at_once: bool) -> list[str]:
-    """Return all that the errors tell, in their order.
+    """Return the contents of the errors, in their order.
 
-    With what is awaited and doesn't wait, their order is left out, and so are errors below a null
-    that another explains: at one moment, either may come first.
+    With `at_once`, for awaitables that don't wait, they are sorted, and errors below a null that
+    another error explains are left out: either may come first.
     """
     errors = [
         error
@@ -30,12 +30,12 @@ def told(result: ExecutionResult, *, at_once: bool) -> list[str]:
 
 
 def explained(result: ExecutionResult) -> set[Path]:
-    """Return the nulls of the data that errors explain, which several may do of one."""
+    """Return the paths of nulls that errors explain; several errors may explain one."""
     return {_visible(error, result.data) for error in result.errors or ()}
 
 
 def _visible(error: GraphQLError, data: Any) -> Path:  # noqa: ANN401 — JSON
-    """Return what the data have of an error's path."""
+    """Return the part of an error's path that the data have."""
     place: Path = ()
     for key in error.path or ():
         if data is None:

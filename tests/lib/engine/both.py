@@ -1,4 +1,4 @@
-"""A schema in which everything of GraphQL section 6 happens, executed by both executors."""
+"""A schema for all of GraphQL section 6 (execution), executed by both executors."""
 
 import asyncio
 import json
@@ -48,14 +48,14 @@ SEEN: Final[ContextVar[str]] = ContextVar("seen", default="nobody")
 
 
 Value = Any
-"""What execute() takes, and resolvers return."""
+"""The type of execute()'s arguments and of resolvers' results."""
 
 
 class Named:
-    """An object that is written as its class."""
+    """An object whose repr is its class's name."""
 
     def __repr__(self) -> str:
-        """Return the class's name: where the object lies differs."""
+        """Return the class's name, as the object's address differs between runs."""
         return type(self).__name__
 
 
@@ -111,7 +111,7 @@ class Slotted(Named):
 
 
 def even(value: object) -> object:
-    """Return an even number, a hundred later; complain about others, and make null of zero."""
+    """Return an even number plus a hundred, null for zero. Raises an error for odd numbers."""
     if value == 0:
         return None
     if value == 100:
@@ -146,30 +146,30 @@ def _type_of(value: object, info: GraphQLResolveInfo[Any], _kind: object) -> Val
 
 @dataclass
 class Said:
-    """What an executor answered, to the byte."""
+    """The answer of an executor, to the byte."""
 
     data: str
     errors: list[Mapping[str, object]]
     did: list[str] = field(default_factory=list)
-    """What the resolvers noted."""
+    """The log of the resolvers."""
 
     @classmethod
     def of(cls, result: ExecutionResult, did: list[str]) -> "Said":
-        """Write a result down."""
+        """Return a result in comparable form."""
         errors = [error.formatted for error in result.errors or ()]
         data, told = [_ADDRESS.sub("at 0", json.dumps(each)) for each in (result.data, errors)]
         return cls(data, json.loads(told), did)
 
 
 Root = Callable[[list[str]], object]
-"""Makes a root value, whose resolvers may note what they do."""
+"""A function that makes a root value, whose resolvers may write to a log."""
 SCHEMA: Final = schema()
 
 
 async def both(
     query: str, root: Root, variables: dict[str, Any] | None = None, **options: Value
 ) -> tuple[Said, Said]:
-    """Return what graphql-core answers, and what ours does the second time."""
+    """Return the answers of graphql-core and of ours, the latter from its second execution."""
     theirs = await said(query, root, variables, **options)
     document = options.pop("document", None) or parse(query)
     for _ in range(2):
@@ -191,7 +191,7 @@ async def said(
 
 
 def returning(name: str, value: Callable[[], object]) -> Root:
-    """Return what makes a root value with one field, anew each time."""
+    """Return a function that makes a new root value with one field."""
     return lambda _: {name: value()}
 
 
@@ -219,7 +219,7 @@ def failing(info: GraphQLResolveInfo[Any]) -> object:
 
 
 class Late(Named):
-    """Something that is awaitable and no coroutine: nobody minds if it is not awaited."""
+    """An awaitable that is no coroutine, so there is no warning if it is never awaited."""
 
     def __init__(self, value: object, turns: int = 0) -> None:
         self._resolve = later(value, turns)
@@ -295,4 +295,4 @@ VALUES: Final[Mapping[str, Callable[[], object]]] = {
     "iterated, failing": lambda: iterated("a", ValueError("cut")),
     "books": lambda: [{"name": "a", "pages": 1, "id": 1}, None, {"pages": "x"}],
 }
-"""What a resolver may return."""
+"""Values that a resolver may return."""

@@ -1,4 +1,4 @@
-"""A schema of the tests' own, which knows no customer, and an engine that executes by it."""
+"""A schema for the tests, without customers, and an engine that executes it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -36,12 +36,12 @@ LIMITS: Final = Limits(
 )
 SIZES: Final = ListSizes(default_page=10, max_page=100, unpaged=5)
 SOON: Final = 0.05
-"""Seconds after which what never ends is cancelled."""
+"""Time-out in seconds of a resolver that never ends."""
 
 
 @dataclass
 class Context:
-    """A request, and what its resolvers did."""
+    """The context of a request, and a record of its resolvers."""
 
     operation: str = ""
     kind: str = "none"
@@ -56,7 +56,7 @@ Info = strawberry.Info[Context, None]
 
 
 class Never(BasePermission):
-    """Nobody may."""
+    """A permission that nobody has."""
 
     message = "Nobody may."
 
@@ -66,7 +66,7 @@ class Never(BasePermission):
 
 
 def never() -> PermissionExtension:
-    """Return the extension that lets nobody in."""
+    """Return the extension of a permission that nobody has."""
     return PermissionExtension(permissions=[Never()])
 
 
@@ -80,7 +80,7 @@ class Book:
 
     @classmethod
     def of(cls, context: Context, row: Sequence[Any]) -> Self:
-        """Build a book of a row with its title alone, and note that."""
+        """Build a book from a row with its title alone, and record that."""
         context.built.append(row[0])
         return cls(title=row[0])
 
@@ -95,11 +95,11 @@ class Shelf:
 
 @strawberry.type
 class Query:
-    """What the tests ask for."""
+    """The root fields."""
 
     @strawberry.field
     async def shelf(self, info: Info, size: int = 2) -> Shelf:
-        """Return a shelf, and note what is asked of its books."""
+        """Return a shelf, and record the selected fields of its books."""
         info.context.selected.append(
             cached_per_document(info, lambda info: selected_fields(info, "books"))
         )
@@ -111,7 +111,7 @@ class Query:
 
     @strawberry.field(extensions=[never()])
     async def closed(self, info: Info) -> str:
-        """Return what nobody may read."""
+        """Return a text that no caller may read."""
         return "closed"
 
     @strawberry.field
@@ -132,15 +132,15 @@ class Query:
 
 @dataclass
 class ErrorMap:
-    """Returns errors as they are, and notes what an engine passed to it."""
+    """An error mapper that returns errors unchanged, and records its calls."""
 
     calls: list[tuple[list[type[Exception] | None], bool]] = field(default_factory=list)
-    """The types of the original errors, and whether the operation was begun."""
+    """The types of the original errors, and whether the operation was executed."""
 
     def __call__(
         self, errors: Sequence[GraphQLError], context: Context, *, executed: bool
     ) -> list[GraphQLError]:
-        """Note the errors, and return them."""
+        """Record the errors, and return them."""
         kinds = [type(e.original_error) if e.original_error else None for e in errors]
         self.calls.append((kinds, executed))
         return list(errors)
@@ -152,7 +152,7 @@ SCHEMA: Final = Schema(query=Query)
 def engine(
     *, compiled: bool = True, timeout: float = 10, map_errors: ErrorMap | None = None
 ) -> Engine[Context]:
-    """Make an engine whose limits nothing here reaches."""
+    """Return an engine with limits that no test reaches."""
     return Engine(
         SCHEMA, LIMITS, SIZES, map_errors or ErrorMap(), timeout=timeout, compiled=compiled
     )
@@ -161,6 +161,6 @@ def engine(
 async def run(
     of: Engine[Context], query: str, variables: dict[str, Any] | None = None
 ) -> tuple[ExecutionResult, Context]:
-    """Execute a query in a context of its own."""
+    """Execute a query in a new context."""
     context = Context()
     return await of.execute(GraphQLRequest(query, None, variables or {}), context), context

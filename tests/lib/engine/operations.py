@@ -45,7 +45,7 @@ VALUES: Final[Mapping[str, Sequence[object]]] = {
     "flag": (True, False, True, False, None, "true"),
     "json": ({"a": [1]}, "x", 0, None),
 }
-"""Values of its variable, some of them wrong."""
+"""Values of each argument's variable, some of them invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +70,15 @@ class _Draft:
     aliases: int = 0
 
     def chance(self, one_in: int) -> bool:
-        """Say yes once in so many times."""
+        """Return True once in so many times."""
         return self.draw(st.integers(1, one_in)) == one_in
 
     def pick(self, values: Sequence[T]) -> T:
-        """Take one of these."""
+        """Return one of the values."""
         return self.draw(st.sampled_from(values))
 
     def directives(self) -> str:
-        """Write none, one or both directives, by a literal or by one of a few variables."""
+        """Return none, one or both directives, with literals or a few variables."""
         written = ""
         for name in ("skip", "include"):
             if self.chance(6):
@@ -90,7 +90,7 @@ class _Draft:
         return written
 
     def selections(self, kind: Composite, deep: int) -> str:
-        """Write what is selected of a type, in any order and more than once."""
+        """Return selections of a type, in any order and with duplicates."""
         least, most = (3, 6) if deep == 0 else (1, 4)
         count = self.draw(st.integers(least, most))
         parts = [self.selection(kind, deep) for _ in range(count)]
@@ -99,7 +99,7 @@ class _Draft:
         return f"{{ {' '.join(parts)} }}"
 
     def selection(self, kind: Composite, deep: int) -> str:
-        """Write a field, __typename or a fragment."""
+        """Return a field, __typename or a fragment."""
         way = self.draw(st.integers(0, 9))
         fields = {} if isinstance(kind, GraphQLUnionType) else kind.fields
         if way == 9 or (not fields and deep >= DEPTH):
@@ -113,7 +113,7 @@ class _Draft:
         return self.field(name, fields[name], deep)
 
     def fragment(self, kind: Composite, deep: int) -> str:
-        """Write a fragment in its place, or a spread of one that has a name."""
+        """Return an inline fragment, or a spread of a named one."""
         possible = [kind.name]
         if not isinstance(kind, GraphQLObjectType):
             possible += [each.name for each in self.schema.get_possible_types(kind)]
@@ -130,14 +130,14 @@ class _Draft:
         return f"...F{len(self.fragments) - 1}{self.directives()}"
 
     def alias(self, *, always: bool = False) -> str:
-        """Write an alias of its own, or none."""
+        """Return a unique alias, or none."""
         if not always and not self.chance(6):
             return ""
         self.aliases += 1
         return f"a{self.aliases}: "
 
     def field(self, name: str, of: GraphQLField, deep: int) -> str:
-        """Write a field with its arguments and what is selected below it."""
+        """Return a field with its arguments and selections."""
         written = [
             f"{argument}: {self.value(argument, str(each.type))}"
             for argument, each in of.args.items()
@@ -155,7 +155,7 @@ class _Draft:
         return {str(each.fields[name].type) for each in types if name in each.fields}
 
     def value(self, argument: str, kind: str) -> str:
-        """Write an argument's value, or a variable for it."""
+        """Return an argument's value, or a variable for it."""
         if not self.chance(3):
             return self.pick(LITERALS[argument])
         variable = f"$v{len(self.declared)}"
@@ -165,7 +165,7 @@ class _Draft:
         return variable
 
     def sent(self) -> dict[str, object]:
-        """Choose a value for each variable, or none; a wrong one seldom."""
+        """Return a value for each variable, or none; rarely an invalid one."""
         sent = {}
         for variable, argument in self.arguments.items():
             if self.declared[variable].endswith("!") or not self.chance(4):
@@ -181,7 +181,7 @@ def _selects(kind: GraphQLOutputType) -> bool:
 
 @st.composite
 def operations(draw: st.DrawFn, schema: GraphQLSchema) -> Operation:
-    """Make an operation of a schema, to be executed three times."""
+    """Return an operation of a schema, to be executed three times."""
     draft = _Draft(draw, schema)
     mutation = draft.chance(4)
     root = schema.mutation_type if mutation else schema.query_type

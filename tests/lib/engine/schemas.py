@@ -1,6 +1,6 @@
-"""Schemas that are made up: objects, interfaces, unions, lists of lists, enums, scalars, arguments.
+"""Generated schemas: objects, interfaces, unions, lists of lists, enums, scalars, arguments.
 
-A field's name belongs to one type of the schema or one interface, so that selections never clash.
+A field's name is used by one type or one interface only, so that selections never conflict.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 def write_json(value: Any) -> Any:  # noqa: ANN401 — what a resolver returned
-    """Return a custom scalar as JSON: as it is, or nothing of zero. Raise TypeError for text."""
+    """Return a custom scalar as JSON: unchanged, or None for zero. Raise TypeError for text."""
     if isinstance(value, str):
         message = f"no text: {value}"
         raise TypeError(message)
@@ -79,27 +79,27 @@ COUNTS: Final[Mapping[str, tuple[int, int]]] = {
     "interfaces": (1, 2),
     "unions": (0, 2),
 }
-"""How many of each kind a schema has, least and most."""
+"""The least and the most of each kind in a schema."""
 
 
 @dataclass(slots=True)
 class _Draft:
-    """A schema that is being made."""
+    """A schema that is being generated."""
 
     draw: st.DrawFn
     outputs: list[GraphQLOutputType]
     fields: int = 0
 
     def chance(self, one_in: int) -> bool:
-        """Say yes once in so many times."""
+        """Return True once in so many times."""
         return self.draw(st.integers(1, one_in)) == one_in
 
     def pick(self, values: Sequence[T]) -> T:
-        """Take one of these."""
+        """Return one of the values."""
         return self.draw(st.sampled_from(values))
 
     def field(self) -> tuple[str, GraphQLField]:
-        """Make a field of any type, with or without arguments and a resolver."""
+        """Return a field of any type, with or without arguments and a resolver."""
         self.fields += 1
         kind: Any = self.pick(LEAVES if self.chance(2) else self.outputs)
         for _ in range(self.pick((0, 0, 0, 1, 1, 2))):
@@ -111,7 +111,7 @@ class _Draft:
         return f"f{self.fields}", GraphQLField(kind, arguments, resolve if self.chance(2) else None)
 
     def attributes(self) -> dict[str, GraphQLField]:
-        """Make fields of leaves that are attributes, which most fields of most schemas are."""
+        """Return fields of leaf types without resolvers, as most fields of real schemas are."""
         kinds: list[Any] = [self.pick(LEAVES) for _ in range(4)]
         self.fields += len(kinds)
         return {
@@ -120,7 +120,7 @@ class _Draft:
         }
 
     def some(self, least: int, most: int) -> dict[str, GraphQLField]:
-        """Make some fields."""
+        """Return some fields."""
         return dict(self.field() for _ in range(self.draw(st.integers(least, most))))
 
 
@@ -140,7 +140,7 @@ def _inherited(
 
 @st.composite
 def schemas(draw: st.DrawFn) -> GraphQLSchema:
-    """Make a schema, whose types refer to each other in any way."""
+    """Return a schema, whose types refer to each other in any way."""
     draft = _Draft(draw, [])
     fields: dict[str, dict[str, GraphQLField]] = {}
     counts = {name: draw(st.integers(*bounds)) for name, bounds in COUNTS.items()}

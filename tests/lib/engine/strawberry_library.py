@@ -1,6 +1,6 @@
-"""A schema of Strawberry's with each way to resolve a field, for operations that are made up.
+"""A Strawberry schema with each kind of resolver, for generated operations.
 
-An object's number decides what its resolvers do, so that they do the same whoever executes.
+An object's number decides what its resolvers do, so that both executors get the same.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class Even(BasePermission):
 
 
 class EvenLater(BasePermission):
-    """The same, once it is awaited."""
+    """The same, asynchronously."""
 
     message = "odd, later"
 
@@ -84,7 +84,7 @@ class Raising(BasePermission):
 
 
 class Loud(FieldExtension):
-    """Writes what is resolved in capitals."""
+    """An extension that returns values in capitals."""
 
     def resolve(self, next_: Callable[..., Any], source: Any, info: Info, **given: Any) -> Any:
         """Return the value in capitals."""
@@ -92,13 +92,13 @@ class Loud(FieldExtension):
 
 
 def described(root: Any, info: Info, filter: Filter | None = None) -> str:
-    """Return what a function is given."""
+    """Return the arguments of a function as text."""
     return f"{root.number} {info.path.as_list()} {filter}"
 
 
 @strawberry.interface
 class Named:
-    """What all objects have."""
+    """The fields of all objects."""
 
     number: strawberry.Private[int]
     name: str
@@ -175,7 +175,7 @@ class Node(Named):
 
     @strawberry.field
     def plain_arguments(self, flag: bool, json: JSON | None = None, size: int | None = None) -> str:
-        """Return what it is given, without info."""
+        """Return the arguments, without info."""
         return f"{flag} {json} {size}"
 
     @strawberry.field
@@ -201,7 +201,7 @@ class Node(Named):
 
     @strawberry.field(extensions=[PermissionExtension([Even()], fail_silently=True)])
     def silent(self) -> str | None:
-        """Return what is hidden without a word."""
+        """Return a text that is null without an error if it is refused."""
         return "hidden"
 
     @strawberry.field(extensions=[Loud()])
@@ -223,7 +223,7 @@ class Node(Named):
     def either(
         self,
     ) -> Annotated["Node | Leaf", strawberry.union("Either")]:
-        """Return an object of a union. Raise TypeError for what is of none of it."""
+        """Return an object of a union. Raise TypeError for one of no member type."""
         return of(self.number * 3 + 2) or "neither"  # type: ignore[return-value]  # on purpose
 
     @strawberry.field
@@ -233,7 +233,7 @@ class Node(Named):
 
     @strawberry.field
     async def nothing(self) -> int:
-        """Return nothing where something is promised, now and then."""
+        """Return None now and then, although the field is not nullable."""
         return self.number if self.number % 5 else None  # type: ignore[return-value]  # on purpose
 
 
@@ -281,11 +281,11 @@ class Query:
 
 @strawberry.type
 class Mutation:
-    """What is done in order."""
+    """Fields that are executed serially."""
 
     @strawberry.mutation
     async def change(self, info: Info, filter: Filter | None = None) -> Node:
-        """Return an object, once earlier ones are done, and note it."""
+        """Return an object, and record the order of execution."""
         info.context.append(info.path.key)
         await asyncio.sleep(1)
         return of(len(info.context))  # type: ignore[return-value]  # whatever it is

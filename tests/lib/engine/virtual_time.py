@@ -1,7 +1,7 @@
 """An event loop whose clock jumps to the next timer, so that waiting takes no time.
 
-Whatever waits for different moments ends in the order of these moments, however an executor
-schedules it.
+Tasks that wait until different times end in the order of these times, however an executor
+schedules them.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ class _Selector(selectors.DefaultSelector):
     now = 0.0
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        """Return what is ready at once. Raise AssertionError if nothing ever will be."""
+        """Return the ready events at once. Raise AssertionError if none can ever be ready."""
         ready = super().select(0)
         if not ready and timeout is None:
             message = "All tasks wait for something that never happens."
@@ -41,7 +41,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 def run(work: Coroutine[Any, Any, T]) -> tuple[T, float]:
-    """Return what a coroutine returns, and when; once all else that it began has ended, too."""
+    """Return a coroutine's result and its time, once all tasks that it started have ended."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(_settled(work))
 

@@ -1,6 +1,6 @@
-"""What resolvers of a generated schema do: the same at the same path, whoever executes.
+"""Resolvers of a generated schema, which behave the same at the same path in both executors.
 
-They return, raise, wait, return nothing, or return what their type doesn't take.
+They return, raise, wait, return None, or return values that are invalid for their type.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ LEAVES: Final[dict[str, tuple[Value, ...]]] = {
     "Json": ({"a": [1, None]}, [], {"b": {"c": True}}, 1, [[]], {}, True, "x", 0),
     "Level": ("low", 2, (3, "three")),
 }
-"""Values that a type takes, but for a whole number that is too large."""
+"""Values that a type takes, except for an integer that is too large."""
 MISFITS: Final[tuple[Value, ...]] = (
     *(2**31, float("nan"), "7", "x", b"bytes", [], [1], {}, (), object, 1.5, "unknown", -1),
 )
@@ -66,14 +66,14 @@ FAULTS: Final[tuple[Callable[[Path], Exception], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How often something happens, in hundredths."""
+    """The probabilities of each behaviour, in per cent."""
 
     fail: int
     wait: int
     nothing: int
     misfit: int
     at_once: int
-    """How many of those that wait are awaited, and don't wait."""
+    """The share of awaitables that don't wait."""
 
 
 class Waiting:
@@ -98,7 +98,7 @@ class Thing:
 
 @dataclass(slots=True)
 class World:
-    """The resolvers of one execution, and what they did."""
+    """The resolvers of one execution, and their log."""
 
     seed: int
     habits: Habits
@@ -107,22 +107,22 @@ class World:
     ends: list[tuple[str, Path]] = field(default_factory=list)
     """Resolvers that returned, raised or were cancelled, in order."""
     moment: float = 0
-    """When the answer was there."""
+    """The time of the answer."""
     asked: Counter[Value] = field(default_factory=Counter)
-    """Questions for the type of a field's objects, of which a list has several."""
+    """The counts of type resolutions per field; a list has several."""
 
     def root(self, operation: OperationDefinitionNode) -> Value:
-        """Return the object that an operation's root fields are resolved of."""
+        """Return the root value of an operation."""
         kind = self.schema.get_root_type(operation.operation)
         assert kind is not None
         return self.thing(kind, (), self.dice(()))
 
     def dice(self, path: Path, purpose: str = "") -> random.Random:
-        """Return what decides at a path."""
+        """Return the random generator of a path."""
         return random.Random(f"{self.seed}{path}{purpose}")  # noqa: S311 — nothing secret
 
     def resolve(self, source: Value, info: Info, **arguments: Value) -> Value:
-        """Resolve a field, and note what the resolver was given."""
+        """Resolve a field, and record the resolver's arguments."""
         path = tuple(info.path.as_list())
         nodes = [node.loc.start for node in info.field_nodes if node.loc]
         given = (info.field_name, str(info.parent_type), str(info.return_type), nodes)
@@ -131,7 +131,7 @@ class World:
         return self.outcome(info.return_type, path)
 
     def outcome(self, kind: GraphQLOutputType, path: Path, *, may_wait: bool = True) -> Value:
-        """Return a value or something awaitable, or raise."""
+        """Return a value or an awaitable, or raise."""
         dice, habits = self.dice(path), self.habits
         if not may_wait or dice.randrange(100) >= habits.wait:
             try:
@@ -157,7 +157,7 @@ class World:
         return Waiting(work) if way == 1 else work()
 
     def settle(self, kind: GraphQLOutputType, path: Path, dice: random.Random) -> Value:
-        """Return a value, a fault as a value among them, or raise."""
+        """Return a value, which may be an exception, or raise."""
         if dice.randrange(100) < self.habits.fail:
             fault = dice.choice(FAULTS)(path)
             if dice.randrange(4) == 0:
@@ -166,7 +166,7 @@ class World:
         return self.value(kind, path, dice)
 
     def value(self, kind: GraphQLOutputType, path: Path, dice: random.Random) -> Value:
-        """Return a value that a type takes, nothing, or a misfit."""
+        """Return a value that is valid for a type, None, or an invalid one."""
         habits = self.habits
         if isinstance(kind, GraphQLNonNull):
             nothing, kind = habits.nothing // 5, kind.of_type
@@ -183,7 +183,7 @@ class World:
         return dice.choice(LEAVES[kind.name])
 
     def items(self, kind: GraphQLOutputType, path: Path, dice: random.Random) -> Value:
-        """Return something that is iterable."""
+        """Return an iterable of items."""
         count, way = dice.randrange(5), dice.randrange(10)
         waits = self.habits.wait > 0
         if way == 0 and waits:
@@ -196,7 +196,7 @@ class World:
         return deque(each) if way == 3 else each
 
     def item(self, kind: GraphQLOutputType, path: Path) -> Value:
-        """Return an item, an exception among them, for a list as such doesn't raise."""
+        """Return an item, which may be an exception, so that only the item fails."""
         try:
             return self.outcome(kind, path)
         except Exception as error:  # noqa: BLE001 — whatever it raises is the item
@@ -252,7 +252,7 @@ class World:
         return lambda info, **arguments: self.resolve({}, info, **arguments)
 
     def type_of(self, value: Value, info: Info, asked: str) -> Value:
-        """Return the type's name of an object, at once or later, or what is wrong."""
+        """Return the name of an object's type, at once or later, or an invalid one."""
         path = tuple(info.path.as_list())
         name = (
             value.get("typename") if isinstance(value, dict) else getattr(value, "typename", None)
@@ -279,29 +279,29 @@ class World:
 
 
 def resolve(source: Value, info: Info, **arguments: Value) -> Value:
-    """Resolve a field by the world that the operation is executed in."""
+    """Resolve a field by the world in the operation's context."""
     return info.context.resolve(source, info, **arguments)
 
 
 def noted_default(source: Value, info: Info, **arguments: Value) -> Value:
-    """Resolve a field as graphql-core does by default, and note it."""
+    """Resolve a field by graphql-core's default resolver, and record it."""
     info.context.calls.append((tuple(info.path.as_list()), "by default", repr(arguments)))
     return default_field_resolver(source, info, **arguments)
 
 
 def noting(resolver: Callable[..., Value], source: Value, info: Info, **arguments: Value) -> Value:
-    """Resolve a field by its resolver, as middleware that notes it."""
+    """Resolve a field by its resolver, as middleware that records it."""
     info.context.calls.append((tuple(info.path.as_list()), "middleware", repr(arguments)))
     return resolver(source, info, **arguments)
 
 
 def resolve_type(value: Value, info: Info, kind: GraphQLAbstractType) -> Value:
-    """Resolve an abstract type by that world."""
+    """Resolve an abstract type by the world in the operation's context."""
     return info.context.type_of(value, info, kind.name)
 
 
 def type_check(name: str) -> Callable[[Value, Info], Value]:
-    """Return what tells whether a value is of a type, by that world."""
+    """Return an is_type_of function, by the world in the operation's context."""
 
     def is_type_of(value: Value, info: Info) -> Value:
         found = info.context.type_of(value, info, name)

@@ -1,1 +1,1 @@
-"""Tests of what an operator is told."""
+"""Tests of gql_app.lib.faults: errors for operators."""

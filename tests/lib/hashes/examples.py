@@ -1,11 +1,11 @@
-"""Hashes that other programs made, as they wrote them, and the passwords that they made them of."""
+"""Password hashes by other programs, in their own formats, and the passwords."""
 
 from base64 import b64encode
 from typing import Final, NamedTuple
 
 
 class Vector(NamedTuple):
-    """A hash, whose it is, and its password."""
+    """A hash, the program that made it, and its password."""
 
     source: str
     hashed: str
@@ -13,7 +13,7 @@ class Vector(NamedTuple):
 
 
 def _phc(parameters: str, key: str) -> str:
-    """Write what an RFC has in hexadecimal, all of whose salts are NaCl, as a PHC string."""
+    """Return an RFC's hexadecimal test vector as a PHC string; the salt is always NaCl."""
     encoded = (b64encode(each).decode().rstrip("=") for each in (b"NaCl", bytes.fromhex(key)))
     return parameters + "$".join(encoded)
 

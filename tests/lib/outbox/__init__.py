@@ -1,1 +1,1 @@
-"""What lib/outbox does."""
+"""Tests of lib/outbox."""

@@ -1,4 +1,4 @@
-"""A table of letters that are nobody's, fresh for each test."""
+"""A table of letters without customers, fresh for each test."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ CREATE TABLE post (
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give each test an empty database of its own, on either engine."""
+    """Yield the URL of an empty database for each test, on each engine."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'post.db'}"
     else:

@@ -1,4 +1,4 @@
-"""Letters of the tests' own, and an outbox that writes them."""
+"""Letters for the tests, and an outbox that writes them."""
 
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -14,13 +14,13 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
 class Row(DeclarativeBase):
-    """What every table's row is."""
+    """The base of all tables."""
 
     type_annotation_map: ClassVar = {datetime: Moment, str: Text()}
 
 
 class PostRow(Row):
-    """A letter to whoever owns it."""
+    """A letter to its owner."""
 
     __tablename__ = "post"
 
@@ -34,14 +34,14 @@ QUEUE = Queue(PostRow, owner=PostRow.owner)
 
 
 class PlainOutbox:
-    """An outbox that says hello to each owner, and withholds letters to `enough`."""
+    """An outbox of greetings to each owner, which withholds letters to `enough`."""
 
     async def due(self, db: Reader) -> bool:
-        """Return whether any letter is to be sent by now."""
+        """Return whether any letter is due."""
         return await QUEUE.any_due(db)
 
     async def claim(self, db: Transaction) -> Claimed:
-        """Lease letters that are due, and return them written out."""
+        """Lease letters that are due, and return them rendered."""
         rows = await QUEUE.next_due(db)
         dropped = [row.id for row in rows if row.owner is None]
         withheld = [row.id for row in rows if row.owner == "enough"]
@@ -52,21 +52,21 @@ class PlainOutbox:
         return Claimed(letters, len(dropped), len(withheld))
 
     async def sent(self, db: Transaction, letter: Letter) -> None:
-        """Forget a letter."""
+        """Delete a letter that was sent."""
         await QUEUE.forget(db, [UUID(letter.id)])
 
     async def refused(self, db: Transaction, letter: Letter) -> None:
-        """Forget a letter that was refused."""
+        """Delete a letter that was refused."""
         await QUEUE.forget(db, [UUID(letter.id)])
 
     async def postpone(self, db: Transaction, letter: Letter) -> bool:
-        """Return whether a letter is tried again."""
+        """Return whether a letter is retried."""
         row = await QUEUE.locked(db, UUID(letter.id))
         return row is None or await QUEUE.postpone(db, row, last_try=NOON.replace(hour=13))
 
 
 async def post(database: Database, *owners: str | None, due_at: datetime = NOON) -> list[UUID]:
-    """Write letters down, and return their ids."""
+    """Post letters, and return their ids."""
     rows = [{"id": uuid4(), "attempts": 0, "due_at": due_at, "owner": owner} for owner in owners]
     async with database.transaction() as db:
         await db.execute_many(insert_row(PostRow), rows)
@@ -74,6 +74,6 @@ async def post(database: Database, *owners: str | None, due_at: datetime = NOON)
 
 
 async def left(database: Database) -> list[str | None]:
-    """Return the owners of the letters that are yet to be sent."""
+    """Return the owners of the letters in the outbox."""
     rows = await database.fetch_all(select(PostRow.owner).order_by(PostRow.owner))
     return [row.owner for row in rows]

@@ -1,1 +1,1 @@
-"""What lib/pagination does."""
+"""Tests of lib/pagination."""

@@ -1,4 +1,4 @@
-"""The README's table and list, made of its example, and rows of it."""
+"""The README's example of a table and a list, and rows of it."""
 
 import re
 from collections.abc import Awaitable, Sequence
@@ -21,7 +21,7 @@ DIALECTS: Final = {"sqlite": sqlite.dialect, "postgresql": postgresql.dialect}
 
 
 class Base(DeclarativeBase):
-    """What the tables of these tests are made of, beside those of the application."""
+    """The base of these tests' tables, separate from the application's."""
 
 
 class ParcelRow(Base):
@@ -82,7 +82,7 @@ async def fill(
 
 
 def parcels(labels: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a row for each label: every two are sent at once, every three weigh the same."""
+    """Return a row for each label: two each have the same time, three each the same weight."""
     return [
         {
             "id": UUID(int=(7 * n) % 101),

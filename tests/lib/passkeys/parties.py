@@ -1,4 +1,4 @@
-"""A relying party, and a passkey that is registered with it."""
+"""A relying party, and a passkey registered with it."""
 
 from typing import Any, Final, NamedTuple, Unpack
 
@@ -14,7 +14,7 @@ USER: Final = b"u" * 32
 
 
 def creation(challenge: bytes = CHALLENGE) -> dict[str, Any]:
-    """Return options to make a passkey of Ada's."""
+    """Return options to create a passkey of Ada."""
     return PARTY.creation_options(
         challenge=challenge, user_id=USER, user_name="ada@example.com", display_name="Ada"
     )
@@ -26,18 +26,18 @@ def request(challenge: bytes = CHALLENGE) -> dict[str, Any]:
 
 
 class Known(NamedTuple):
-    """A passkey that is registered, and its authenticator."""
+    """A registered passkey, and its authenticator."""
 
     authenticator: SoftwareAuthenticator
     registered: Registered
 
     @property
     def descriptor(self) -> CredentialDescriptor:
-        """The passkey for options."""
+        """The passkey's descriptor for options."""
         return CredentialDescriptor(self.registered.credential_id, self.registered.transports)
 
     def answer(self, **wrong: Unpack[Overrides]) -> dict[str, Any]:
-        """Return what the browser sends when it is asked for the passkey."""
+        """Return the browser's response to a request for the passkey."""
         return self.authenticator.get(request(), **wrong)
 
     def proven(
@@ -47,7 +47,7 @@ class Known(NamedTuple):
         sign_count: int = 0,
         require_user_verification: bool = False,
     ) -> Asserted:
-        """Return what an answer proves."""
+        """Return the result of verifying a response."""
         return PARTY.asserted(
             credential,
             challenge=CHALLENGE,
@@ -65,7 +65,7 @@ def known(algorithm: int = -7) -> Known:
 
 
 def shared_within_itself(levels: int) -> bytes:
-    """Return CBOR of a hundred bytes or so that takes 2 to the power of levels, written again."""
+    """Return about a hundred bytes of CBOR with shared references: re-encoded, about 2**levels."""
     inner = b"\xd8\x1c\x81\x00"
     for level in range(levels, 0, -1):
         inner = b"\xd8\x1c\x82" + inner + b"\xd8\x1d" + encode_cbor(level)

@@ -1,4 +1,4 @@
-"""Servers whose bounds are small enough to reach; tests that share one bear its mark."""
+"""Servers with limits that tests can reach; tests that share a server have its mark."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ MAX_CONNECTIONS = 20
 
 @pytest.fixture(scope="session")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve where little of anything is taken."""
+    """Run a server with low limits."""
     folder = tmp_path_factory.mktemp("narrow")
     with serving(
         folder=folder,
@@ -26,7 +26,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve where nobody is waited for longer than a second, behind a proxy of this machine."""
+    """Run a server with a time-out of a second, behind a proxy on this machine."""
     folder = tmp_path_factory.mktemp("hasty")
     with serving(folder=folder, receive_timeout="1", trusted_proxies="127.0.0.1") as server:
         yield server

@@ -1,4 +1,4 @@
-"""An application served within the test's process, and a peer of it."""
+"""An application served in the test's process, and its client connection."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ from gql_app.lib.server.protocol import HttpProtocol
 LIMITS = ConnectionLimits(
     connections=10,
     timeout=60,
-    keep_alive_timeout=60,  # who is disconnected was not just idle
+    keep_alive_timeout=60,  # so that a disconnect isn't due to idleness
     header_bytes=2_000,
     body_bytes=2_000,
     pending_body_bytes=10_000,
@@ -26,7 +26,7 @@ LIMITS = ConnectionLimits(
 
 
 def answering(*messages: Message) -> ASGIApp:
-    """Make an application that always answers the same."""
+    """Return an application that always answers the same."""
 
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         for message in messages:

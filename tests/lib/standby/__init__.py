@@ -1,1 +1,1 @@
-"""Tests of reading from standbys, but for those that take a real one: tests/faults/."""
+"""Tests of reading from standbys; those that need a real one are in tests/faults/."""

@@ -1,1 +1,1 @@
-"""What lib/telemetry does."""
+"""Tests of lib/telemetry."""

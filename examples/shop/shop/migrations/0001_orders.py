@@ -1,4 +1,4 @@
-"""Make the table of orders."""
+"""Create the table of orders."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the table, and the indexes by which it is listed."""
+    """Create the table, and the indexes for its lists."""
     op.create_table(
         "shop_orders",
         sa.Column("id", sa.Uuid(), primary_key=True),
@@ -24,5 +24,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Undo it."""
+    """Drop the table."""
     op.drop_table("shop_orders")

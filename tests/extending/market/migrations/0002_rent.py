@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add what a stall costs; those that are there cost nothing."""
+    """Add the rent of stalls; existing ones cost nothing."""
     op.add_column(
         "market_stalls", sa.Column("rent_cents", sa.Integer(), server_default="0", nullable=False)
     )

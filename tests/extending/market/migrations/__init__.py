@@ -1,1 +1,1 @@
-"""The steps by which a database becomes what the market's tables say."""
+"""The migrations of the market's tables."""
