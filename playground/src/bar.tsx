@@ -1,4 +1,4 @@
-/** The bar: who is signed in, for how long, and what was refused. */
+/** The bar: the signed-in account or a sign-in form, the token's expiry, and notices. */
 import { useEffect, useRef, useState, useSyncExternalStore, type RefObject } from "react";
 import { Countdown } from "./countdown";
 import type { Factors } from "./factors";
@@ -72,7 +72,7 @@ export function Bar({ keeper, factors, signIns }: BarProps) {
   );
 }
 
-/** Leave the focus in the bar when what had it is gone because the bar shows something else. */
+/** Keep the focus in the bar when a new view has removed the focused element. */
 function useFocusKept(bar: RefObject<HTMLElement | null>, view: string): void {
   const before = useRef(view);
   useEffect(() => {
@@ -125,7 +125,7 @@ interface RefusedProps {
 }
 
 function Refused({ keeper, notice, go, onSetUp }: RefusedProps) {
-  /** Bring the form, and whoever uses a keyboard to it. */
+  /** Show the sign-in form, and focus it. */
   const signInAgain = () => {
     keeper.forget();
     go("sign in");

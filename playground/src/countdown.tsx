@@ -1,12 +1,12 @@
-/** How long the token is still good for. */
+/** The countdown to the token's expiry. */
 import { useEffect, useState } from "react";
 import { left, type Held } from "./held";
 
 const SECOND = 1000;
-/** Seconds from which on the countdown warns. */
+/** Seconds before expiry at which the countdown begins to warn. */
 export const LAST = 60;
 
-/** Call the time every second, and render anew. */
+/** Return the current time in milliseconds, and render again every second. */
 export function useNow(): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
@@ -16,7 +16,7 @@ export function useNow(): number {
   return now;
 }
 
-/** Write seconds as a clock does. */
+/** Format seconds as h:mm:ss or m:ss. */
 export function clock(seconds: number): string {
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   const shown = parts[0] ? parts : parts.slice(1);

@@ -1,9 +1,9 @@
-/** A request as a command line of curl's. */
+/** A request as a curl command. */
 import { parse, print, separateOperations } from "graphql";
 import { operationNames } from "./answer";
 import type { Request } from "./post";
 
-/** Write the command that sends a request as the page does, for a shell such as bash. */
+/** Return a command for a POSIX shell that sends a request as the page does. */
 export function curl(url: string, request: Request, headers: Headers): string {
   const all = new Headers(headers);
   all.set("content-type", "application/json");
@@ -12,14 +12,14 @@ export function curl(url: string, request: Request, headers: Headers): string {
   return [`curl ${quoted(url)}`, ...lines, `--data-raw ${quoted(body)}`].join(" \\\n  ");
 }
 
-/** Leave one operation where there are several, with the fragments that it needs. */
+/** Return the requested operation of several, with the fragments that it needs. */
 function alone({ query, operationName }: Request): string {
   if (operationNames(query).length < 2) return query;
   const operation = separateOperations(parse(query))[operationName ?? ""];
   return operation ? print(operation) : query;
 }
 
-/** Quote a word so that no shell of POSIX reads anything into it. */
+/** Quote a word for a POSIX shell. */
 function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }

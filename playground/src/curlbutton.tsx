@@ -1,4 +1,4 @@
-/** The button that copies what the play button would send, as a command of curl's. */
+/** The button that copies what the play button would send, as a curl command. */
 import { pick, ToolbarButton, tryParseJSONC, useGraphiQL } from "@graphiql/react";
 import { curl } from "./curl";
 import { bearing, meant } from "./fetcher";
@@ -28,7 +28,7 @@ export function CurlButton({ keeper, say }: CurlButtonProps) {
 
   async function copy() {
     if (!isSecureContext) {
-      say("Not copied: browsers allow it over HTTPS and on this machine alone.");
+      say("Not copied: browsers allow it only over HTTPS or on localhost.");
       return;
     }
     try {

@@ -1,4 +1,4 @@
-/** The bar's forms, for whoever is not signed in. */
+/** The bar's forms while nobody is signed in. */
 import { useRef, type FormEvent, type ReactNode, type RefObject } from "react";
 import type { Factors } from "./factors";
 import type { SignIn } from "./facts";
@@ -13,7 +13,7 @@ interface FormProps {
   keeper: Keeper;
   factors: Factors;
   seen: Seen;
-  /** The address that was typed or known last, in whichever form. */
+  /** The address that was last typed or signed in with, shared by the forms. */
   email: RefObject<string>;
   go: (form: Form) => void;
 }
@@ -94,7 +94,7 @@ export function ForgottenForm({ keeper, seen, email, go }: FormProps) {
   );
 }
 
-/** The demo's customers, who sign in by a click. */
+/** Buttons that sign in to the demo's accounts. */
 export function DemoSignIns({
   keeper,
   seen,

@@ -1,4 +1,4 @@
-/** Who is signed in: kept for this tab, told to whoever shows it, refreshed in time. */
+/** The session of this tab: stored, published to subscribers, and refreshed before it expires. */
 import {
   deeds,
   isObject,
@@ -17,7 +17,7 @@ import type { Post, Request } from "./post";
 import type { Applicant, Proof, Seen, SentWith, Word, World } from "./world";
 
 export const STORED = "gql_app:session";
-/** Milliseconds to leave a server alone that could not be reached. */
+/** Milliseconds to wait before the next request to a server that could not be reached. */
 export const PATIENCE = 10_000;
 
 const SIGNING_IN = [
@@ -26,12 +26,12 @@ const SIGNING_IN = [
 ];
 const SIGNING_OUT = ["logout", "deleteMe"];
 const LEFT_OPEN =
-  `${UNREACHABLE} Nobody is signed in here any more, but the session itself may still be open: ` +
+  `${UNREACHABLE} You are signed out here, but the session itself may still be open: ` +
   "endOtherSessions ends it once you have signed in again.";
 const PROVEN = "It is you. Run the operation again.";
 const ELSEWHERE = "The session was ended in another tab.";
 
-/** A request of the bar's own, by a text that every server trusts. */
+/** A request that the bar sends, by one of its trusted documents. */
 interface OwnRequest extends Request {
   query: Own;
 }
@@ -41,7 +41,7 @@ export class Keeper {
   #listeners = new Set<() => void>();
   #refreshing: Promise<Held | null> | null = null;
   #quietUntil = 0;
-  /** Goes on with what waits for a proof; told whether there was one. */
+  /** Resumes what waits for a proof; its argument says whether there was one. */
   #waiting: ((isProven: boolean) => void) | null = null;
   readonly #world: World;
 
@@ -51,13 +51,13 @@ export class Keeper {
     this.#seen = { held, notice: null, busy: false, challenge: null, proofs: null };
   }
 
-  /** Call somebody back at each change; gives what stops it. */
+  /** Call a listener at each change; returns a function that unsubscribes it. */
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   };
 
-  /** Call somebody back whenever nobody is signed in any more; gives what stops it. */
+  /** Call a listener whenever the session ends; returns a function that unsubscribes it. */
   onEnd(listener: () => void): () => void {
     let before = this.#seen.held;
     return this.subscribe(() => {
@@ -69,27 +69,27 @@ export class Keeper {
 
   seen = (): Seen => this.#seen;
 
-  /** Sign in with an address and a password; tells whether it worked. */
+  /** Sign in with an address and a password; returns whether it worked. */
   signIn(email: string, password: string): Promise<boolean> {
     return this.#enter(operations.SIGN_IN, "login", { email, password });
   }
 
-  /** Create an account, and sign in to it unless it waits for a link; tells whether it worked. */
+  /** Create an account, and sign in unless it has to be confirmed; returns whether it worked. */
   register(input: Applicant): Promise<boolean> {
     return this.#enter(operations.REGISTER, "register", { input });
   }
 
-  /** Have a link to reset the password sent; tells whether it was asked for. */
+  /** Request a link that resets the password; returns whether the request was accepted. */
   requestPasswordReset(email: string): Promise<boolean> {
     return this.#do(operations.REQUEST_PASSWORD_RESET, "requestPasswordReset", { email });
   }
 
-  /** Sign in with a passkey that the browser gave; tells whether it worked. */
+  /** Sign in with a passkey from the browser; returns whether it worked. */
   signInWithPasskey(credential: Json): Promise<boolean> {
     return this.#enter(operations.SIGN_IN_WITH_PASSKEY, "signInWithPasskey", { credential });
   }
 
-  /** Go on with the sign-in that waits; tells whether it worked. */
+  /** Complete the pending sign-in by a second factor; returns whether it worked. */
   async verify(proof: Proof): Promise<boolean> {
     const { challenge } = this.#seen;
     if (!challenge) return false;
@@ -97,7 +97,7 @@ export class Keeper {
     return this.#enter(operations.VERIFY_SECOND_FACTOR, "verifySecondFactor", variables);
   }
 
-  /** Prove again who is signed in, for what waits for it; tells whether it worked. */
+  /** Reauthenticate, and resume what waits for that; returns whether it worked. */
   async prove(proof: Proof): Promise<boolean> {
     const payload = await this.#tried(operations.REAUTHENTICATE, "reauthenticate", proof);
     if (!payload || !isDone(payload)) return false;
@@ -106,16 +106,16 @@ export class Keeper {
     return true;
   }
 
-  /** Leave the sign-in that waits, or what waits for a proof. */
+  /** Cancel the pending sign-in, or the operation that waits for a proof. */
   giveUp(): void {
     this.#show({ challenge: null, notice: null });
     this.#settle(false);
   }
 
   /**
-   * Do something of whoever is signed in, once they have proven again who they are if it wants that.
+   * Run an operation of the signed-in account, after reauthentication if it requires that.
    *
-   * Gives its payload, an empty one if nothing came of it; the notice says why.
+   * Returns its payload, an empty one if it failed; the notice says why.
    */
   async act(query: Own, field: string, variables: unknown = {}): Promise<Json> {
     for (;;) {
@@ -124,7 +124,7 @@ export class Keeper {
     }
   }
 
-  /** End the session, and forget it whatever the server says. */
+  /** End the session, and forget it even if the server refuses or can't be reached. */
   async signOut(): Promise<void> {
     await this.#busily(
       async () => {
@@ -140,12 +140,12 @@ export class Keeper {
     );
   }
 
-  /** Forget who is signed in, without a word to the server. */
+  /** Forget the session, without a request to the server. */
   forget(): void {
     this.#hold(null);
   }
 
-  /** Say something that needs no answer of the server's. */
+  /** Show a notice. */
   say(notice: Notice): void {
     this.#show({ notice });
   }
@@ -154,7 +154,7 @@ export class Keeper {
     this.#show({ notice: null });
   }
 
-  /** Trade the refresh token, once for all who ask meanwhile; gives what is held then. */
+  /** Refresh the session, once for all concurrent callers; returns the session held afterwards. */
   refresh(): Promise<Held | null> {
     const { held } = this.#seen;
     this.#refreshing ??= this.#world
@@ -163,24 +163,24 @@ export class Keeper {
     return this.#refreshing;
   }
 
-  /** Give the token to send, a new one if the old is about to expire; null if there is none. */
+  /** Return the token to send, refreshed if it is about to expire; null if there is none. */
   async bearer(): Promise<string | null> {
     return ((await this.#freshened()) ?? this.#seen.held)?.token ?? null;
   }
 
-  /** Give another token than one that was refused as expired; null if there is none. */
+  /** Return a token to replace one that was refused as expired; null if there is none. */
   async another(refused: string): Promise<string | null> {
     const { held } = this.#seen;
     const next = held?.token === refused ? await this.refresh() : held;
     return next && next.token !== refused ? next.token : null;
   }
 
-  /** Look after the time; to be called every second. */
+  /** Refresh the session if it is due; to be called every second. */
   async tick(): Promise<void> {
     if (this.#world.now() >= this.#quietUntil) await this.#freshened();
   }
 
-  /** Take from an answer what it says about who is signed in. */
+  /** Update the session, the notice and the wanted proofs from an answer to the editor. */
   heed(request: Request, answer: Answer, { own, token }: SentWith): void {
     for (const deed of done(request, answer)) {
       if (SIGNING_IN.includes(deed.field)) this.#take(deed.payload);
@@ -191,14 +191,14 @@ export class Keeper {
     this.#refuse(answer.errors ?? [], { own, token });
   }
 
-  /** Hear what became of the tokens that this tab holds too. */
+  /** Apply a change that another tab made to the session which this tab holds too. */
   hear(word: Word): void {
     if (this.#seen.held?.token !== word.token) return;
     this.#hold(word.held);
     if (!word.held) this.say({ words: ELSEWHERE, wayOut: null });
   }
 
-  /** Say what refusals mean, and do what follows from them. */
+  /** Show what refusals mean, end a session that is over, and ask for a proof if required. */
   #refuse(refusals: Refusal[], { own, token }: SentWith): void {
     if (token && this.#seen.held?.token === token && isOver(refusals)) this.#end();
     const { held } = this.#seen;
@@ -206,12 +206,12 @@ export class Keeper {
     this.#show({ notice, proofs: held && !own ? proofs(refusals) : null });
   }
 
-  /** Wait until whoever is signed in has proven it again; false if they don't. */
+  /** Wait for the reauthentication; false if it is cancelled. */
   #proven(): Promise<boolean> {
     return new Promise((resolve) => (this.#waiting = resolve));
   }
 
-  /** Ask for no proof any more, and go on with what waits for one. */
+  /** Stop asking for a proof, and resume what waits for one. */
   #settle(isProven: boolean): void {
     const waiting = this.#waiting;
     this.#waiting = null;
@@ -219,7 +219,7 @@ export class Keeper {
     waiting?.(isProven);
   }
 
-  /** Send something with the token, and show what came of it; null if there is no payload. */
+  /** Send an operation with the token, and show its outcome; null if there is no payload. */
   #tried(query: Own, field: string, variables: unknown): Promise<Json | null> {
     return this.#busily<Json | null>(async () => {
       const token = await this.bearer();
@@ -238,12 +238,12 @@ export class Keeper {
 
   async #refresh(before: Held | null): Promise<Held | null> {
     const spent = before?.refreshToken;
-    // While this tab waited for its turn, it may have heard of the next token from another.
+    // While this tab waited for the lock, another may have refreshed the session.
     if (!spent || this.#seen.held?.refreshToken !== spent) return this.#seen.held;
     const variables = { refreshToken: spent };
     return this.#busily(async () => {
       const payload = await this.#ask({ query: operations.REFRESH, variables }, "refresh", null);
-      // Meanwhile somebody may have signed out, or in as another.
+      // The user may have signed out meanwhile, or in to another account.
       if (this.#seen.held?.refreshToken !== spent) return this.#seen.held;
       const next = fromPayload(payload, this.#world.now());
       if (next) {
@@ -254,7 +254,7 @@ export class Keeper {
     }, before);
   }
 
-  /** Forget a session that can't go on; one whose refresh has to wait is left alone for so long. */
+  /** End a session whose refresh token is no longer valid; else delay the next refresh. */
   #refused(payload: Json): void {
     if (isSpent(payload)) {
       this.#end();
@@ -265,7 +265,7 @@ export class Keeper {
     }
   }
 
-  /** Send what answers tokens, and hold them, or else show why there are none; tells whether it worked. */
+  /** Send a sign-in; hold its tokens, or show why there are none; returns whether it worked. */
   #enter(query: Own, field: string, variables: unknown): Promise<boolean> {
     return this.#busily(async () => {
       const payload = await this.#ask({ query, variables }, field, null);
@@ -274,7 +274,7 @@ export class Keeper {
     }, false);
   }
 
-  /** Send what answers a sentence, and show it; tells whether it worked. */
+  /** Send a mutation and show its message; returns whether it worked. */
   #do(query: Own, field: string, variables: unknown): Promise<boolean> {
     return this.#busily(async () => {
       const payload = await this.#ask({ query, variables }, field, null);
@@ -283,7 +283,7 @@ export class Keeper {
     }, false);
   }
 
-  /** Hold the tokens that a sign-in of the bar was answered, or show what it waits for, or why not. */
+  /** Hold the tokens that a sign-in of the bar returned, or show its challenge or its errors. */
   #took(payload: Json): void {
     const held = fromPayload(payload, this.#world.now());
     const challenge = challengeOf(payload);
@@ -293,7 +293,7 @@ export class Keeper {
     else this.#show({ notice: outcome(payload) });
   }
 
-  /** Take tokens that an operation of the editor was answered. */
+  /** Hold the tokens that an operation of the editor returned. */
   #take(payload: Json): void {
     const held = fromPayload(payload, this.#world.now());
     const challenge = challengeOf(payload);
@@ -303,7 +303,7 @@ export class Keeper {
     if (held.name === null || held.isAdmin === null) void this.#introduce(held.token);
   }
 
-  /** Ask whose a token is that came without a name. */
+  /** Query the account of a token that came without a name or a role. */
   async #introduce(token: string): Promise<void> {
     const me = await this.#busily(() => this.#ask({ query: operations.ME }, "me", token), {});
     const { held } = this.#seen;
@@ -322,7 +322,7 @@ export class Keeper {
     return this.#world.post({ ...request, operationName }, headers);
   }
 
-  /** Do something and say so meanwhile; where the server can't be reached, the outcome is `lost`. */
+  /** Run some work while the bar is shown busy; returns `lost` if the server can't be reached. */
   async #busily<T>(work: () => Promise<T>, lost: T, words = UNREACHABLE): Promise<T> {
     this.#show({ busy: true });
     try {
@@ -336,12 +336,12 @@ export class Keeper {
     }
   }
 
-  /** Ask for no new token by itself for some milliseconds. */
+  /** Suspend the automatic refresh for some milliseconds. */
   #rest(milliseconds: number): void {
     this.#quietUntil = this.#world.now() + milliseconds;
   }
 
-  /** Forget a session that is over, here and in the tabs that hold it too. */
+  /** Forget a session that has ended, here and in the tabs that hold it too. */
   #end(): void {
     const { held } = this.#seen;
     if (held) this.#world.tell({ token: held.token, held: null });
@@ -365,6 +365,6 @@ function done(request: Request, answer: Answer): Deed[] {
   try {
     return deeds(request.query, request.operationName ?? undefined, answer);
   } catch {
-    return []; // what doesn't parse did nothing
+    return []; // a document that doesn't parse did not run
   }
 }

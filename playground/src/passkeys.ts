@@ -1,28 +1,28 @@
-/** Passkeys: the browser is asked by the server's options, and its answer is JSON. */
+/** Passkeys: the browser gets the server's options, and its credential becomes JSON. */
 import type { Json } from "./answer";
 
-/** What the browser gave: a passkey, or in words why there is none. */
+/** A passkey from the browser, or a sentence that says why there is none. */
 export type Given = { passkey: Json } | { words: string };
 
 export interface Passkeys {
-  /** Why there can be none in this page, in a sentence; null where there can. */
+  /** A sentence that says why this page can't use passkeys; null if it can. */
   hindrance: string | null;
-  /** Have the browser find a passkey. */
+  /** Ask the browser for an existing passkey. */
   find: (options: Json) => Promise<Given>;
-  /** Have the browser make a passkey. */
+  /** Ask the browser to create a passkey. */
   make: (options: Json) => Promise<Given>;
 }
 
 type Place = Pick<Location, "protocol" | "hostname" | "port" | "pathname">;
 
-/** What browsers call why they gave none (WebAuthn section 5.1). */
+/** Sentences for the DOMException names of WebAuthn (section 5.1). */
 const WHYS: Record<string, string> = {
   InvalidStateError: "This device has a passkey for your account already.",
   SecurityError: "Passkeys are good on the domain alone that they are of: open this page there.",
 };
 const NONE = "The browser gave no passkey. Try again, or take another way.";
 
-/** Say why a page can use no passkeys, which know no IP addresses; null if it can. */
+/** Return why a page can't use passkeys, such as at an IP address; null if it can. */
 export function hindrance(place: Place, isSupported: boolean): string | null {
   const { protocol, hostname, port, pathname } = place;
   if (/^127[\d.]+$|^\[::1\]$/.test(hostname)) {
@@ -54,7 +54,7 @@ export function browsers(): Passkeys {
   };
 }
 
-/** Wait for a passkey; whatever the browser throws becomes words. */
+/** Return the passkey as JSON, or a sentence for what the browser throws. */
 export async function given(ask: () => Promise<Credential | null>): Promise<Given> {
   try {
     const credential = (await ask()) as PublicKeyCredential | null;
@@ -64,7 +64,7 @@ export async function given(ask: () => Promise<Credential | null>): Promise<Give
   }
 }
 
-/** Take the server's JSON for what the browser wants. */
+/** Cast the server's JSON to the type that the browser's API expects. */
 function as<T>(options: Json): T {
   return options as T;
 }

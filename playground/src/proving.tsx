@@ -1,4 +1,4 @@
-/** Forms that take a proof of who somebody is: what a sign-in waits for, and what a change wants. */
+/** Forms for a proof of identity: the second step of a sign-in, and reauthentication. */
 import { useEffect, useRef, useState } from "react";
 import type { Factors } from "./factors";
 import { Field, Password } from "./fields";
@@ -12,7 +12,7 @@ interface ProvingProps {
   seen: Seen;
 }
 
-/** What a sign-in waits for. */
+/** The second step of a sign-in. */
 export function ChallengeForm({ keeper, factors, seen }: ProvingProps) {
   return (
     <ProofForm
@@ -34,7 +34,7 @@ interface AgainProps extends ProvingProps {
   isFirst?: boolean;
 }
 
-/** What is wanted of whoever is signed in. */
+/** The reauthentication of the signed-in account. */
 export function AgainForm({ keeper, factors, seen, isFirst }: AgainProps) {
   return (
     <ProofForm
@@ -121,7 +121,7 @@ function ProofForm(props: ProofFormProps) {
   );
 }
 
-/** The button for a passkey, or why there is none. */
+/** The button for a passkey, or why the page can't use passkeys. */
 function ByPasskey({ hindrance, seen, onPasskey, isMain }: ProofFormProps & { isMain: boolean }) {
   if (hindrance) return <span className="hint">{hindrance}</span>;
   return (

@@ -1,4 +1,4 @@
-/** The dialog in which whoever is signed in sets up, names and removes second factors. */
+/** The dialog to set up, rename and remove the second factors of the signed-in account. */
 import { useCallback, useEffect, useRef, useState, type ReactNode } from "react";
 import type { Begun, Factor, Factors, Owned } from "./factors";
 import { Field } from "./fields";
@@ -11,19 +11,19 @@ interface SecurityProps {
   keeper: Keeper;
   factors: Factors;
   seen: Seen;
-  /** What is said of the last thing that was done. */
+  /** The notice about the last action. */
   notice: ReactNode;
   onClose: () => void;
 }
 
-/** What is shown below the list: what is set up now, or codes that are shown once. */
+/** What replaces the overview: the set-up of an app, or new recovery codes. */
 type Step = { kind: "codes"; begun: Begun } | { kind: "recovery"; codes: string[] } | null;
 
 export function Security(props: SecurityProps) {
   const { keeper, factors, seen, notice, onClose } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
-  /** Undefined while it is read, null where it could not be. */
+  /** Undefined while it loads, null if that failed. */
   const [owned, setOwned] = useState<Owned | null>();
   const [step, setStep] = useState<Step>(null);
   const load = useCallback(async () => setOwned(await factors.owned()), [factors]);
@@ -32,10 +32,10 @@ export function Security(props: SecurityProps) {
     void load();
   }, [load]);
   useEffect(() => {
-    // What had the focus is gone: it stays in the dialog, where its content begins.
+    // Where the focused element is gone, keep the focus in the dialog.
     if (!dialog.current?.contains(document.activeElement)) heading.current?.focus();
   });
-  /** Show what came of setting something up, and what the account has now. */
+  /** Show new recovery codes, if any, or the updated overview; null codes are a failure. */
   const finish = async (codes: string[] | null) => {
     if (codes === null) return;
     const { notice: told } = keeper.seen();
@@ -44,7 +44,7 @@ export function Security(props: SecurityProps) {
     if (told) keeper.say(told);
   };
   const change = async (isDone: boolean) => isDone && (await finish([]));
-  /** Go on once the codes are kept, which the notice speaks of. */
+  /** Close the recovery codes and their notice. */
   const proceed = () => {
     setStep(null);
     keeper.dismiss();
@@ -96,7 +96,7 @@ interface OverviewProps extends InnerProps {
   onBegun: (begun: Begun) => void;
 }
 
-/** What there is, and what can be added. */
+/** The account's second factors, and the forms that add one. */
 function Overview({ owned, onBegun, ...inner }: OverviewProps) {
   const { factors, seen, finish } = inner;
   const begin = async () => {
@@ -171,7 +171,7 @@ function Item(props: InnerProps & { factor: Factor }) {
 
 interface RenamingProps extends InnerProps {
   factor: Factor;
-  /** What it is called now. */
+  /** Its current name. */
   name: string;
   onEnd: () => void;
 }
@@ -230,7 +230,7 @@ interface ScanningProps extends InnerProps {
   onCancel: () => void;
 }
 
-/** The secret for an app, and the code that shows that the app has it. */
+/** The secret for an authenticator app, and the code that confirms it. */
 function Scanning({ begun, factors, seen, finish, onCancel }: ScanningProps) {
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus(), []);
@@ -242,7 +242,7 @@ function Scanning({ begun, factors, seen, finish, onCancel }: ScanningProps) {
   return (
     <>
       {begun.qrCode && (
-        // As a picture, in which no markup of the server's does anything.
+        // As an img, in which the server's SVG can run no scripts.
         <img
           className="qr"
           alt="QR code for your app"
@@ -279,7 +279,7 @@ function Scanning({ begun, factors, seen, finish, onCancel }: ScanningProps) {
   );
 }
 
-/** Codes that nobody is shown again. */
+/** Recovery codes, which are shown only once. */
 function RecoveryCodes({ codes, onKept }: { codes: string[]; onKept: () => void }) {
   const heading = useRef<HTMLHeadingElement>(null);
   const [said, say] = useState("");
@@ -287,14 +287,14 @@ function RecoveryCodes({ codes, onKept }: { codes: string[]; onKept: () => void 
   const copy = () =>
     navigator.clipboard.writeText(codes.join("\n")).then(
       () => say("Copied."),
-      () => say("Not copied: mark the codes, and copy them by hand."),
+      () => say("Not copied: select the codes, and copy them by hand."),
     );
   return (
     <>
       <h3 tabIndex={-1} ref={heading}>
         Your recovery codes
       </h3>
-      <p>Each is good once, in the place of a code or a passkey. You see them here only now.</p>
+      <p>Each works once, in place of a code or a passkey. They are shown only this once.</p>
       <ol className="codes">
         {codes.map((code) => (
           <li key={code}>
@@ -315,7 +315,7 @@ function RecoveryCodes({ codes, onKept }: { codes: string[]; onKept: () => void 
   );
 }
 
-/** Write a secret in groups, as people type it. */
+/** Return a secret in groups of four characters, which are easier to type. */
 function grouped(secret: string): string {
   return secret.replace(/(.{4})(?=.)/g, "$1 ");
 }

@@ -1,4 +1,4 @@
-/** What the tests stand on: tokens, and a server that answers what it is told to. */
+/** Test helpers: tokens, payloads and a fake server. */
 import type { Answer, Json } from "./answer";
 import { Factors } from "./factors";
 import { Keeper } from "./keeper";
@@ -6,7 +6,7 @@ import type { Given } from "./passkeys";
 import type { Reply, Request } from "./post";
 import type { Word } from "./world";
 
-/** Spell a JWT that lives for some seconds; nobody here checks its signature. */
+/** Return a JWT that lives for some seconds; its signature is a dummy. */
 export function jwt(life: number, iat = 1_000_000): string {
   const part = (what: unknown) => btoa(JSON.stringify(what)).replace(/=+$/, "");
   return `${part({ alg: "HS256" })}.${part({ iat, exp: iat + life })}.c2lnbmF0dXJl`;
@@ -14,7 +14,7 @@ export function jwt(life: number, iat = 1_000_000): string {
 
 export const ADA = { name: "Ada", email: "ada@example.com", isAdmin: false };
 
-/** A payload that signs in, of the tokens numbered `turn`. */
+/** Return a payload that signs in, with the tokens numbered `turn`. */
 export function payload(turn: number, life = 3600, customer: unknown = ADA): Json {
   const token = jwt(life, 1_000_000 + turn);
   return { status: "SUCCESS", message: "Welcome.", token, refreshToken: `gar_${turn}`, customer };
@@ -24,7 +24,7 @@ export function refused(reason: string, code = "UNAUTHENTICATED"): Answer {
   return { data: { me: null }, errors: [{ message: "No.", extensions: { code, reason } }] };
 }
 
-/** A payload that was rejected for a code, perhaps because of an input's field. */
+/** Return a payload that was rejected with an error code, perhaps for an input field. */
 export function refusal(code: string, message: string, field: string | null = null): Json {
   return { status: "ERROR", message, errors: [{ code, message, field }], token: null };
 }
@@ -33,20 +33,20 @@ export interface Sent extends Request {
   bearer: string | null;
 }
 
-/** A server and a browser's tab, with a keeper in it. */
+/** Return a fake server and browser tab, with a keeper in it. */
 export function world(stored: string | null = null) {
   const storage = new Map<string, string>(stored ? [["gql_app:session", stored]] : []);
   const sent: Sent[] = [];
   const told: Word[] = [];
   const state = {
     now: 0,
-    /** What is answered; it may be changed while a test runs. */
+    /** The server's answer; a test may replace it. */
     answer: async (_: Sent): Promise<Answer> => ({ data: {} }),
     status: 200,
-    /** When it is this tab's turn to refresh. */
+    /** Resolves when this tab gets the lock. */
     turn: Promise.resolve(),
     hindrance: null as string | null,
-    /** What the browser gives for options. */
+    /** The browser's answer to WebAuthn options. */
     given: async (options: Json): Promise<Given> => ({ passkey: { id: "k", of: options } }),
   };
   const post = async (request: Request, headers: Headers): Promise<Reply> => {

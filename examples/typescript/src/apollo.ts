@@ -1,4 +1,4 @@
-/** Apollo Client 4 that stays signed in. */
+/** Apollo Client 4 with the session: it sends the token and refreshes it. */
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/client";
 import { CombinedGraphQLErrors } from "@apollo/client/errors";
 import { SetContextLink } from "@apollo/client/link/context";
@@ -35,7 +35,7 @@ export function createApi(url: string, keep: Keep): Api {
   return { client: new ApolloClient({ cache, link }), session };
 }
 
-/** Throw SignedOut for answers that come after the end: the cache is the next customer's by then. */
+/** Throw SignedOut for answers after the session's end: the cache may be the next customer's. */
 function dropping(ended: () => number): ApolloLink {
   return new ApolloLink((operation, forward) => {
     const before = ended();
@@ -46,7 +46,7 @@ function dropping(ended: () => number): ApolloLink {
   });
 }
 
-/** Send what was refused as expired once more, with the next token. */
+/** Retry an operation once with a new token if its token had expired. */
 function retrying(session: Session): ApolloLink {
   return new ErrorLink(({ error, operation, forward }) => {
     if (reasonIn(error) !== "TOKEN_EXPIRED") return;
@@ -54,7 +54,7 @@ function retrying(session: Session): ApolloLink {
   });
 }
 
-/** Tell the session of every refusal, that of a second attempt too. */
+/** Report every refusal to the session, including that of a retry. */
 function heeding(session: Session): ApolloLink {
   return new ErrorLink(({ error, operation }) => {
     session.heed(reasonIn(error), sentWith(operation));

@@ -1,11 +1,11 @@
-/** Second factors by codes: signing in, setting an app up, and what takes a recent proof. */
+/** Second factors by codes: signing in, setting an app up, and giving a recent proof. */
 import { BeginCodesDocument, ConfirmCodesDocument } from "./generated";
 import { granted, ProofRequired, Refused, type Proof, type Session } from "./session";
 
 /** Asks the user: by a form, or by a line of a terminal. */
 export type Ask = (question: string) => Promise<string>;
 
-/** Sign in, and ask for a code where one is wanted. Throws Refused. */
+/** Sign in, and ask for a code if one is needed. Throws Refused. */
 export async function signIn(
   session: Session,
   email: string,
@@ -30,7 +30,7 @@ export async function setUpCodes(session: Session, ask: Ask): Promise<readonly s
   return granted(confirmCodes).codes;
 }
 
-/** Do what may take a recent proof: once more after it was given. Throws Refused. */
+/** Run work, and once more after a proof if it needs a recent one. Throws Refused. */
 export async function proven<Result>(
   session: Session,
   work: () => Promise<Result>,
@@ -45,7 +45,7 @@ export async function proven<Result>(
   return work();
 }
 
-/** A password counts only without a second factor. */
+/** Ask for a proof; a password is accepted only without a second factor. */
 async function proof(methods: readonly string[], ask: Ask): Promise<Proof> {
   if (methods.includes("PASSWORD")) return { password: await ask("Your password again") };
   return { code: await ask("Another code, to prove that it is you") };

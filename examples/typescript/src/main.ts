@@ -1,6 +1,6 @@
 /**
- * Signs in, lists ten customers and signs out: `npm start apollo`, or `urql`. `npm start codes` sets an
- * app for codes up, and where there is one makes new recovery codes.
+ * `npm start apollo`, or `urql`, signs in, lists ten customers, signs out. `npm start codes` sets
+ * up an app for codes, or makes new recovery codes if there is one.
  */
 import { createInterface } from "node:readline/promises";
 import * as apollo from "./apollo";
@@ -17,7 +17,7 @@ import * as urql from "./urql";
 const { URL: url = "", EMAIL: email = "", PASSWORD: password = "" } = process.env;
 const variables = { first: 10 };
 
-/** Keep the tokens in memory: whoever reloads the page signs in again. */
+/** Keep the tokens in memory: after a restart, a new sign-in is needed. */
 function inMemory(): Keep {
   let held: Tokens | null = null;
   return {

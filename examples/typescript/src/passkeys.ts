@@ -1,4 +1,4 @@
-/** Passkeys in a browser: setting one up, signing in by it, and proving again who is signed in. */
+/** Passkeys in a browser: setting one up, signing in by it, and reauthentication. */
 import {
   BeginPasskeyDocument,
   BeginPasskeySignInDocument,
@@ -6,7 +6,7 @@ import {
 } from "./generated";
 import { granted, type Session } from "./session";
 
-/** Tell whether this browser has passkeys; a page that was opened by an IP address has none. */
+/** Return whether this page can use passkeys; one at an IP address can't. */
 export function arePossible(): boolean {
   const isNamed = !/^[\d.]+$|^\[/.test(location.hostname);
   return isNamed && "PublicKeyCredential" in window;
@@ -20,12 +20,12 @@ export async function register(session: Session, name: string): Promise<readonly
   return granted(confirmPasskey).codes;
 }
 
-/** Sign in by a passkey alone: nobody types an address. Throws Refused. */
+/** Sign in by a passkey alone, without an address. Throws Refused. */
 export async function signIn(session: Session): Promise<void> {
   await session.signInByPasskey(find);
 }
 
-/** Go on by a passkey with a sign-in that waits for it. Throws Refused. */
+/** Complete a pending sign-in by a passkey. Throws Refused. */
 export async function verify(
   session: Session,
   { challenge, passkeyOptions }: { challenge: string; passkeyOptions?: unknown },
@@ -33,13 +33,13 @@ export async function verify(
   await session.verify(challenge, { passkey: await find(passkeyOptions) });
 }
 
-/** Prove by a passkey again who is signed in. Throws Refused. */
+/** Reauthenticate by a passkey. Throws Refused. */
 export async function prove(session: Session): Promise<void> {
   const { beginPasskeySignIn } = await session.run(BeginPasskeySignInDocument, {});
   await session.prove({ passkey: await find(granted(beginPasskeySignIn).options) });
 }
 
-/** Have the browser make a passkey. Throws its DOMException, such as if the user says no. */
+/** Ask the browser to create a passkey. Throws its DOMException, such as if the user declines. */
 async function create(options: unknown): Promise<unknown> {
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(
     options as PublicKeyCredentialCreationOptionsJSON,
@@ -47,7 +47,7 @@ async function create(options: unknown): Promise<unknown> {
   return json(await navigator.credentials.create({ publicKey }));
 }
 
-/** Have the browser find a passkey. Throws its DOMException, such as if there is none. */
+/** Ask the browser for a passkey. Throws its DOMException, such as if there is none. */
 async function find(options: unknown): Promise<unknown> {
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(
     options as PublicKeyCredentialRequestOptionsJSON,

@@ -22,7 +22,7 @@ export function ApiProvider({ url, children }: { url: string; children: ReactNod
         held = tokens;
         setIsSignedIn(tokens !== null);
       },
-      onSignedOut: () => {}, // isSignedIn tells it
+      onSignedOut: () => {}, // isSignedIn reports it
     });
   });
   return (
@@ -32,7 +32,7 @@ export function ApiProvider({ url, children }: { url: string; children: ReactNod
   );
 }
 
-/** Return the session, and whether somebody is signed in; the component follows that. */
+/** Return the session, and whether it is signed in; the component re-renders when that changes. */
 export function useSession(): Held {
   const held = useContext(SessionContext);
   if (held === null) throw new Error("useSession is for components below ApiProvider.");

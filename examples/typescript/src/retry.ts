@@ -1,10 +1,10 @@
-/** fetch that sends a request again where the server is unavailable for a while. */
+/** fetch with retries while the server is unavailable (503). */
 
 const ATTEMPTS = 3;
-/** Seconds that are waited at most, whatever the server says. */
+/** The most seconds to wait, even if Retry-After says more. */
 const LONGEST = 30;
 
-/** Fetch, again after Retry-After and up to a second while the answer is 503. */
+/** Fetch; retry after Retry-After plus up to a second of jitter while the status is 503. */
 export async function fetchWithRetry(
   input: RequestInfo | URL,
   options?: RequestInit,
@@ -18,7 +18,7 @@ export async function fetchWithRetry(
   }
 }
 
-/** Tell whether any of it was done, or may be: it is not sent again. */
+/** Return whether any of the request was done, or may have been, so that a retry is unsafe. */
 async function isDone(response: Response): Promise<boolean> {
   try {
     const { data, errors } = (await response.json()) as Answer;

@@ -1,4 +1,4 @@
-/** Who is signed in: takes tokens, trades them once for all who wait, and drops them at the end. */
+/** The session of a client: it signs in, refreshes tokens once for all callers, and signs out. */
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { print } from "graphql";
 import {
@@ -14,39 +14,39 @@ import {
 } from "./generated";
 import { fetchWithRetry } from "./retry";
 
-/** What somebody who is signed in holds. */
+/** The tokens of a session. */
 export interface Tokens {
   token: string;
   refreshToken: string;
-  /** Milliseconds since 1970; null where this machine's clock can't be right. */
+  /** Milliseconds since 1970; null if this machine's clock must be wrong. */
   expiresAt: number | null;
 }
 
-/** Where the tokens are kept, and who wants to know that they are gone. */
+/** The storage of the tokens, and a callback for the session's end. */
 export interface Keep {
   load(): Tokens | null;
   save(tokens: Tokens | null): void;
   onSignedOut(): void;
 }
 
-/** What an error of GraphQL tells beside its message. */
+/** A GraphQL error with its extensions. */
 export interface Refusal {
   extensions?: { [name: string]: unknown };
 }
 
-/** What a sign-in waits for, after the first factor. */
+/** The second step of a sign-in. */
 export type Challenge = NonNullable<TokensFragment["secondFactor"]>;
 
-/** What proves again who is signed in. */
+/** A proof of identity for a reauthentication. */
 export type Proof = { password: string } | { code: string } | { passkey: unknown };
 
-/** The server did not take what was sent: `errors` has a code for each thing to mend. */
+/** A mutation was refused: `errors` has a code for each thing to correct. */
 export class Refused extends Error {
   override readonly name = "Refused";
   readonly errors: FaultsFragment["errors"];
   /** Seconds to wait before the next attempt. */
   readonly retryAfter: number | null;
-  /** What a sign-in goes on with, by Session.verify, if it waits for a second factor. */
+  /** The challenge for Session.verify, if the sign-in needs a second factor. */
   readonly secondFactor: Challenge | null;
 
   constructor(payload: FaultsFragment & { secondFactor?: Challenge | null }) {
@@ -57,7 +57,7 @@ export class Refused extends Error {
   }
 }
 
-/** It takes a recent proof of who is signed in, by one of `methods`: Session.prove gives it. */
+/** The operation needs a recent proof of identity by one of `methods`: see Session.prove. */
 export class ProofRequired extends Error {
   override readonly name = "ProofRequired";
   readonly methods: readonly string[];
@@ -68,7 +68,7 @@ export class ProofRequired extends Error {
   }
 }
 
-/** The session is over: nothing but signing in helps. */
+/** The session is over: only a new sign-in helps. */
 export class SignedOut extends Error {
   override readonly name = "SignedOut";
 
@@ -82,23 +82,23 @@ interface Answer<Data> {
   errors?: (Refusal & { message: string })[];
 }
 
-/** With any of these the token will never be good again. */
+/** Reasons that end the session: the token never becomes valid again. */
 const OVER = ["TOKEN_REVOKED", "TOKEN_INVALID", "TOKEN_MALFORMED"];
 
-/** Tell why the token was refused; null if no error is about the token. */
+/** Return the reason why the token was refused; null if no error is about the token. */
 export function reasonOf(errors: readonly Refusal[]): string | null {
   const refusal = errors.find(({ extensions }) => extensions?.code === "UNAUTHENTICATED");
   return typeof refusal?.extensions?.reason === "string" ? refusal.extensions.reason : null;
 }
 
-/** Tell by what to prove again who is signed in; null if no error asks for that. */
+/** Return the methods of reauthentication; null if no error requires one. */
 export function proofMethodsOf(errors: readonly Refusal[]): readonly string[] | null {
   const reason = "REAUTHENTICATION_REQUIRED";
   const refusal = errors.find(({ extensions }) => extensions?.reason === reason);
   return (refusal?.extensions?.methods as readonly string[] | undefined) ?? null;
 }
 
-/** Return a payload that did what it was asked to. Throws Refused. */
+/** Return a payload that succeeded. Throws Refused. */
 export function granted<Payload extends FaultsFragment>(payload: Payload | null): Payload {
   if (payload === null) throw new Error("The server answered nothing.");
   if (payload.status === "ERROR") throw new Refused(payload);
@@ -115,30 +115,30 @@ export class Session {
     this.#keep = keep;
   }
 
-  /** The token to send, fresh or not; null while nobody is signed in. */
+  /** The token to send, expired or not; null while nobody is signed in. */
   get token(): string | null {
     return this.#keep.load()?.token ?? null;
   }
 
-  /** Tell whether the token has expired by this clock; if the clock is wrong, a refusal will. */
+  /** Whether the token has expired by this clock; if the clock is wrong, the server refuses it. */
   get hasExpired(): boolean {
     const expiresAt = this.#keep.load()?.expiresAt ?? null;
     return expiresAt !== null && Date.now() >= expiresAt;
   }
 
-  /** Throws Refused, with a `secondFactor` to go on with if one is wanted. */
+  /** Sign in. Throws Refused, with the challenge as `secondFactor` if one is needed. */
   async signIn(email: string, password: string): Promise<void> {
     const { login } = await this.#post(SignInDocument, { email, password });
     this.#take(login);
   }
 
-  /** Go on with a sign-in that waits. A wrong code throws Refused, and may be followed by another. */
+  /** Complete a pending sign-in. Throws Refused, such as for a wrong code; another may be tried. */
   async verify(challenge: string, factor: { code: string } | { passkey: unknown }): Promise<void> {
     const { verifySecondFactor } = await this.#post(VerifyDocument, { challenge, ...factor });
     this.#take(verifySecondFactor);
   }
 
-  /** Sign in by a passkey alone, which `find` asks the browser for. Throws Refused. */
+  /** Sign in by a passkey alone, which `find` gets from the browser. Throws Refused. */
   async signInByPasskey(find: (options: unknown) => Promise<unknown>): Promise<void> {
     const { beginPasskeySignIn } = await this.#post(BeginPasskeySignInDocument, {});
     const credential = await find(granted(beginPasskeySignIn).options);
@@ -146,14 +146,14 @@ export class Session {
     this.#take(signInWithPasskey);
   }
 
-  /** Prove again who is signed in; it counts for ten minutes. Throws Refused. */
+  /** Reauthenticate; the proof counts for ten minutes. Throws Refused. */
   async prove(proof: Proof): Promise<void> {
     granted((await this.run(ReauthenticateDocument, proof)).reauthenticate);
   }
 
   /**
-   * Run an operation with the token, once more if it has expired. Throws ProofRequired where it takes
-   * a recent proof.
+   * Run an operation with the token; retry it with a new one if that has expired. Throws
+   * ProofRequired if it needs a recent proof.
    */
   async run<Data, Variables>(
     document: TypedDocumentNode<Data, Variables>,
@@ -172,7 +172,7 @@ export class Session {
     return data;
   }
 
-  /** End the session; what it held is gone, whatever the server says. */
+  /** End the session; the tokens are dropped even if the server refuses or can't be reached. */
   async signOut(): Promise<void> {
     try {
       const { token } = this;
@@ -190,12 +190,12 @@ export class Session {
   async renew(refused: string | null): Promise<string> {
     const held = this.#keep.load();
     if (held === null) throw new SignedOut();
-    if (held.token !== refused) return held.token; // its answer came after the trade
+    if (held.token !== refused) return held.token; // refreshed already
     this.#trading ??= this.#trade(held).finally(() => (this.#trading = null));
     return this.#trading;
   }
 
-  /** Take note why a token was refused: the session may be over. */
+  /** Note why a token was refused: this may end the session. */
   heed(reason: string | null, refused: string | null): void {
     if (reason !== null && OVER.includes(reason) && refused === this.token) this.#end();
   }

@@ -1,4 +1,4 @@
-/** urql that stays signed in, by its authExchange. */
+/** urql with the session: its authExchange sends the token and refreshes it. */
 import { Client, fetchExchange, makeOperation, mapExchange, type Operation } from "@urql/core";
 import { authExchange } from "@urql/exchange-auth";
 import { fetchWithRetry } from "./retry";
@@ -16,14 +16,14 @@ export function createApi(url: string, keep: Keep): Api {
   return { client: new Client({ url, exchanges, fetch: fetchWithRetry }), session };
 }
 
-/** Tell the session of every refusal that is left, that of a second attempt too. */
+/** Report every final refusal to the session, including that of a retry. */
 function heeding(session: Session) {
   return mapExchange({
     onError: (error, operation) => session.heed(reasonOf(error.graphQLErrors), sentWith(operation)),
   });
 }
 
-/** Send each operation with the token; have others wait while an expired one is traded. */
+/** Send each operation with the token; operations wait while an expired one is refreshed. */
 function authorising(session: Session) {
   let refused: string | null = null;
   return authExchange(async ({ appendHeaders }) => ({
