@@ -15,7 +15,7 @@ export interface Answer {
 }
 
 /** The result of a mutation: its field's name, and its payload by the schema's names. */
-export interface Deed {
+export interface Result {
   field: string;
   payload: Json;
 }
@@ -27,13 +27,11 @@ type Fragments = Map<string, FragmentDefinitionNode>;
  *
  * Aliases and fragments are resolved, so that it doesn't matter how an operation is written.
  */
-export function deeds(query: string, operationName: string | undefined, answer: Answer): Deed[] {
+export function results(query: string, name: string | undefined, answer: Answer): Result[] {
   if (!answer.data) return [];
   const document = parse(query);
   const operation = document.definitions.find(
-    (each) =>
-      each.kind === Kind.OPERATION_DEFINITION &&
-      (!operationName || each.name?.value === operationName),
+    (each) => each.kind === Kind.OPERATION_DEFINITION && (!name || each.name?.value === name),
   );
   if (operation?.kind !== Kind.OPERATION_DEFINITION) return [];
   if (operation.operation !== OperationTypeNode.MUTATION) return [];

@@ -1,10 +1,10 @@
 /** The countdown to the token's expiry. */
 import { useEffect, useState } from "react";
-import { left, type Held } from "./held";
+import { timeLeft, type Session } from "./held";
 
 const SECOND = 1000;
 /** Seconds before expiry at which the countdown begins to warn. */
-export const LAST = 60;
+export const WARNING = 60;
 
 /** Return the current time in milliseconds, and render again every second. */
 export function useNow(): number {
@@ -23,11 +23,11 @@ export function clock(seconds: number): string {
   return shown.map((part, index) => (index ? String(part).padStart(2, "0") : part)).join(":");
 }
 
-export function Countdown({ held }: { held: Held }) {
-  const rest = left(held, useNow());
+export function Countdown({ held }: { held: Session }) {
+  const rest = timeLeft(held, useNow());
   if (rest === null) return null;
   const seconds = Math.ceil(rest / SECOND);
-  const state = seconds > LAST ? "good" : seconds > 0 ? "last" : "over";
+  const state = seconds > WARNING ? "good" : seconds > 0 ? "last" : "over";
   return (
     <span className={`countdown ${state}`} role="timer" aria-live="off">
       {state === "over" ? "Token expired" : `Token expires in ${clock(seconds)}`}

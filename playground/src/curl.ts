@@ -8,12 +8,12 @@ export function curl(url: string, request: Request, headers: Headers): string {
   const all = new Headers(headers);
   all.set("content-type", "application/json");
   const lines = [...all].map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`);
-  const body = JSON.stringify({ ...request, query: alone(request) });
+  const body = JSON.stringify({ ...request, query: selected(request) });
   return [`curl ${quoted(url)}`, ...lines, `--data-raw ${quoted(body)}`].join(" \\\n  ");
 }
 
 /** Return the requested operation of several, with the fragments that it needs. */
-function alone({ query, operationName }: Request): string {
+function selected({ query, operationName }: Request): string {
   if (operationNames(query).length < 2) return query;
   const operation = separateOperations(parse(query))[operationName ?? ""];
   return operation ? print(operation) : query;

@@ -2,7 +2,7 @@
 import { isObject, type Answer } from "./answer";
 
 /** Return the variables with `after` set to an answer's endCursor; null without either of them. */
-export function turned(variables: string, answer: Answer): string | null {
+export function nextVariables(variables: string, answer: Answer): string | null {
   const customers = answer.data?.customers;
   const page = isObject(customers) ? customers.pageInfo : null;
   if (!isObject(page) || typeof page.endCursor !== "string") return null;

@@ -22,7 +22,7 @@ const OF_ACTIVE_TAB: Record<string, string> = {
  * on the next load where the two differ. The history shows only what was stored, so storing an
  * operation with a password there has to fail.
  */
-export function drawer(tab: Kept, browser: Kept, known: readonly string[] = []) {
+export function safeStorage(tab: Kept, browser: Kept, known: readonly string[] = []) {
   const storage = (name: string) => (name === THEME ? browser : tab);
   return {
     getItem: (name: string) => {

@@ -3,9 +3,9 @@ import { formatResult } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import type { Answer } from "./answer";
-import { turned } from "./cursor";
+import { nextVariables } from "./cursor";
 import { CurlButton } from "./curlbutton";
-import { drawer } from "./drawer";
+import { safeStorage } from "./drawer";
 import type { Facts } from "./facts";
 import { makeFetcher } from "./fetcher";
 import { Inside, type Reached } from "./inside";
@@ -47,7 +47,7 @@ export function Editor({ keeper, post, facts }: EditorProps) {
       }),
     [keeper],
   );
-  const kept = useMemo(() => drawer(sessionStorage, localStorage, passwords(facts)), [facts]);
+  const kept = useMemo(() => safeStorage(sessionStorage, localStorage, passwords(facts)), [facts]);
   const opening = useMemo(() => openingWith(facts), [facts]);
   const narrow = matchMedia("(max-width: 700px)").matches;
   return (
@@ -94,7 +94,7 @@ function openingWith(facts: Facts) {
 
 /** Put the answer's endCursor into the variables. */
 function turnPage(variables: Reached["variables"], answer: Answer): void {
-  const next = turned(variables?.getValue() ?? "", answer);
+  const next = nextVariables(variables?.getValue() ?? "", answer);
   if (next) variables?.setValue(next);
 }
 

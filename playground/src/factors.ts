@@ -2,7 +2,7 @@
 import { isObject, type Json } from "./answer";
 import type { Keeper } from "./keeper";
 import * as operations from "./operations";
-import type { Given, Passkeys } from "./passkeys";
+import type { Outcome, Passkeys } from "./passkeys";
 import { isDone } from "./payload";
 
 /** A second factor in force. */
@@ -50,7 +50,7 @@ export class Factors {
 
   /** Complete the pending sign-in by a passkey; returns whether it worked. */
   async verify(): Promise<boolean> {
-    const options = this.#keeper.seen().challenge?.passkeyOptions;
+    const options = this.#keeper.state().challenge?.passkeyOptions;
     if (!options) return false;
     const passkey = await this.#passkey(() => this.#passkeys.find(options));
     return passkey !== null && this.#keeper.verify({ passkey });
@@ -124,11 +124,11 @@ export class Factors {
   }
 
   /** Return the passkey that `ask` gets; null, with the reason in the notice, if there is none. */
-  async #passkey(ask: () => Promise<Given | null>): Promise<Json | null> {
-    const given = this.hindrance ? { words: this.hindrance } : await ask();
-    if (!given) return null;
-    if ("passkey" in given) return given.passkey;
-    this.#keeper.say({ words: given.words, wayOut: null });
+  async #passkey(ask: () => Promise<Outcome | null>): Promise<Json | null> {
+    const result = this.hindrance ? { words: this.hindrance } : await ask();
+    if (!result) return null;
+    if ("passkey" in result) return result.passkey;
+    this.#keeper.say({ words: result.words, action: null });
     return null;
   }
 }

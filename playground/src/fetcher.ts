@@ -22,7 +22,7 @@ interface Sent {
 /** Make the fetcher. An Authorization header in the Headers tab takes precedence over the token. */
 export function makeFetcher(keeper: Keeper, post: Post, note: Note = () => {}): Fetcher {
   return async (asked, options) => {
-    const request = meant(asked);
+    const request = withoutStaleName(asked);
     const typed = new Headers(options?.headers ?? {});
     const began = performance.now();
     const sent = await send(keeper, post, request, typed).catch(() => null);
@@ -36,13 +36,13 @@ export function makeFetcher(keeper: Keeper, post: Post, note: Note = () => {}): 
 /** Return the answer once the keeper has handled it; an error where there is none. */
 function heeded(keeper: Keeper, request: Request, sent: Sent | null, own: boolean): Answer {
   if (!sent) {
-    keeper.say({ words: UNREACHABLE, wayOut: null });
+    keeper.say({ words: UNREACHABLE, action: null });
     return { errors: [{ message: LOST }] };
   }
   const { answer } = sent.reply;
   if (request.operationName !== INTROSPECTION)
     keeper.heed(request, answer, { own, token: sent.token });
-  else if (keeper.seen().notice?.words === UNREACHABLE) keeper.dismiss();
+  else if (keeper.state().notice?.words === UNREACHABLE) keeper.dismiss();
   return answer;
 }
 
@@ -50,10 +50,10 @@ function heeded(keeper: Keeper, request: Request, sent: Sent | null, own: boolea
 async function send(keeper: Keeper, post: Post, request: Request, typed: Headers): Promise<Sent> {
   if (typed.has("authorization")) return { reply: await post(request, typed), token: null };
   const token = await keeper.bearer();
-  const reply = await post(request, bearing(token, typed));
-  const another = token && isExpired(reply) ? await keeper.another(token) : null;
+  const reply = await post(request, withToken(token, typed));
+  const another = token && isExpired(reply) ? await keeper.replacement(token) : null;
   if (!another) return { reply, token };
-  return { reply: await post(request, bearing(another, typed)), token: another };
+  return { reply: await post(request, withToken(another, typed)), token: another };
 }
 
 /**
@@ -61,14 +61,14 @@ async function send(keeper: Keeper, post: Post, request: Request, typed: Headers
  *
  * GraphiQL notices edits with a delay, and until then sends the name from before.
  */
-export function meant(request: Request): Request {
+export function withoutStaleName(request: Request): Request {
   const names = operationNames(request.query);
   const isGone = request.operationName && !names.includes(request.operationName);
   return isGone && names.length === 1 ? { ...request, operationName: undefined } : request;
 }
 
 /** Return the typed headers with the token added. */
-export function bearing(token: string | null, typed: Headers): Headers {
+export function withToken(token: string | null, typed: Headers): Headers {
   const headers = new Headers(typed);
   if (token) headers.set("authorization", `Bearer ${token}`);
   return headers;

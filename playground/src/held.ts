@@ -2,7 +2,7 @@
 import { isObject, type Json } from "./answer";
 
 /** Milliseconds before its expiry at which a token is refreshed. */
-export const MARGIN = 15_000;
+export const REFRESH_MARGIN = 15_000;
 
 /** The account of a session; fields that no answer had yet are null. */
 export interface Person {
@@ -11,7 +11,7 @@ export interface Person {
   isAdmin: boolean | null;
 }
 
-export interface Held extends Person {
+export interface Session extends Person {
   token: string;
   /** Milliseconds since 1970 by this machine's clock, right or wrong; null if unknown. */
   expiresAt: number | null;
@@ -20,8 +20,8 @@ export interface Held extends Person {
   refreshToken: string | null;
 }
 
-/** Return the session that a payload of login, refresh or the like gives; null without a token. */
-export function fromPayload(payload: Json, now: number): Held | null {
+/** Return the session in a payload of login, refresh or the like; null without a token. */
+export function fromPayload(payload: Json, now: number): Session | null {
   const { token } = payload;
   if (typeof token !== "string") return null;
   const life = lifeOf(token) ?? untilThen(payload.expiresAt, now);
@@ -45,21 +45,21 @@ export function person(customer: unknown): Person {
 }
 
 /** Return the milliseconds until a token expires, 0 once it has, null if unknown. */
-export function left(held: Held, now: number): number | null {
+export function timeLeft(held: Session, now: number): number | null {
   return held.expiresAt === null ? null : Math.max(0, held.expiresAt - now);
 }
 
-/** Return whether a refresh is due: within MARGIN, or the last fifth of a shorter lifetime. */
-export function isDue(held: Held, now: number): boolean {
-  const rest = left(held, now);
-  return rest !== null && rest <= Math.min(MARGIN, (held.life ?? Infinity) / 5);
+/** Return whether a refresh is due: in REFRESH_MARGIN, or a short lifetime's last fifth. */
+export function isDue(held: Session, now: number): boolean {
+  const rest = timeLeft(held, now);
+  return rest !== null && rest <= Math.min(REFRESH_MARGIN, (held.life ?? Infinity) / 5);
 }
 
 /** Read a session from what was stored; null if it is no session. */
-export function read(written: string | null): Held | null {
+export function read(written: string | null): Session | null {
   try {
     const held: unknown = JSON.parse(written ?? "null");
-    return isObject(held) && typeof held.token === "string" ? (held as unknown as Held) : null;
+    return isObject(held) && typeof held.token === "string" ? (held as unknown as Session) : null;
   } catch {
     return null;
   }

@@ -1,24 +1,24 @@
 /** The session of this tab: stored, published to subscribers, and refreshed before it expires. */
 import {
-  deeds,
+  results,
   isObject,
   operationNames,
   type Answer,
-  type Deed,
+  type Result,
   type Json,
   type Refusal,
 } from "./answer";
-import { fromPayload, isDue, person, read, type Held } from "./held";
+import { fromPayload, isDue, person, read, type Session } from "./held";
 import { explain, isOver, proofs, UNREACHABLE, type Notice } from "./notice";
 import * as operations from "./operations";
 import type { Own } from "./operations";
 import { challengeOf, isDone, isSpent, outcome, words } from "./payload";
 import type { Post, Request } from "./post";
-import type { Applicant, Proof, Seen, SentWith, Word, World } from "./world";
+import type { Applicant, Proof, State, SentWith, TabMessage, World } from "./world";
 
 export const STORED = "gql_app:session";
 /** Milliseconds to wait before the next request to a server that could not be reached. */
-export const PATIENCE = 10_000;
+export const RETRY_DELAY = 10_000;
 
 const SIGNING_IN = [
   ...["login", "refresh", "register", "changePassword"],
@@ -37,9 +37,9 @@ interface OwnRequest extends Request {
 }
 
 export class Keeper {
-  #seen: Seen;
+  #state: State;
   #listeners = new Set<() => void>();
-  #refreshing: Promise<Held | null> | null = null;
+  #refreshing: Promise<Session | null> | null = null;
   #quietUntil = 0;
   /** Resumes what waits for a proof; its argument says whether there was one. */
   #waiting: ((isProven: boolean) => void) | null = null;
@@ -48,7 +48,7 @@ export class Keeper {
   constructor(world: World) {
     this.#world = world;
     const held = read(world.storage.getItem(STORED));
-    this.#seen = { held, notice: null, busy: false, challenge: null, proofs: null };
+    this.#state = { held, notice: null, busy: false, challenge: null, proofs: null };
   }
 
   /** Call a listener at each change; returns a function that unsubscribes it. */
@@ -59,55 +59,55 @@ export class Keeper {
 
   /** Call a listener whenever the session ends; returns a function that unsubscribes it. */
   onEnd(listener: () => void): () => void {
-    let before = this.#seen.held;
+    let before = this.#state.held;
     return this.subscribe(() => {
-      const { held } = this.#seen;
+      const { held } = this.#state;
       if (before && !held) listener();
       before = held;
     });
   }
 
-  seen = (): Seen => this.#seen;
+  state = (): State => this.#state;
 
   /** Sign in with an address and a password; returns whether it worked. */
   signIn(email: string, password: string): Promise<boolean> {
-    return this.#enter(operations.SIGN_IN, "login", { email, password });
+    return this.#sendSignIn(operations.SIGN_IN, "login", { email, password });
   }
 
   /** Create an account, and sign in unless it has to be confirmed; returns whether it worked. */
   register(input: Applicant): Promise<boolean> {
-    return this.#enter(operations.REGISTER, "register", { input });
+    return this.#sendSignIn(operations.REGISTER, "register", { input });
   }
 
   /** Request a link that resets the password; returns whether the request was accepted. */
   requestPasswordReset(email: string): Promise<boolean> {
-    return this.#do(operations.REQUEST_PASSWORD_RESET, "requestPasswordReset", { email });
+    return this.#submit(operations.REQUEST_PASSWORD_RESET, "requestPasswordReset", { email });
   }
 
   /** Sign in with a passkey from the browser; returns whether it worked. */
   signInWithPasskey(credential: Json): Promise<boolean> {
-    return this.#enter(operations.SIGN_IN_WITH_PASSKEY, "signInWithPasskey", { credential });
+    return this.#sendSignIn(operations.SIGN_IN_WITH_PASSKEY, "signInWithPasskey", { credential });
   }
 
   /** Complete the pending sign-in by a second factor; returns whether it worked. */
   async verify(proof: Proof): Promise<boolean> {
-    const { challenge } = this.#seen;
+    const { challenge } = this.#state;
     if (!challenge) return false;
     const variables = { challenge: challenge.token, ...proof };
-    return this.#enter(operations.VERIFY_SECOND_FACTOR, "verifySecondFactor", variables);
+    return this.#sendSignIn(operations.VERIFY_SECOND_FACTOR, "verifySecondFactor", variables);
   }
 
   /** Reauthenticate, and resume what waits for that; returns whether it worked. */
   async prove(proof: Proof): Promise<boolean> {
-    const payload = await this.#tried(operations.REAUTHENTICATE, "reauthenticate", proof);
+    const payload = await this.#run(operations.REAUTHENTICATE, "reauthenticate", proof);
     if (!payload || !isDone(payload)) return false;
-    if (!this.#waiting) this.say({ words: PROVEN, wayOut: null, good: true });
+    if (!this.#waiting) this.say({ words: PROVEN, action: null, good: true });
     this.#settle(true);
     return true;
   }
 
   /** Cancel the pending sign-in, or the operation that waits for a proof. */
-  giveUp(): void {
+  cancel(): void {
     this.#show({ challenge: null, notice: null });
     this.#settle(false);
   }
@@ -119,21 +119,21 @@ export class Keeper {
    */
   async act(query: Own, field: string, variables: unknown = {}): Promise<Json> {
     for (;;) {
-      const payload = await this.#tried(query, field, variables);
-      if (payload || !this.#seen.proofs || !(await this.#proven())) return payload ?? {};
+      const payload = await this.#run(query, field, variables);
+      if (payload || !this.#state.proofs || !(await this.#waitForProof())) return payload ?? {};
     }
   }
 
   /** End the session, and forget it even if the server refuses or can't be reached. */
   async signOut(): Promise<void> {
-    await this.#busily(
+    await this.#whileBusy(
       async () => {
         const token = await this.bearer();
         this.#end();
         if (!token) return;
         const { answer } = await this.#send({ query: operations.SIGN_OUT }, token);
         const refused = explain(answer.errors ?? [], { own: false, canRefresh: false });
-        if (refused) this.#show({ notice: { ...refused, wayOut: null } });
+        if (refused) this.#show({ notice: { ...refused, action: null } });
       },
       undefined,
       LEFT_OPEN,
@@ -155,59 +155,59 @@ export class Keeper {
   }
 
   /** Refresh the session, once for all concurrent callers; returns the session held afterwards. */
-  refresh(): Promise<Held | null> {
-    const { held } = this.#seen;
+  refresh(): Promise<Session | null> {
+    const { held } = this.#state;
     this.#refreshing ??= this.#world
-      .alone(() => this.#refresh(held))
+      .withLock(() => this.#refresh(held))
       .finally(() => (this.#refreshing = null));
     return this.#refreshing;
   }
 
   /** Return the token to send, refreshed if it is about to expire; null if there is none. */
   async bearer(): Promise<string | null> {
-    return ((await this.#freshened()) ?? this.#seen.held)?.token ?? null;
+    return ((await this.#refreshIfDue()) ?? this.#state.held)?.token ?? null;
   }
 
   /** Return a token to replace one that was refused as expired; null if there is none. */
-  async another(refused: string): Promise<string | null> {
-    const { held } = this.#seen;
+  async replacement(refused: string): Promise<string | null> {
+    const { held } = this.#state;
     const next = held?.token === refused ? await this.refresh() : held;
     return next && next.token !== refused ? next.token : null;
   }
 
   /** Refresh the session if it is due; to be called every second. */
   async tick(): Promise<void> {
-    if (this.#world.now() >= this.#quietUntil) await this.#freshened();
+    if (this.#world.now() >= this.#quietUntil) await this.#refreshIfDue();
   }
 
   /** Update the session, the notice and the wanted proofs from an answer to the editor. */
   heed(request: Request, answer: Answer, { own, token }: SentWith): void {
-    for (const deed of done(request, answer)) {
-      if (SIGNING_IN.includes(deed.field)) this.#take(deed.payload);
-      else if (SIGNING_OUT.includes(deed.field) && !own && deed.payload.status !== "ERROR")
+    for (const result of resultsOf(request, answer)) {
+      if (SIGNING_IN.includes(result.field)) this.#handleEditorSignIn(result.payload);
+      else if (SIGNING_OUT.includes(result.field) && !own && result.payload.status !== "ERROR")
         this.#end();
     }
     this.#settle(false);
-    this.#refuse(answer.errors ?? [], { own, token });
+    this.#handleErrors(answer.errors ?? [], { own, token });
   }
 
   /** Apply a change that another tab made to the session which this tab holds too. */
-  hear(word: Word): void {
-    if (this.#seen.held?.token !== word.token) return;
-    this.#hold(word.held);
-    if (!word.held) this.say({ words: ELSEWHERE, wayOut: null });
+  receive(message: TabMessage): void {
+    if (this.#state.held?.token !== message.token) return;
+    this.#hold(message.held);
+    if (!message.held) this.say({ words: ELSEWHERE, action: null });
   }
 
   /** Show what refusals mean, end a session that is over, and ask for a proof if required. */
-  #refuse(refusals: Refusal[], { own, token }: SentWith): void {
-    if (token && this.#seen.held?.token === token && isOver(refusals)) this.#end();
-    const { held } = this.#seen;
+  #handleErrors(refusals: Refusal[], { own, token }: SentWith): void {
+    if (token && this.#state.held?.token === token && isOver(refusals)) this.#end();
+    const { held } = this.#state;
     const notice = explain(refusals, { own, canRefresh: Boolean(held?.refreshToken) });
     this.#show({ notice, proofs: held && !own ? proofs(refusals) : null });
   }
 
   /** Wait for the reauthentication; false if it is cancelled. */
-  #proven(): Promise<boolean> {
+  #waitForProof(): Promise<boolean> {
     return new Promise((resolve) => (this.#waiting = resolve));
   }
 
@@ -215,68 +215,68 @@ export class Keeper {
   #settle(isProven: boolean): void {
     const waiting = this.#waiting;
     this.#waiting = null;
-    if (this.#seen.proofs) this.#show({ proofs: null });
+    if (this.#state.proofs) this.#show({ proofs: null });
     waiting?.(isProven);
   }
 
   /** Send an operation with the token, and show its outcome; null if there is no payload. */
-  #tried(query: Own, field: string, variables: unknown): Promise<Json | null> {
-    return this.#busily<Json | null>(async () => {
+  #run(query: Own, field: string, variables: unknown): Promise<Json | null> {
+    return this.#whileBusy<Json | null>(async () => {
       const token = await this.bearer();
       const { answer } = await this.#send({ query, variables }, token);
       const payload = answer.data?.[field];
-      if (!isObject(payload)) this.#refuse(answer.errors ?? [], { own: false, token });
+      if (!isObject(payload)) this.#handleErrors(answer.errors ?? [], { own: false, token });
       else if ("message" in payload) this.#show({ notice: outcome(payload) });
       return isObject(payload) ? payload : null;
     }, {});
   }
 
-  async #freshened(): Promise<Held | null> {
-    const { held } = this.#seen;
+  async #refreshIfDue(): Promise<Session | null> {
+    const { held } = this.#state;
     return held?.refreshToken && isDue(held, this.#world.now()) ? this.refresh() : null;
   }
 
-  async #refresh(before: Held | null): Promise<Held | null> {
+  async #refresh(before: Session | null): Promise<Session | null> {
     const spent = before?.refreshToken;
     // While this tab waited for the lock, another may have refreshed the session.
-    if (!spent || this.#seen.held?.refreshToken !== spent) return this.#seen.held;
+    if (!spent || this.#state.held?.refreshToken !== spent) return this.#state.held;
     const variables = { refreshToken: spent };
-    return this.#busily(async () => {
+    return this.#whileBusy(async () => {
       const payload = await this.#ask({ query: operations.REFRESH, variables }, "refresh", null);
       // The user may have signed out meanwhile, or in to another account.
-      if (this.#seen.held?.refreshToken !== spent) return this.#seen.held;
+      if (this.#state.held?.refreshToken !== spent) return this.#state.held;
       const next = fromPayload(payload, this.#world.now());
       if (next) {
         this.#hold(next);
-        this.#world.tell({ token: before.token, held: next });
-      } else this.#refused(payload);
-      return this.#seen.held;
+        this.#world.broadcast({ token: before.token, held: next });
+      } else this.#handleRefusedRefresh(payload);
+      return this.#state.held;
     }, before);
   }
 
   /** End a session whose refresh token is no longer valid; else delay the next refresh. */
-  #refused(payload: Json): void {
+  #handleRefusedRefresh(payload: Json): void {
     if (isSpent(payload)) {
       this.#end();
-      this.#show({ notice: { words: words(payload), wayOut: "sign in" } });
+      this.#show({ notice: { words: words(payload), action: "sign in" } });
     } else {
-      this.#rest(typeof payload.retryAfter === "number" ? payload.retryAfter * 1000 : PATIENCE);
-      this.#show({ notice: { words: words(payload), wayOut: null } });
+      this.#pause(typeof payload.retryAfter === "number" ? payload.retryAfter * 1000 : RETRY_DELAY);
+      this.#show({ notice: { words: words(payload), action: null } });
     }
   }
 
   /** Send a sign-in; hold its tokens, or show why there are none; returns whether it worked. */
-  #enter(query: Own, field: string, variables: unknown): Promise<boolean> {
-    return this.#busily(async () => {
+  #sendSignIn(query: Own, field: string, variables: unknown): Promise<boolean> {
+    return this.#whileBusy(async () => {
       const payload = await this.#ask({ query, variables }, field, null);
-      this.#took(payload);
+      this.#handleSignIn(payload);
       return isDone(payload);
     }, false);
   }
 
   /** Send a mutation and show its message; returns whether it worked. */
-  #do(query: Own, field: string, variables: unknown): Promise<boolean> {
-    return this.#busily(async () => {
+  #submit(query: Own, field: string, variables: unknown): Promise<boolean> {
+    return this.#whileBusy(async () => {
       const payload = await this.#ask({ query, variables }, field, null);
       this.#show({ notice: outcome(payload) });
       return isDone(payload);
@@ -284,7 +284,7 @@ export class Keeper {
   }
 
   /** Hold the tokens that a sign-in of the bar returned, or show its challenge or its errors. */
-  #took(payload: Json): void {
+  #handleSignIn(payload: Json): void {
     const held = fromPayload(payload, this.#world.now());
     const challenge = challengeOf(payload);
     if (held) this.#hold(held);
@@ -294,19 +294,19 @@ export class Keeper {
   }
 
   /** Hold the tokens that an operation of the editor returned. */
-  #take(payload: Json): void {
+  #handleEditorSignIn(payload: Json): void {
     const held = fromPayload(payload, this.#world.now());
     const challenge = challengeOf(payload);
-    if (challenge && !this.#seen.held) this.#show({ challenge });
+    if (challenge && !this.#state.held) this.#show({ challenge });
     if (!held) return;
     this.#hold(held);
-    if (held.name === null || held.isAdmin === null) void this.#introduce(held.token);
+    if (held.name === null || held.isAdmin === null) void this.#loadAccount(held.token);
   }
 
   /** Query the account of a token that came without a name or a role. */
-  async #introduce(token: string): Promise<void> {
-    const me = await this.#busily(() => this.#ask({ query: operations.ME }, "me", token), {});
-    const { held } = this.#seen;
+  async #loadAccount(token: string): Promise<void> {
+    const me = await this.#whileBusy(() => this.#ask({ query: operations.ME }, "me", token), {});
+    const { held } = this.#state;
     if (held?.token === token) this.#hold({ ...held, ...person(me) });
   }
 
@@ -322,48 +322,48 @@ export class Keeper {
     return this.#world.post({ ...request, operationName }, headers);
   }
 
-  /** Run some work while the bar is shown busy; returns `lost` if the server can't be reached. */
-  async #busily<T>(work: () => Promise<T>, lost: T, words = UNREACHABLE): Promise<T> {
+  /** Run some work while the bar shows busy; returns `fallback` if the server can't be reached. */
+  async #whileBusy<T>(work: () => Promise<T>, fallback: T, words = UNREACHABLE): Promise<T> {
     this.#show({ busy: true });
     try {
       return await work();
     } catch {
-      this.#rest(PATIENCE);
-      this.#show({ notice: { words, wayOut: null } });
-      return lost;
+      this.#pause(RETRY_DELAY);
+      this.#show({ notice: { words, action: null } });
+      return fallback;
     } finally {
       this.#show({ busy: false });
     }
   }
 
   /** Suspend the automatic refresh for some milliseconds. */
-  #rest(milliseconds: number): void {
+  #pause(milliseconds: number): void {
     this.#quietUntil = this.#world.now() + milliseconds;
   }
 
   /** Forget a session that has ended, here and in the tabs that hold it too. */
   #end(): void {
-    const { held } = this.#seen;
-    if (held) this.#world.tell({ token: held.token, held: null });
+    const { held } = this.#state;
+    if (held) this.#world.broadcast({ token: held.token, held: null });
     this.forget();
   }
 
-  #hold(held: Held | null): void {
+  #hold(held: Session | null): void {
     if (held) this.#world.storage.setItem(STORED, JSON.stringify(held));
     else this.#world.storage.removeItem(STORED);
     this.#show({ held, notice: null, challenge: null });
     if (!held) this.#settle(false);
   }
 
-  #show(change: Partial<Seen>): void {
-    this.#seen = { ...this.#seen, ...change };
+  #show(change: Partial<State>): void {
+    this.#state = { ...this.#state, ...change };
     for (const listener of this.#listeners) listener();
   }
 }
 
-function done(request: Request, answer: Answer): Deed[] {
+function resultsOf(request: Request, answer: Answer): Result[] {
   try {
-    return deeds(request.query, request.operationName ?? undefined, answer);
+    return results(request.query, request.operationName ?? undefined, answer);
   } catch {
     return []; // a document that doesn't parse did not run
   }

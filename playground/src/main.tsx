@@ -14,7 +14,7 @@ import { Keeper } from "./keeper";
 import { pageOf } from "./letters";
 import { browsers } from "./passkeys";
 import { post } from "./post";
-import type { Word } from "./world";
+import type { TabMessage } from "./world";
 
 /** Tells duplicated tabs, which hold the same session, of each other's refreshes. */
 const channel = new BroadcastChannel("gql_app");
@@ -22,13 +22,13 @@ const keeper = new Keeper({
   post,
   storage: sessionStorage,
   now: Date.now,
-  tell: (word) => channel.postMessage(word),
+  broadcast: (message) => channel.postMessage(message),
   // Plain HTTP has no Web Locks; there the server's grace period for concurrent refreshes must do.
-  alone: async (work) =>
+  withLock: async (work) =>
     navigator.locks ? await navigator.locks.request("gql_app:refresh", work) : work(),
 });
 const factors = new Factors(keeper, browsers());
-channel.onmessage = (message: MessageEvent<Word>) => keeper.hear(message.data);
+channel.onmessage = (message: MessageEvent<TabMessage>) => keeper.receive(message.data);
 setInterval(() => void keeper.tick(), 1000);
 
 function Page({ facts }: { facts: Facts }) {

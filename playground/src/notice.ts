@@ -1,11 +1,11 @@
 /** What a refusal means, and the action that resolves it. */
 import type { Refusal } from "./answer";
 
-export type WayOut = "sign in" | "refresh" | "set up" | null;
+export type Action = "sign in" | "refresh" | "set up" | null;
 
 export interface Notice {
   words: string;
-  wayOut: WayOut;
+  action: Action;
   /** Whether it reports a success. */
   good?: boolean;
   /** The form's fields that have to be corrected. */
@@ -13,7 +13,7 @@ export interface Notice {
 }
 
 /** The credentials of the refused request, and those that remain. */
-export interface Circumstances {
+export interface Context {
   /** Whether the request had an Authorization header from the Headers tab. */
   own: boolean;
   /** Whether there is a refresh token. */
@@ -39,22 +39,22 @@ const PROOFS = ["PASSWORD", "CODE", "RECOVERY_CODE", "PASSKEY"];
 const FATAL = ["TOKEN_MALFORMED", "TOKEN_INVALID", "TOKEN_REVOKED"];
 
 /** Return a notice for the first UNAUTHENTICATED or FORBIDDEN error; null if there is none. */
-export function explain(refusals: Refusal[], circumstances: Circumstances): Notice | null {
+export function explain(refusals: Refusal[], context: Context): Notice | null {
   const refusal = refusals.find((each) =>
     ["UNAUTHENTICATED", "FORBIDDEN"].includes(each.extensions?.code ?? ""),
   );
   if (!refusal) return null;
   const { reason = "" } = refusal.extensions ?? {};
   const meaning = MEANINGS[reason] ?? refusal.message;
-  if (circumstances.own && refusal.extensions?.code === "UNAUTHENTICATED") {
+  if (context.own && refusal.extensions?.code === "UNAUTHENTICATED") {
     const words = `${meaning} It came from the Headers tab; without it, the bar's token is sent.`;
-    return { words, wayOut: null };
+    return { words, action: null };
   }
-  return { words: meaning, wayOut: wayOut(refusal, reason, circumstances) };
+  return { words: meaning, action: action(refusal, reason, context) };
 }
 
 /** Return the action that resolves a refusal. */
-function wayOut(refusal: Refusal, reason: string, { canRefresh, own }: Circumstances): WayOut {
+function action(refusal: Refusal, reason: string, { canRefresh, own }: Context): Action {
   if (reason === "TOKEN_EXPIRED" && canRefresh) return "refresh";
   // The bar's forms act on its own session, not on that of a typed token.
   if (reason === "SECOND_FACTOR_ENROLMENT_REQUIRED") return own ? null : "set up";

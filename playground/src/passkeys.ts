@@ -2,25 +2,25 @@
 import type { Json } from "./answer";
 
 /** A passkey from the browser, or a sentence that says why there is none. */
-export type Given = { passkey: Json } | { words: string };
+export type Outcome = { passkey: Json } | { words: string };
 
 export interface Passkeys {
   /** A sentence that says why this page can't use passkeys; null if it can. */
   hindrance: string | null;
   /** Ask the browser for an existing passkey. */
-  find: (options: Json) => Promise<Given>;
+  find: (options: Json) => Promise<Outcome>;
   /** Ask the browser to create a passkey. */
-  make: (options: Json) => Promise<Given>;
+  make: (options: Json) => Promise<Outcome>;
 }
 
 type Place = Pick<Location, "protocol" | "hostname" | "port" | "pathname">;
 
 /** Sentences for the DOMException names of WebAuthn (section 5.1). */
-const WHYS: Record<string, string> = {
+const REASONS: Record<string, string> = {
   InvalidStateError: "This device has a passkey for your account already.",
   SecurityError: "Passkeys are good on the domain alone that they are of: open this page there.",
 };
-const NONE = "The browser gave no passkey. Try again, or take another way.";
+const NO_PASSKEY = "The browser gave no passkey. Try again, or take another way.";
 
 /** Return why a page can't use passkeys, such as at an IP address; null if it can. */
 export function hindrance(place: Place, isSupported: boolean): string | null {
@@ -40,13 +40,13 @@ export function browsers(): Passkeys {
   return {
     hindrance: hindrance(location, isSupported),
     find: (options) =>
-      given(() =>
+      result(() =>
         navigator.credentials.get({
           publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(as(options)),
         }),
       ),
     make: (options) =>
-      given(() =>
+      result(() =>
         navigator.credentials.create({
           publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(as(options)),
         }),
@@ -55,12 +55,12 @@ export function browsers(): Passkeys {
 }
 
 /** Return the passkey as JSON, or a sentence for what the browser throws. */
-export async function given(ask: () => Promise<Credential | null>): Promise<Given> {
+export async function result(ask: () => Promise<Credential | null>): Promise<Outcome> {
   try {
     const credential = (await ask()) as PublicKeyCredential | null;
-    return credential ? { passkey: credential.toJSON() as Json } : { words: NONE };
+    return credential ? { passkey: credential.toJSON() as Json } : { words: NO_PASSKEY };
   } catch (error) {
-    return { words: WHYS[error instanceof Error ? error.name : ""] ?? NONE };
+    return { words: REASONS[error instanceof Error ? error.name : ""] ?? NO_PASSKEY };
   }
 }
 

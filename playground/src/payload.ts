@@ -33,7 +33,7 @@ export function outcome(payload: Json): Notice {
   const fields = errors(payload).map((each) =>
     each.code === "INVALID_CREDENTIALS" ? "password" : String(each.field ?? ""),
   );
-  return { words: words(payload), wayOut: null, good: isDone(payload), fields };
+  return { words: words(payload), action: null, good: isDone(payload), fields };
 }
 
 export function words(payload: Json): string {

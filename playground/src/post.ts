@@ -19,7 +19,7 @@ export interface Reply {
 export type Post = (request: Request, headers: Headers) => Promise<Reply>;
 
 /** Milliseconds after which a request is aborted. */
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 
 /** Post a request to the page's own address. Throws if no response comes back. */
 export async function post(request: Request, headers: Headers): Promise<Reply> {
@@ -31,7 +31,7 @@ export async function post(request: Request, headers: Headers): Promise<Reply> {
     method: "POST",
     headers,
     body: JSON.stringify(request),
-    signal: AbortSignal.timeout(PATIENCE),
+    signal: AbortSignal.timeout(TIMEOUT),
   });
   const body = await response.arrayBuffer();
   return {

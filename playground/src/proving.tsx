@@ -4,26 +4,26 @@ import type { Factors } from "./factors";
 import { Field, Password } from "./fields";
 import { FormOf, text } from "./forms";
 import type { Keeper } from "./keeper";
-import type { Proof, Seen } from "./world";
+import type { Proof, State } from "./world";
 
 interface ProvingProps {
   keeper: Keeper;
   factors: Factors;
-  seen: Seen;
+  state: State;
 }
 
 /** The second step of a sign-in. */
-export function ChallengeForm({ keeper, factors, seen }: ProvingProps) {
+export function ChallengeForm({ keeper, factors, state }: ProvingProps) {
   return (
     <ProofForm
       name="Second step of the sign-in"
       button="Sign in"
-      methods={seen.challenge?.methods ?? []}
-      seen={seen}
+      methods={state.challenge?.methods ?? []}
+      state={state}
       hindrance={factors.hindrance}
       onProof={(proof) => keeper.verify(proof)}
       onPasskey={() => factors.verify()}
-      onCancel={() => keeper.giveUp()}
+      onCancel={() => keeper.cancel()}
       isFirst
     />
   );
@@ -35,17 +35,17 @@ interface AgainProps extends ProvingProps {
 }
 
 /** The reauthentication of the signed-in account. */
-export function AgainForm({ keeper, factors, seen, isFirst }: AgainProps) {
+export function AgainForm({ keeper, factors, state, isFirst }: AgainProps) {
   return (
     <ProofForm
       name="Prove again that it is you"
       button="Prove it"
-      methods={seen.proofs ?? []}
-      seen={seen}
+      methods={state.proofs ?? []}
+      state={state}
       hindrance={factors.hindrance}
       onProof={(proof) => keeper.prove(proof)}
       onPasskey={() => factors.prove()}
-      onCancel={() => keeper.giveUp()}
+      onCancel={() => keeper.cancel()}
       isFirst={isFirst ?? false}
     />
   );
@@ -55,7 +55,7 @@ interface ProofFormProps {
   name: string;
   button: string;
   methods: string[];
-  seen: Seen;
+  state: State;
   hindrance: string | null;
   onProof: (proof: Proof) => Promise<boolean>;
   onPasskey: () => Promise<boolean>;
@@ -64,7 +64,7 @@ interface ProofFormProps {
 }
 
 function ProofForm(props: ProofFormProps) {
-  const { name, button, methods, seen, onProof, onCancel, isFirst } = props;
+  const { name, button, methods, state, onProof, onCancel, isFirst } = props;
   const typed = useRef<HTMLInputElement>(null);
   const [byRecovery, setRecovery] = useState(!methods.includes("CODE"));
   const byPassword = methods.includes("PASSWORD");
@@ -78,13 +78,13 @@ function ProofForm(props: ProofFormProps) {
     if (!(await onProof(proof))) typed.current?.select();
   };
   return (
-    <FormOf name={name} isBusy={seen.busy} onSubmit={submit}>
+    <FormOf name={name} isBusy={state.busy} onSubmit={submit}>
       {byPassword ? (
         <Password
           label="Password"
           name="password"
           autoComplete="current-password"
-          notice={seen.notice}
+          notice={state.notice}
           isFirst={isFirst}
           ref={typed}
         />
@@ -97,14 +97,14 @@ function ProofForm(props: ProofFormProps) {
             type="text"
             inputMode={byRecovery ? "text" : "numeric"}
             autoComplete={byRecovery ? "off" : "one-time-code"}
-            notice={seen.notice}
+            notice={state.notice}
             isFirst={isFirst}
             ref={typed}
           />
         )
       )}
       {hasField && (
-        <button type="submit" className="main" disabled={seen.busy}>
+        <button type="submit" className="main" disabled={state.busy}>
           {button}
         </button>
       )}
@@ -122,14 +122,14 @@ function ProofForm(props: ProofFormProps) {
 }
 
 /** The button for a passkey, or why the page can't use passkeys. */
-function ByPasskey({ hindrance, seen, onPasskey, isMain }: ProofFormProps & { isMain: boolean }) {
+function ByPasskey({ hindrance, state, onPasskey, isMain }: ProofFormProps & { isMain: boolean }) {
   if (hindrance) return <span className="hint">{hindrance}</span>;
   return (
     <button
       type="button"
       className={isMain ? "main" : undefined}
       data-first={isMain || undefined}
-      disabled={seen.busy}
+      disabled={state.busy}
       onClick={() => void onPasskey()}
     >
       Use a passkey

@@ -2,9 +2,9 @@
 import type { Answer, Json } from "./answer";
 import { Factors } from "./factors";
 import { Keeper } from "./keeper";
-import type { Given } from "./passkeys";
+import type { Outcome } from "./passkeys";
 import type { Reply, Request } from "./post";
-import type { Word } from "./world";
+import type { TabMessage } from "./world";
 
 /** Return a JWT that lives for some seconds; its signature is a dummy. */
 export function jwt(life: number, iat = 1_000_000): string {
@@ -37,7 +37,7 @@ export interface Sent extends Request {
 export function world(stored: string | null = null) {
   const storage = new Map<string, string>(stored ? [["gql_app:session", stored]] : []);
   const sent: Sent[] = [];
-  const told: Word[] = [];
+  const told: TabMessage[] = [];
   const state = {
     now: 0,
     /** The server's answer; a test may replace it. */
@@ -47,7 +47,7 @@ export function world(stored: string | null = null) {
     turn: Promise.resolve(),
     hindrance: null as string | null,
     /** The browser's answer to WebAuthn options. */
-    given: async (options: Json): Promise<Given> => ({ passkey: { id: "k", of: options } }),
+    passkey: async (options: Json): Promise<Outcome> => ({ passkey: { id: "k", of: options } }),
   };
   const post = async (request: Request, headers: Headers): Promise<Reply> => {
     const bearer = headers.get("authorization");
@@ -64,8 +64,8 @@ export function world(stored: string | null = null) {
         removeItem: (name) => void storage.delete(name),
       },
       now: () => state.now,
-      tell: (word) => void told.push(word),
-      alone: async (work) => {
+      broadcast: (message) => void told.push(message),
+      withLock: async (work) => {
         await state.turn;
         return work();
       },
@@ -75,8 +75,8 @@ export function world(stored: string | null = null) {
     get hindrance() {
       return state.hindrance;
     },
-    find: (options) => state.given(options),
-    make: (options) => state.given(options),
+    find: (options) => state.passkey(options),
+    make: (options) => state.passkey(options),
   });
   return { state, post, sent, told, storage, keeper, factors, make };
 }

@@ -10,16 +10,16 @@ export const NEW_TAB = `query Token {
 }
 `;
 
-const NOBODY = { email: "you@example.com", password: "your password" };
+const PLACEHOLDER = { email: "you@example.com", password: "your password" };
 
 /** Return the passwords that the tour or the page itself shows: they are no secrets. */
 export function passwords({ signIns }: Facts): string[] {
-  return [NOBODY, ...signIns].map((each) => each.password);
+  return [PLACEHOLDER, ...signIns].map((each) => each.password);
 }
 
 /** Return the tour, with a working sign-in and an expired token if the server provides them. */
 export function tour({ signIns, expiredToken }: Facts): string {
-  const { email, password } = signIns.at(-1) ?? NOBODY;
+  const { email, password } = signIns.at(-1) ?? PLACEHOLDER;
   const header = JSON.stringify({ Authorization: `Bearer ${expiredToken ?? "AN-EXPIRED-TOKEN"}` });
   return `# A short tour: click into an operation,
 # and press Ctrl-Enter (Cmd-Enter on a Mac).

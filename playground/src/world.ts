@@ -1,13 +1,13 @@
 /** The keeper's state, the messages between tabs, and the keeper's dependencies. */
 import type { Json } from "./answer";
-import type { Held } from "./held";
+import type { Session } from "./held";
 import type { Notice } from "./notice";
 import type { Challenge } from "./payload";
 import type { Post } from "./post";
 
 /** The state that the bar shows. */
-export interface Seen {
-  held: Held | null;
+export interface State {
+  held: Session | null;
   notice: Notice | null;
   busy: boolean;
   /** The pending sign-in, which needs a second factor. */
@@ -20,9 +20,9 @@ export interface Seen {
 export type Proof = { password: string } | { code: string } | { passkey: Json };
 
 /** A message to other tabs with this token: the session that replaces it, or null at its end. */
-export interface Word {
+export interface TabMessage {
   token: string;
-  held: Held | null;
+  held: Session | null;
 }
 
 /** The credentials that a request was sent with. */
@@ -45,7 +45,7 @@ export interface World {
   post: Post;
   storage: Pick<Storage, "getItem" | "setItem" | "removeItem">;
   now: () => number;
-  tell: (word: Word) => void;
+  broadcast: (message: TabMessage) => void;
   /** Run some work under a lock that all tabs share, where the browser has locks. */
-  alone: <T>(work: () => Promise<T>) => Promise<T>;
+  withLock: <T>(work: () => Promise<T>) => Promise<T>;
 }
