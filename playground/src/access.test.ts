@@ -30,7 +30,7 @@ test.each([
   expect(access(description)).toBe(who);
 });
 
-test("the fields that the schema guards are marked, and those whose values may be private", () => {
+test("exactly the guarded fields and those with private values have an access rule", () => {
   const fields = Object.values(SCHEMA.getTypeMap())
     .filter((type) => isObjectType(type))
     .flatMap((type) => Object.values(type.getFields()).map((field) => ({ type, field })));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { deeds } from "./answer";
+import { results } from "./answer";
 
 const DONE = { status: "SUCCESS", token: "t" };
 
@@ -19,28 +19,28 @@ test.each([
   ],
   ["in two halves", "mutation { login { status } login { token } }", { login: DONE }],
 ])("a login that is spelt %s is found", (_, query, data) => {
-  expect(deeds(query, undefined, { data })).toEqual([{ field: "login", payload: DONE }]);
+  expect(results(query, undefined, { data })).toEqual([{ field: "login", payload: DONE }]);
 });
 
-test("what lies deeper is spelt by the schema's names too, in lists as well", () => {
+test("nested fields and lists have the schema's names too", () => {
   const query = "mutation { login { who: customer { n: name } errors { c: code } } }";
   const data = { login: { who: { n: "Ada" }, errors: [{ c: "INVALID" }] } };
-  expect(deeds(query, undefined, { data })[0]?.payload).toEqual({
+  expect(results(query, undefined, { data })[0]?.payload).toEqual({
     customer: { name: "Ada" },
     errors: [{ code: "INVALID" }],
   });
 });
 
-test("the operation that was asked for is looked at, and no other", () => {
+test("only the requested operation counts", () => {
   const query = "mutation A { login { token } } mutation B { b: logout { status } }";
   const data = { login: { token: "t" }, b: { status: "SUCCESS" } };
-  expect(deeds(query, "B", { data })).toEqual([{ field: "logout", payload: data.b }]);
+  expect(results(query, "B", { data })).toEqual([{ field: "logout", payload: data.b }]);
 });
 
-test("several are named in the order in which they ran", () => {
+test("several mutations are in the order in which they ran", () => {
   const query = "mutation { b: login { token } a: refresh { token } }";
-  const data = { a: { token: "2" }, b: { token: "1" } };
-  expect(deeds(query, undefined, { data }).map((deed) => deed.field)).toEqual(["login", "refresh"]);
+  const answer = { data: { a: { token: "2" }, b: { token: "1" } } };
+  expect(results(query, undefined, answer).map(({ field }) => field)).toEqual(["login", "refresh"]);
 });
 
 test.each([
@@ -50,5 +50,5 @@ test.each([
   ["data that is null", "mutation { login { token } }", { data: null }],
   ["a document without operations", "fragment A on Q { a }", { data: { a: {} } }],
 ])("%s does nothing", (_, query, answer) => {
-  expect(deeds(query, undefined, answer)).toEqual([]);
+  expect(results(query, undefined, answer)).toEqual([]);
 });

@@ -1,4 +1,4 @@
-/** What the API answers, and what an answer says about signing in and out. */
+/** Answers of the API, and the results of the mutations in them. */
 import { Kind, OperationTypeNode, parse } from "graphql";
 import type { DocumentNode, FieldNode, FragmentDefinitionNode, SelectionSetNode } from "graphql";
 
@@ -14,8 +14,8 @@ export interface Answer {
   errors?: Refusal[];
 }
 
-/** A mutation that was answered: its field's name, and its payload by the schema's names. */
-export interface Deed {
+/** The result of a mutation: its field's name, and its payload by the schema's names. */
+export interface Result {
   field: string;
   payload: Json;
 }
@@ -23,17 +23,15 @@ export interface Deed {
 type Fragments = Map<string, FragmentDefinitionNode>;
 
 /**
- * Name the mutations that an answer is of, in the order in which they ran.
+ * Return the results of an answer's mutations, in the order in which they ran.
  *
- * Aliases and fragments are looked through, so that it doesn't matter how an operation is spelt.
+ * Aliases and fragments are resolved, so that it doesn't matter how an operation is written.
  */
-export function deeds(query: string, operationName: string | undefined, answer: Answer): Deed[] {
+export function results(query: string, name: string | undefined, answer: Answer): Result[] {
   if (!answer.data) return [];
   const document = parse(query);
   const operation = document.definitions.find(
-    (each) =>
-      each.kind === Kind.OPERATION_DEFINITION &&
-      (!operationName || each.name?.value === operationName),
+    (each) => each.kind === Kind.OPERATION_DEFINITION && (!name || each.name?.value === name),
   );
   if (operation?.kind !== Kind.OPERATION_DEFINITION) return [];
   if (operation.operation !== OperationTypeNode.MUTATION) return [];
@@ -44,7 +42,7 @@ export function deeds(query: string, operationName: string | undefined, answer: 
   });
 }
 
-/** Name the operations of a document, undefined for one without a name; none if it doesn't parse. */
+/** Return the names of a document's operations, undefined if anonymous; [] on a syntax error. */
 export function operationNames(query: string): (string | undefined)[] {
   try {
     return parse(query).definitions.flatMap((each) =>
@@ -67,7 +65,7 @@ function named(document: DocumentNode): Fragments {
   );
 }
 
-/** Spell a value by the names of the schema's fields, not by the aliases it was asked under. */
+/** Return a value with the schema's field names in place of aliases. */
 function unaliased(value: unknown, nodes: FieldNode[], fragments: Fragments): unknown {
   if (Array.isArray(value)) return value.map((each) => unaliased(each, nodes, fragments));
   if (!isObject(value)) return value;
@@ -79,7 +77,7 @@ function unaliased(value: unknown, nodes: FieldNode[], fragments: Fragments): un
   );
 }
 
-/** Gather the fields of selection sets by the keys that their answers have. */
+/** Group the fields of selection sets by their response keys. */
 function byKey(sets: readonly SelectionSetNode[], fragments: Fragments): Map<string, FieldNode[]> {
   const found = new Map<string, FieldNode[]>();
   for (const node of sets.flatMap((set) => [...fields(set, fragments)])) {

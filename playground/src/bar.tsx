@@ -1,11 +1,11 @@
-/** The bar: who is signed in, for how long, and what was refused. */
+/** The bar: the signed-in account or a sign-in form, the token's expiry, and notices. */
 import { useEffect, useRef, useState, useSyncExternalStore, type RefObject } from "react";
 import { Countdown } from "./countdown";
 import type { Factors } from "./factors";
 import type { SignIn } from "./facts";
 import { NOTICE_ID } from "./fields";
 import { DemoSignIns, ForgottenForm, RegisterForm, SignInForm, type Form } from "./forms";
-import type { Held } from "./held";
+import type { Session } from "./held";
 import type { Keeper } from "./keeper";
 import type { Notice } from "./notice";
 import { AgainForm, ChallengeForm } from "./proving";
@@ -20,59 +20,59 @@ interface BarProps {
 const FORMS = { "sign in": SignInForm, register: RegisterForm, forgotten: ForgottenForm };
 
 export function Bar({ keeper, factors, signIns }: BarProps) {
-  const seen = useSyncExternalStore(keeper.subscribe, keeper.seen);
+  const state = useSyncExternalStore(keeper.subscribe, keeper.state);
   const [form, setForm] = useState<Form>("sign in");
   const [isOpen, setOpen] = useState(false);
   const bar = useRef<HTMLElement>(null);
   const email = useRef("");
-  if (seen.held?.email) email.current = seen.held.email;
+  if (state.held?.email) email.current = state.held.email;
   useEffect(() => {
-    if (seen.held) setForm("sign in");
+    if (state.held) setForm("sign in");
     else setOpen(false);
-  }, [seen.held]);
-  const view = seen.held ? "signed in" : seen.challenge ? "second step" : form;
+  }, [state.held]);
+  const view = state.held ? "signed in" : state.challenge ? "second step" : form;
   useFocusKept(bar, view);
   const Shown = FORMS[form];
   const go = (next: Form) => {
     setForm(next);
-    if (!keeper.seen().notice?.good) keeper.dismiss();
+    if (!keeper.state().notice?.good) keeper.dismiss();
   };
   const open = () => {
     keeper.dismiss();
     setOpen(true);
   };
   const close = () => {
-    keeper.giveUp();
+    keeper.cancel();
     setOpen(false);
   };
-  const notice = seen.notice && (
-    <Refused keeper={keeper} notice={seen.notice} go={go} onSetUp={open} />
+  const notice = state.notice && (
+    <Refused keeper={keeper} notice={state.notice} go={go} onSetUp={open} />
   );
   return (
-    <header className="bar" aria-label="Signing in" aria-busy={seen.busy} ref={bar}>
+    <header className="bar" aria-label="Signing in" aria-busy={state.busy} ref={bar}>
       <div className="row">
         <h1>gql_app</h1>
-        {seen.held ? (
-          <SignedIn keeper={keeper} held={seen.held} busy={seen.busy} onSecurity={open} />
-        ) : seen.challenge ? (
-          <ChallengeForm keeper={keeper} factors={factors} seen={seen} />
+        {state.held ? (
+          <SignedIn keeper={keeper} held={state.held} busy={state.busy} onSecurity={open} />
+        ) : state.challenge ? (
+          <ChallengeForm keeper={keeper} factors={factors} state={state} />
         ) : (
-          <Shown keeper={keeper} factors={factors} seen={seen} email={email} go={go} />
+          <Shown keeper={keeper} factors={factors} state={state} email={email} go={go} />
         )}
         {view === "sign in" && signIns.length > 0 && (
-          <DemoSignIns keeper={keeper} seen={seen} signIns={signIns} />
+          <DemoSignIns keeper={keeper} state={state} signIns={signIns} />
         )}
       </div>
       <div role="alert">{!isOpen && notice}</div>
-      {seen.proofs && !isOpen && <AgainForm keeper={keeper} factors={factors} seen={seen} />}
-      {isOpen && seen.held && (
-        <Security keeper={keeper} factors={factors} seen={seen} notice={notice} onClose={close} />
+      {state.proofs && !isOpen && <AgainForm keeper={keeper} factors={factors} state={state} />}
+      {isOpen && state.held && (
+        <Security keeper={keeper} factors={factors} state={state} notice={notice} onClose={close} />
       )}
     </header>
   );
 }
 
-/** Leave the focus in the bar when what had it is gone because the bar shows something else. */
+/** Keep the focus in the bar when a new view has removed the focused element. */
 function useFocusKept(bar: RefObject<HTMLElement | null>, view: string): void {
   const before = useRef(view);
   useEffect(() => {
@@ -88,7 +88,7 @@ function focusFirst(bar: HTMLElement | null): void {
 
 interface SignedInProps {
   keeper: Keeper;
-  held: Held;
+  held: Session;
   busy: boolean;
   onSecurity: () => void;
 }
@@ -125,7 +125,7 @@ interface RefusedProps {
 }
 
 function Refused({ keeper, notice, go, onSetUp }: RefusedProps) {
-  /** Bring the form, and whoever uses a keyboard to it. */
+  /** Show the sign-in form, and focus it. */
   const signInAgain = () => {
     keeper.forget();
     go("sign in");
@@ -134,19 +134,19 @@ function Refused({ keeper, notice, go, onSetUp }: RefusedProps) {
   return (
     <p className={notice.good ? "notice good" : "notice"}>
       <span id={NOTICE_ID}>{notice.words}</span>
-      {notice.wayOut === "refresh" && (
+      {notice.action === "refresh" && (
         <button type="button" onClick={() => keeper.refresh()}>
           Refresh the token
         </button>
       )}
-      {notice.wayOut === "set up" && (
+      {notice.action === "set up" && (
         <button type="button" onClick={onSetUp}>
           Set one up
         </button>
       )}
-      {notice.wayOut === "sign in" && (
+      {notice.action === "sign in" && (
         <button type="button" onClick={signInAgain}>
-          {keeper.seen().held ? "Sign in again" : "Go to the sign-in"}
+          {keeper.state().held ? "Sign in again" : "Go to the sign-in"}
         </button>
       )}
       <button type="button" className="close" aria-label="Dismiss" onClick={() => keeper.dismiss()}>

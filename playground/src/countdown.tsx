@@ -1,12 +1,12 @@
-/** How long the token is still good for. */
+/** The countdown to the token's expiry. */
 import { useEffect, useState } from "react";
-import { left, type Held } from "./held";
+import { timeLeft, type Session } from "./held";
 
 const SECOND = 1000;
-/** Seconds from which on the countdown warns. */
-export const LAST = 60;
+/** Seconds before expiry at which the countdown begins to warn. */
+export const WARNING = 60;
 
-/** Call the time every second, and render anew. */
+/** Return the current time in milliseconds, and render again every second. */
 export function useNow(): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
@@ -16,18 +16,18 @@ export function useNow(): number {
   return now;
 }
 
-/** Write seconds as a clock does. */
+/** Format seconds as h:mm:ss or m:ss. */
 export function clock(seconds: number): string {
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   const shown = parts[0] ? parts : parts.slice(1);
   return shown.map((part, index) => (index ? String(part).padStart(2, "0") : part)).join(":");
 }
 
-export function Countdown({ held }: { held: Held }) {
-  const rest = left(held, useNow());
+export function Countdown({ held }: { held: Session }) {
+  const rest = timeLeft(held, useNow());
   if (rest === null) return null;
   const seconds = Math.ceil(rest / SECOND);
-  const state = seconds > LAST ? "good" : seconds > 0 ? "last" : "over";
+  const state = seconds > WARNING ? "good" : seconds > 0 ? "last" : "over";
   return (
     <span className={`countdown ${state}`} role="timer" aria-live="off">
       {state === "over" ? "Token expired" : `Token expires in ${clock(seconds)}`}

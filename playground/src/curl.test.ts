@@ -2,13 +2,13 @@ import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { curl } from "./curl";
 
-/** Have a shell read a command, and tell which words it makes of it. */
+/** Return the words into which a shell splits a command. */
 function words(command: string): string[] {
   const shown = command.replace(/^curl/, "printf '%s\\0'");
   return execFileSync("sh", ["-c", shown], { encoding: "utf-8" }).split("\0").slice(0, -1);
 }
 
-test("a shell reads the request that the page sends out of it, whatever is in it", () => {
+test("a shell reads the page's request from the command, whatever characters it has", () => {
   const request = {
     query: `# it's "quoted" $HOME \`id\` \\\n{ customers(filter: { search: "O'Neill" }) { totalCount } }`,
     variables: { after: null },
@@ -24,7 +24,7 @@ test("a shell reads the request that the page sends out of it, whatever is in it
   expect(JSON.parse(options.at(-1)!)).toEqual({ ...request, operationName: undefined });
 });
 
-test("of several operations it has the one that is asked for, with its fragments", () => {
+test("of several operations it has the requested one, with its fragments", () => {
   const query =
     'mutation A { login(password: "secret") { token } } query B { me { ...F } } fragment F on Customer { name }';
   const body = words(curl("u", { query, operationName: "B" }, new Headers())).at(-1)!;

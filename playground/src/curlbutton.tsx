@@ -1,7 +1,7 @@
-/** The button that copies what the play button would send, as a command of curl's. */
+/** The button that copies what the play button would send, as a curl command. */
 import { pick, ToolbarButton, tryParseJSONC, useGraphiQL } from "@graphiql/react";
 import { curl } from "./curl";
-import { bearing, meant } from "./fetcher";
+import { withToken, withoutStaleName } from "./fetcher";
 import type { Keeper } from "./keeper";
 
 interface CurlButtonProps {
@@ -15,7 +15,7 @@ export function CurlButton({ keeper, say }: CurlButtonProps) {
   );
 
   async function command(): Promise<string> {
-    const request = meant({
+    const request = withoutStaleName({
       query: queryEditor?.getValue() ?? "",
       variables: tryParseJSONC(variableEditor?.getValue() ?? ""),
       operationName,
@@ -23,17 +23,17 @@ export function CurlButton({ keeper, say }: CurlButtonProps) {
     const written = tryParseJSONC(headerEditor?.getValue() ?? "") ?? {};
     const typed = new Headers(written as Record<string, string>);
     const token = typed.has("authorization") ? null : await keeper.bearer();
-    return curl(location.origin + location.pathname, request, bearing(token, typed));
+    return curl(location.origin + location.pathname, request, withToken(token, typed));
   }
 
   async function copy() {
     if (!isSecureContext) {
-      say("Not copied: browsers allow it over HTTPS and on this machine alone.");
+      say("Not copied: browsers allow it only over HTTPS or on localhost.");
       return;
     }
     try {
       await navigator.clipboard.writeText(await command());
-      say(keeper.seen().held ? "Copied, with the token." : "Copied.");
+      say(keeper.state().held ? "Copied, with the token." : "Copied.");
     } catch (error) {
       say(`Not copied: the variables or headers ${error instanceof Error ? error.message : error}`);
     }

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { turned } from "./cursor";
+import { nextVariables } from "./cursor";
 
 const page = (endCursor: unknown) => ({ data: { customers: { pageInfo: { endCursor } } } });
 
-test("the cursor of a page is the variable of the next, and others stay", () => {
-  expect(JSON.parse(turned('{"after": null, "n": 1}', page("abc"))!)).toEqual({
+test("the endCursor of a page becomes the variable of the next, and others stay", () => {
+  expect(JSON.parse(nextVariables('{"after": null, "n": 1}', page("abc"))!)).toEqual({
     after: "abc",
     n: 1,
   });
@@ -19,5 +19,5 @@ test.each([
   ['{"after": null}', { data: { customers: null } }],
   ['{"after": null}', { errors: [] }],
 ])("%s stays as it is after %o", (variables, answer) => {
-  expect(turned(variables, answer)).toBeNull();
+  expect(nextVariables(variables, answer)).toBeNull();
 });

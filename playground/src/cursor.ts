@@ -1,8 +1,8 @@
-/** Paging by hand made short: the cursor of one page becomes the variable of the next. */
+/** Paging in the editor: the endCursor of one page becomes the `after` variable of the next. */
 import { isObject, type Answer } from "./answer";
 
-/** Write an answer's endCursor into the variable `after`, if there is one; null if nothing changes. */
-export function turned(variables: string, answer: Answer): string | null {
+/** Return the variables with `after` set to an answer's endCursor; null without either of them. */
+export function nextVariables(variables: string, answer: Answer): string | null {
   const customers = answer.data?.customers;
   const page = isObject(customers) ? customers.pageInfo : null;
   if (!isObject(page) || typeof page.endCursor !== "string") return null;
@@ -11,6 +11,6 @@ export function turned(variables: string, answer: Answer): string | null {
     if (!isObject(before) || !("after" in before)) return null;
     return JSON.stringify({ ...before, after: page.endCursor }, null, 2);
   } catch {
-    return null; // what is being typed there is left alone
+    return null; // incomplete JSON, which is still being typed
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { drawer } from "./drawer";
+import { safeStorage } from "./drawer";
 
 function storage() {
   const kept = new Map<string, string>();
@@ -18,14 +18,14 @@ function storage() {
 const ME = { query: "{ me { name } }", variables: "{}" };
 const LOGIN = { query: 'mutation { login(password: "secret") { token } }', variables: "{}" };
 
-test("a history is kept without its headers, however deep they are", () => {
-  const kept = drawer(storage(), storage());
+test("a history is stored without headers, at any depth", () => {
+  const kept = safeStorage(storage(), storage());
   kept.setItem("queries", JSON.stringify({ queries: [{ ...ME, headers: '{"a": "secret"}' }] }));
   expect(JSON.parse(kept.getItem("queries")!)).toEqual({ queries: [{ ...ME, headers: null }] });
 });
 
-test("tabs are kept without passwords, but for those that everybody knows", () => {
-  const kept = drawer(storage(), storage(), ["secret"]);
+test("tabs are stored without passwords, except known ones", () => {
+  const kept = safeStorage(storage(), storage(), ["secret"]);
   const tabs = [LOGIN, { ...LOGIN, query: LOGIN.query.replace("secret", "another") }];
   kept.setItem("graphiql:tabState", JSON.stringify({ activeTabIndex: 0, tabs }));
   expect(JSON.parse(kept.getItem("graphiql:tabState")!).tabs).toEqual([
@@ -35,13 +35,13 @@ test("tabs are kept without passwords, but for those that everybody knows", () =
 });
 
 test("the history refuses an operation with a password in it", () => {
-  const kept = drawer(storage(), storage());
+  const kept = safeStorage(storage(), storage());
   expect(() => kept.setItem("graphiql:queries", JSON.stringify({ queries: [LOGIN] }))).toThrow();
   expect(kept.getItem("graphiql:queries")).toBeNull();
 });
 
-test("what the active tab holds is read from the tabs, and kept there alone", () => {
-  const kept = drawer(storage(), storage());
+test("the active tab's properties are read from the tabs, and stored only there", () => {
+  const kept = safeStorage(storage(), storage());
   kept.setItem("graphiql:query", "{ other }");
   expect([kept.getItem("graphiql:query"), kept.length]).toEqual([null, 0]);
   const state = { activeTabIndex: 1, tabs: [ME, { query: "{ b }", variables: null }] };
@@ -50,21 +50,21 @@ test("what the active tab holds is read from the tabs, and kept there alone", ()
   expect(kept.getItem("graphiql:variables")).toBeNull();
 });
 
-test("a theme is chosen for all tabs of the browser", () => {
+test("the theme is shared by all tabs of the browser", () => {
   const browser = storage();
-  drawer(storage(), browser).setItem("graphiql:theme", "dark");
-  expect(drawer(storage(), browser).getItem("graphiql:theme")).toBe("dark");
+  safeStorage(storage(), browser).setItem("graphiql:theme", "dark");
+  expect(safeStorage(storage(), browser).getItem("graphiql:theme")).toBe("dark");
 });
 
 test.each(["{ me { name } }", "0.5", "", "[]"])("%j is kept as it is", (text) => {
-  const kept = drawer(storage(), storage());
+  const kept = safeStorage(storage(), storage());
   kept.setItem("any", text);
   expect(kept.getItem("any")).toBe(text);
 });
 
-test("clearing takes what GraphiQL has kept, and leaves whoever is signed in", () => {
+test("clearing removes GraphiQL's entries, and leaves the session", () => {
   const [tab, browser] = [storage(), storage()];
-  const kept = drawer(tab, browser);
+  const kept = safeStorage(tab, browser);
   tab.setItem("gql_app:session", "{}");
   for (const name of ["graphiql:tabState", "graphiql:queries", "graphiql:theme"])
     kept.setItem(name, "1");

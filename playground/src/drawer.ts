@@ -1,4 +1,4 @@
-/** Where GraphiQL keeps what was typed: in this tab only, and neither headers nor passwords. */
+/** GraphiQL's storage: session storage of this tab, without headers, passwords and tokens. */
 import { isObject, type Json } from "./answer";
 import { withoutSecrets, withoutSecretValues } from "./secrets";
 
@@ -7,22 +7,22 @@ type Kept = Pick<Storage, "getItem" | "setItem" | "removeItem" | "clear" | "key"
 const OURS = "graphiql:";
 const TABS = `${OURS}tabState`;
 const HISTORY = [`${OURS}queries`, `${OURS}favorites`];
-/** Kept for all tabs of the browser: it is no secret, and nobody wants to choose it anew. */
+/** Stored for all tabs of the browser: the user's preference, and no secret. */
 const THEME = `${OURS}theme`;
-/** What the active tab holds, by the names that GraphiQL keeps it under a second time. */
+/** The active tab's properties, by the names under which GraphiQL stores them a second time. */
 const OF_ACTIVE_TAB: Record<string, string> = {
   [`${OURS}query`]: "query",
   [`${OURS}variables`]: "variables",
 };
 
 /**
- * Keep all but headers and what passwords and tokens are set to; `known` are no secrets.
+ * Return a storage that strips headers, passwords and tokens; values in `known` are no secrets.
  *
- * The active tab is kept once, with the others: GraphiQL keeps it a second time, and adds a tab
- * on the next load where the two differ. The history shows what it has kept alone, so it has to
- * fail for an operation with a password in it.
+ * The active tab is stored once, with the others: GraphiQL stores it a second time, and adds a tab
+ * on the next load where the two differ. The history shows only what was stored, so storing an
+ * operation with a password there has to fail.
  */
-export function drawer(tab: Kept, browser: Kept, known: readonly string[] = []) {
+export function safeStorage(tab: Kept, browser: Kept, known: readonly string[] = []) {
   const storage = (name: string) => (name === THEME ? browser : tab);
   return {
     getItem: (name: string) => {
@@ -50,7 +50,7 @@ function names(storage: Kept): string[] {
   return Array.from({ length: storage.length }, (_, index) => storage.key(index) ?? "");
 }
 
-/** Read what the active tab holds; null if that is nothing. */
+/** Read a property of the active tab; null if it has none. */
 function active(tabs: string | null, name: string): string | null {
   const state = parsed(tabs ?? "");
   if (!isObject(state) || !Array.isArray(state.tabs)) return null;
@@ -58,7 +58,7 @@ function active(tabs: string | null, name: string): string | null {
   return isObject(tab) && typeof tab[name] === "string" ? tab[name] : null;
 }
 
-/** Take headers and secrets out of operations, however deep they are; tells if there were any. */
+/** Strip headers and secrets from JSON, at any depth; `isSecret` says whether it had secrets. */
 function stripped(text: string, known: readonly string[]): { bare: string; isSecret: boolean } {
   const kept = parsed(text);
   if (!isObject(kept)) return { bare: text, isSecret: false };
@@ -82,6 +82,6 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return null; // a size or a name, as it is
+    return null; // no JSON: a size or a name, stored unchanged
   }
 }

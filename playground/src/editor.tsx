@@ -1,11 +1,11 @@
-/** GraphiQL, which keeps what is typed for this tab only, and no header at all. */
+/** GraphiQL, which stores what is typed for this tab only, and never stores headers. */
 import { formatResult } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import type { Answer } from "./answer";
-import { turned } from "./cursor";
+import { nextVariables } from "./cursor";
 import { CurlButton } from "./curlbutton";
-import { drawer } from "./drawer";
+import { safeStorage } from "./drawer";
 import type { Facts } from "./facts";
 import { makeFetcher } from "./fetcher";
 import { Inside, type Reached } from "./inside";
@@ -16,7 +16,7 @@ import { stoppable, type Show } from "./stoppable";
 import { THEMES } from "./theme";
 import { NEW_TAB, passwords, tour, VARIABLES } from "./tour";
 
-/** What Escape closes before it leads out of an editor. */
+/** Widgets that Escape closes before it leaves an editor. */
 const WIDGETS = ":is(.suggest-widget, .find-widget, .parameter-hints-widget).visible";
 
 interface EditorProps {
@@ -47,7 +47,7 @@ export function Editor({ keeper, post, facts }: EditorProps) {
       }),
     [keeper],
   );
-  const kept = useMemo(() => drawer(sessionStorage, localStorage, passwords(facts)), [facts]);
+  const kept = useMemo(() => safeStorage(sessionStorage, localStorage, passwords(facts)), [facts]);
   const opening = useMemo(() => openingWith(facts), [facts]);
   const narrow = matchMedia("(max-width: 700px)").matches;
   return (
@@ -60,8 +60,8 @@ export function Editor({ keeper, post, facts }: EditorProps) {
         defaultEditorToolsVisibility={narrow ? false : "variables"}
         shouldPersistHeaders={false}
         onTabChange={({ tabs, activeTabIndex }) => {
-          // A new tab has no text yet, one whose text was deleted has an empty one. It takes GraphiQL
-          // a moment to note what was typed.
+          // A new tab's query is null; one whose text was deleted is "". GraphiQL notes typed text
+          // with a delay.
           if (tabs[activeTabIndex]?.query === null) inside.current?.fill(NEW_TAB);
         }}
       >
@@ -86,19 +86,19 @@ export function Editor({ keeper, post, facts }: EditorProps) {
   );
 }
 
-/** Choose what to open with: after the first time, what was typed since is in the storage. */
+/** Return the initial text: the tour at first, then nothing, since GraphiQL restores its tabs. */
 function openingWith(facts: Facts) {
   if (sessionStorage.getItem("graphiql:tabState") !== null) return {};
   return { initialQuery: tour(facts), initialVariables: VARIABLES };
 }
 
-/** Put the cursor that is answered into the variables. */
+/** Put the answer's endCursor into the variables. */
 function turnPage(variables: Reached["variables"], answer: Answer): void {
-  const next = turned(variables?.getValue() ?? "", answer);
+  const next = nextVariables(variables?.getValue() ?? "", answer);
   if (next) variables?.setValue(next);
 }
 
-/** Let Escape out of an editor, in which Tab only indents: to its frame, which Enter goes into. */
+/** Let Escape leave an editor, in which Tab only indents, for its frame; Enter goes back in. */
 function leave(event: KeyboardEvent<HTMLElement>): void {
   if (event.key !== "Escape" || !(event.target instanceof HTMLTextAreaElement)) return;
   const frame = event.target.closest<HTMLElement>("[tabindex='0']");

@@ -1,4 +1,4 @@
-/** What monaco-editor has no types for: the beginning of a thread of its own. */
+/** A type that monaco-editor lacks: the entry point of a web worker. */
 declare module "monaco-editor/esm/vs/editor/editor.worker.js" {
   import type { worker } from "monaco-editor";
   import type { ICreateData } from "monaco-graphql/esm/typings";

@@ -9,7 +9,7 @@ test.each([
   [{ reply: { ...OK, status: 503 }, duration: 1000 }, "503 Service Unavailable", "1.0 s", false],
   [{ reply: { ...OK, status: 299 }, duration: 0 }, "299", "0 ms", true],
   [{ reply: null, duration: 60_000 }, "No answer", "60.0 s", false],
-])("%o is told as %s", (exchange, ...told) => {
+])("%o is shown as %s", (exchange, ...told) => {
   expect([status(exchange), duration(exchange), isOk(exchange)]).toEqual(told);
 });
 

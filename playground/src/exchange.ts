@@ -1,4 +1,4 @@
-/** How a request went: the line under its answer. */
+/** The outcome of a request, for the status line: its status, its duration and its size. */
 import type { Reply } from "./post";
 
 export interface Exchange {
@@ -8,7 +8,7 @@ export interface Exchange {
   duration: number;
 }
 
-/** What the statuses of GraphQL over HTTP are called (RFC 9110 section 15). */
+/** Reason phrases of the statuses that GraphQL over HTTP uses (RFC 9110 section 15). */
 const PHRASES: Record<number, string> = {
   200: "OK",
   400: "Bad Request",
@@ -30,23 +30,23 @@ const PHRASES: Record<number, string> = {
 };
 const KILO = 1000;
 
-/** Write the status, which is no part of the answer's text. */
+/** Return the status with its reason phrase. */
 export function status({ reply }: Exchange): string {
   return reply ? `${reply.status} ${PHRASES[reply.status] ?? ""}`.trim() : "No answer";
 }
 
-/** Write how long it took. */
+/** Return the duration in ms or s. */
 export function duration(exchange: Exchange): string {
   const milliseconds = Math.round(exchange.duration);
   return milliseconds < KILO ? `${milliseconds} ms` : `${(milliseconds / KILO).toFixed(1)} s`;
 }
 
-/** Write how large the answer is, uncompressed. */
+/** Return the uncompressed size in bytes or kB. */
 export function size(bytes: number): string {
   return bytes < KILO ? `${bytes} bytes` : `${(bytes / KILO).toFixed(1)} kB`;
 }
 
-/** Tell whether the status says that it worked. */
+/** Return whether the status is below 400. */
 export function isOk({ reply }: Exchange): boolean {
   return reply !== null && reply.status < 400;
 }

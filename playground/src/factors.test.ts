@@ -6,7 +6,7 @@ const OPTIONS = { challenge: "abc" };
 const DONE = { status: "SUCCESS", message: "It is done.", errors: [] };
 const LOST = { words: "The browser gave none." };
 
-/** A login that waits for a second factor. */
+/** Return a login payload that needs a second factor. */
 function waiting(
   methods = ["CODE", "RECOVERY_CODE", "PASSKEY"],
   passkeyOptions: unknown = OPTIONS,
@@ -15,7 +15,7 @@ function waiting(
   return { ...refusal("SECOND_FACTOR_REQUIRED", "Almost there."), secondFactor };
 }
 
-/** Refuse for want of a proof. */
+/** Return an answer that requires reauthentication. */
 function stale(methods: string[]): Answer {
   const extensions = { code: "FORBIDDEN", reason: "REAUTHENTICATION_REQUIRED", methods };
   return { data: null, errors: [{ message: "Prove it.", extensions }] };
@@ -23,12 +23,12 @@ function stale(methods: string[]): Answer {
 
 type World = ReturnType<typeof world>;
 
-/** Answer by the names of operations. */
+/** Set the server's answers by the names of operations. */
 function plays({ state }: World, answers: Record<string, Json | Answer>): void {
   state.answer = async ({ operationName }: Sent) => answers[operationName ?? ""] as Answer;
 }
 
-/** A world in which a sign-in waits. */
+/** Return a world with a pending sign-in. */
 async function challenged(login = waiting()): Promise<World> {
   const made = world();
   plays(made, { SignIn: { data: { login } } });
@@ -37,7 +37,7 @@ async function challenged(login = waiting()): Promise<World> {
   return made;
 }
 
-/** A world in which somebody is signed in. */
+/** Return a world with a session. */
 async function signedIn(): Promise<World> {
   const made = world();
   plays(made, { SignIn: { data: { login: payload(1) } } });
@@ -46,37 +46,37 @@ async function signedIn(): Promise<World> {
   return made;
 }
 
-test("a sign-in that waits for a second factor goes on by a code", async () => {
+test("a pending sign-in is completed by a code", async () => {
   const made = await challenged();
-  expect(made.keeper.seen()).toMatchObject({ held: null, notice: null });
-  expect(made.keeper.seen().challenge).toMatchObject({ token: "gac_1", passkeyOptions: OPTIONS });
+  expect(made.keeper.state()).toMatchObject({ held: null, notice: null });
+  expect(made.keeper.state().challenge).toMatchObject({ token: "gac_1", passkeyOptions: OPTIONS });
   const wrong = refusal("INVALID_CODE", "Wrong code.", "code");
   plays(made, { VerifySecondFactor: { data: { verifySecondFactor: wrong } } });
   expect(await made.keeper.verify({ code: "000000" })).toBe(false);
-  expect(made.keeper.seen().notice).toMatchObject({ words: "Wrong code.", fields: ["code"] });
+  expect(made.keeper.state().notice).toMatchObject({ words: "Wrong code.", fields: ["code"] });
   plays(made, { VerifySecondFactor: { data: { verifySecondFactor: payload(2) } } });
   expect(await made.keeper.verify({ code: "123456" })).toBe(true);
   expect(made.sent.at(-1)?.variables).toEqual({ challenge: "gac_1", code: "123456" });
-  expect(made.keeper.seen()).toMatchObject({ challenge: null, notice: null });
-  expect(made.keeper.seen().held?.name).toBe("Ada");
+  expect(made.keeper.state()).toMatchObject({ challenge: null, notice: null });
+  expect(made.keeper.state().held?.name).toBe("Ada");
   expect(await made.keeper.verify({ code: "123456" })).toBe(false);
 });
 
-test("a sign-in that waited too long begins again", async () => {
+test("an expired challenge leads back to the sign-in", async () => {
   const made = await challenged();
   const old = refusal("TOKEN_EXPIRED", "Too late.", "challenge");
   plays(made, { VerifySecondFactor: { data: { verifySecondFactor: old } } });
   await made.keeper.verify({ code: "123456" });
-  expect(made.keeper.seen()).toMatchObject({ challenge: null, notice: { words: "Too late." } });
+  expect(made.keeper.state()).toMatchObject({ challenge: null, notice: { words: "Too late." } });
 });
 
-test("whoever gives up is at the sign-in again", async () => {
+test("cancelling leads back to the sign-in", async () => {
   const { keeper } = await challenged();
-  keeper.giveUp();
-  expect(keeper.seen()).toMatchObject({ challenge: null, notice: null });
+  keeper.cancel();
+  expect(keeper.state()).toMatchObject({ challenge: null, notice: null });
 });
 
-test("a sign-in that waits goes on by a passkey, by the options that came with it", async () => {
+test("a pending sign-in is completed by a passkey, with the challenge's options", async () => {
   const made = await challenged();
   plays(made, { VerifySecondFactor: { data: { verifySecondFactor: payload(2) } } });
   expect(await made.factors.verify()).toBe(true);
@@ -87,12 +87,12 @@ test("a sign-in that waits goes on by a passkey, by the options that came with i
   expect(other.sent).toEqual([]);
 });
 
-test("a login of the editor waits for a second factor as one of the bar does", async () => {
+test("a login in the editor needs a second factor like one in the bar", async () => {
   const made = world();
   const query = `mutation { mine: login(email: "a", password: "b") { secondFactor { challenge } } }`;
   const answer = { data: { mine: { secondFactor: { challenge: "gac_2" } } } };
   made.keeper.heed({ query }, answer, { own: false, token: null });
-  expect(made.keeper.seen().challenge).toEqual({
+  expect(made.keeper.state().challenge).toEqual({
     token: "gac_2",
     methods: ["CODE", "RECOVERY_CODE"],
     passkeyOptions: null,
@@ -107,53 +107,53 @@ test("a passkey alone signs in", async () => {
   });
   expect(await made.factors.signIn()).toBe(true);
   expect(made.sent.at(-1)?.variables).toEqual({ credential: { id: "k", of: OPTIONS } });
-  expect(made.keeper.seen().held?.name).toBe("Ada");
+  expect(made.keeper.state().held?.name).toBe("Ada");
 });
 
-test("where there are no passkeys it is said why, and nothing is sent in vain", async () => {
+test("a page that can't use passkeys says why, and sends nothing", async () => {
   const made = world();
   const none = refusal("NOT_ENABLED", "This server takes no passkeys.");
   plays(made, { BeginPasskeySignIn: { data: { beginPasskeySignIn: none } } });
   expect(await made.factors.signIn()).toBe(false);
-  expect(made.keeper.seen().notice?.words).toBe("This server takes no passkeys.");
+  expect(made.keeper.state().notice?.words).toBe("This server takes no passkeys.");
   made.state.hindrance = "Passkeys need a host name.";
   made.sent.length = 0;
   expect(await made.factors.signIn()).toBe(false);
-  expect(made.keeper.seen().notice?.words).toBe("Passkeys need a host name.");
+  expect(made.keeper.state().notice?.words).toBe("Passkeys need a host name.");
   expect(made.sent).toEqual([]);
 });
 
-test("why the browser gave no passkey is said", async () => {
+test("the notice says why the browser gave no passkey", async () => {
   const made = await challenged();
-  made.state.given = async () => LOST;
+  made.state.passkey = async () => LOST;
   expect(await made.factors.verify()).toBe(false);
-  expect(made.keeper.seen()).toMatchObject({ notice: LOST, challenge: { token: "gac_1" } });
+  expect(made.keeper.state()).toMatchObject({ notice: LOST, challenge: { token: "gac_1" } });
 });
 
-test("what wants a proof goes on once there is one", async () => {
+test("an operation that requires reauthentication is resumed after it", async () => {
   const made = await signedIn();
   plays(made, { RemoveSecondFactor: stale(["CODE", "RECOVERY_CODE"]) });
   const removing = made.factors.remove("f");
-  await expect.poll(() => made.keeper.seen().proofs).toEqual(["CODE", "RECOVERY_CODE"]);
-  expect(made.keeper.seen().notice?.words).toContain("fresh proof");
+  await expect.poll(() => made.keeper.state().proofs).toEqual(["CODE", "RECOVERY_CODE"]);
+  expect(made.keeper.state().notice?.words).toContain("fresh proof");
   const wrong = refusal("INVALID_CODE", "Wrong code.", "code");
   plays(made, { Reauthenticate: { data: { reauthenticate: wrong } } });
   expect(await made.keeper.prove({ code: "000000" })).toBe(false);
-  expect(made.keeper.seen()).toMatchObject({ notice: { words: "Wrong code." }, busy: false });
+  expect(made.keeper.state()).toMatchObject({ notice: { words: "Wrong code." }, busy: false });
   plays(made, {
     Reauthenticate: { data: { reauthenticate: DONE } },
     RemoveSecondFactor: { data: { removeSecondFactor: { ...DONE, message: "Removed." } } },
   });
   expect(await made.keeper.prove({ code: "123456" })).toBe(true);
   expect(await removing).toBe(true);
-  expect(made.keeper.seen()).toMatchObject({ proofs: null, notice: { words: "Removed." } });
+  expect(made.keeper.state()).toMatchObject({ proofs: null, notice: { words: "Removed." } });
 });
 
-test("a passkey proves it, while the proof is waited for", async () => {
+test("a passkey reauthenticates", async () => {
   const made = await signedIn();
   plays(made, { RenewRecoveryCodes: stale(["PASSKEY"]) });
   const renewing = made.factors.renew();
-  await expect.poll(() => made.keeper.seen().proofs).toEqual(["PASSKEY"]);
+  await expect.poll(() => made.keeper.state().proofs).toEqual(["PASSKEY"]);
   plays(made, {
     BeginPasskeySignIn: { data: { beginPasskeySignIn: { ...DONE, options: OPTIONS } } },
     Reauthenticate: { data: { reauthenticate: DONE } },
@@ -163,53 +163,53 @@ test("a passkey proves it, while the proof is waited for", async () => {
   expect(await renewing).toEqual(["a-b"]);
 });
 
-test("what waits for a proof comes to nothing where there is none", async () => {
+test("an operation that waits for a proof fails if that is cancelled", async () => {
   const made = await signedIn();
   plays(made, { BeginCodes: stale(["PASSWORD"]) });
   const beginning = made.factors.beginCodes();
-  await expect.poll(() => made.keeper.seen().proofs).toEqual(["PASSWORD"]);
-  made.keeper.giveUp();
+  await expect.poll(() => made.keeper.state().proofs).toEqual(["PASSWORD"]);
+  made.keeper.cancel();
   expect(await beginning).toBeNull();
-  expect(made.keeper.seen()).toMatchObject({ proofs: null, notice: null });
+  expect(made.keeper.state()).toMatchObject({ proofs: null, notice: null });
   const again = made.factors.beginCodes();
-  await expect.poll(() => made.keeper.seen().proofs).toEqual(["PASSWORD"]);
+  await expect.poll(() => made.keeper.state().proofs).toEqual(["PASSWORD"]);
   made.keeper.forget();
   expect(await again).toBeNull();
 });
 
-test("an operation of the editor that wants a proof is run again by hand", async () => {
+test("an operation of the editor that requires a proof is run again by hand", async () => {
   const made = await signedIn();
-  const token = made.keeper.seen().held!.token;
+  const token = made.keeper.state().held!.token;
   const request = { query: "mutation { deleteMe { status } }" };
   made.keeper.heed(request, stale(["PASSWORD"]), { own: false, token });
-  expect(made.keeper.seen().proofs).toEqual(["PASSWORD"]);
+  expect(made.keeper.state().proofs).toEqual(["PASSWORD"]);
   plays(made, { Reauthenticate: { data: { reauthenticate: DONE } } });
   expect(await made.keeper.prove({ password: "secret" })).toBe(true);
   expect(made.sent.at(-1)).toMatchObject({ variables: { password: "secret" } });
-  expect(made.keeper.seen()).toMatchObject({ proofs: null, notice: { good: true } });
-  expect(made.keeper.seen().notice?.words).toContain("Run the operation again");
+  expect(made.keeper.state()).toMatchObject({ proofs: null, notice: { good: true } });
+  expect(made.keeper.state().notice?.words).toContain("Run the operation again");
 });
 
-test("a token of the Headers tab, and what only a new sign-in proves, have no form", async () => {
+test("no form for a token of the Headers tab, or where only a new sign-in counts", async () => {
   const made = await signedIn();
-  const token = made.keeper.seen().held!.token;
+  const token = made.keeper.state().held!.token;
   const request = { query: "mutation { deleteMe { status } }" };
   made.keeper.heed(request, stale(["PASSWORD"]), { own: true, token: null });
-  expect(made.keeper.seen().proofs).toBeNull();
+  expect(made.keeper.state().proofs).toBeNull();
   made.keeper.heed(request, stale(["SIGN_IN"]), { own: false, token });
-  expect(made.keeper.seen()).toMatchObject({ proofs: null, notice: { wayOut: "sign in" } });
+  expect(made.keeper.state()).toMatchObject({ proofs: null, notice: { action: "sign in" } });
 });
 
-test("whoever must have a second factor is led to the forms for one", async () => {
+test("an account that must have a second factor is led to the forms for one", async () => {
   const made = await signedIn();
-  const token = made.keeper.seen().held!.token;
+  const token = made.keeper.state().held!.token;
   const extensions = { code: "FORBIDDEN", reason: "SECOND_FACTOR_ENROLMENT_REQUIRED" };
   const answer = { data: null, errors: [{ message: "First set one up.", extensions }] };
   const request = { query: "{ customers { totalCount } }" };
   made.keeper.heed(request, answer, { own: false, token });
-  expect(made.keeper.seen().notice).toMatchObject({ wayOut: "set up" });
+  expect(made.keeper.state().notice).toMatchObject({ action: "set up" });
   made.keeper.heed(request, answer, { own: true, token: null });
-  expect(made.keeper.seen().notice).toMatchObject({ wayOut: null });
+  expect(made.keeper.state().notice).toMatchObject({ action: null });
 });
 
 test("an app is set up by its secret and its first code, and gives recovery codes", async () => {
@@ -235,13 +235,13 @@ test("a passkey is made by the server's options, with a name if one is typed", a
   expect(made.sent.at(-1)?.variables).toEqual({ credential, name: "Laptop" });
   await made.factors.addPasskey(" ");
   expect(made.sent.at(-1)?.variables).toEqual({ credential, name: null });
-  made.state.given = async () => LOST;
+  made.state.passkey = async () => LOST;
   expect(await made.factors.addPasskey("")).toBeNull();
   plays(made, { BeginPasskey: { data: { beginPasskey: refusal("NOT_ENABLED", "None.") } } });
   expect(await made.factors.addPasskey("")).toBeNull();
 });
 
-test("what an account has is read, and named anew", async () => {
+test("second factors are loaded and renamed", async () => {
   const made = await signedIn();
   const owned = { secondFactors: [], recoveryCodesLeft: 0 };
   plays(made, { Factors: { data: { me: owned } } });
@@ -253,9 +253,9 @@ test("what an account has is read, and named anew", async () => {
   expect(made.sent.at(-1)?.variables).toEqual({ id: "f", name: "Phone" });
 });
 
-test("a server that can't be reached changes nothing, and is told of", async () => {
+test("an unreachable server changes nothing, and is reported", async () => {
   const made = await signedIn();
   made.state.answer = () => Promise.reject(new Error("offline"));
   expect(await made.factors.remove("f")).toBe(false);
-  expect(made.keeper.seen().notice?.words).toContain("can't be reached");
+  expect(made.keeper.state().notice?.words).toContain("can't be reached");
 });

@@ -1,8 +1,8 @@
-/** Passkeys, codes and recovery codes: signing in by them, and setting them up. */
+/** Second factors: signing in by passkeys, codes and recovery codes, and setting them up. */
 import { isObject, type Json } from "./answer";
 import type { Keeper } from "./keeper";
 import * as operations from "./operations";
-import type { Given, Passkeys } from "./passkeys";
+import type { Outcome, Passkeys } from "./passkeys";
 import { isDone } from "./payload";
 
 /** A second factor in force. */
@@ -14,17 +14,17 @@ export interface Factor {
   lastUsedAt: string | null;
 }
 
-/** What an account has. */
+/** The second factors of an account. */
 export interface Owned {
   secondFactors: Factor[];
   recoveryCodesLeft: number;
 }
 
-/** What an app is set up with. */
+/** The secret that an authenticator app is set up with. */
 export interface Begun {
   secret: string;
   uri: string;
-  /** An SVG; null if there is too much to put into one. */
+  /** An SVG; null if the URI is too long for a QR code. */
   qrCode: string | null;
 }
 
@@ -37,51 +37,51 @@ export class Factors {
     this.#passkeys = passkeys;
   }
 
-  /** Why there are no passkeys in this page, in a sentence; null where there are. */
+  /** A sentence that says why this page can't use passkeys; null if it can. */
   get hindrance(): string | null {
     return this.#passkeys.hindrance;
   }
 
-  /** Sign in with a passkey alone; tells whether it worked. */
+  /** Sign in with a passkey alone; returns whether it worked. */
   async signIn(): Promise<boolean> {
     const passkey = await this.#anyPasskey();
     return passkey !== null && this.#keeper.signInWithPasskey(passkey);
   }
 
-  /** Go on with the sign-in that waits, by a passkey; tells whether it worked. */
+  /** Complete the pending sign-in by a passkey; returns whether it worked. */
   async verify(): Promise<boolean> {
-    const options = this.#keeper.seen().challenge?.passkeyOptions;
+    const options = this.#keeper.state().challenge?.passkeyOptions;
     if (!options) return false;
     const passkey = await this.#passkey(() => this.#passkeys.find(options));
     return passkey !== null && this.#keeper.verify({ passkey });
   }
 
-  /** Prove again by a passkey who is signed in; tells whether it worked. */
+  /** Reauthenticate by a passkey; returns whether it worked. */
   async prove(): Promise<boolean> {
     const passkey = await this.#anyPasskey();
     return passkey !== null && this.#keeper.prove({ passkey });
   }
 
-  /** Read what the account has; null if that isn't answered. */
+  /** Return the second factors of the account; null if the server doesn't. */
   async owned(): Promise<Owned | null> {
     const me = await this.#keeper.act(operations.FACTORS, "me");
     return Array.isArray(me.secondFactors) ? (me as unknown as Owned) : null;
   }
 
-  /** Begin to set up an app; null if that is refused. */
+  /** Begin to set up an authenticator app; null if that is refused. */
   async beginCodes(): Promise<Begun | null> {
     const begun = await this.#keeper.act(operations.BEGIN_CODES, "beginCodes");
     return isDone(begun) ? (begun as unknown as Begun) : null;
   }
 
-  /** Put the app in force; gives recovery codes if some came with it, null if it is refused. */
+  /** Confirm the app by a code; returns new recovery codes, if any, or null if it is refused. */
   async confirmCodes(code: string): Promise<string[] | null> {
     return recoveryCodes(
       await this.#keeper.act(operations.CONFIRM_CODES, "confirmCodes", { code }),
     );
   }
 
-  /** Set up a passkey; gives recovery codes if some came with it, null if it is refused. */
+  /** Set up a passkey; returns new recovery codes, if any, or null if it is refused. */
   async addPasskey(name: string): Promise<string[] | null> {
     const { options } = await this.#keeper.act(operations.BEGIN_PASSKEY, "beginPasskey");
     if (!isObject(options)) return null;
@@ -93,7 +93,7 @@ export class Factors {
     );
   }
 
-  /** Give a factor another name; tells whether it worked. */
+  /** Rename a factor; returns whether it worked. */
   async rename(id: string, name: string): Promise<boolean> {
     const variables = { id, name };
     return isDone(
@@ -101,21 +101,21 @@ export class Factors {
     );
   }
 
-  /** Remove a factor; tells whether it worked. */
+  /** Remove a factor; returns whether it worked. */
   async remove(id: string): Promise<boolean> {
     return isDone(
       await this.#keeper.act(operations.REMOVE_SECOND_FACTOR, "removeSecondFactor", { id }),
     );
   }
 
-  /** Make new recovery codes; null if that is refused. */
+  /** Replace the recovery codes; returns the new ones, null if that is refused. */
   async renew(): Promise<string[] | null> {
     return recoveryCodes(
       await this.#keeper.act(operations.RENEW_RECOVERY_CODES, "renewRecoveryCodes"),
     );
   }
 
-  /** Have the browser find a passkey, whosever it is; null, and the notice why, if there is none. */
+  /** Return any passkey for this site; null, with the reason in the notice, if there is none. */
   #anyPasskey(): Promise<Json | null> {
     return this.#passkey(async () => {
       const begun = await this.#keeper.act(operations.BEGIN_PASSKEY_SIGN_IN, "beginPasskeySignIn");
@@ -123,12 +123,12 @@ export class Factors {
     });
   }
 
-  /** Wait for a passkey, and say why there is none. */
-  async #passkey(ask: () => Promise<Given | null>): Promise<Json | null> {
-    const given = this.hindrance ? { words: this.hindrance } : await ask();
-    if (!given) return null;
-    if ("passkey" in given) return given.passkey;
-    this.#keeper.say({ words: given.words, wayOut: null });
+  /** Return the passkey that `ask` gets; null, with the reason in the notice, if there is none. */
+  async #passkey(ask: () => Promise<Outcome | null>): Promise<Json | null> {
+    const result = this.hindrance ? { words: this.hindrance } : await ask();
+    if (!result) return null;
+    if ("passkey" in result) return result.passkey;
+    this.#keeper.say({ words: result.words, action: null });
     return null;
   }
 }

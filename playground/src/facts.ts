@@ -1,4 +1,4 @@
-/** What the server tells the page beyond its files: in the demo, who may sign in. */
+/** The server's data for the page: in the demo, the accounts to sign in to. */
 export interface SignIn {
   role: string;
   email: string;
@@ -7,11 +7,11 @@ export interface SignIn {
 
 export interface Facts {
   signIns: SignIn[];
-  /** A token that has expired, to look at what comes of it. */
+  /** An expired token, with which the tour shows what the server answers to one. */
   expiredToken: string | null;
 }
 
-/** Read the facts out of the page. */
+/** Read the facts from the page's meta element. */
 export function readFacts(page: Document): Facts {
   const content = page.querySelector<HTMLMetaElement>('meta[name="facts"]')?.content;
   return { signIns: [], expiredToken: null, ...(JSON.parse(content ?? "{}") as Partial<Facts>) };

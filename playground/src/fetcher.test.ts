@@ -17,37 +17,37 @@ async function signedIn() {
   return { ...made, run: makeFetcher(made.keeper, made.post) };
 }
 
-/** Answer refreshes, and let somebody else answer the rest. */
+/** Answer refreshes with new tokens, and the rest by `answer`. */
 function refreshing(answer: (sent: Sent) => object) {
   return async (sent: Sent) =>
     sent.operationName === "Refresh" ? { data: { refresh: payload(2) } } : answer(sent);
 }
 
-test("whoever is signed in is sent along with every request", async () => {
+test("every request is sent with the session's token", async () => {
   const { run, sent } = await signedIn();
   expect(await run(ME)).toEqual(DONE);
   expect(sent).toEqual([{ ...ME, bearer: FIRST }]);
 });
 
-test("nobody is sent along where nobody is signed in", async () => {
+test("no token is sent while nobody is signed in", async () => {
   const { keeper, post, sent } = world();
   await makeFetcher(keeper, post)(ME);
   expect(sent).toEqual([{ ...ME, bearer: null }]);
 });
 
 test.each(["Authorization", "authorization"])(
-  "a header %s that was typed goes before",
+  "a typed %s header takes precedence",
   async (name) => {
     const { run, sent, state, keeper } = await signedIn();
     state.answer = async () => refused("TOKEN_EXPIRED");
     state.status = 401;
     await run(ME, { headers: { [name]: "Bearer mine" } });
     expect(sent).toEqual([{ ...ME, bearer: "Bearer mine" }]);
-    expect(keeper.seen().notice?.words).toContain("Headers tab");
+    expect(keeper.state().notice?.words).toContain("Headers tab");
   },
 );
 
-test("other headers that were typed go along", async () => {
+test("other typed headers are sent too", async () => {
   const { keeper } = await signedIn();
   const seen: Headers[] = [];
   const run = makeFetcher(keeper, async (_, headers) => {
@@ -67,7 +67,7 @@ test("requests that find the token about to expire wait for one refresh", async 
   expect(bearers).toEqual(["Refresh", SECOND, SECOND, SECOND]);
 });
 
-test("what was refused for its token's age alone is sent once more with the next", async () => {
+test("a request refused only for its expired token is retried once with a new one", async () => {
   const { run, sent, state } = await signedIn();
   state.status = 401;
   state.answer = refreshing(({ bearer }) => (bearer === FIRST ? refused("TOKEN_EXPIRED") : DONE));
@@ -76,28 +76,25 @@ test("what was refused for its token's age alone is sent once more with the next
   expect(bearers).toEqual([FIRST, FIRST, "Refresh", SECOND, SECOND]);
 });
 
-test("it is sent no third time", async () => {
+test("there is no second retry", async () => {
   const { run, sent, state, keeper } = await signedIn();
   state.status = 401;
   state.answer = refreshing(() => refused("TOKEN_EXPIRED"));
   expect(await run(ME)).toEqual(refused("TOKEN_EXPIRED"));
   expect(sent.length).toBe(3);
-  expect(keeper.seen().notice?.wayOut).toBe("refresh");
+  expect(keeper.state().notice?.action).toBe("refresh");
 });
 
 test.each([
   [200, "TOKEN_EXPIRED"],
   [401, "TOKEN_REVOKED"],
-])(
-  "what was answered %d for %s is not sent again: some of it may have run",
-  async (status, reason) => {
-    const { run, sent, state } = await signedIn();
-    state.status = status;
-    state.answer = refreshing(() => refused(reason));
-    await run(ME);
-    expect(sent.length).toBe(1);
-  },
-);
+])("an answer of %d for %s is not retried: some of it may have run", async (status, reason) => {
+  const { run, sent, state } = await signedIn();
+  state.status = status;
+  state.answer = refreshing(() => refused(reason));
+  await run(ME);
+  expect(sent.length).toBe(1);
+});
 
 test("a refresh that is refused leaves the first refusal as it is", async () => {
   const { run, sent, state, keeper } = await signedIn();
@@ -108,10 +105,10 @@ test("a refresh that is refused leaves the first refusal as it is", async () => 
       : refused("TOKEN_EXPIRED");
   await run(ME);
   expect(sent.length).toBe(2);
-  expect(keeper.seen().notice?.wayOut).toBe("sign in");
+  expect(keeper.state().notice?.action).toBe("sign in");
 });
 
-test("a login that is run signs in, and the schema that is read says nothing", async () => {
+test("a login in the editor signs in, and an introspection shows no notice", async () => {
   const { run, state, keeper } = await signedIn();
   keeper.forget();
   state.answer = async () => refused("TOKEN_MISSING");
@@ -119,10 +116,10 @@ test("a login that is run signs in, and the schema that is read says nothing", a
     query: "query IntrospectionQuery { me { name } }",
     operationName: "IntrospectionQuery",
   });
-  expect(keeper.seen().notice).toBeNull();
+  expect(keeper.state().notice).toBeNull();
   state.answer = async () => ({ data: { login: payload(3) } });
   await run({ query: "mutation { login { token refreshToken customer { name isAdmin } } }" });
-  expect(keeper.seen().held?.refreshToken).toBe("gar_3");
+  expect(keeper.state().held?.refreshToken).toBe("gar_3");
 });
 
 test.each([
@@ -137,7 +134,7 @@ test.each([
   expect(sent[0]?.operationName).toBe(run);
 });
 
-test("each request is noted as it went, but for the schema that is read", async () => {
+test("each request's outcome is reported, except an introspection's", async () => {
   const { keeper, post, state } = world();
   const noted: Exchange[] = [];
   const run = makeFetcher(keeper, post, (exchange) => void noted.push(exchange));
@@ -150,29 +147,29 @@ test("each request is noted as it went, but for the schema that is read", async 
   expect(noted).toMatchObject([{ reply: { status: 401, requestId: "r" } }, { reply: null }]);
 });
 
-test("a server that can't be reached is told in a sentence, until it is back", async () => {
+test("an unreachable server is reported in a sentence, until it is back", async () => {
   const { run, state, keeper } = await signedIn();
   state.answer = () => Promise.reject(new TypeError("Failed to fetch"));
   expect(await run(ME)).toEqual({
     errors: [{ message: "The server can't be reached. Once it is back, run this again." }],
   });
-  expect(keeper.seen().notice?.words).toContain("reached");
+  expect(keeper.state().notice?.words).toContain("reached");
   state.answer = async () => DONE;
   await run(ME);
-  expect(keeper.seen().notice).toBeNull();
+  expect(keeper.state().notice).toBeNull();
 });
 
-test("a schema that is read shows that the server is back, and nothing else", async () => {
+test("an introspection shows that the server is back, and nothing else", async () => {
   const { run, state, keeper } = await signedIn();
   const operationName = "IntrospectionQuery";
   const INTROSPECTION = { query: `query ${operationName} { a }`, operationName };
   state.answer = () => Promise.reject(new TypeError("Failed to fetch"));
   await run(INTROSPECTION);
-  expect(keeper.seen().notice?.words).toContain("reached");
+  expect(keeper.state().notice?.words).toContain("reached");
   state.answer = async () => DONE;
   await run(INTROSPECTION);
-  expect(keeper.seen().notice).toBeNull();
-  keeper.say({ words: "Something else.", wayOut: null });
+  expect(keeper.state().notice).toBeNull();
+  keeper.say({ words: "Something else.", action: null });
   await run(INTROSPECTION);
-  expect(keeper.seen().notice?.words).toBe("Something else.");
+  expect(keeper.state().notice?.words).toBe("Something else.");
 });

@@ -1,4 +1,4 @@
-/** How GraphiQL sends what is run in it: with the token of whoever is signed in. */
+/** The fetcher of GraphiQL, which sends operations with the token of the signed-in account. */
 import type { Fetcher } from "@graphiql/toolkit";
 import { operationNames, type Answer } from "./answer";
 import type { Exchange } from "./exchange";
@@ -10,7 +10,7 @@ const INTROSPECTION = "IntrospectionQuery";
 const UNAUTHORIZED = 401;
 const LOST = `${UNREACHABLE} Once it is back, run this again.`;
 
-/** Tells of a request that was sent, and how it went. */
+/** Called with the outcome of each request. */
 export type Note = (exchange: Exchange) => void;
 
 interface Sent {
@@ -19,10 +19,10 @@ interface Sent {
   token: string | null;
 }
 
-/** Make the fetcher. An Authorization header of the Headers tab goes before the keeper's token. */
+/** Make the fetcher. An Authorization header in the Headers tab takes precedence over the token. */
 export function makeFetcher(keeper: Keeper, post: Post, note: Note = () => {}): Fetcher {
   return async (asked, options) => {
-    const request = meant(asked);
+    const request = withoutStaleName(asked);
     const typed = new Headers(options?.headers ?? {});
     const began = performance.now();
     const sent = await send(keeper, post, request, typed).catch(() => null);
@@ -33,48 +33,48 @@ export function makeFetcher(keeper: Keeper, post: Post, note: Note = () => {}): 
   };
 }
 
-/** Have the keeper heed an answer, and give it; where there is none, a sentence. */
+/** Return the answer once the keeper has handled it; an error where there is none. */
 function heeded(keeper: Keeper, request: Request, sent: Sent | null, own: boolean): Answer {
   if (!sent) {
-    keeper.say({ words: UNREACHABLE, wayOut: null });
+    keeper.say({ words: UNREACHABLE, action: null });
     return { errors: [{ message: LOST }] };
   }
   const { answer } = sent.reply;
   if (request.operationName !== INTROSPECTION)
     keeper.heed(request, answer, { own, token: sent.token });
-  else if (keeper.seen().notice?.words === UNREACHABLE) keeper.dismiss();
+  else if (keeper.state().notice?.words === UNREACHABLE) keeper.dismiss();
   return answer;
 }
 
-/** Send with the keeper's token; once more with a new one if nothing ran for that one's age. */
+/** Send with the keeper's token; once more with a new one if it had expired and nothing ran. */
 async function send(keeper: Keeper, post: Post, request: Request, typed: Headers): Promise<Sent> {
   if (typed.has("authorization")) return { reply: await post(request, typed), token: null };
   const token = await keeper.bearer();
-  const reply = await post(request, bearing(token, typed));
-  const another = token && isExpired(reply) ? await keeper.another(token) : null;
+  const reply = await post(request, withToken(token, typed));
+  const another = token && isExpired(reply) ? await keeper.replacement(token) : null;
   if (!another) return { reply, token };
-  return { reply: await post(request, bearing(another, typed)), token: another };
+  return { reply: await post(request, withToken(another, typed)), token: another };
 }
 
 /**
- * Leave out the name of an operation that the document hasn't got, where it has one alone.
+ * Drop an operation name that the document doesn't have, if it has only one operation.
  *
- * GraphiQL takes a moment to see that something else was typed, and still names what was there.
+ * GraphiQL notices edits with a delay, and until then sends the name from before.
  */
-export function meant(request: Request): Request {
+export function withoutStaleName(request: Request): Request {
   const names = operationNames(request.query);
   const isGone = request.operationName && !names.includes(request.operationName);
   return isGone && names.length === 1 ? { ...request, operationName: undefined } : request;
 }
 
-/** Add the token to the headers that were typed. */
-export function bearing(token: string | null, typed: Headers): Headers {
+/** Return the typed headers with the token added. */
+export function withToken(token: string | null, typed: Headers): Headers {
   const headers = new Headers(typed);
   if (token) headers.set("authorization", `Bearer ${token}`);
   return headers;
 }
 
-/** Tell whether every field was refused, as 401 says, because the token has expired. */
+/** Return whether every field was refused, hence the 401, because the token has expired. */
 function isExpired({ status, answer }: Reply): boolean {
   const reasons = answer.errors?.map((each) => each.extensions?.reason);
   return status === UNAUTHORIZED && reasons?.[0] === "TOKEN_EXPIRED";

@@ -1,22 +1,22 @@
-/** Fields of the bar's forms, which say when it is them that have to be mended. */
+/** Fields of the bar's forms, which are marked invalid if a notice names them. */
 import { useState, type Ref } from "react";
 import type { Notice } from "./notice";
 
-/** The id of what is shown about a form. */
+/** The id of the element with the notice. */
 export const NOTICE_ID = "notice";
 
 interface FieldProps {
   label: string;
   name: string;
   type: "text" | "email" | "password";
-  /** What a password manager takes it for. */
+  /** The autocomplete hint for password managers. */
   autoComplete: string;
-  /** What a phone shows for it. */
+  /** The kind of on-screen keyboard. */
   inputMode?: "numeric" | "text";
   notice: Notice | null;
   initial?: string;
   isOptional?: boolean;
-  /** Whether the form begins with it. */
+  /** Whether it is the first field of the form, for the focus. */
   isFirst?: boolean;
   onType?: (text: string) => void;
   ref?: Ref<HTMLInputElement> | undefined;
@@ -50,7 +50,7 @@ export function Field({
   );
 }
 
-/** A password, to be looked at if it is wished. */
+/** A password field with a button that shows the password. */
 export function Password(props: Omit<FieldProps, "type">) {
   const [isShown, show] = useState(false);
   return (

@@ -1,10 +1,10 @@
-/** The bar's forms, for whoever is not signed in. */
+/** The bar's forms while nobody is signed in. */
 import { useRef, type FormEvent, type ReactNode, type RefObject } from "react";
 import type { Factors } from "./factors";
 import type { SignIn } from "./facts";
 import { Field, Password } from "./fields";
 import type { Keeper } from "./keeper";
-import type { Seen } from "./world";
+import type { State } from "./world";
 
 /** Which form is shown. */
 export type Form = "sign in" | "register" | "forgotten";
@@ -12,35 +12,35 @@ export type Form = "sign in" | "register" | "forgotten";
 interface FormProps {
   keeper: Keeper;
   factors: Factors;
-  seen: Seen;
-  /** The address that was typed or known last, in whichever form. */
+  state: State;
+  /** The address that was last typed or signed in with, shared by the forms. */
   email: RefObject<string>;
   go: (form: Form) => void;
 }
 
-export function SignInForm({ keeper, factors, seen, email, go }: FormProps) {
+export function SignInForm({ keeper, factors, state, email, go }: FormProps) {
   const password = useRef<HTMLInputElement>(null);
   const submit = async (typed: FormData) => {
     if (!(await keeper.signIn(text(typed, "email"), text(typed, "password"))))
       password.current?.select();
   };
   return (
-    <FormOf name="Sign in" isBusy={seen.busy} onSubmit={submit}>
-      <EMail seen={seen} email={email} />
+    <FormOf name="Sign in" isBusy={state.busy} onSubmit={submit}>
+      <EMail state={state} email={email} />
       <Password
         label="Password"
         name="password"
         autoComplete="current-password"
-        notice={seen.notice}
+        notice={state.notice}
         ref={password}
       />
-      <button type="submit" className="main" disabled={seen.busy}>
+      <button type="submit" className="main" disabled={state.busy}>
         Sign in
       </button>
       <button type="button" className="link" onClick={() => go("forgotten")}>
         Forgot it?
       </button>
-      <button type="button" disabled={seen.busy} onClick={() => void factors.signIn()}>
+      <button type="button" disabled={state.busy} onClick={() => void factors.signIn()}>
         Use a passkey
       </button>
       <button type="button" className="link" onClick={() => go("register")}>
@@ -50,7 +50,8 @@ export function SignInForm({ keeper, factors, seen, email, go }: FormProps) {
   );
 }
 
-export function RegisterForm({ keeper, seen, email, go }: FormProps) {
+export function RegisterForm({ keeper, state, email, go }: FormProps) {
+  const { notice } = state;
   const submit = async (typed: FormData) => {
     const applicant = {
       name: text(typed, "name"),
@@ -60,18 +61,11 @@ export function RegisterForm({ keeper, seen, email, go }: FormProps) {
     if (await keeper.register(applicant)) go("sign in");
   };
   return (
-    <FormOf name="Create an account" isBusy={seen.busy} onSubmit={submit}>
-      <Field
-        label="Name"
-        name="name"
-        type="text"
-        autoComplete="name"
-        notice={seen.notice}
-        isFirst
-      />
-      <EMail seen={seen} email={email} isFirst={false} />
-      <Password label="Password" name="password" autoComplete="new-password" notice={seen.notice} />
-      <button type="submit" className="main" disabled={seen.busy}>
+    <FormOf name="Create an account" isBusy={state.busy} onSubmit={submit}>
+      <Field label="Name" name="name" type="text" autoComplete="name" notice={notice} isFirst />
+      <EMail state={state} email={email} isFirst={false} />
+      <Password label="Password" name="password" autoComplete="new-password" notice={notice} />
+      <button type="submit" className="main" disabled={state.busy}>
         Create the account
       </button>
       <Back go={go} />
@@ -79,14 +73,14 @@ export function RegisterForm({ keeper, seen, email, go }: FormProps) {
   );
 }
 
-export function ForgottenForm({ keeper, seen, email, go }: FormProps) {
+export function ForgottenForm({ keeper, state, email, go }: FormProps) {
   const submit = async (typed: FormData) => {
     if (await keeper.requestPasswordReset(text(typed, "email"))) go("sign in");
   };
   return (
-    <FormOf name="Reset a forgotten password" isBusy={seen.busy} onSubmit={submit}>
-      <EMail seen={seen} email={email} />
-      <button type="submit" className="main" disabled={seen.busy}>
+    <FormOf name="Reset a forgotten password" isBusy={state.busy} onSubmit={submit}>
+      <EMail state={state} email={email} />
+      <button type="submit" className="main" disabled={state.busy}>
         Send me a link
       </button>
       <Back go={go} />
@@ -94,12 +88,12 @@ export function ForgottenForm({ keeper, seen, email, go }: FormProps) {
   );
 }
 
-/** The demo's customers, who sign in by a click. */
+/** Buttons that sign in to the demo's accounts. */
 export function DemoSignIns({
   keeper,
-  seen,
+  state,
   signIns,
-}: Pick<FormProps, "keeper" | "seen"> & { signIns: SignIn[] }) {
+}: Pick<FormProps, "keeper" | "state"> & { signIns: SignIn[] }) {
   return (
     <div className="demo" role="group" aria-label="Sign in to the demo">
       <span>Demo:</span>
@@ -107,7 +101,7 @@ export function DemoSignIns({
         <button
           type="button"
           key={each.role}
-          disabled={seen.busy}
+          disabled={state.busy}
           onClick={() => keeper.signIn(each.email, each.password)}
         >
           Sign in as {each.role}
@@ -136,18 +130,18 @@ export function FormOf({ name, isBusy, onSubmit, children }: FormOfProps) {
   );
 }
 
-interface EMailProps extends Pick<FormProps, "seen" | "email"> {
+interface EMailProps extends Pick<FormProps, "state" | "email"> {
   isFirst?: boolean;
 }
 
-function EMail({ seen, email, isFirst = true }: EMailProps) {
+function EMail({ state, email, isFirst = true }: EMailProps) {
   return (
     <Field
       label="E-mail"
       name="email"
       type="email"
       autoComplete="username"
-      notice={seen.notice}
+      notice={state.notice}
       initial={email.current}
       isFirst={isFirst}
       onType={(typed) => (email.current = typed)}

@@ -1,4 +1,4 @@
-/** The thread that completes and checks operations, and says of each field who may ask for it. */
+/** The worker that completes and validates operations, and shows each field's access rule. */
 import { initialize } from "monaco-editor/esm/vs/editor/editor.worker.js";
 import { GraphQLWorker } from "monaco-graphql/esm/GraphQLWorker.js";
 import { access } from "./access";
@@ -11,12 +11,12 @@ class Worker extends GraphQLWorker {
   }
 }
 
-/** Put who may ask before the type of a field that is not for everybody: a long type is cut off. */
+/** Show the access rule of a field before its type, since a long type is cut off. */
 function marked(item: Item): Item {
   const { documentation, label, detail } = item;
   const who = access(typeof documentation === "string" ? documentation : documentation?.value);
   if (!who) return item;
-  // Monaco takes a label in parts as well, which monaco-graphql's types don't know.
+  // Monaco accepts a label in parts too, which monaco-graphql's types lack.
   const parts = { label, description: `${who} · ${detail ?? ""}` } as unknown as string;
   return { ...item, label: parts, insertText: item.insertText ?? label };
 }

@@ -1,27 +1,27 @@
-/** What somebody who is signed in holds: tokens, for how long, and whose they are. */
+/** The session of a signed-in account: its tokens, their lifetime, and whose they are. */
 import { isObject, type Json } from "./answer";
 
-/** Milliseconds before expiry at which a token is traded for the next one. */
-export const MARGIN = 15_000;
+/** Milliseconds before its expiry at which a token is refreshed. */
+export const REFRESH_MARGIN = 15_000;
 
-/** Whom an account is of; null is what nobody has told yet. */
+/** The account of a session; fields that no answer had yet are null. */
 export interface Person {
   name: string | null;
   email: string | null;
   isAdmin: boolean | null;
 }
 
-export interface Held extends Person {
+export interface Session extends Person {
   token: string;
-  /** Milliseconds since 1970 by this machine's clock, right or wrong; null if nobody knows. */
+  /** Milliseconds since 1970 by this machine's clock, right or wrong; null if unknown. */
   expiresAt: number | null;
-  /** Milliseconds that the token was given to live. */
+  /** The token's lifetime in milliseconds, null if unknown. */
   life: number | null;
   refreshToken: string | null;
 }
 
-/** Take what a payload of login, refresh, register or changePassword gives; null without a token. */
-export function fromPayload(payload: Json, now: number): Held | null {
+/** Return the session in a payload of login, refresh or the like; null without a token. */
+export function fromPayload(payload: Json, now: number): Session | null {
   const { token } = payload;
   if (typeof token !== "string") return null;
   const life = lifeOf(token) ?? untilThen(payload.expiresAt, now);
@@ -34,7 +34,7 @@ export function fromPayload(payload: Json, now: number): Held | null {
   };
 }
 
-/** Read whom a customer of the schema is. */
+/** Read the account from a Customer of the schema. */
 export function person(customer: unknown): Person {
   const told = isObject(customer) ? customer : {};
   return {
@@ -44,31 +44,31 @@ export function person(customer: unknown): Person {
   };
 }
 
-/** Tell how many milliseconds a token has left, 0 once it has expired, null if nobody knows. */
-export function left(held: Held, now: number): number | null {
+/** Return the milliseconds until a token expires, 0 once it has, null if unknown. */
+export function timeLeft(held: Session, now: number): number | null {
   return held.expiresAt === null ? null : Math.max(0, held.expiresAt - now);
 }
 
-/** Tell whether it is time for a new token; one of a few seconds waits for its last fifth. */
-export function isDue(held: Held, now: number): boolean {
-  const rest = left(held, now);
-  return rest !== null && rest <= Math.min(MARGIN, (held.life ?? Infinity) / 5);
+/** Return whether a refresh is due: in REFRESH_MARGIN, or a short lifetime's last fifth. */
+export function isDue(held: Session, now: number): boolean {
+  const rest = timeLeft(held, now);
+  return rest !== null && rest <= Math.min(REFRESH_MARGIN, (held.life ?? Infinity) / 5);
 }
 
-/** Read what was written into the session's storage, if it is what we write there. */
-export function read(written: string | null): Held | null {
+/** Read a session from what was stored; null if it is no session. */
+export function read(written: string | null): Session | null {
   try {
     const held: unknown = JSON.parse(written ?? "null");
-    return isObject(held) && typeof held.token === "string" ? (held as unknown as Held) : null;
+    return isObject(held) && typeof held.token === "string" ? (held as unknown as Session) : null;
   } catch {
     return null;
   }
 }
 
 /**
- * Tell from its own dates how many milliseconds a JWT lives (RFC 7519 section 4.1).
+ * Return a JWT's lifetime in milliseconds, by its iat and exp claims (RFC 7519 section 4.1).
  *
- * Counted from its arrival, it expires at the right moment even if this clock is wrong.
+ * Counted from the token's arrival, it is right even if this machine's clock is wrong.
  */
 function lifeOf(token: string): number | null {
   try {

@@ -1,4 +1,4 @@
-/** What GraphiQL has that its props don't reach: its editors and tabs, and names for them. */
+/** Access to the parts of GraphiQL that its props don't reach: editors, tabs and ARIA labels. */
 import {
   formatShortcutForOS,
   KEY_MAP,
@@ -20,9 +20,9 @@ export interface Reached {
   /** The id of the active tab. */
   tab: string | undefined;
   variables: Text | undefined;
-  /** Write into the editor of operations, if it is empty. */
+  /** Set the text of the operations editor, if it is empty. */
   fill: (text: string) => void;
-  /** Take the answers of all tabs away. */
+  /** Remove the answers of all tabs. */
   clear: () => void;
 }
 
@@ -31,7 +31,7 @@ const FORCED = matchMedia("(forced-colors: active)");
 const RUN = formatShortcutForOS(KEY_MAP.runQuery.key, "Cmd");
 const WAITING = `Answers appear here. Press ${RUN} in an operation, or the play button.`;
 
-/** Reach into GraphiQL from a place within it, and mend what screen readers make of it. */
+/** Render nothing inside GraphiQL, to use its context; set its theme, and fix its accessibility. */
 export function Inside({ reached }: { reached: Ref<Reached> }) {
   const {
     queryEditor,
@@ -59,11 +59,11 @@ export function Inside({ reached }: { reached: Ref<Reached> }) {
   useImperativeHandle(reached, () => ({
     tab: tabs[activeTabIndex]?.id,
     variables: variableEditor,
-    // GraphiQL tells of a new tab before it has emptied the editor for it.
+    // GraphiQL reports a new tab before it has emptied the editor for it.
     fill: (text) => queueMicrotask(() => queryEditor?.getValue() || queryEditor?.setValue(text)),
     clear: () => {
       responseEditor?.setValue("");
-      // There is no action for the answers of tabs that are not active.
+      // GraphiQL has no action that clears the answers of inactive tabs.
       for (const tab of tabs) tab.response = null;
     },
   }));
@@ -72,7 +72,7 @@ export function Inside({ reached }: { reached: Ref<Reached> }) {
     defineThemes(monaco.editor);
     const apply = () => monaco.editor.setTheme(monacoTheme);
     apply();
-    // Once colours are no longer forced, Monaco goes back to a theme of its own.
+    // Once colours are no longer forced, Monaco goes back to its default theme.
     FORCED.addEventListener("change", apply);
     return () => FORCED.removeEventListener("change", apply);
   }, [monaco, monacoTheme]);
@@ -101,9 +101,9 @@ export function Inside({ reached }: { reached: Ref<Reached> }) {
 }
 
 /**
- * Make a list of buttons of the tabs, one of which is current.
+ * Turn the ARIA tabs into a list of buttons, one of which is current.
  *
- * GraphiQL has the role of a tab around a button and another that closes it; no tab may hold any.
+ * GraphiQL wraps two buttons, to select and to close, in role=tab, which may not contain buttons.
  */
 function mendTabs(active: number): void {
   const list = document.querySelector(".graphiql-tabs");
@@ -118,7 +118,7 @@ function mendTabs(active: number): void {
   document.getElementById("graphiql-session")?.setAttribute("role", "group");
 }
 
-/** Name the frames of the editors, which have the focus; the status line tells of an answer. */
+/** Label the editors' focusable frames; the status line announces answers, not their pane. */
 function mendPanes(): void {
   const names = ["Frame of the operations", "Frame of the variables", "Frame of the headers"];
   document.querySelectorAll(".graphiql-editor").forEach((frame, index) => {
@@ -128,7 +128,7 @@ function mendPanes(): void {
   document.querySelector(".result-window")?.setAttribute("aria-live", "off");
 }
 
-/** Let the operations of the history be named by what they show, and not all alike. */
+/** Remove the labels of the history's items, which are all the same, in favour of their text. */
 function mendHistory(): void {
   for (const button of document.querySelectorAll(".graphiql-history-item-label[aria-label]"))
     button.removeAttribute("aria-label");

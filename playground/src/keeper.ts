@@ -1,24 +1,24 @@
-/** Who is signed in: kept for this tab, told to whoever shows it, refreshed in time. */
+/** The session of this tab: stored, published to subscribers, and refreshed before it expires. */
 import {
-  deeds,
+  results,
   isObject,
   operationNames,
   type Answer,
-  type Deed,
+  type Result,
   type Json,
   type Refusal,
 } from "./answer";
-import { fromPayload, isDue, person, read, type Held } from "./held";
+import { fromPayload, isDue, person, read, type Session } from "./held";
 import { explain, isOver, proofs, UNREACHABLE, type Notice } from "./notice";
 import * as operations from "./operations";
 import type { Own } from "./operations";
 import { challengeOf, isDone, isSpent, outcome, words } from "./payload";
 import type { Post, Request } from "./post";
-import type { Applicant, Proof, Seen, SentWith, Word, World } from "./world";
+import type { Applicant, Proof, State, SentWith, TabMessage, World } from "./world";
 
 export const STORED = "gql_app:session";
-/** Milliseconds to leave a server alone that could not be reached. */
-export const PATIENCE = 10_000;
+/** Milliseconds to wait before the next request to a server that could not be reached. */
+export const RETRY_DELAY = 10_000;
 
 const SIGNING_IN = [
   ...["login", "refresh", "register", "changePassword"],
@@ -26,126 +26,126 @@ const SIGNING_IN = [
 ];
 const SIGNING_OUT = ["logout", "deleteMe"];
 const LEFT_OPEN =
-  `${UNREACHABLE} Nobody is signed in here any more, but the session itself may still be open: ` +
+  `${UNREACHABLE} You are signed out here, but the session itself may still be open: ` +
   "endOtherSessions ends it once you have signed in again.";
 const PROVEN = "It is you. Run the operation again.";
 const ELSEWHERE = "The session was ended in another tab.";
 
-/** A request of the bar's own, by a text that every server trusts. */
+/** A request that the bar sends, by one of its trusted documents. */
 interface OwnRequest extends Request {
   query: Own;
 }
 
 export class Keeper {
-  #seen: Seen;
+  #state: State;
   #listeners = new Set<() => void>();
-  #refreshing: Promise<Held | null> | null = null;
+  #refreshing: Promise<Session | null> | null = null;
   #quietUntil = 0;
-  /** Goes on with what waits for a proof; told whether there was one. */
+  /** Resumes what waits for a proof; its argument says whether there was one. */
   #waiting: ((isProven: boolean) => void) | null = null;
   readonly #world: World;
 
   constructor(world: World) {
     this.#world = world;
     const held = read(world.storage.getItem(STORED));
-    this.#seen = { held, notice: null, busy: false, challenge: null, proofs: null };
+    this.#state = { held, notice: null, busy: false, challenge: null, proofs: null };
   }
 
-  /** Call somebody back at each change; gives what stops it. */
+  /** Call a listener at each change; returns a function that unsubscribes it. */
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   };
 
-  /** Call somebody back whenever nobody is signed in any more; gives what stops it. */
+  /** Call a listener whenever the session ends; returns a function that unsubscribes it. */
   onEnd(listener: () => void): () => void {
-    let before = this.#seen.held;
+    let before = this.#state.held;
     return this.subscribe(() => {
-      const { held } = this.#seen;
+      const { held } = this.#state;
       if (before && !held) listener();
       before = held;
     });
   }
 
-  seen = (): Seen => this.#seen;
+  state = (): State => this.#state;
 
-  /** Sign in with an address and a password; tells whether it worked. */
+  /** Sign in with an address and a password; returns whether it worked. */
   signIn(email: string, password: string): Promise<boolean> {
-    return this.#enter(operations.SIGN_IN, "login", { email, password });
+    return this.#sendSignIn(operations.SIGN_IN, "login", { email, password });
   }
 
-  /** Create an account, and sign in to it unless it waits for a link; tells whether it worked. */
+  /** Create an account, and sign in unless it has to be confirmed; returns whether it worked. */
   register(input: Applicant): Promise<boolean> {
-    return this.#enter(operations.REGISTER, "register", { input });
+    return this.#sendSignIn(operations.REGISTER, "register", { input });
   }
 
-  /** Have a link to reset the password sent; tells whether it was asked for. */
+  /** Request a link that resets the password; returns whether the request was accepted. */
   requestPasswordReset(email: string): Promise<boolean> {
-    return this.#do(operations.REQUEST_PASSWORD_RESET, "requestPasswordReset", { email });
+    return this.#submit(operations.REQUEST_PASSWORD_RESET, "requestPasswordReset", { email });
   }
 
-  /** Sign in with a passkey that the browser gave; tells whether it worked. */
+  /** Sign in with a passkey from the browser; returns whether it worked. */
   signInWithPasskey(credential: Json): Promise<boolean> {
-    return this.#enter(operations.SIGN_IN_WITH_PASSKEY, "signInWithPasskey", { credential });
+    return this.#sendSignIn(operations.SIGN_IN_WITH_PASSKEY, "signInWithPasskey", { credential });
   }
 
-  /** Go on with the sign-in that waits; tells whether it worked. */
+  /** Complete the pending sign-in by a second factor; returns whether it worked. */
   async verify(proof: Proof): Promise<boolean> {
-    const { challenge } = this.#seen;
+    const { challenge } = this.#state;
     if (!challenge) return false;
     const variables = { challenge: challenge.token, ...proof };
-    return this.#enter(operations.VERIFY_SECOND_FACTOR, "verifySecondFactor", variables);
+    return this.#sendSignIn(operations.VERIFY_SECOND_FACTOR, "verifySecondFactor", variables);
   }
 
-  /** Prove again who is signed in, for what waits for it; tells whether it worked. */
+  /** Reauthenticate, and resume what waits for that; returns whether it worked. */
   async prove(proof: Proof): Promise<boolean> {
-    const payload = await this.#tried(operations.REAUTHENTICATE, "reauthenticate", proof);
+    const payload = await this.#run(operations.REAUTHENTICATE, "reauthenticate", proof);
     if (!payload || !isDone(payload)) return false;
-    if (!this.#waiting) this.say({ words: PROVEN, wayOut: null, good: true });
+    if (!this.#waiting) this.say({ words: PROVEN, action: null, good: true });
     this.#settle(true);
     return true;
   }
 
-  /** Leave the sign-in that waits, or what waits for a proof. */
-  giveUp(): void {
+  /** Cancel the pending sign-in, or the operation that waits for a proof. */
+  cancel(): void {
     this.#show({ challenge: null, notice: null });
     this.#settle(false);
   }
 
   /**
-   * Do something of whoever is signed in, once they have proven again who they are if it wants that.
+   * Run an operation of the signed-in account, after reauthentication if it requires that.
    *
-   * Gives its payload, an empty one if nothing came of it; the notice says why.
+   * Returns its payload, an empty one if it failed; the notice says why.
    */
   async act(query: Own, field: string, variables: unknown = {}): Promise<Json> {
     for (;;) {
-      const payload = await this.#tried(query, field, variables);
-      if (payload || !this.#seen.proofs || !(await this.#proven())) return payload ?? {};
+      const payload = await this.#run(query, field, variables);
+      if (payload || !this.#state.proofs || !(await this.#waitForProof())) return payload ?? {};
     }
   }
 
-  /** End the session, and forget it whatever the server says. */
+  /** End the session, and forget it even if the server refuses or can't be reached. */
   async signOut(): Promise<void> {
-    await this.#busily(
+    await this.#whileBusy(
       async () => {
         const token = await this.bearer();
         this.#end();
         if (!token) return;
         const { answer } = await this.#send({ query: operations.SIGN_OUT }, token);
         const refused = explain(answer.errors ?? [], { own: false, canRefresh: false });
-        if (refused) this.#show({ notice: { ...refused, wayOut: null } });
+        if (refused) this.#show({ notice: { ...refused, action: null } });
       },
       undefined,
       LEFT_OPEN,
     );
   }
 
-  /** Forget who is signed in, without a word to the server. */
+  /** Forget the session, without a request to the server. */
   forget(): void {
     this.#hold(null);
   }
 
-  /** Say something that needs no answer of the server's. */
+  /** Show a notice. */
   say(notice: Notice): void {
     this.#show({ notice });
   }
@@ -154,137 +154,137 @@ export class Keeper {
     this.#show({ notice: null });
   }
 
-  /** Trade the refresh token, once for all who ask meanwhile; gives what is held then. */
-  refresh(): Promise<Held | null> {
-    const { held } = this.#seen;
+  /** Refresh the session, once for all concurrent callers; returns the session held afterwards. */
+  refresh(): Promise<Session | null> {
+    const { held } = this.#state;
     this.#refreshing ??= this.#world
-      .alone(() => this.#refresh(held))
+      .withLock(() => this.#refresh(held))
       .finally(() => (this.#refreshing = null));
     return this.#refreshing;
   }
 
-  /** Give the token to send, a new one if the old is about to expire; null if there is none. */
+  /** Return the token to send, refreshed if it is about to expire; null if there is none. */
   async bearer(): Promise<string | null> {
-    return ((await this.#freshened()) ?? this.#seen.held)?.token ?? null;
+    return ((await this.#refreshIfDue()) ?? this.#state.held)?.token ?? null;
   }
 
-  /** Give another token than one that was refused as expired; null if there is none. */
-  async another(refused: string): Promise<string | null> {
-    const { held } = this.#seen;
+  /** Return a token to replace one that was refused as expired; null if there is none. */
+  async replacement(refused: string): Promise<string | null> {
+    const { held } = this.#state;
     const next = held?.token === refused ? await this.refresh() : held;
     return next && next.token !== refused ? next.token : null;
   }
 
-  /** Look after the time; to be called every second. */
+  /** Refresh the session if it is due; to be called every second. */
   async tick(): Promise<void> {
-    if (this.#world.now() >= this.#quietUntil) await this.#freshened();
+    if (this.#world.now() >= this.#quietUntil) await this.#refreshIfDue();
   }
 
-  /** Take from an answer what it says about who is signed in. */
+  /** Update the session, the notice and the wanted proofs from an answer to the editor. */
   heed(request: Request, answer: Answer, { own, token }: SentWith): void {
-    for (const deed of done(request, answer)) {
-      if (SIGNING_IN.includes(deed.field)) this.#take(deed.payload);
-      else if (SIGNING_OUT.includes(deed.field) && !own && deed.payload.status !== "ERROR")
+    for (const result of resultsOf(request, answer)) {
+      if (SIGNING_IN.includes(result.field)) this.#handleEditorSignIn(result.payload);
+      else if (SIGNING_OUT.includes(result.field) && !own && result.payload.status !== "ERROR")
         this.#end();
     }
     this.#settle(false);
-    this.#refuse(answer.errors ?? [], { own, token });
+    this.#handleErrors(answer.errors ?? [], { own, token });
   }
 
-  /** Hear what became of the tokens that this tab holds too. */
-  hear(word: Word): void {
-    if (this.#seen.held?.token !== word.token) return;
-    this.#hold(word.held);
-    if (!word.held) this.say({ words: ELSEWHERE, wayOut: null });
+  /** Apply a change that another tab made to the session which this tab holds too. */
+  receive(message: TabMessage): void {
+    if (this.#state.held?.token !== message.token) return;
+    this.#hold(message.held);
+    if (!message.held) this.say({ words: ELSEWHERE, action: null });
   }
 
-  /** Say what refusals mean, and do what follows from them. */
-  #refuse(refusals: Refusal[], { own, token }: SentWith): void {
-    if (token && this.#seen.held?.token === token && isOver(refusals)) this.#end();
-    const { held } = this.#seen;
+  /** Show what refusals mean, end a session that is over, and ask for a proof if required. */
+  #handleErrors(refusals: Refusal[], { own, token }: SentWith): void {
+    if (token && this.#state.held?.token === token && isOver(refusals)) this.#end();
+    const { held } = this.#state;
     const notice = explain(refusals, { own, canRefresh: Boolean(held?.refreshToken) });
     this.#show({ notice, proofs: held && !own ? proofs(refusals) : null });
   }
 
-  /** Wait until whoever is signed in has proven it again; false if they don't. */
-  #proven(): Promise<boolean> {
+  /** Wait for the reauthentication; false if it is cancelled. */
+  #waitForProof(): Promise<boolean> {
     return new Promise((resolve) => (this.#waiting = resolve));
   }
 
-  /** Ask for no proof any more, and go on with what waits for one. */
+  /** Stop asking for a proof, and resume what waits for one. */
   #settle(isProven: boolean): void {
     const waiting = this.#waiting;
     this.#waiting = null;
-    if (this.#seen.proofs) this.#show({ proofs: null });
+    if (this.#state.proofs) this.#show({ proofs: null });
     waiting?.(isProven);
   }
 
-  /** Send something with the token, and show what came of it; null if there is no payload. */
-  #tried(query: Own, field: string, variables: unknown): Promise<Json | null> {
-    return this.#busily<Json | null>(async () => {
+  /** Send an operation with the token, and show its outcome; null if there is no payload. */
+  #run(query: Own, field: string, variables: unknown): Promise<Json | null> {
+    return this.#whileBusy<Json | null>(async () => {
       const token = await this.bearer();
       const { answer } = await this.#send({ query, variables }, token);
       const payload = answer.data?.[field];
-      if (!isObject(payload)) this.#refuse(answer.errors ?? [], { own: false, token });
+      if (!isObject(payload)) this.#handleErrors(answer.errors ?? [], { own: false, token });
       else if ("message" in payload) this.#show({ notice: outcome(payload) });
       return isObject(payload) ? payload : null;
     }, {});
   }
 
-  async #freshened(): Promise<Held | null> {
-    const { held } = this.#seen;
+  async #refreshIfDue(): Promise<Session | null> {
+    const { held } = this.#state;
     return held?.refreshToken && isDue(held, this.#world.now()) ? this.refresh() : null;
   }
 
-  async #refresh(before: Held | null): Promise<Held | null> {
+  async #refresh(before: Session | null): Promise<Session | null> {
     const spent = before?.refreshToken;
-    // While this tab waited for its turn, it may have heard of the next token from another.
-    if (!spent || this.#seen.held?.refreshToken !== spent) return this.#seen.held;
+    // While this tab waited for the lock, another may have refreshed the session.
+    if (!spent || this.#state.held?.refreshToken !== spent) return this.#state.held;
     const variables = { refreshToken: spent };
-    return this.#busily(async () => {
+    return this.#whileBusy(async () => {
       const payload = await this.#ask({ query: operations.REFRESH, variables }, "refresh", null);
-      // Meanwhile somebody may have signed out, or in as another.
-      if (this.#seen.held?.refreshToken !== spent) return this.#seen.held;
+      // The user may have signed out meanwhile, or in to another account.
+      if (this.#state.held?.refreshToken !== spent) return this.#state.held;
       const next = fromPayload(payload, this.#world.now());
       if (next) {
         this.#hold(next);
-        this.#world.tell({ token: before.token, held: next });
-      } else this.#refused(payload);
-      return this.#seen.held;
+        this.#world.broadcast({ token: before.token, held: next });
+      } else this.#handleRefusedRefresh(payload);
+      return this.#state.held;
     }, before);
   }
 
-  /** Forget a session that can't go on; one whose refresh has to wait is left alone for so long. */
-  #refused(payload: Json): void {
+  /** End a session whose refresh token is no longer valid; else delay the next refresh. */
+  #handleRefusedRefresh(payload: Json): void {
     if (isSpent(payload)) {
       this.#end();
-      this.#show({ notice: { words: words(payload), wayOut: "sign in" } });
+      this.#show({ notice: { words: words(payload), action: "sign in" } });
     } else {
-      this.#rest(typeof payload.retryAfter === "number" ? payload.retryAfter * 1000 : PATIENCE);
-      this.#show({ notice: { words: words(payload), wayOut: null } });
+      this.#pause(typeof payload.retryAfter === "number" ? payload.retryAfter * 1000 : RETRY_DELAY);
+      this.#show({ notice: { words: words(payload), action: null } });
     }
   }
 
-  /** Send what answers tokens, and hold them, or else show why there are none; tells whether it worked. */
-  #enter(query: Own, field: string, variables: unknown): Promise<boolean> {
-    return this.#busily(async () => {
+  /** Send a sign-in; hold its tokens, or show why there are none; returns whether it worked. */
+  #sendSignIn(query: Own, field: string, variables: unknown): Promise<boolean> {
+    return this.#whileBusy(async () => {
       const payload = await this.#ask({ query, variables }, field, null);
-      this.#took(payload);
+      this.#handleSignIn(payload);
       return isDone(payload);
     }, false);
   }
 
-  /** Send what answers a sentence, and show it; tells whether it worked. */
-  #do(query: Own, field: string, variables: unknown): Promise<boolean> {
-    return this.#busily(async () => {
+  /** Send a mutation and show its message; returns whether it worked. */
+  #submit(query: Own, field: string, variables: unknown): Promise<boolean> {
+    return this.#whileBusy(async () => {
       const payload = await this.#ask({ query, variables }, field, null);
       this.#show({ notice: outcome(payload) });
       return isDone(payload);
     }, false);
   }
 
-  /** Hold the tokens that a sign-in of the bar was answered, or show what it waits for, or why not. */
-  #took(payload: Json): void {
+  /** Hold the tokens that a sign-in of the bar returned, or show its challenge or its errors. */
+  #handleSignIn(payload: Json): void {
     const held = fromPayload(payload, this.#world.now());
     const challenge = challengeOf(payload);
     if (held) this.#hold(held);
@@ -293,20 +293,20 @@ export class Keeper {
     else this.#show({ notice: outcome(payload) });
   }
 
-  /** Take tokens that an operation of the editor was answered. */
-  #take(payload: Json): void {
+  /** Hold the tokens that an operation of the editor returned. */
+  #handleEditorSignIn(payload: Json): void {
     const held = fromPayload(payload, this.#world.now());
     const challenge = challengeOf(payload);
-    if (challenge && !this.#seen.held) this.#show({ challenge });
+    if (challenge && !this.#state.held) this.#show({ challenge });
     if (!held) return;
     this.#hold(held);
-    if (held.name === null || held.isAdmin === null) void this.#introduce(held.token);
+    if (held.name === null || held.isAdmin === null) void this.#loadAccount(held.token);
   }
 
-  /** Ask whose a token is that came without a name. */
-  async #introduce(token: string): Promise<void> {
-    const me = await this.#busily(() => this.#ask({ query: operations.ME }, "me", token), {});
-    const { held } = this.#seen;
+  /** Query the account of a token that came without a name or a role. */
+  async #loadAccount(token: string): Promise<void> {
+    const me = await this.#whileBusy(() => this.#ask({ query: operations.ME }, "me", token), {});
+    const { held } = this.#state;
     if (held?.token === token) this.#hold({ ...held, ...person(me) });
   }
 
@@ -322,49 +322,49 @@ export class Keeper {
     return this.#world.post({ ...request, operationName }, headers);
   }
 
-  /** Do something and say so meanwhile; where the server can't be reached, the outcome is `lost`. */
-  async #busily<T>(work: () => Promise<T>, lost: T, words = UNREACHABLE): Promise<T> {
+  /** Run some work while the bar shows busy; returns `fallback` if the server can't be reached. */
+  async #whileBusy<T>(work: () => Promise<T>, fallback: T, words = UNREACHABLE): Promise<T> {
     this.#show({ busy: true });
     try {
       return await work();
     } catch {
-      this.#rest(PATIENCE);
-      this.#show({ notice: { words, wayOut: null } });
-      return lost;
+      this.#pause(RETRY_DELAY);
+      this.#show({ notice: { words, action: null } });
+      return fallback;
     } finally {
       this.#show({ busy: false });
     }
   }
 
-  /** Ask for no new token by itself for some milliseconds. */
-  #rest(milliseconds: number): void {
+  /** Suspend the automatic refresh for some milliseconds. */
+  #pause(milliseconds: number): void {
     this.#quietUntil = this.#world.now() + milliseconds;
   }
 
-  /** Forget a session that is over, here and in the tabs that hold it too. */
+  /** Forget a session that has ended, here and in the tabs that hold it too. */
   #end(): void {
-    const { held } = this.#seen;
-    if (held) this.#world.tell({ token: held.token, held: null });
+    const { held } = this.#state;
+    if (held) this.#world.broadcast({ token: held.token, held: null });
     this.forget();
   }
 
-  #hold(held: Held | null): void {
+  #hold(held: Session | null): void {
     if (held) this.#world.storage.setItem(STORED, JSON.stringify(held));
     else this.#world.storage.removeItem(STORED);
     this.#show({ held, notice: null, challenge: null });
     if (!held) this.#settle(false);
   }
 
-  #show(change: Partial<Seen>): void {
-    this.#seen = { ...this.#seen, ...change };
+  #show(change: Partial<State>): void {
+    this.#state = { ...this.#state, ...change };
     for (const listener of this.#listeners) listener();
   }
 }
 
-function done(request: Request, answer: Answer): Deed[] {
+function resultsOf(request: Request, answer: Answer): Result[] {
   try {
-    return deeds(request.query, request.operationName ?? undefined, answer);
+    return results(request.query, request.operationName ?? undefined, answer);
   } catch {
-    return []; // what doesn't parse did nothing
+    return []; // a document that doesn't parse did not run
   }
 }

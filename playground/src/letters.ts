@@ -1,6 +1,6 @@
-/** Links of letters that lead here, as those that reset passwords did: they have pages now. */
+/** Links of older letters, which led here to reset a password; now account/reset does that. */
 
-/** Return the page for a link, by the fragment of its address; null if it has no token. */
+/** Return the account page for a link by its URL's fragment; null if that has no token. */
 export function pageOf(hash: string): string | null {
   const hasToken = new URLSearchParams(hash.replace(/^#/, "")).has("token");
   return hasToken ? `account/reset${hash}` : null;

@@ -1,4 +1,4 @@
-/** The page: a bar that signs in, above GraphiQL. */
+/** The page: a bar to sign in with, above GraphiQL. */
 import "./monaco";
 import "@graphiql/react/style.css";
 import "@graphiql/plugin-doc-explorer/style.css";
@@ -14,21 +14,21 @@ import { Keeper } from "./keeper";
 import { pageOf } from "./letters";
 import { browsers } from "./passkeys";
 import { post } from "./post";
-import type { Word } from "./world";
+import type { TabMessage } from "./world";
 
-/** Tabs that hold the same session, one a duplicate of the other, hear each other's refreshes. */
+/** Tells duplicated tabs, which hold the same session, of each other's refreshes. */
 const channel = new BroadcastChannel("gql_app");
 const keeper = new Keeper({
   post,
   storage: sessionStorage,
   now: Date.now,
-  tell: (word) => channel.postMessage(word),
-  // Over plain HTTP there are no locks: then the server's grace for tabs that race has to do.
-  alone: async (work) =>
+  broadcast: (message) => channel.postMessage(message),
+  // Plain HTTP has no Web Locks; there the server's grace period for concurrent refreshes must do.
+  withLock: async (work) =>
     navigator.locks ? await navigator.locks.request("gql_app:refresh", work) : work(),
 });
 const factors = new Factors(keeper, browsers());
-channel.onmessage = (message: MessageEvent<Word>) => keeper.hear(message.data);
+channel.onmessage = (message: MessageEvent<TabMessage>) => keeper.receive(message.data);
 setInterval(() => void keeper.tick(), 1000);
 
 function Page({ facts }: { facts: Facts }) {
@@ -40,7 +40,7 @@ function Page({ facts }: { facts: Facts }) {
   );
 }
 
-/** Lead whoever comes by the link of a letter to its page. */
+/** Redirect a link from an older letter to its account page. */
 function forward(): void {
   const page = pageOf(location.hash);
   if (page) location.replace(page);

@@ -1,4 +1,4 @@
-/** What the editors need before they are there: threads, of files of our own, and their code. */
+/** The editors' web workers, from files of this build, and the preloading of their code. */
 import type { Environment } from "monaco-editor";
 import EditorWorker from "monaco-editor/esm/vs/editor/editor.worker.js?worker";
 import JsonWorker from "monaco-editor/esm/vs/language/json/json.worker.js?worker";
@@ -12,5 +12,5 @@ Object.assign(globalThis, {
   } satisfies Environment,
 });
 
-// GraphiQL asks for it once it is there itself: so it comes along with the page, and not after it.
+// Loaded with the page: GraphiQL imports it only once it has started.
 void import("monaco-graphql/esm/monaco-editor.js");

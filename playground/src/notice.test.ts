@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { explain } from "./notice";
 import { refused } from "./testing";
 
-const AT_HAND = { own: false, canRefresh: true };
+const CONTEXT = { own: false, canRefresh: true };
 
 test.each([
   ["TOKEN_MISSING", "Nobody is signed in", "sign in"],
@@ -10,32 +10,32 @@ test.each([
   ["TOKEN_INVALID", "not one of this server's", "sign in"],
   ["TOKEN_EXPIRED", "has expired", "refresh"],
   ["TOKEN_REVOKED", "session has ended", "sign in"],
-])("%s is put into words, with a way out", (reason, words, wayOut) => {
-  const notice = explain(refused(reason).errors!, AT_HAND);
-  expect(notice).toEqual({ words: expect.stringContaining(words), wayOut });
+])("%s is put into words, with an action", (reason, words, action) => {
+  const notice = explain(refused(reason).errors!, CONTEXT);
+  expect(notice).toEqual({ words: expect.stringContaining(words), action });
 });
 
-test("whoever is no admin may sign in as one", () => {
-  const notice = explain(refused("ADMIN_REQUIRED", "FORBIDDEN").errors!, AT_HAND);
-  expect(notice).toEqual({ words: expect.stringContaining("for admins"), wayOut: "sign in" });
+test("a caller who is no admin may sign in as one", () => {
+  const notice = explain(refused("ADMIN_REQUIRED", "FORBIDDEN").errors!, CONTEXT);
+  expect(notice).toEqual({ words: expect.stringContaining("for admins"), action: "sign in" });
 });
 
-test("without a refresh token, what has expired is signed in again", () => {
-  const circumstances = { own: false, canRefresh: false };
-  expect(explain(refused("TOKEN_EXPIRED").errors!, circumstances)?.wayOut).toBe("sign in");
+test("without a refresh token, an expired token needs a new sign-in", () => {
+  const context = { own: false, canRefresh: false };
+  expect(explain(refused("TOKEN_EXPIRED").errors!, context)?.action).toBe("sign in");
 });
 
-test("a header that was typed is to be taken out again", () => {
+test("a refused typed header is named", () => {
   const notice = explain(refused("TOKEN_EXPIRED").errors!, { own: true, canRefresh: true });
-  expect(notice).toEqual({ words: expect.stringContaining("Headers tab"), wayOut: null });
+  expect(notice).toEqual({ words: expect.stringContaining("Headers tab"), action: null });
 });
 
-test("a reason that is not known is told in the server's words", () => {
-  expect(explain(refused("NEW").errors!, AT_HAND)?.words).toBe("No.");
+test("an unknown reason is shown with the server's message", () => {
+  expect(explain(refused("NEW").errors!, CONTEXT)?.words).toBe("No.");
 });
 
-test("other errors are none of the bar's", () => {
+test("other errors have no notice", () => {
   const errors = [{ message: "No." }, ...refused("", "BAD_USER_INPUT").errors!];
-  expect(explain(errors, AT_HAND)).toBeNull();
-  expect(explain([], AT_HAND)).toBeNull();
+  expect(explain(errors, CONTEXT)).toBeNull();
+  expect(explain([], CONTEXT)).toBeNull();
 });

@@ -1,12 +1,12 @@
-/** What the page sends by itself: the build lists it, and a server with a list trusts it too. */
+/** The page's own operations; the build lists them as trusted documents for the server. */
 import { getIntrospectionQuery } from "graphql";
 
 const PAYLOAD = "status message retryAfter errors { code field message }";
 const TOKENS = `${PAYLOAD} token expiresAt refreshToken customer { name email isAdmin }` as const;
-/** What a sign-in answers, which may wait for a second factor. */
+/** The payload of a sign-in, which may need a second factor. */
 const SIGNED_IN = `${TOKENS} secondFactor { challenge methods passkeyOptions }` as const;
 
-/** What the bar sends. Their types are their very texts, so that it can send no other. */
+/** The bar's operations. Literal types, so that the compiler allows no other text to be sent. */
 export const SIGN_IN = `mutation SignIn($email: String!, $password: String!) {
   login(email: $email, password: $password) { ${SIGNED_IN} }
 }` as const;
@@ -81,16 +81,16 @@ const BAR = {
   RENEW_RECOVERY_CODES,
 };
 
-/** The type of what the bar may send: what is missing above is no such text. */
+/** The type of the bar's operations: a text that is missing from BAR is none of them. */
 export type Own = (typeof BAR)[keyof typeof BAR];
 
-/** What GraphiQL asks for the schema by, and by what it tries again. */
+/** GraphiQL's introspection query; its second attempt is INTROSPECTION_AGAIN below. */
 const INTROSPECTION = getIntrospectionQuery({
   inputValueDeprecation: false,
   schemaDescription: false,
 });
 
-/** All of them, by names that nobody sends. */
+/** All operations; the keys are never sent. */
 export const OPERATIONS: Record<string, string> = {
   ...BAR,
   INTROSPECTION,

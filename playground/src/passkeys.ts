@@ -1,28 +1,28 @@
-/** Passkeys: the browser is asked by the server's options, and its answer is JSON. */
+/** Passkeys: the browser gets the server's options, and its credential becomes JSON. */
 import type { Json } from "./answer";
 
-/** What the browser gave: a passkey, or in words why there is none. */
-export type Given = { passkey: Json } | { words: string };
+/** A passkey from the browser, or a sentence that says why there is none. */
+export type Outcome = { passkey: Json } | { words: string };
 
 export interface Passkeys {
-  /** Why there can be none in this page, in a sentence; null where there can. */
+  /** A sentence that says why this page can't use passkeys; null if it can. */
   hindrance: string | null;
-  /** Have the browser find a passkey. */
-  find: (options: Json) => Promise<Given>;
-  /** Have the browser make a passkey. */
-  make: (options: Json) => Promise<Given>;
+  /** Ask the browser for an existing passkey. */
+  find: (options: Json) => Promise<Outcome>;
+  /** Ask the browser to create a passkey. */
+  make: (options: Json) => Promise<Outcome>;
 }
 
 type Place = Pick<Location, "protocol" | "hostname" | "port" | "pathname">;
 
-/** What browsers call why they gave none (WebAuthn section 5.1). */
-const WHYS: Record<string, string> = {
+/** Sentences for the DOMException names of WebAuthn (section 5.1). */
+const REASONS: Record<string, string> = {
   InvalidStateError: "This device has a passkey for your account already.",
   SecurityError: "Passkeys are good on the domain alone that they are of: open this page there.",
 };
-const NONE = "The browser gave no passkey. Try again, or take another way.";
+const NO_PASSKEY = "The browser gave no passkey. Try again, or take another way.";
 
-/** Say why a page can use no passkeys, which know no IP addresses; null if it can. */
+/** Return why a page can't use passkeys, such as at an IP address; null if it can. */
 export function hindrance(place: Place, isSupported: boolean): string | null {
   const { protocol, hostname, port, pathname } = place;
   if (/^127[\d.]+$|^\[::1\]$/.test(hostname)) {
@@ -40,13 +40,13 @@ export function browsers(): Passkeys {
   return {
     hindrance: hindrance(location, isSupported),
     find: (options) =>
-      given(() =>
+      result(() =>
         navigator.credentials.get({
           publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(as(options)),
         }),
       ),
     make: (options) =>
-      given(() =>
+      result(() =>
         navigator.credentials.create({
           publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(as(options)),
         }),
@@ -54,17 +54,17 @@ export function browsers(): Passkeys {
   };
 }
 
-/** Wait for a passkey; whatever the browser throws becomes words. */
-export async function given(ask: () => Promise<Credential | null>): Promise<Given> {
+/** Return the passkey as JSON, or a sentence for what the browser throws. */
+export async function result(ask: () => Promise<Credential | null>): Promise<Outcome> {
   try {
     const credential = (await ask()) as PublicKeyCredential | null;
-    return credential ? { passkey: credential.toJSON() as Json } : { words: NONE };
+    return credential ? { passkey: credential.toJSON() as Json } : { words: NO_PASSKEY };
   } catch (error) {
-    return { words: WHYS[error instanceof Error ? error.name : ""] ?? NONE };
+    return { words: REASONS[error instanceof Error ? error.name : ""] ?? NO_PASSKEY };
   }
 }
 
-/** Take the server's JSON for what the browser wants. */
+/** Cast the server's JSON to the type that the browser's API expects. */
 function as<T>(options: Json): T {
   return options as T;
 }

@@ -1,17 +1,17 @@
-/** Payloads of mutations: what they say, and what somebody can do about it. */
+/** Payloads of mutations: their status, their messages and their challenges. */
 import { isObject, type Json } from "./answer";
 import type { Notice } from "./notice";
 
-/** A sign-in that waits for a second factor. */
+/** A pending sign-in that needs a second factor. */
 export interface Challenge {
   token: string;
-  /** By what it can go on: CODE, RECOVERY_CODE, PASSKEY. */
+  /** The second factors that it accepts: CODE, RECOVERY_CODE, PASSKEY. */
   methods: string[];
-  /** What the browser is asked for a passkey with; null where that is no way. */
+  /** The WebAuthn options for the browser; null if passkeys are not accepted. */
   passkeyOptions: Json | null;
 }
 
-/** Read what a sign-in waits for; null if it doesn't. */
+/** Return the challenge of a sign-in that needs a second factor; null if there is none. */
 export function challengeOf(payload: Json): Challenge | null {
   const { secondFactor } = payload;
   if (!isObject(secondFactor) || typeof secondFactor.challenge !== "string") return null;
@@ -23,24 +23,24 @@ export function challengeOf(payload: Json): Challenge | null {
   };
 }
 
-/** Tell whether a payload's mutation did what it is for. */
+/** Return whether a payload's mutation succeeded. */
 export function isDone(payload: Json): boolean {
   return payload.status === "SUCCESS";
 }
 
-/** Put a payload without tokens into words, and name the fields that it is about. */
+/** Return a notice with the message and the faulty fields of a payload without tokens. */
 export function outcome(payload: Json): Notice {
   const fields = errors(payload).map((each) =>
     each.code === "INVALID_CREDENTIALS" ? "password" : String(each.field ?? ""),
   );
-  return { words: words(payload), wayOut: null, good: isDone(payload), fields };
+  return { words: words(payload), action: null, good: isDone(payload), fields };
 }
 
 export function words(payload: Json): string {
   return typeof payload.message === "string" ? payload.message : "The server gave no answer.";
 }
 
-/** Tell whether the token that was sent is good no more. */
+/** Return whether the token that was sent is no longer valid. */
 export function isSpent(payload: Json): boolean {
   return errors(payload).some((each) => String(each.code).startsWith("TOKEN_"));
 }

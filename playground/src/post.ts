@@ -1,4 +1,4 @@
-/** One request over HTTP, and its answer. */
+/** GraphQL requests over HTTP. */
 import { isObject, type Answer } from "./answer";
 
 export interface Request {
@@ -10,18 +10,18 @@ export interface Request {
 export interface Reply {
   status: number;
   answer: Answer;
-  /** Bytes of the body, as it was before any compression. */
+  /** Bytes of the uncompressed body. */
   size: number;
-  /** What the server's log calls the request; null if the answer doesn't say. */
+  /** The request's id in the server's log; null if the answer has none. */
   requestId: string | null;
 }
 
 export type Post = (request: Request, headers: Headers) => Promise<Reply>;
 
-/** Milliseconds after which no answer is waited for any more. */
-const PATIENCE = 60_000;
+/** Milliseconds after which a request is aborted. */
+const TIMEOUT = 60_000;
 
-/** Post a request to the address that the page came from. Throws where nothing came back. */
+/** Post a request to the page's own address. Throws if no response comes back. */
 export async function post(request: Request, headers: Headers): Promise<Reply> {
   if (!headers.has("accept"))
     headers.set("accept", "application/graphql-response+json, application/json;q=0.9");
@@ -31,7 +31,7 @@ export async function post(request: Request, headers: Headers): Promise<Reply> {
     method: "POST",
     headers,
     body: JSON.stringify(request),
-    signal: AbortSignal.timeout(PATIENCE),
+    signal: AbortSignal.timeout(TIMEOUT),
   });
   const body = await response.arrayBuffer();
   return {
@@ -47,7 +47,7 @@ function read(body: ArrayBuffer, status: number): Answer {
     const answer: unknown = JSON.parse(new TextDecoder().decode(body));
     if (isObject(answer)) return answer;
   } catch {
-    // Not JSON: something that stands before the API has answered.
+    // Not JSON: a proxy in front of the API has answered.
   }
   return { errors: [{ message: `HTTP ${status}, and no answer from the API.` }] };
 }

@@ -1,29 +1,29 @@
-/** Forms that take a proof of who somebody is: what a sign-in waits for, and what a change wants. */
+/** Forms for a proof of identity: the second step of a sign-in, and reauthentication. */
 import { useEffect, useRef, useState } from "react";
 import type { Factors } from "./factors";
 import { Field, Password } from "./fields";
 import { FormOf, text } from "./forms";
 import type { Keeper } from "./keeper";
-import type { Proof, Seen } from "./world";
+import type { Proof, State } from "./world";
 
 interface ProvingProps {
   keeper: Keeper;
   factors: Factors;
-  seen: Seen;
+  state: State;
 }
 
-/** What a sign-in waits for. */
-export function ChallengeForm({ keeper, factors, seen }: ProvingProps) {
+/** The second step of a sign-in. */
+export function ChallengeForm({ keeper, factors, state }: ProvingProps) {
   return (
     <ProofForm
       name="Second step of the sign-in"
       button="Sign in"
-      methods={seen.challenge?.methods ?? []}
-      seen={seen}
+      methods={state.challenge?.methods ?? []}
+      state={state}
       hindrance={factors.hindrance}
       onProof={(proof) => keeper.verify(proof)}
       onPasskey={() => factors.verify()}
-      onCancel={() => keeper.giveUp()}
+      onCancel={() => keeper.cancel()}
       isFirst
     />
   );
@@ -34,18 +34,18 @@ interface AgainProps extends ProvingProps {
   isFirst?: boolean;
 }
 
-/** What is wanted of whoever is signed in. */
-export function AgainForm({ keeper, factors, seen, isFirst }: AgainProps) {
+/** The reauthentication of the signed-in account. */
+export function AgainForm({ keeper, factors, state, isFirst }: AgainProps) {
   return (
     <ProofForm
       name="Prove again that it is you"
       button="Prove it"
-      methods={seen.proofs ?? []}
-      seen={seen}
+      methods={state.proofs ?? []}
+      state={state}
       hindrance={factors.hindrance}
       onProof={(proof) => keeper.prove(proof)}
       onPasskey={() => factors.prove()}
-      onCancel={() => keeper.giveUp()}
+      onCancel={() => keeper.cancel()}
       isFirst={isFirst ?? false}
     />
   );
@@ -55,7 +55,7 @@ interface ProofFormProps {
   name: string;
   button: string;
   methods: string[];
-  seen: Seen;
+  state: State;
   hindrance: string | null;
   onProof: (proof: Proof) => Promise<boolean>;
   onPasskey: () => Promise<boolean>;
@@ -64,7 +64,7 @@ interface ProofFormProps {
 }
 
 function ProofForm(props: ProofFormProps) {
-  const { name, button, methods, seen, onProof, onCancel, isFirst } = props;
+  const { name, button, methods, state, onProof, onCancel, isFirst } = props;
   const typed = useRef<HTMLInputElement>(null);
   const [byRecovery, setRecovery] = useState(!methods.includes("CODE"));
   const byPassword = methods.includes("PASSWORD");
@@ -78,13 +78,13 @@ function ProofForm(props: ProofFormProps) {
     if (!(await onProof(proof))) typed.current?.select();
   };
   return (
-    <FormOf name={name} isBusy={seen.busy} onSubmit={submit}>
+    <FormOf name={name} isBusy={state.busy} onSubmit={submit}>
       {byPassword ? (
         <Password
           label="Password"
           name="password"
           autoComplete="current-password"
-          notice={seen.notice}
+          notice={state.notice}
           isFirst={isFirst}
           ref={typed}
         />
@@ -97,14 +97,14 @@ function ProofForm(props: ProofFormProps) {
             type="text"
             inputMode={byRecovery ? "text" : "numeric"}
             autoComplete={byRecovery ? "off" : "one-time-code"}
-            notice={seen.notice}
+            notice={state.notice}
             isFirst={isFirst}
             ref={typed}
           />
         )
       )}
       {hasField && (
-        <button type="submit" className="main" disabled={seen.busy}>
+        <button type="submit" className="main" disabled={state.busy}>
           {button}
         </button>
       )}
@@ -121,15 +121,15 @@ function ProofForm(props: ProofFormProps) {
   );
 }
 
-/** The button for a passkey, or why there is none. */
-function ByPasskey({ hindrance, seen, onPasskey, isMain }: ProofFormProps & { isMain: boolean }) {
+/** The button for a passkey, or why the page can't use passkeys. */
+function ByPasskey({ hindrance, state, onPasskey, isMain }: ProofFormProps & { isMain: boolean }) {
   if (hindrance) return <span className="hint">{hindrance}</span>;
   return (
     <button
       type="button"
       className={isMain ? "main" : undefined}
       data-first={isMain || undefined}
-      disabled={seen.busy}
+      disabled={state.busy}
       onClick={() => void onPasskey()}
     >
       Use a passkey

@@ -1,10 +1,10 @@
-/** Passwords and tokens that are typed into the editor: found by the names of what they are for. */
+/** Passwords and tokens that are typed into the editor, found by the names of their arguments. */
 
-/** Names such as newPassword and refreshToken, and code, which may be one that recovers. */
+/** Names such as newPassword and refreshToken, and code, which may be a recovery code. */
 const NAME = String.raw`\b(?:\w*(?:password|token|secret|challenge)|code)\b`;
-/** A string as GraphQL and JSON write it, perhaps without its end yet. */
+/** A string literal of GraphQL or JSON, perhaps unterminated. */
 const STRING = String.raw`"""[^]*?(?:"""|$)|"(?!"")(?:[^"\\\n]|\\.)*"?`;
-/** What GraphQL passes over: blanks, commas and comments. */
+/** Tokens that GraphQL ignores: whitespace, commas and comments. */
 const GAP = String.raw`(?:[\s,]|#[^\n]*\n)*`;
 /** `password: "…"`, and `$password: String! = "…"`. */
 const SET = new RegExp(`(${NAME}${GAP}:${GAP}(?:[[\\]\\w!]+${GAP}=${GAP})?)(${STRING})`, "gi");
@@ -14,12 +14,12 @@ const PASSED = new RegExp(`${NAME}${GAP}:${GAP}\\$(\\w+)`, "gi");
 const VALUE = new RegExp(`("(\\w+)"\\s*:\\s*)(${STRING})`, "g");
 const SECRET = new RegExp(`^${NAME}$`, "i");
 
-/** Empty the strings that a query has for passwords and tokens. */
+/** Return a query with its passwords and tokens emptied, except the `known` ones. */
 export function withoutSecrets(query: string, known: readonly string[] = []): string {
   return query.replace(SET, (_, before: string, string: string) => before + kept(string, known));
 }
 
-/** Empty those of variables: the secrets by their own names, and by where the query passes them. */
+/** Return variables with their secrets emptied, found by their own or their arguments' names. */
 export function withoutSecretValues(
   variables: string,
   query: string,
@@ -31,7 +31,7 @@ export function withoutSecretValues(
   );
 }
 
-/** Write an empty string; what everybody knows stays as it is. */
+/** Return an empty string literal; a known value stays as it is. */
 function kept(string: string, known: readonly string[]): string {
   return known.some((each) => JSON.stringify(each) === string) ? string : '""';
 }

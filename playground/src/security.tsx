@@ -1,29 +1,29 @@
-/** The dialog in which whoever is signed in sets up, names and removes second factors. */
+/** The dialog to set up, rename and remove the second factors of the signed-in account. */
 import { useCallback, useEffect, useRef, useState, type ReactNode } from "react";
 import type { Begun, Factor, Factors, Owned } from "./factors";
 import { Field } from "./fields";
 import { FormOf, text } from "./forms";
 import type { Keeper } from "./keeper";
 import { AgainForm } from "./proving";
-import type { Seen } from "./world";
+import type { State } from "./world";
 
 interface SecurityProps {
   keeper: Keeper;
   factors: Factors;
-  seen: Seen;
-  /** What is said of the last thing that was done. */
+  state: State;
+  /** The notice about the last action. */
   notice: ReactNode;
   onClose: () => void;
 }
 
-/** What is shown below the list: what is set up now, or codes that are shown once. */
+/** What replaces the overview: the set-up of an app, or new recovery codes. */
 type Step = { kind: "codes"; begun: Begun } | { kind: "recovery"; codes: string[] } | null;
 
 export function Security(props: SecurityProps) {
-  const { keeper, factors, seen, notice, onClose } = props;
+  const { keeper, factors, state, notice, onClose } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
-  /** Undefined while it is read, null where it could not be. */
+  /** Undefined while it loads, null if that failed. */
   const [owned, setOwned] = useState<Owned | null>();
   const [step, setStep] = useState<Step>(null);
   const load = useCallback(async () => setOwned(await factors.owned()), [factors]);
@@ -32,19 +32,19 @@ export function Security(props: SecurityProps) {
     void load();
   }, [load]);
   useEffect(() => {
-    // What had the focus is gone: it stays in the dialog, where its content begins.
+    // Where the focused element is gone, keep the focus in the dialog.
     if (!dialog.current?.contains(document.activeElement)) heading.current?.focus();
   });
-  /** Show what came of setting something up, and what the account has now. */
+  /** Show new recovery codes, if any, or the updated overview; null codes are a failure. */
   const finish = async (codes: string[] | null) => {
     if (codes === null) return;
-    const { notice: told } = keeper.seen();
+    const { notice: told } = keeper.state();
     setStep(codes.length > 0 ? { kind: "recovery", codes } : null);
     await load();
     if (told) keeper.say(told);
   };
   const change = async (isDone: boolean) => isDone && (await finish([]));
-  /** Go on once the codes are kept, which the notice speaks of. */
+  /** Close the recovery codes and their notice. */
   const proceed = () => {
     setStep(null);
     keeper.dismiss();
@@ -67,8 +67,8 @@ export function Security(props: SecurityProps) {
         </button>
       </div>
       <div role="alert">{notice}</div>
-      {seen.proofs ? (
-        <AgainForm keeper={keeper} factors={factors} seen={seen} isFirst />
+      {state.proofs ? (
+        <AgainForm keeper={keeper} factors={factors} state={state} isFirst />
       ) : step?.kind === "codes" ? (
         <Scanning {...inner} begun={step.begun} onCancel={() => setStep(null)} />
       ) : step?.kind === "recovery" ? (
@@ -76,7 +76,7 @@ export function Security(props: SecurityProps) {
       ) : owned ? (
         <Overview {...inner} owned={owned} onBegun={(begun) => setStep({ kind: "codes", begun })} />
       ) : owned === null ? (
-        <button type="button" disabled={seen.busy} onClick={() => void load()}>
+        <button type="button" disabled={state.busy} onClick={() => void load()}>
           Try again
         </button>
       ) : (
@@ -96,9 +96,9 @@ interface OverviewProps extends InnerProps {
   onBegun: (begun: Begun) => void;
 }
 
-/** What there is, and what can be added. */
+/** The account's second factors, and the forms that add one. */
 function Overview({ owned, onBegun, ...inner }: OverviewProps) {
-  const { factors, seen, finish } = inner;
+  const { factors, state, finish } = inner;
   const begin = async () => {
     const begun = await factors.beginCodes();
     if (begun) onBegun(begun);
@@ -118,7 +118,7 @@ function Overview({ owned, onBegun, ...inner }: OverviewProps) {
           <span>Recovery codes left: {owned.recoveryCodesLeft}</span>
           <button
             type="button"
-            disabled={seen.busy}
+            disabled={state.busy}
             onClick={async () => finish(await factors.renew())}
           >
             Make new recovery codes
@@ -126,7 +126,7 @@ function Overview({ owned, onBegun, ...inner }: OverviewProps) {
         </p>
       )}
       <div className="row">
-        <button type="button" disabled={seen.busy} onClick={() => void begin()}>
+        <button type="button" disabled={state.busy} onClick={() => void begin()}>
           Set up an app for codes
         </button>
       </div>
@@ -136,7 +136,7 @@ function Overview({ owned, onBegun, ...inner }: OverviewProps) {
 }
 
 function Item(props: InnerProps & { factor: Factor }) {
-  const { factor, factors, seen, change } = props;
+  const { factor, factors, state, change } = props;
   const [isRenaming, setRenaming] = useState(false);
   const kind = factor.method === "CODE" ? "App for codes" : "Passkey";
   const name = factor.name ?? kind;
@@ -158,7 +158,7 @@ function Item(props: InnerProps & { factor: Factor }) {
           </button>
           <button
             type="button"
-            disabled={seen.busy}
+            disabled={state.busy}
             onClick={async () => change(await factors.remove(factor.id))}
           >
             Remove<span className="unseen"> {name}</span>
@@ -171,12 +171,12 @@ function Item(props: InnerProps & { factor: Factor }) {
 
 interface RenamingProps extends InnerProps {
   factor: Factor;
-  /** What it is called now. */
+  /** Its current name. */
   name: string;
   onEnd: () => void;
 }
 
-function Renaming({ factor, name, factors, seen, change, onEnd }: RenamingProps) {
+function Renaming({ factor, name, factors, state, change, onEnd }: RenamingProps) {
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus(), []);
   const submit = async (typed: FormData) => {
@@ -185,17 +185,17 @@ function Renaming({ factor, name, factors, seen, change, onEnd }: RenamingProps)
     await change(isDone);
   };
   return (
-    <FormOf name={`Rename ${name}`} isBusy={seen.busy} onSubmit={submit}>
+    <FormOf name={`Rename ${name}`} isBusy={state.busy} onSubmit={submit}>
       <Field
         label="New name"
         name="name"
         type="text"
         autoComplete="off"
-        notice={seen.notice}
+        notice={state.notice}
         initial={factor.name ?? ""}
         ref={field}
       />
-      <button type="submit" className="main" disabled={seen.busy}>
+      <button type="submit" className="main" disabled={state.busy}>
         Rename
       </button>
       <button type="button" className="link" onClick={onEnd}>
@@ -205,20 +205,20 @@ function Renaming({ factor, name, factors, seen, change, onEnd }: RenamingProps)
   );
 }
 
-function NewPasskey({ factors, seen, finish }: InnerProps) {
+function NewPasskey({ factors, state, finish }: InnerProps) {
   if (factors.hindrance) return <p className="hint">{factors.hindrance}</p>;
   const submit = async (typed: FormData) => finish(await factors.addPasskey(text(typed, "name")));
   return (
-    <FormOf name="Add a passkey" isBusy={seen.busy} onSubmit={submit}>
+    <FormOf name="Add a passkey" isBusy={state.busy} onSubmit={submit}>
       <Field
         label="Name of the passkey"
         name="name"
         type="text"
         autoComplete="off"
-        notice={seen.notice}
+        notice={state.notice}
         isOptional
       />
-      <button type="submit" disabled={seen.busy}>
+      <button type="submit" disabled={state.busy}>
         Add a passkey
       </button>
     </FormOf>
@@ -230,8 +230,8 @@ interface ScanningProps extends InnerProps {
   onCancel: () => void;
 }
 
-/** The secret for an app, and the code that shows that the app has it. */
-function Scanning({ begun, factors, seen, finish, onCancel }: ScanningProps) {
+/** The secret for an authenticator app, and the code that confirms it. */
+function Scanning({ begun, factors, state, finish, onCancel }: ScanningProps) {
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus(), []);
   const submit = async (typed: FormData) => {
@@ -242,7 +242,7 @@ function Scanning({ begun, factors, seen, finish, onCancel }: ScanningProps) {
   return (
     <>
       {begun.qrCode && (
-        // As a picture, in which no markup of the server's does anything.
+        // As an img, in which the server's SVG can run no scripts.
         <img
           className="qr"
           alt="QR code for your app"
@@ -258,17 +258,17 @@ function Scanning({ begun, factors, seen, finish, onCancel }: ScanningProps) {
           </>
         )}
       </p>
-      <FormOf name="Confirm the app" isBusy={seen.busy} onSubmit={submit}>
+      <FormOf name="Confirm the app" isBusy={state.busy} onSubmit={submit}>
         <Field
           label="Code of your app"
           name="code"
           type="text"
           inputMode="numeric"
           autoComplete="one-time-code"
-          notice={seen.notice}
+          notice={state.notice}
           ref={field}
         />
-        <button type="submit" className="main" disabled={seen.busy}>
+        <button type="submit" className="main" disabled={state.busy}>
           Confirm
         </button>
         <button type="button" className="link" onClick={onCancel}>
@@ -279,7 +279,7 @@ function Scanning({ begun, factors, seen, finish, onCancel }: ScanningProps) {
   );
 }
 
-/** Codes that nobody is shown again. */
+/** Recovery codes, which are shown only once. */
 function RecoveryCodes({ codes, onKept }: { codes: string[]; onKept: () => void }) {
   const heading = useRef<HTMLHeadingElement>(null);
   const [said, say] = useState("");
@@ -287,14 +287,14 @@ function RecoveryCodes({ codes, onKept }: { codes: string[]; onKept: () => void 
   const copy = () =>
     navigator.clipboard.writeText(codes.join("\n")).then(
       () => say("Copied."),
-      () => say("Not copied: mark the codes, and copy them by hand."),
+      () => say("Not copied: select the codes, and copy them by hand."),
     );
   return (
     <>
       <h3 tabIndex={-1} ref={heading}>
         Your recovery codes
       </h3>
-      <p>Each is good once, in the place of a code or a passkey. You see them here only now.</p>
+      <p>Each works once, in place of a code or a passkey. They are shown only this once.</p>
       <ol className="codes">
         {codes.map((code) => (
           <li key={code}>
@@ -315,7 +315,7 @@ function RecoveryCodes({ codes, onKept }: { codes: string[]; onKept: () => void 
   );
 }
 
-/** Write a secret in groups, as people type it. */
+/** Return a secret in groups of four characters, which are easier to type. */
 function grouped(secret: string): string {
   return secret.replace(/(.{4})(?=.)/g, "$1 ");
 }

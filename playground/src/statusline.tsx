@@ -1,24 +1,24 @@
-/** The line under the answer: how the request went. */
+/** The line under the answer, with the outcome of the request. */
 import { useGraphiQL } from "@graphiql/react";
 import { duration, isOk, size, status, type Exchange } from "./exchange";
 
-/** An exchange, and the text of its answer. */
+/** The outcome of a request, and the text of its answer. */
 export interface Answered {
   exchange: Exchange;
   text: string;
 }
 
 interface StatusLineProps {
-  /** The last of each tab, by its id. */
+  /** The last answer of each tab, by the tab's id. */
   answered: Record<string, Answered>;
-  /** What else there is to say. */
+  /** Another message to show. */
   said: string;
 }
 
 export function StatusLine({ answered, said }: StatusLineProps) {
   const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]);
   const last = answered[tab?.id ?? ""];
-  // Not what is shown, while the next is waited for, or where it could not be sent.
+  // The last answer is not the one shown while the next is pending or if that was not sent.
   const exchange = last?.text === tab?.response ? last?.exchange : undefined;
   return (
     <div className="exchange">

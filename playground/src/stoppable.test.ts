@@ -10,7 +10,7 @@ interface Answering {
   subscribe: (observer: object) => { unsubscribe: () => void };
 }
 
-/** Start a request, and give what answers it, and what is seen of that. */
+/** Start a request; return the mocks that its answer reaches, and a function that stops it. */
 function started(answer: () => Promise<Answer>) {
   const seen = { show: vi.fn(), next: vi.fn(), complete: vi.fn() };
   const fetcher = stoppable(
@@ -25,14 +25,14 @@ function started(answer: () => Promise<Answer>) {
   return { seen, stop: answering.subscribe(seen).unsubscribe };
 }
 
-test("what is answered is given and shown, and that is all", async () => {
+test("an answer is returned and shown once", async () => {
   const { seen } = started(async () => DONE);
   await vi.waitFor(() => expect(seen.complete).toHaveBeenCalledOnce());
   expect(seen.next.mock.calls).toEqual([[DONE]]);
   expect(seen.show.mock.calls).toEqual([[DONE, EXCHANGE]]);
 });
 
-test("once it is stopped nothing is given or shown", async () => {
+test("once it is stopped nothing is returned or shown", async () => {
   let answer: (answer: Answer) => void = () => {};
   const answered = new Promise<Answer>((resolve) => (answer = resolve));
   const { seen, stop } = started(() => answered);
@@ -43,7 +43,7 @@ test("once it is stopped nothing is given or shown", async () => {
   for (const each of Object.values(seen)) expect(each).not.toHaveBeenCalled();
 });
 
-test("what can't be sent is told in a sentence", async () => {
+test("a request that can't be sent is reported in a sentence", async () => {
   const { seen } = started(async () => {
     throw new TypeError("no header at all");
   });

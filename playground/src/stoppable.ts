@@ -1,4 +1,4 @@
-/** Answers that GraphiQL can stop waiting for, as it does when another tab is opened. */
+/** A fetcher that GraphiQL can unsubscribe from, as it does when another tab is opened. */
 import type { Fetcher } from "@graphiql/toolkit";
 import type { Answer } from "./answer";
 import type { Exchange } from "./exchange";
@@ -11,13 +11,13 @@ interface Observer {
 
 const UNSENT: Exchange = { reply: null, duration: 0 };
 
-/** Shows what else there is to an answer; an introspection has no exchange. */
+/** Called with an answer and its outcome; an introspection has no outcome. */
 export type Show = (answer: Answer, exchange: Exchange | null) => void;
 
 /**
- * Make a fetcher that gives and shows nothing once it is stopped.
+ * Make a fetcher that returns and shows nothing once it is unsubscribed.
  *
- * What a promise gives, GraphiQL would show in whichever tab is open by then.
+ * GraphiQL would show a promise's result in whichever tab is open by then.
  */
 export function stoppable(make: (note: Note) => Fetcher, show: Show): Fetcher {
   return (request, options) => {
@@ -33,7 +33,7 @@ export function stoppable(make: (note: Note) => Fetcher, show: Show): Fetcher {
       };
       Promise.resolve(fetcher(request, options)).then(
         (answer) => give(answer as Answer),
-        // A header that can't be sent: GraphiQL would show the stack as well.
+        // An invalid header: GraphiQL by itself would show the stack as well.
         (error: unknown) => give({ errors: [{ message: `Not sent. ${error}` }] }, UNSENT),
       );
       return { unsubscribe: () => void (isStopped = true) };

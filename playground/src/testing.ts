@@ -1,12 +1,12 @@
-/** What the tests stand on: tokens, and a server that answers what it is told to. */
+/** Test helpers: tokens, payloads and a fake server. */
 import type { Answer, Json } from "./answer";
 import { Factors } from "./factors";
 import { Keeper } from "./keeper";
-import type { Given } from "./passkeys";
+import type { Outcome } from "./passkeys";
 import type { Reply, Request } from "./post";
-import type { Word } from "./world";
+import type { TabMessage } from "./world";
 
-/** Spell a JWT that lives for some seconds; nobody here checks its signature. */
+/** Return a JWT that lives for some seconds; its signature is a dummy. */
 export function jwt(life: number, iat = 1_000_000): string {
   const part = (what: unknown) => btoa(JSON.stringify(what)).replace(/=+$/, "");
   return `${part({ alg: "HS256" })}.${part({ iat, exp: iat + life })}.c2lnbmF0dXJl`;
@@ -14,7 +14,7 @@ export function jwt(life: number, iat = 1_000_000): string {
 
 export const ADA = { name: "Ada", email: "ada@example.com", isAdmin: false };
 
-/** A payload that signs in, of the tokens numbered `turn`. */
+/** Return a payload that signs in, with the tokens numbered `turn`. */
 export function payload(turn: number, life = 3600, customer: unknown = ADA): Json {
   const token = jwt(life, 1_000_000 + turn);
   return { status: "SUCCESS", message: "Welcome.", token, refreshToken: `gar_${turn}`, customer };
@@ -24,7 +24,7 @@ export function refused(reason: string, code = "UNAUTHENTICATED"): Answer {
   return { data: { me: null }, errors: [{ message: "No.", extensions: { code, reason } }] };
 }
 
-/** A payload that was rejected for a code, perhaps because of an input's field. */
+/** Return a payload that was rejected with an error code, perhaps for an input field. */
 export function refusal(code: string, message: string, field: string | null = null): Json {
   return { status: "ERROR", message, errors: [{ code, message, field }], token: null };
 }
@@ -33,21 +33,21 @@ export interface Sent extends Request {
   bearer: string | null;
 }
 
-/** A server and a browser's tab, with a keeper in it. */
+/** Return a fake server and browser tab, with a keeper in it. */
 export function world(stored: string | null = null) {
   const storage = new Map<string, string>(stored ? [["gql_app:session", stored]] : []);
   const sent: Sent[] = [];
-  const told: Word[] = [];
+  const told: TabMessage[] = [];
   const state = {
     now: 0,
-    /** What is answered; it may be changed while a test runs. */
+    /** The server's answer; a test may replace it. */
     answer: async (_: Sent): Promise<Answer> => ({ data: {} }),
     status: 200,
-    /** When it is this tab's turn to refresh. */
+    /** Resolves when this tab gets the lock. */
     turn: Promise.resolve(),
     hindrance: null as string | null,
-    /** What the browser gives for options. */
-    given: async (options: Json): Promise<Given> => ({ passkey: { id: "k", of: options } }),
+    /** The browser's answer to WebAuthn options. */
+    passkey: async (options: Json): Promise<Outcome> => ({ passkey: { id: "k", of: options } }),
   };
   const post = async (request: Request, headers: Headers): Promise<Reply> => {
     const bearer = headers.get("authorization");
@@ -64,8 +64,8 @@ export function world(stored: string | null = null) {
         removeItem: (name) => void storage.delete(name),
       },
       now: () => state.now,
-      tell: (word) => void told.push(word),
-      alone: async (work) => {
+      broadcast: (message) => void told.push(message),
+      withLock: async (work) => {
         await state.turn;
         return work();
       },
@@ -75,8 +75,8 @@ export function world(stored: string | null = null) {
     get hindrance() {
       return state.hindrance;
     },
-    find: (options) => state.given(options),
-    make: (options) => state.given(options),
+    find: (options) => state.passkey(options),
+    make: (options) => state.passkey(options),
   });
   return { state, post, sent, told, storage, keeper, factors, make };
 }

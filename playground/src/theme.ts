@@ -1,11 +1,11 @@
-/** The editors' colours: those of the page, and none too faint to read (WCAG 1.4.3). */
+/** The editors' colours: those of the page, with enough contrast (WCAG 1.4.3). */
 import type { editor } from "monaco-editor";
 
 type Scheme = "light" | "dark";
 
 export const THEMES: Record<Scheme, string> = { light: "gql-app-light", dark: "gql-app-dark" };
 
-/** The colours of style.css: the ground, the accent, the accent as a ground, and what is faint. */
+/** Colours of style.css: background, accent, accent as a background, and faint text. */
 const COLOURS: Record<Scheme, [ground: string, accent: string, marked: string, faint: string]> = {
   light: ["#ffffff", "#b0067a", "#b0067a19", "#59667d"],
   dark: ["#212a3b", "#ff8ab5", "#ff8ab526", "#aab4c8"],
@@ -15,7 +15,7 @@ const TOKENS: Record<Scheme, [comment: string, argument: string]> = {
   dark: ["#93c47d", "#a6a1ff"],
 };
 
-/** Define both themes. */
+/** Define both themes in Monaco. */
 export function defineThemes({ defineTheme }: Pick<typeof editor, "defineTheme">): void {
   for (const scheme of ["light", "dark"] as const) defineTheme(THEMES[scheme], theme(scheme));
 }

@@ -1,25 +1,25 @@
-/** What the editor opens with: a short tour of the API, as named operations. */
+/** The editor's initial text: a short tour of the API, as named operations. */
 import type { Facts } from "./facts";
 
-/** Variables that the tour is run with: none is a first page. */
+/** The tour's variables: a null cursor asks for the first page. */
 export const VARIABLES = JSON.stringify({ after: null }, null, 2);
 
-/** What a further tab opens with. */
+/** The initial text of further tabs. */
 export const NEW_TAB = `query Token {
   token { valid reason message }
 }
 `;
 
-const NOBODY = { email: "you@example.com", password: "your password" };
+const PLACEHOLDER = { email: "you@example.com", password: "your password" };
 
-/** Name the passwords that the tour or the page itself shows: they are no secrets. */
+/** Return the passwords that the tour or the page itself shows: they are no secrets. */
 export function passwords({ signIns }: Facts): string[] {
-  return [NOBODY, ...signIns].map((each) => each.password);
+  return [PLACEHOLDER, ...signIns].map((each) => each.password);
 }
 
-/** Write the tour; where the server has told them, with a sign-in and a token that work. */
+/** Return the tour, with a working sign-in and an expired token if the server provides them. */
 export function tour({ signIns, expiredToken }: Facts): string {
-  const { email, password } = signIns.at(-1) ?? NOBODY;
+  const { email, password } = signIns.at(-1) ?? PLACEHOLDER;
   const header = JSON.stringify({ Authorization: `Bearer ${expiredToken ?? "AN-EXPIRED-TOKEN"}` });
   return `# A short tour: click into an operation,
 # and press Ctrl-Enter (Cmd-Enter on a Mac).

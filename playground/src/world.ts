@@ -1,51 +1,51 @@
-/** What the keeper shows, what it tells, and what it needs of the world. */
+/** The keeper's state, the messages between tabs, and the keeper's dependencies. */
 import type { Json } from "./answer";
-import type { Held } from "./held";
+import type { Session } from "./held";
 import type { Notice } from "./notice";
 import type { Challenge } from "./payload";
 import type { Post } from "./post";
 
-/** All that the bar shows. */
-export interface Seen {
-  held: Held | null;
+/** The state that the bar shows. */
+export interface State {
+  held: Session | null;
   notice: Notice | null;
   busy: boolean;
-  /** The sign-in that waits for a second factor. */
+  /** The pending sign-in, which needs a second factor. */
   challenge: Challenge | null;
-  /** By what whoever is signed in can prove again who they are, where that is wanted. */
+  /** The methods of reauthentication to offer; null unless an operation requires it. */
   proofs: string[] | null;
 }
 
-/** What proves who somebody is. */
+/** A proof of identity. */
 export type Proof = { password: string } | { code: string } | { passkey: Json };
 
-/** What one tab tells those that hold the same tokens: what is held instead, null when it is over. */
-export interface Word {
+/** A message to other tabs with this token: the session that replaces it, or null at its end. */
+export interface TabMessage {
   token: string;
-  held: Held | null;
+  held: Session | null;
 }
 
-/** What a request was sent with. */
+/** The credentials that a request was sent with. */
 export interface SentWith {
-  /** Whether it had an Authorization header out of the Headers tab. */
+  /** Whether it had an Authorization header from the Headers tab. */
   own: boolean;
   /** The bar's token, if that was sent. */
   token: string | null;
 }
 
-/** What is typed to create an account. */
+/** The input of the form that creates an account. */
 export interface Applicant {
   name: string;
   email: string;
   password: string;
 }
 
-/** What the keeper needs of the world. */
+/** The keeper's dependencies, which tests replace. */
 export interface World {
   post: Post;
   storage: Pick<Storage, "getItem" | "setItem" | "removeItem">;
   now: () => number;
-  tell: (word: Word) => void;
-  /** Do something while no other tab does, where the browser can see to that. */
-  alone: <T>(work: () => Promise<T>) => Promise<T>;
+  broadcast: (message: TabMessage) => void;
+  /** Run some work under a lock that all tabs share, where the browser has locks. */
+  withLock: <T>(work: () => Promise<T>) => Promise<T>;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** Pages for the links of letters: the token, one press of a button, and what came of it. */
+/** Pages for the links in letters: they send the link's token, and show the outcome. */
 import {
   all,
   enter,
@@ -18,10 +18,10 @@ import { secondStep, verifying } from "./proofs.js";
 /** @typedef {import("./page.js").Payload} Payload */
 
 const TOKEN = takeToken();
-/** What waits for a second factor, as it was pressed. */
+/** The name of the mutation that waits for a second factor. */
 let waiting = "";
 
-/** Take the token out of the address, where it would be kept with what was visited. */
+/** Return the token, and remove it from the address, which the browser's history keeps. */
 function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (location.hash) history.replaceState(null, "", location.pathname);
@@ -29,7 +29,7 @@ function takeToken() {
 }
 
 /**
- * Do what a button is for, by the link's token or by what proves who it is.
+ * Send a button's mutation, with the link's token or with a second factor.
  *
  * @param {HTMLFormElement} form
  * @param {HTMLButtonElement} button
@@ -43,7 +43,7 @@ function go(form, button) {
 }
 
 /**
- * Show what came of a press, unless it was refused.
+ * Show the outcome of a mutation; returns false if it was refused.
  *
  * @param {string} name
  * @param {Payload} payload
@@ -59,7 +59,7 @@ async function take(name, payload) {
   return true;
 }
 
-/** Ask what a link is about, and put the question. */
+/** Load what a link is for, and show its question. */
 async function describe() {
   show("loading");
   try {
@@ -83,7 +83,7 @@ function ask({ kind, madeAt }) {
   for (const question of all("[data-kind]")) question.hidden = question.dataset.kind !== kind;
 }
 
-/** Return the view that a link opens, which may be for its kind of token. @param {string} token */
+/** Return the view that a link opens, by the prefix of its token. @param {string} token */
 function asking(token) {
   const own = all("[data-token]").find(({ dataset }) => token.startsWith(dataset.token ?? ""));
   return own?.dataset.view ?? "ask";

@@ -1,9 +1,9 @@
 // @ts-check
-/** What all account pages have: views, forms that say what is wrong, and what is sent. */
+/** What the account pages share: views, forms with errors, requests, and the stored session. */
 
 const TITLE = document.title;
 const HOME = /** @type {HTMLMetaElement} */ (document.querySelector("meta[name=home]")).content;
-const SESSION = "gql_app:session"; // where the playground looks for it
+const SESSION = "gql_app:session"; // the same key as the playground's
 const PATIENCE = 60_000;
 export const UNREACHABLE =
   "We could not reach the server. Nothing is lost: check your connection, and try again.";
@@ -17,22 +17,22 @@ export const UNREACHABLE =
  *   customer?: { name: string, email: string, isAdmin: boolean } | null,
  *   reason?: string, methods?: string[], codes?: string[] | null, options?: any,
  *   secret?: string, uri?: string, qrCode?: string | null,
- * }} Payload what mutations answer, or why there is no such answer
+ * }} Payload a mutation's payload, or the error in place of it
  * @typedef {{
  *   token: string, expiresAt: number, life: number, refreshToken: string | null,
  *   name?: string, email?: string, isAdmin?: boolean,
  * }} Held
  */
 
-/** What a press came to in words, where no answer of the server's has any. */
+/** An error whose message is shown to the user. */
 export class Told extends Error {}
 
 /** @type {Promise<Record<string, string>> | null} */
 let operations = null;
 let busy = false;
 /**
- * The moments until which the server takes no more attempts by a form, but for passkeys: they
- * can't be guessed, and are judged still.
+ * When each rate-limited form opens again (milliseconds since 1970). Passkeys are exempt, since
+ * they can't be guessed.
  *
  * @type {Map<HTMLFormElement, number>}
  */
@@ -44,7 +44,7 @@ export function all(selector, within = document) {
 }
 
 /**
- * Show one of the page's views; what comes after the first one has the focus.
+ * Show one of the page's views; focus its heading unless it is the first view or "ask".
  *
  * @param {string} name
  * @param {string} message
@@ -62,7 +62,7 @@ export function show(name, message = "") {
 }
 
 /**
- * Say something in a form.
+ * Set the text of a form's alert or status.
  *
  * @param {HTMLElement} form
  * @param {"alert" | "status"} role
@@ -73,7 +73,7 @@ export function say(form, role, words) {
 }
 
 /**
- * Send what a button is for. Throws where no answer of the API comes back.
+ * Send an operation by its name. Throws if no answer of the API comes back.
  *
  * @param {string} name
  * @param {object} variables
@@ -88,7 +88,7 @@ export async function send(name, variables = {}, headers = {}) {
   return refusal(errors);
 }
 
-/** Return why the API answered no payload. @param {any} errors @returns {Payload} */
+/** Return the first error in the form of a payload. @param {any} errors @returns {Payload} */
 export function refusal(errors) {
   const [{ message, extensions }] = errors;
   const { code = "", reason, methods } = extensions ?? {};
@@ -105,7 +105,7 @@ export function post(url, body, headers = {}) {
   });
 }
 
-/** Return what may be sent, by the names of mutations; it is read once. */
+/** Return the trusted documents by their names, loaded once. */
 export function documents() {
   operations ??= fetch("operations.json").then((response) => response.json());
   operations.catch(() => (operations = null));
@@ -113,12 +113,12 @@ export function documents() {
 }
 
 /**
- * Do what a button of a form is for, once, and take what comes of it; else tell what was refused.
+ * Run a button's work, one at a time, and pass its payload to `take`; show errors in the form.
  *
  * @param {HTMLFormElement} form
  * @param {HTMLButtonElement} button
  * @param {() => Promise<Payload>} work
- * @param {(payload: Payload) => boolean | Promise<boolean>} take whether it was dealt with
+ * @param {(payload: Payload) => boolean | Promise<boolean>} take returns false for an error
  */
 export async function press(form, button, work, take) {
   if (busy) return;
@@ -136,7 +136,7 @@ export async function press(form, button, work, take) {
 }
 
 /**
- * Have the presses of a form's buttons do something.
+ * Call `work` whenever one of a form's buttons is pressed.
  *
  * @param {HTMLFormElement} form
  * @param {(form: HTMLFormElement, button: HTMLButtonElement) => void} work
@@ -172,7 +172,7 @@ function end(form) {
 }
 
 /**
- * Tell by each button whether it does anything; it keeps the focus.
+ * Set aria-disabled on a form's buttons, which unlike `disabled` keeps the focus.
  *
  * @param {HTMLFormElement} form
  * @param {boolean} isLocked
@@ -182,13 +182,13 @@ function lock(form, isLocked) {
     each.setAttribute("aria-disabled", String(isLocked && (busy || !isForPasskey(each))));
 }
 
-/** Tell whether the token that was sent is good no more. @param {Payload} payload */
+/** Return whether the token that was sent is no longer valid. @param {Payload} payload */
 export function isSpent({ errors = [] }) {
   return errors.some(({ code }) => code.startsWith("TOKEN_"));
 }
 
 /**
- * Show what the server refused, at the field that it is about.
+ * Show the server's errors, each at its field.
  *
  * @param {HTMLFormElement} form
  * @param {Payload} payload
@@ -204,7 +204,7 @@ function refuse(form, payload) {
 }
 
 /**
- * Tell what is wrong at a field; false if the form has none of this name.
+ * Show an error at a field; returns false if the form has none of this name.
  *
  * @param {HTMLFormElement} form
  * @param {string | null | undefined} name
@@ -219,7 +219,7 @@ function mark(form, name, message) {
   return true;
 }
 
-/** Take no press for some seconds. @param {HTMLFormElement} form @param {number} seconds */
+/** Lock a form for some seconds. @param {HTMLFormElement} form @param {number} seconds */
 function close(form, seconds) {
   closedUntil.set(form, Date.now() + seconds * 1000);
   setTimeout(() => {
@@ -229,7 +229,7 @@ function close(form, seconds) {
   }, seconds * 1000);
 }
 
-/** Return for how many milliseconds a form is closed. @param {HTMLFormElement} form */
+/** Return the milliseconds until a form opens again. @param {HTMLFormElement} form */
 function left(form) {
   return (closedUntil.get(form) ?? 0) - Date.now();
 }
@@ -239,22 +239,22 @@ export function isForPasskey(button) {
   return "passkey" in button.dataset;
 }
 
-/** Say how long nothing can be tried. @param {HTMLFormElement} form */
+/** Return the message of a rate-limited form. @param {HTMLFormElement} form */
 function waiting(form) {
   const seconds = Math.ceil(left(form) / 1000);
   const [number, unit] = seconds > 90 ? [Math.ceil(seconds / 60), "minute"] : [seconds, "second"];
   return `Too many attempts. Try again in ${number} ${unit}${number === 1 ? "" : "s"}.`;
 }
 
-/** Return the headers that a session is sent with. @param {{ token?: string | null }} session */
+/** Return the Authorization header of a session. @param {{ token?: string | null }} session */
 export function bearing({ token }) {
   return { authorization: `Bearer ${token}` };
 }
 
 /**
- * Hand a session over to the page that this one leads to, and go there.
+ * Store a session, and go to the home page.
  *
- * One that may only set up a second factor goes to where that is done.
+ * A session that may only set up a second factor goes to the security page.
  *
  * @param {Payload} payload
  */
@@ -263,27 +263,27 @@ export async function enter(payload) {
   const { reason } = await send("nodes", {}, bearing(payload)).catch(() => ({ reason: "" }));
   const isHeld = reason === "SECOND_FACTOR_ENROLMENT_REQUIRED";
   if (isHeld || !home || home.origin === location.origin) keep(payload);
-  // Another origin can't be handed a session, and one that nobody holds shouldn't stay.
+  // Another origin can't read the stored session, and an unused one should not stay open.
   else await send("logout", {}, bearing(payload)).catch(() => null);
   if (isHeld) location.replace("security");
   else if (home) location.replace(home);
 }
 
-/** Keep a session as the playground does. @param {Payload} payload */
+/** Store a session as the playground does. @param {Payload} payload */
 export function keep({ token, refreshToken = null, customer }) {
   const claims = (token ?? "").split(".")[1] ?? "";
-  // From its own dates (RFC 7519 section 4.1), for this machine's clock may be wrong.
+  // By its iat and exp claims (RFC 7519 section 4.1), since this machine's clock may be wrong.
   const { iat, exp } = JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/")));
   const life = (exp - iat) * 1000;
   const held = { token, expiresAt: Date.now() + life, life, refreshToken, ...customer };
   try {
     sessionStorage.setItem(SESSION, JSON.stringify(held));
   } catch {
-    // Without storage nobody stays signed in, and the page that comes says so.
+    // Without storage nobody stays signed in, and the next page says so.
   }
 }
 
-/** Return the session that is kept, null if there is none. @returns {Held | null} */
+/** Return the stored session, null if there is none. @returns {Held | null} */
 export function kept() {
   try {
     return JSON.parse(sessionStorage.getItem(SESSION) ?? "null");
@@ -292,7 +292,7 @@ export function kept() {
   }
 }
 
-/** Forget the session. */
+/** Remove the stored session. */
 export function forget() {
   try {
     sessionStorage.removeItem(SESSION);

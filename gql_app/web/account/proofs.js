@@ -1,22 +1,22 @@
 // @ts-check
-/** What proves who somebody is beside a password: codes, and passkeys as the browser has them. */
+/** Proofs of identity other than a password: codes, and passkeys from the browser. */
 import { all, isForPasskey, send, show, Told, typed } from "./page.js";
 
 /** @typedef {import("./page.js").Challenge} Challenge */
 
-/** What browsers call why they gave no passkey (WebAuthn section 5.1). @type {Record<string, string>} */
+/** Sentences for the DOMExceptions of WebAuthn (section 5.1). @type {Record<string, string>} */
 const WHYS = {
   InvalidStateError: "This device has a passkey for your account already.",
   SecurityError: "Passkeys are good on the domain alone that they are of: open this page there.",
 };
 const NONE = "The browser gave no passkey. Try again, or take another way.";
-/** Why there are no passkeys in this page; null where there are. */
+/** Why this page can't use passkeys; null if it can. */
 export const HINDRANCE = hindrance();
 
-/** The sign-in that waits for a second factor. @type {Challenge | null} */
+/** The challenge of the pending sign-in. @type {Challenge | null} */
 let waiting = null;
 
-/** Say why a page can use no passkeys, which know no IP addresses. */
+/** Return why this page can't use passkeys, such as at an IP address; null if it can. */
 function hindrance() {
   const { protocol, hostname, port, pathname } = location;
   if (/^127[\d.]+$|^\[::1\]$/.test(hostname)) {
@@ -29,7 +29,7 @@ function hindrance() {
   return isSupported ? null : "Passkeys need a newer browser, and HTTPS.";
 }
 
-/** Have the browser find a passkey. Throws Told. @param {any} options */
+/** Ask the browser for an existing passkey. Throws Told. @param {any} options */
 export function found(options) {
   return given(() =>
     navigator.credentials.get({
@@ -38,7 +38,7 @@ export function found(options) {
   );
 }
 
-/** Have the browser make a passkey. Throws Told. @param {any} options */
+/** Ask the browser to create a passkey. Throws Told. @param {any} options */
 export function made(options) {
   return given(() =>
     navigator.credentials.create({
@@ -58,7 +58,7 @@ async function given(ask) {
   }
 }
 
-/** Have the browser find a passkey, whosever it is. Throws Told. */
+/** Ask the browser for any passkey for this site. Throws Told. */
 export async function foundAny() {
   if (HINDRANCE) throw new Told(HINDRANCE);
   const { options, message } = await send("beginPasskeySignIn");
@@ -66,7 +66,7 @@ export async function foundAny() {
   return found(options);
 }
 
-/** Show what a sign-in waits for. @param {Challenge} challenge */
+/** Show the second step of a sign-in. @param {Challenge} challenge */
 export function secondStep(challenge) {
   waiting = challenge;
   offer("second", challenge.methods);
@@ -75,7 +75,7 @@ export function secondStep(challenge) {
 }
 
 /**
- * Send a proof that a sign-in waits for.
+ * Send the second factor of the pending sign-in.
  *
  * @param {HTMLFormElement} form
  * @param {HTMLButtonElement} button
@@ -87,7 +87,7 @@ export async function verifying(form, button) {
 }
 
 /**
- * Show those fields and buttons of a view that are of some methods.
+ * Show only those fields and buttons of a view that belong to the methods.
  *
  * @param {string} view
  * @param {string[]} methods
@@ -105,7 +105,7 @@ export function offer(view, methods) {
 }
 
 /**
- * Say in a view why there are no passkeys, in the place of the buttons that are for one.
+ * Show why the page can't use passkeys, in place of a view's passkey buttons.
  *
  * @param {HTMLElement} view
  * @param {boolean} areWanted
@@ -116,7 +116,7 @@ export function tellHindrance(view, areWanted = true) {
 }
 
 /**
- * Ask for a recovery code in the place of an app's code, or the other way about.
+ * Switch a form between an app's code and a recovery code.
  *
  * @param {HTMLElement} button
  * @param {boolean} isRecovery

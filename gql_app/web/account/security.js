@@ -1,5 +1,5 @@
 // @ts-check
-/** The page where whoever is signed in sets up, names and removes second factors. */
+/** The page to set up, rename and remove the second factors of the signed-in account. */
 import {
   all,
   bearing,
@@ -26,7 +26,7 @@ import { foundAny, made, offer, secondStep, tellHindrance, verifying } from "./p
  */
 
 const SVG = "http://www.w3.org/2000/svg";
-/** What a press needs beyond what is typed, by the names of its mutation. */
+/** Mutations that need more than a form's fields, by their names. */
 const WORKS = {
   login: signingIn,
   signInWithPasskey: async () => send("signInWithPasskey", { credential: await foundAny() }),
@@ -35,7 +35,7 @@ const WORKS = {
   confirmPasskey: addingPasskey,
 };
 
-/** The press that wanted a proof. @type {{ form: HTMLFormElement, button: HTMLButtonElement } | null} */
+/** The press to repeat after a proof. @type {{ form: HTMLFormElement, button: HTMLButtonElement } | null} */
 let pending = null;
 
 /** @template {HTMLElement} T @param {string} selector @returns {T} */
@@ -44,7 +44,7 @@ function one(selector) {
 }
 
 /**
- * Do what a button is for, and show what came of it.
+ * Send a button's mutation, and show its outcome.
  *
  * @param {HTMLFormElement} form
  * @param {HTMLButtonElement} button
@@ -61,7 +61,7 @@ function go(form, button) {
 }
 
 /**
- * Show what came of a press, unless it was refused.
+ * Show the outcome of a mutation; returns false if it was refused.
  *
  * @param {string} name
  * @param {Payload} payload
@@ -79,7 +79,7 @@ async function take(name, payload) {
   return true;
 }
 
-/** Ask for a sign-in, with what there is to say. */
+/** Forget the session, and show the sign-in form with a message. */
 function signIn(message = "") {
   forget();
   wipe();
@@ -89,7 +89,7 @@ function signIn(message = "") {
 }
 
 /**
- * Have a proof asked for, after which a press is done once more.
+ * Ask for a proof, after which the press is repeated.
  *
  * @param {Payload} payload
  * @param {HTMLFormElement} form
@@ -103,7 +103,7 @@ function again({ methods = [], message }, form, button) {
   return true;
 }
 
-/** Do what waited for a proof. */
+/** Repeat the press that waited for a proof; returns false if there is none. */
 function goOn() {
   if (!pending) return false;
   const { form, button } = pending;
@@ -138,7 +138,7 @@ async function addingPasskey(form) {
 }
 
 /**
- * Send something with the session that is kept, refreshed if that is over.
+ * Send an operation with the stored session, refreshed if its token has expired.
  *
  * @param {string} name
  * @param {object} variables
@@ -154,12 +154,12 @@ async function ask(name, variables = {}) {
   return send(name, variables, bearing(next));
 }
 
-/** Tell whether a session, or a sign-in that waits, is over. @param {Payload} payload */
+/** Return whether a session, or a pending sign-in, is over. @param {Payload} payload */
 function isOver(payload) {
   return isSpent(payload) || (payload.reason ?? "").startsWith("TOKEN_");
 }
 
-/** Show what the account has, and what there is to say. */
+/** Load and show the account's second factors, with a message. */
 async function load(message = "") {
   const me = /** @type {any} */ (await ask("me"));
   if (me.errors && isOver(me)) return signIn(me.message);
@@ -170,7 +170,7 @@ async function load(message = "") {
   show("factors", message);
 }
 
-/** Load what the page is about for the first time, or once more. */
+/** Open the page: load the second factors, or ask for a sign-in. */
 async function open() {
   if (!kept()) return void signIn();
   show("loading");
@@ -220,7 +220,7 @@ function day(moment) {
   return new Date(moment).toLocaleDateString("en-GB", { dateStyle: "long" });
 }
 
-/** Show what an app is set up with. @param {Payload} payload */
+/** Show the secret for an authenticator app. @param {Payload} payload */
 function scan({ message, secret = "", uri = "", qrCode }) {
   one("[data-secret]").textContent = secret.replace(/(.{4})(?=.)/g, "$1 ");
   const link = /** @type {HTMLAnchorElement} */ (one("[data-uri]"));
@@ -231,7 +231,7 @@ function scan({ message, secret = "", uri = "", qrCode }) {
   return true;
 }
 
-/** Draw a QR code anew by its numbers, so that no markup of another's is run. @param {string} svg */
+/** Rebuild a QR code from its SVG's numbers, so that no markup in it is run. @param {string} svg */
 function drawn(svg) {
   const size = /viewBox="0 0 (\d+) \1"/.exec(svg)?.[1];
   const path = /stroke="#000" d="([\dMmHhVvz. -]+)"/.exec(svg)?.[1];
@@ -252,7 +252,7 @@ function element(name, attributes) {
   return made;
 }
 
-/** Show recovery codes, which nobody is shown again. @param {Payload} payload */
+/** Show recovery codes, which are shown only once. @param {Payload} payload */
 function showCodes({ message, codes }) {
   const items = (codes ?? []).map((code) => {
     const item = document.createElement("li");
@@ -274,20 +274,20 @@ async function copy() {
   one("[data-copied]").textContent = words;
 }
 
-/** Leave a view for what the account has. */
+/** Go back to the list of second factors. */
 function back() {
   pending = null;
   void open();
 }
 
-/** Leave no secret in the page that was shown. */
+/** Remove the secrets that were shown from the page. */
 function wipe() {
   for (const each of all("[data-codes], [data-qr], [data-secret]")) each.replaceChildren();
   one("[data-uri]").removeAttribute("href");
 }
 
 /**
- * End the session before another origin is gone to, which can't be handed one.
+ * End the session before following a link to another origin, which can't read it.
  *
  * @param {MouseEvent} event
  */
