@@ -18,7 +18,7 @@ type Place = Pick<Location, "protocol" | "hostname" | "port" | "pathname">;
 /** Sentences for the DOMException names of WebAuthn (section 5.1). */
 const REASONS: Record<string, string> = {
   InvalidStateError: "This device has a passkey for your account already.",
-  SecurityError: "Passkeys are good on the domain alone that they are of: open this page there.",
+  SecurityError: "A passkey works only on its own domain: open this page there.",
 };
 const NO_PASSKEY = "The browser gave no passkey. Try again, or take another way.";
 

@@ -7,7 +7,7 @@ import { all, isForPasskey, send, show, Told, typed } from "./page.js";
 /** Sentences for the DOMExceptions of WebAuthn (section 5.1). @type {Record<string, string>} */
 const WHYS = {
   InvalidStateError: "This device has a passkey for your account already.",
-  SecurityError: "Passkeys are good on the domain alone that they are of: open this page there.",
+  SecurityError: "A passkey works only on its own domain: open this page there.",
 };
 const NONE = "The browser gave no passkey. Try again, or take another way.";
 /** Why this page can't use passkeys; null if it can. */

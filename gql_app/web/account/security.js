@@ -269,7 +269,7 @@ async function copy() {
   const codes = all("[data-codes] code").map((each) => each.textContent);
   const words = await navigator.clipboard.writeText(codes.join("\n")).then(
     () => "Copied.",
-    () => "Not copied: mark the codes, and copy them by hand.",
+    () => "Not copied: select the codes, and copy them by hand.",
   );
   one("[data-copied]").textContent = words;
 }
