@@ -1,42 +1,42 @@
-# Two commands do everything: make run, make test. Python 3.11 or later is all they need;
-# make fresh-check shows it.
+# The two main commands are make run and make test. They need only Python 3.11 or later, which
+# make fresh-check proves.
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
-# Coverage doubles the time, so no more tests are measured than reach every branch (tests/conftest.py).
+# Coverage doubles the run time, so it is measured only on tests that reach every branch (tests/conftest.py).
 THROUGH := authenticators breached_passwords claims customer_mutations email_change email_verification \
 	factor_audit factor_entrances held_sessions invitations lifetimes nodes own_account passkey_entrances \
 	passkey_races passkey_refusals passkeys password_reset profile reauthentication refresh register \
 	required_verification roles second_factors session_lists sessions sign_in_links signer squatters \
 	without_password
 EXTENDING := extend inputs writing
-# What accounts/ and security/ stand on: what was theirs, or serves them alone, and is machinery.
+# Packages of gql_app/lib that accounts/ and security/ use, measured with them.
 MACHINERY := atomic_files clock encryption fair_queue hashes keyring one_time_codes pagination \
 	passkeys password_policy text throttling
 COVERING := tests/accounts tests/cli/test_imports.py tests/factors tests/security $(MACHINERY:%=tests/lib/%) \
 	$(EXTENDING:%=tests/extending/test_%.py) $(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 SUITE = $(PYTEST) --covering="$(COVERING)"
-# One process works on those that are measured. The others wait for processes, browsers and clocks.
+# Worker processes for the tests without coverage, which mostly wait for processes, browsers and clocks.
 WAITING ?= 4
-# They start hundreds of programs, which are compiled once, whatever the environment says.
+# The tests start hundreds of programs, so bytecode is always cached.
 unexport PYTHONDONTWRITEBYTECODE
-# An environment of its own: graphql-core's tests want other plugins of pytest than ours.
+# A separate environment: graphql-core's tests need other pytest plugins.
 CONFORMANCE := build/conformance
-# Clients that the server is tried with: those in JavaScript, and those in Python that want an older
+# Clients that the server is tested with: in JavaScript, and in Python those that need an older
 # graphql-core than the server.
 CLIENTS := tests/clients/node_modules/.package-lock.json build/clients/installed
 EXAMPLES := examples/typescript
-# Of the examples, what a machine writes: types of their queries by schema.graphql, and JavaScript.
+# Generated files of the examples: JavaScript, and types of the queries from schema.graphql.
 BUILT := $(EXAMPLES)/dist/main.js
 
 NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-# What is run on a cluster: first what three servers share, which run as long. Of what stays out, one
-# test needs a second database beside theirs, one reads the plan of a single machine, and one counts
-# statements, among which that for letters may be while a cluster is slow.
+# Tests that run on a Citus cluster, first those of a fleet of three servers. Left out are a test that
+# needs a second database, one that reads the query plan of a single machine, and one that counts
+# statements, where a slow cluster may add that for letters.
 FLEET := $(patsubst %,tests/fleet/test_%.py,keys letters purge sessions throttle)
 DISTRIBUTED := tests/distributed tests/lib/throttling \
 	$(patsubst %,tests/accounts/test_%.py,audit audit_purge authentication_races batches sessions throttling) \
@@ -50,12 +50,12 @@ LEFT_OUT := tests/fleet/test_letters.py::test_letters_in_the_hand_of_a_server_th
 	migration lock fuzz browser screenshot bench bench-compression bench-execution bench-nested bench-profile \
 	bench-timing bench-limits bench-scale bench-sizes bench-workers common-passwords clean
 
-# Where the page can't be built, the server says so, and does without.
+# If the playground can't be built, the server reports it and runs without.
 run: .venv/run
 	@$(MAKE) --no-print-directory $(PAGE) || true
 	$(BIN)/python main.py serve --demo $(ARGS)
 
-# While one process works on what is measured, the pages and clients are made that others need.
+# Builds the pages and clients for the other tests while one process runs the tests with coverage.
 test: .venv/dev
 	$(MAKE) --no-print-directory -j 3 test-measured test-others test-playground
 
@@ -69,17 +69,16 @@ test-measured: .venv/dev
 test-others: .venv/dev $(PAGE) $(CLIENTS) $(BUILT) browser
 	$(SUITE) -m "not measured" -n $(WAITING)
 
-# Every view of the playground and of the account pages in every size and mode, of which make test tries some.
+# Tests every view of the playground and account pages in every size and mode; make test tries some.
 test-pages: export EVERY_VIEW = 1
 test-pages: .venv/dev $(PAGE) browser
 	$(BIN)/pytest -n 0 tests/playground/test_views.py tests/account_pages/test_views.py $(ARGS)
 
-# What is shipped in deploy/, by the programs that it is for: nginx, PgBouncer, Prometheus and systemd
-# are the system's, and it says which of them are missing; Caddy and the schemas of Kubernetes are of
-# a lock.
+# Tests deploy/ with the programs that it configures: nginx, PgBouncer, Prometheus and systemd must be
+# installed, and a missing one is reported; Caddy and the Kubernetes schemas come from a lock file.
 test-operating: .venv/dev $(PAGE) build/operating/installed
 	$(BIN)/pytest -n 2 --dist loadgroup tests/operating $(ARGS)
-# On a Citus cluster, in a database of its coordinator that it empties: URL=postgresql://…
+# Runs tests on a Citus cluster, in a database of its coordinator that they empty: URL=postgresql://…
 test-distributed: cluster-is-named .venv/dev
 	for each in "$(FLEET)" "$(DISTRIBUTED)"; do \
 		$(BIN)/pytest -n 0 --distributed="$(URL)" $(LEFT_OUT:%=--deselect=%) $$each $(ARGS) || exit 1; done
@@ -96,16 +95,16 @@ lint: .venv/dev $(BUILT)
 	$(OURS) npm --prefix $(EXAMPLES) run --silent check
 	$(BIN)/python main.py export-schema --check
 
-# All of it in a clone of the last commit, on the oldest pip and with an empty home.
+# Lints, runs and tests a clone of the last commit, with the oldest pip and an empty home directory.
 fresh-check:
 	$(PYTHON) tests/fresh_check.py
 
-# The suite with the newest releases of all dependencies, which no lock has yet.
+# Runs the tests with the newest releases of all dependencies, newer than the lock files.
 upgrade-check:
 	$(PYTHON) -m tests.upgrade_check
 
-# The compiled executor in graphql-core's own tests of execution, of the release that is locked.
-# ARGS="-k test_lists -vv" shows more of less.
+# Runs graphql-core's own tests of execution, of the locked release, with the compiled executor.
+# ARGS="-k test_lists -vv" selects tests and shows details.
 conformance: $(CONFORMANCE)/installed
 	$(CONFORMANCE)/bin/python -m tests.conformance $(ARGS)
 
@@ -118,12 +117,12 @@ format: .venv/dev $(BUILT)
 schema: .venv/run
 	$(BIN)/python main.py export-schema > schema.graphql
 
-# The migration from the database as it was to gql_app/db/tables.py as it is.
+# Writes a migration from the last revision to the present gql_app/db/tables.py.
 migration: .venv/dev
 	$(BIN)/python -W ignore -m tests.migration "$(NAME)"
 
-# The locks hold hashes for every platform and no download address. The last one is of the pip that
-# Python 3.11.0 brings.
+# Updates the lock files, which hold hashes for every platform and no download URLs. The last one
+# is of the pip that comes with Python 3.11.0.
 lock: .venv/dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet pyproject.toml -o requirements.txt
@@ -146,64 +145,64 @@ lock: .venv/dev
 	echo pip==22.3 | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --quiet - -o requirements-oldest-pip.txt
 
-# The fuzzing of the suite with other seeds, as many times over as is wished.
+# Runs the fuzz tests with other seeds, TIMES times as many examples.
 TIMES ?= 20
 fuzz: .venv/dev
 	FUZZ_TIMES=$(TIMES) $(PYTEST) tests/fuzz tests/schema/test_agreement.py \
 		tests/lib/engine/test_generated_schemas.py tests/lib/engine/test_strawberry_operations.py
 
-# Chromium: the system's, or that of a lock.
+# Installs Chromium from a lock file unless the system has it.
 browser: .venv/dev
 	@$(BIN)/python -m tests.playground.chromium
 
-# The README's picture of the playground.
+# Takes the README's screenshot of the playground.
 screenshot: .venv/dev $(PAGE) browser
 	$(BIN)/python -m tests.playground.screenshot docs/playground.png
 
-# How fast this server is beside others. ARGS instead of the whole run and the docs'
-# picture: ARGS="--quick --only ours,floor --questions 50,me" takes half a minute.
+# Compares this server's speed with others, and draws the docs' picture. ARGS select less:
+# ARGS="--quick --only ours,floor --questions 50,me" takes half a minute.
 bench: ARGS ?= --picture --markdown
 bench: .venv/bench
 	$(BIN)/python -m bench.compare $(ARGS)
 	$(BIN)/python -m bench.execution
 
-# How fast operations are executed, beside graphql-core's executor; ARGS="--only page-50,union".
+# Compares the compiled executor's speed with graphql-core's; ARGS="--only page-50,union".
 bench-execution: .venv/dev
 	$(BIN)/python -m bench.execution $(ARGS)
 
-# What lists within a list cost, of examples/shop, beside a flat page and graphql-core's executor.
+# Compares the cost of nested lists, of examples/shop, with a flat page and graphql-core's executor.
 bench-nested: .venv/dev
 	$(BIN)/python -m bench.nested $(ARGS)
 
-# From which size compression of answers pays, and what it takes.
+# Measures from which size on compression of answers pays, and its cost.
 bench-compression: .venv/dev
 	$(BIN)/python -m bench.compression $(ARGS)
 
-# Where a request's time goes; ARGS="--question me --calls".
+# Profiles a request; ARGS="--question me --calls".
 bench-profile: .venv/dev
 	$(BIN)/python -m bench.profiling $(ARGS)
 
-# Whether an answer's time tells which addresses are known.
+# Measures whether response times reveal which addresses are registered.
 bench-timing: .venv/dev
 	$(BIN)/python -m bench.timing
 
-# How the time before execution grows with a hostile document.
+# Measures how the time before execution grows with a hostile document.
 bench-limits: .venv/dev
 	$(BIN)/python -m bench.limits
 
-# Whether a page's cost grows with the table, and what filters, searches and counts take.
+# Measures whether a page's cost grows with the table, and the cost of filters, searches and counts.
 bench-scale: .venv/dev
 	$(BIN)/python -m bench.scale $(ARGS)
 
-# How evenly connections are spread over workers, and what a second one is worth.
+# Measures how evenly connections are spread over workers, and the gain from a second worker.
 bench-workers: .venv/dev
 	$(BIN)/python -m bench.workers $(ARGS)
 
-# What rows take, with their indexes.
+# Measures the size of rows with their indexes.
 bench-sizes: .venv/dev
 	$(BIN)/python -m bench.sizes
 
-# The list that new passwords are held against, made anew of zxcvbn's.
+# Regenerates the list of common passwords from zxcvbn's.
 common-passwords: .venv/dev
 	$(BIN)/python -m bench.common_passwords
 
@@ -215,11 +214,11 @@ clean:
 $(PAGE): $(SOURCES) | .venv/run
 	$(NPM) build
 
-# A lock is complete: pip has nothing to resolve, and shows then that nothing is missing.
+# A lock file is complete: pip resolves nothing, and pip check then proves that nothing is missing.
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 install = $(PIP) install --quiet --no-deps --require-hashes --requirement $(1) && $(PIP) check
 
-# Where there is more already, a larger lock is installed, for all of it has to fit together.
+# If the dev or bench lock was installed before, the larger one is installed, to keep versions consistent.
 .venv/run: requirements.txt
 	$(PIP) --version > /dev/null 2>&1 || $(PYTHON) -m venv .venv
 	$(call install,$(lastword $< $(patsubst .venv/%,requirements-%.txt,$(wildcard .venv/dev) $(wildcard .venv/bench))))
@@ -239,14 +238,14 @@ $(CONFORMANCE)/installed: requirements-conformance.txt
 	$(call install,$<)
 	touch $@
 
-# uv takes a second, pip ten.
+# uv, because it takes a second where pip takes ten.
 build/clients/installed build/operating/installed: build/%/installed: requirements-%.txt | .venv/dev
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
 	$(BIN)/uv pip install --quiet --python $(@D) --no-deps --require-hashes --requirement $<
 	$(BIN)/uv pip check --quiet --python $(@D)
 	touch $@
 
-# The npm and node that come with the Python packages, whatever the machine has.
+# npm and node of the Python packages come first in PATH, before the system's.
 OURS := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 %/node_modules/.package-lock.json: %/package-lock.json | .venv/dev

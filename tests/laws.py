@@ -1,4 +1,4 @@
-"""The rules of the code's structure as data, and the checks that find breaches."""
+"""The architecture rules (laws) as data, and the checks that find a breach of them."""
 
 import ast
 import re
@@ -13,10 +13,10 @@ from typing import Final
 ROOT = Path(__file__).parent.parent
 PACKAGE = "gql_app"
 
-Floors = Sequence[tuple[str, ...]]
-"""Layers of folders from the top down; those in one layer don't import each other."""
+Layers = Sequence[tuple[str, ...]]
+"""From the top down. Packages of one layer do not import each other."""
 
-HOUSE: Floors = (
+LAYERS: Layers = (
     ("main",),
     ("",),
     ("cli",),
@@ -32,17 +32,17 @@ HOUSE: Floors = (
     ("metrics", "settings"),
     ("errors",),
 )
-"""The order of imports. A file belongs to its folder's layer; "" is the package's own module."""
+"""The order of imports. A new file is in its folder's layer; the root package is the empty name."""
 MACHINERY: Final = "lib"
-"""The folder that every module may import, and that imports nothing else of ours."""
+"""The package that every layer may import; of this project it imports only itself."""
 
 BESIDE_THE_CORE: Final = (
     *("main", "cli", "db.migrations", "extending", "features", "lib", "verify"),
     *("factors", "mail", "schema.factors", "schema.mail"),
 )
-"""Folders outside of the core, which one reads only to work on them."""
+"""Modules outside the core: read only by those who work on them."""
 CEILING: Final = (65, 10_200)
-"""The most files of the core, and the most lines: what can be read in a day."""
+"""The most files and the most lines of the core, so that it can be read in a day."""
 LONGEST_FILE: Final = 400
 """The most lines of a file."""
 
@@ -101,16 +101,16 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "webauthn": ("lib.passkeys",),
     "zxcvbn": ("lib.keyring",),
 }
-"""The modules that may import each library; a library that is not listed may not be imported."""
+"""The modules that may import each library. A library that is not listed may not be imported."""
 
 
 NORMALISING: Final = "lib.text"
-"""The only module that normalises Unicode, which takes quadratic time for hostile texts."""
+"""The one module that normalises Unicode; on hostile text, that takes quadratic time."""
 _NORMAL_FORMS: Final = frozenset({"normalize", "is_normalized", "ucd_3_2_0"})
 
 
 def name_of(file: Path) -> str:
-    """Return the name of a module without the package's name."""
+    """Return a module's name without the package's, as the laws have it."""
     parts = file.relative_to(ROOT).with_suffix("").parts
     inside = parts[1:] if parts[0] == PACKAGE else parts
     return ".".join(part for part in inside if part != "__init__")
@@ -122,12 +122,12 @@ MODULES = {name_of(file): file.read_text(encoding="utf-8") for file in FILES}
 
 @cache
 def parsed(source: str) -> ast.Module:
-    """Return a module's syntax tree, which all checks share."""
+    """Return a module's syntax tree, cached because every law reads it."""
     return ast.parse(source)
 
 
 def imported(source: str) -> Iterator[str]:
-    """Yield all names that a module imports, anywhere in it: ours without the package's name."""
+    """Yield every name that a module imports, at any depth, without the prefix gql_app."""
     for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -139,54 +139,54 @@ def imported(source: str) -> Iterator[str]:
 
 
 def breaches(module: str, source: str) -> list[str]:
-    """Return a sentence on every import that breaks a rule, with the remedy."""
+    """Return a sentence for each import that breaks a law: what is wrong and how to fix it."""
     return [
         sentence
         for name in imported(source)
-        for sentence in (climbing(module, name), straying(module, name))
+        for sentence in (layer_breach(module, name), library_breach(module, name))
         if sentence
     ]
 
 
-def climbing(module: str, name: str) -> str | None:
-    """Return the remedy for an import from a higher or the same layer, None if it is allowed."""
+def layer_breach(module: str, name: str) -> str | None:
+    """Return how to fix an import of a module that is not in a lower layer, None if it is."""
     mine, its = folder(module), folder(name)
-    if its in {mine, MACHINERY} or its not in FLOOR:
+    if its in {mine, MACHINERY} or its not in LAYER_OF:
         return None
-    if mine not in {MACHINERY, *FLOOR}:
-        return f"{module} stands on no floor: give {mine} one in HOUSE."
-    if mine != MACHINERY and FLOOR[its] < FLOOR[mine]:
+    if mine not in {MACHINERY, *LAYER_OF}:
+        return f"{module} is in no layer: add {mine} to LAYERS."
+    if mine != MACHINERY and LAYER_OF[its] < LAYER_OF[mine]:
         return None
-    return f"{module} may not import {name}: imports go down. Move what both need further down."
+    return f"{module} may not import {name}: move what both need to a layer below both."
 
 
-def straying(module: str, name: str) -> str | None:
-    """Return the remedy for an import of a library outside of HOMES, None if it is allowed."""
+def library_breach(module: str, name: str) -> str | None:
+    """Return how to fix an import of a library that HOMES does not allow, None if it does."""
     library = name.partition(".")[0]
-    if library in FLOOR or library in {MACHINERY, "__version__"}:
+    if library in LAYER_OF or library in {MACHINERY, "__version__"}:
         return None
     homes = HOMES.get(library)
     if homes is None:
         if library in sys.stdlib_module_names:
             return None
-        return f"{module} imports {name}, which has no home: give it one in HOMES."
+        return f"{module} imports {name}, a library that HOMES does not list: add it there."
     if any(f"{module}.".startswith(f"{home}.") for home in homes):
         return None
-    return f"{module} may not import {name}: use what {' or '.join(homes)} makes of it."
+    return f"{module} may not import {name}: use what {' or '.join(homes)} offers instead."
 
 
 def folder(module: str) -> str:
-    """Return the folder of a module of ours, or the module itself at the top level."""
+    """Return the top-level folder of a module, or the module itself if it is in none."""
     return module.partition(".")[0]
 
 
-FLOOR: Final[Mapping[str, int]] = {
-    room: number for number, floor in enumerate(reversed(HOUSE)) for room in floor
+LAYER_OF: Final[Mapping[str, int]] = {
+    name: number for number, layer in enumerate(reversed(LAYERS)) for name in layer
 }
 
 
 def normalises(source: str) -> bool:
-    """Return whether a module uses unicodedata's normalisation, under any name."""
+    """Return whether a module uses Unicode normalisation of unicodedata, even under an alias."""
     return any(
         (isinstance(node, ast.Attribute) and node.attr in _NORMAL_FORMS)
         or (
@@ -198,10 +198,10 @@ def normalises(source: str) -> bool:
     )
 
 
-def circle(modules: Mapping[str, str]) -> list[str]:
-    """Return modules that import each other in a circle, empty if there are none."""
+def import_cycle(modules: Mapping[str, str]) -> list[str]:
+    """Return the modules of an import cycle, an empty list if there is none."""
     graph = {
-        module: {name for name in whole_names(modules, source) if name != module}
+        module: {name for name in imported_modules(modules, source) if name != module}
         for module, source in modules.items()
     }
     try:
@@ -212,38 +212,38 @@ def circle(modules: Mapping[str, str]) -> list[str]:
     return []
 
 
-def whole_names(modules: Mapping[str, str], source: str) -> Iterator[str]:
-    """Yield the modules that are imported from, not the names that are imported.
+def imported_modules(modules: Mapping[str, str], source: str) -> Iterator[str]:
+    """Yield the modules that a module imports from, without the names that it takes from them.
 
-    Names of the package itself, such as its version, are left out: it imports its public names
-    lazily.
+    The version is of the root package, which imports nothing at first: the names that it exports
+    are imported lazily, on first access.
     """
     for name in imported(source):
         whole = [name, name.rpartition(".")[0]] if "." in name else [name]
         yield from [each for each in whole if each in modules][:1]
 
 
-def says_what_it_is_for(source: str) -> bool:
-    """Return whether a module's docstring is one line, or one line and an empty one before more."""
+def has_summary_line(source: str) -> bool:
+    """Return whether a module's docstring is one sentence, or one followed by an empty line."""
     first, *rest = (ast.get_docstring(parsed(source)) or "").splitlines() or [""]
     return first.endswith(".") and (not rest or not rest[0])
 
 
 def is_core(module: str) -> bool:
-    """Return whether a module is part of the core, which README calls a day's reading."""
+    """Return whether a module is of the core, which README counts as a day's reading."""
     return not any(f"{module}.".startswith(f"{each}.") for each in BESIDE_THE_CORE)
 
 
 @dataclass(frozen=True)
 class Row:
-    """The exception for a private name that is used."""
+    """Why a private name is used nevertheless."""
 
     reason: str
     library: str
     checked: str
-    """The version of the library that it was checked with."""
+    """The version that it was checked against."""
     test: str
-    """The test that fails if the private name changes."""
+    """The test that fails if another version breaks it."""
 
 
 ALLOWED: Final[Mapping[tuple[str, str], Row]] = {
@@ -267,7 +267,7 @@ ALLOWED: Final[Mapping[tuple[str, str], Row]] = {
         "test_what_dead_processes_counted_stays_and_their_files_do_not",
     ),
 }
-"""The private names that are used, by module."""
+"""The private names that are allowed, by module and name: at most five."""
 INTERNAL: Final = (
     "graphql.execution.collect_fields",
     "graphql.execution.executor",
@@ -279,13 +279,13 @@ INTERNAL: Final = (
     "uvicorn.protocols",
     "uvicorn.server",
 )
-"""Undocumented modules of libraries."""
+"""Modules of libraries that are not documented, and so count as private."""
 _RECORDS: Final = frozenset({"_asdict", "_fields", "_make", "_replace"})
-"""Documented attributes of typing.NamedTuple, in spite of their underscores."""
+"""Methods of typing.NamedTuple that are public despite their underscore."""
 
 
 def private_names(source: str) -> set[str]:
-    """Return the private names of libraries, and of other modules of ours, that a module uses."""
+    """Return the private names of libraries, and of other modules here, that a module uses."""
     tree = parsed(source)
     own = set(map(_defined, ast.walk(tree)))
     used: set[object] = {name for name in imported(source) if _is_internal(name)}
@@ -303,7 +303,7 @@ _BY_NAME: Final = frozenset({"attrgetter", "getattr", "hasattr", "setattr"})
 
 
 def _defined(node: ast.AST) -> str | None:
-    """Return the name that a node defines, of a class, a function, a parameter or an attribute."""
+    """Return the name of the class, function, parameter or attribute that a node defines."""
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return name
@@ -328,7 +328,7 @@ def _is_private(name: str) -> bool:
 
 
 def deep_imports(module: str, source: str) -> list[str]:
-    """Return a sentence on each import of a submodule of a lib package, past its public names."""
+    """Return a sentence for each import from inside a package of lib, past its __init__.py."""
     sentences = []
     for name in imported(source):
         inside = ".".join(name.split(".")[:3])

@@ -19,7 +19,7 @@ from gql_app.settings import Settings
 from tests.laws import (
     ALLOWED,
     CEILING,
-    HOUSE,
+    LAYERS,
     LONGEST_FILE,
     MACHINERY,
     MODULES,
@@ -27,13 +27,13 @@ from tests.laws import (
     PACKAGE,
     ROOT,
     breaches,
-    circle,
     deep_imports,
     folder,
+    has_summary_line,
+    import_cycle,
     is_core,
     normalises,
     private_names,
-    says_what_it_is_for,
 )
 from tests.processes import MAIN, environment
 
@@ -125,16 +125,16 @@ def test_made_up_normalising_is_found(source: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_module_says_in_one_line_what_it_is_for(module: str) -> None:
-    assert says_what_it_is_for(MODULES[module])
+    assert has_summary_line(MODULES[module])
 
 
 def test_every_room_has_its_floor_and_every_floor_its_rooms() -> None:
     rooms = {folder(module) for module in MODULES}
-    assert rooms == {room for floor in HOUSE for room in floor} | {MACHINERY}
+    assert rooms == {room for floor in LAYERS for room in floor} | {MACHINERY}
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    assert circle(MODULES) == []
+    assert import_cycle(MODULES) == []
 
 
 @pytest.mark.parametrize("module", IMPORTED)
@@ -241,7 +241,7 @@ def test_made_up_breach_is_found_and_nothing_else(
 
 def test_file_in_a_folder_without_a_floor_is_told_so() -> None:
     (sentence,) = breaches("cellar.wine", '"""Wine."""\nfrom gql_app.errors import Refusal\n')
-    assert sentence == "cellar.wine stands on no floor: give cellar one in HOUSE."
+    assert sentence == "cellar.wine is in no layer: add cellar to LAYERS."
 
 
 @pytest.mark.parametrize(
@@ -287,12 +287,12 @@ def test_made_up_circle_is_found() -> None:
         "db.two": "from gql_app.db import three",
         "db.three": "import gql_app.db.one",
     }
-    assert set(circle(modules)) == set(modules)
-    assert circle({**modules, "db.three": "import os"}) == []
+    assert set(import_cycle(modules)) == set(modules)
+    assert import_cycle({**modules, "db.three": "import os"}) == []
 
 
 @pytest.mark.parametrize(
     "source", ["", "import os", '"""No end"""', '"""One line,\nand another."""']
 )
 def test_made_up_silence_is_found(source: str) -> None:
-    assert not says_what_it_is_for(source)
+    assert not has_summary_line(source)

@@ -1,1 +1,1 @@
-"""The pages for the links of letters in a real browser."""
+"""Tests of the account pages, which letters link to, in a real browser."""

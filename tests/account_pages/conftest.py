@@ -25,5 +25,5 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
 
 @pytest.fixture
 async def visit(context: BrowserContext, demo: Server) -> Visit:
-    """Open a tab, for the pages of the demo."""
+    """Open a tab for the account pages of the demo."""
     return Visit(await context.new_page(), demo.url)

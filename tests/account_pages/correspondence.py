@@ -1,4 +1,4 @@
-"""A demo that sends letters, and the mailbox that they arrive in."""
+"""A demo server that sends letters, and the mailbox that receives them."""
 
 import re
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ SIGN_IN_LINK: Final = """mutation ($email: String!) {
 
 
 class Correspondence:
-    """A server with a mailbox, in which its letters arrive."""
+    """A server, and the mailbox that receives its letters."""
 
     def __init__(self, server: Server, mailbox: Mailbox) -> None:
         self.url = server.url
@@ -54,7 +54,7 @@ class Correspondence:
         return token
 
     def admin(self) -> str:
-        """Sign in as the admin of the demo."""
+        """Sign in as the demo's admin, and return the access token."""
         with self._server.client() as client:
             return signed_in(client, ADMIN.email, ADMIN.password)
 
@@ -74,7 +74,7 @@ class Correspondence:
 
 @asynccontextmanager
 async def corresponding(folder: Path, **settings: str) -> AsyncIterator[Correspondence]:
-    """Serve a demo that sends letters, sign-in links among them."""
+    """Serve a demo that sends letters, with sign-in links enabled."""
     mailbox, reserved = Mailbox(), reserved_port()
     async with mail_server(mailbox, reserved):
         smtp_url = f"smtp://{HOST}:{port_of(reserved)}"

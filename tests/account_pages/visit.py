@@ -46,7 +46,7 @@ class Visit:
         self.answers[name] = answer
 
     async def press(self, name: str) -> None:
-        """Press a button."""
+        """Click a button."""
         await self.button(name).click()
 
     async def heading(self, words: str) -> None:
@@ -107,7 +107,7 @@ class Visit:
 
 
 def payload(name: str, message: str = "It is done.", *faults: Answer, **more: object) -> Answer:
-    """Return the answer of a mutation: a success if there are no faults."""
+    """Return a mocked answer to a mutation: a success if there are no faults."""
     status = "ERROR" if faults else "SUCCESS"
     told = {"status": status, "message": message, "errors": faults, "retryAfter": None, **more}
     return {"body": {"data": {name: told}}}

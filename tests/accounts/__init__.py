@@ -1,1 +1,1 @@
-"""Tests of gql_app/accounts, noun by noun."""
+"""Tests of gql_app/accounts, a module for each topic."""

@@ -122,7 +122,7 @@ def told(page: Page) -> PageRead:
 
 
 async def read(database: Database, of: Listing, window: Window) -> PageRead:
-    """Read one page."""
+    """Read and return one page."""
     return told(await of.page(database, window, COLUMNS))
 
 

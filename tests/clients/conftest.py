@@ -31,7 +31,7 @@ JAVASCRIPT: Final = (
 )
 OUTCOME: Final = TypeAdapter(Outcome)
 LISTED: Final = ("trusted-1", "query Trusted { token { __typename valid } }")
-"""The id and the text of the one document that a server of trusted documents runs."""
+"""The id and the text of the only document that the server with trusted documents runs."""
 
 
 def run(program: tuple[str, ...], given: Mapping[str, object], folder: Path) -> list[Outcome]:

@@ -1,4 +1,4 @@
-"""Scenarios of gql, the client for Python that shares its graphql-core with the server."""
+"""Scenarios of gql, a Python client that works with the server's graphql-core."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final

@@ -24,12 +24,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that a client in JavaScript sent, and the status of its answer."""
+    """A request of a JavaScript client, and the status of its answer."""
 
     method: str
     status: int
     headers: Sequence[str]
-    """Names, in lower case."""
+    """Names of the headers, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)

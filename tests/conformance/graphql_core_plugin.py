@@ -23,7 +23,7 @@ FAILING: Final[Mapping[str, str]] = {
         "coroutines that never wait fail depth first, so that their errors come in another order"
     ),
 }
-"""Tests that fail with the compiled executor, and the reason why each may."""
+"""Tests that may fail with the compiled executor, and why."""
 DELEGATED: Final[Mapping[str, str]] = {
     "incremental": "incremental delivery",
     "test_cancellation.py::does_not_wrap_aborts_after_the_initial_result": "@defer",

@@ -66,7 +66,7 @@ class Cluster:
         command.upgrade(alembic_config(self._url), "head")
 
     def distribute(self) -> None:
-        """Distribute the tables, as the command does."""
+        """Distribute the tables, as the command distribute does."""
         todo: list[Step | InTurn] = [InTurn(), *steps(frozenset(), [*tables()])]
         for step in todo:
             run_on(self._url, step.run)
@@ -81,7 +81,7 @@ class Cluster:
         self.empty()
 
     def empty(self) -> None:
-        """Delete all rows, those that refer to others first."""
+        """Delete all rows, referring tables first."""
         for each in TABLES:
             if self.fetch(f"SELECT 1 FROM {each} LIMIT 1"):  # noqa: S608 — our tables
                 self.fetch(f"DELETE FROM {each}")  # noqa: S608 — as above
@@ -103,7 +103,7 @@ class Cluster:
 
 @contextmanager
 def cluster(url: str) -> Iterator[Cluster]:
-    """Prepare a cluster for tests. Raises NoCluster."""
+    """Yield a cluster that is prepared for tests. Raises NoCluster."""
     with start_blocking_portal() as portal, closing(Cluster(url, portal)) as found:
         found.prepare()
         yield found

@@ -1,1 +1,1 @@
-"""The examples, each run as its readers would run it."""
+"""Tests of the examples, each run as its readers would run it."""

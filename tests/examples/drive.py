@@ -29,7 +29,7 @@ async def list_some(api: Api, first: int) -> int | None:
 async def forget(api: Api) -> None:
     """Drop the tokens during a refresh."""
     assert api.tokens
-    renewing = asyncio.create_task(api._renew(api.tokens))  # noqa: SLF001  to be in the middle of it
+    renewing = asyncio.create_task(api._renew(api.tokens))  # noqa: SLF001  to interrupt it
     await asyncio.sleep(0)
     api.tokens = None
     try:

@@ -39,7 +39,7 @@ _REFRESH: Final = f'mutation Elsewhere {{ refresh(refreshToken: "{_GUESS}") {{ s
 
 
 class Held(TypedDict):
-    """The tokens of a client, as the TypeScript ones keep them."""
+    """The tokens of a client, as the TypeScript clients store them."""
 
     token: str
     refreshToken: str
@@ -63,12 +63,12 @@ class Script(TypedDict, total=False):
     """The actions of a client, in this order."""
 
     held: Held
-    """Begin with these tokens."""
+    """The tokens to begin with."""
     sign_in: tuple[str, str]
     times: int
-    """List 1, 2, 3… customers, all at once."""
+    """How many lists to request concurrently, of 1, 2, 3… customers."""
     last: Literal["sign out", "forget"]
-    """Sign out, or lose the tokens while they are refreshed."""
+    """Sign out, or lose the tokens during a refresh."""
     ahead: float
     """Milliseconds that its clock is ahead; for those in TypeScript."""
 
@@ -93,7 +93,7 @@ class Driver:
 
 
 _running: Final[dict[str, Driver]] = {}
-"""The driver of each client that was started."""
+"""The running driver of each client."""
 
 
 @contextmanager

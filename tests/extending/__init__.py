@@ -1,1 +1,1 @@
-"""The public API, and applications that are made with it."""
+"""Tests of the public API, and of applications built on it."""

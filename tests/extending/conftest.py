@@ -47,7 +47,7 @@ async def shop(settings: Settings, letterbox: Letterbox) -> AsyncIterator[Graph]
 
 @pytest.fixture
 async def ada(shop: Graph) -> Person:
-    """Sign in a plain customer."""
+    """Sign in a customer without a role."""
     return await sign_in(
         shop.resources,
         await add_customer(shop.resources.database, "Ada Plain", phone="+1 555 0100"),
@@ -56,7 +56,7 @@ async def ada(shop: Graph) -> Person:
 
 @pytest.fixture
 async def bob(shop: Graph) -> Person:
-    """Sign in another plain customer."""
+    """Sign in another customer without a role."""
     return await sign_in(shop.resources, await add_customer(shop.resources.database, "Bob Other"))
 
 

@@ -52,7 +52,7 @@ _PARTS: Final[Mapping[str, frozenset[str]]] = {
 
 
 def described() -> list[str]:
-    """Return a line on each public name, and on each public part of it."""
+    """Return a line for each public name, and for each of its public members."""
     return [line for name in gql_app.__all__ for line in _lines(name, getattr(gql_app, name))]
 
 

@@ -107,7 +107,7 @@ class Order:
 
     @classmethod
     def of(cls, row: OrderRecord) -> "Order":
-        """Return an order as the schema has it."""
+        """Return an order as a type of the schema."""
         return cls(**row._replace(id=str(row.id), status=OrderStatus(row.status))._asdict())  # type: ignore[arg-type]
 
 
@@ -197,7 +197,7 @@ class LoginHint(LoginPayload):
 
 @extend(RegisterInput, UpdateMeInput, UpdateCustomerInput)
 class CompanyInput:
-    """Where a customer works."""
+    """The company that a customer works for, as an input."""
 
     company: str | None = strawberry.UNSET
 
@@ -211,7 +211,7 @@ class CompanyInput:
 
     @staticmethod
     async def save(tx: Transaction, customer_id: UUID, values: Mapping[str, Any]) -> None:
-        """Save it."""
+        """Save the company, and write an audit record."""
         if values["company"] == "Broken":
             raise Refused("NOT_SERVED", "It broke.", "company")
         await tx.execute(SAVE_COMPANY, customer_id=customer_id, company=values["company"])

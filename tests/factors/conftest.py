@@ -21,5 +21,5 @@ def noon(database: Database, set_clock: SetClock) -> Database:
 
 @pytest.fixture
 async def ada(noon: Database) -> SignedIn:
-    """Sign Ada in."""
+    """Add Ada, and open a session."""
     return await signed_in(noon)

@@ -23,7 +23,7 @@ ME = "{ me { id name } }"
 
 
 async def gather_crowd(url: str, size: int) -> list[Person]:
-    """Add customers to a migrated database, and sign each of them in."""
+    """Add customers to a migrated database, and sign each in."""
     async with Resources.open(Settings(database_url=url, secret_key=SECRET)) as resources:
         return [
             await sign_in(resources, await add_customer(resources.database, f"P{number} Plain"))
@@ -51,7 +51,7 @@ class Tally:
     wanted: int = 0
 
     def count(self) -> None:
-        """Count one."""
+        """Count one write."""
         self.written += 1
         if self.written >= self.wanted:
             self.enough.set()

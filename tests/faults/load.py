@@ -154,8 +154,8 @@ async def load_on(server: Server, people: list[Person]) -> AsyncIterator[Load]:
             await asyncio.gather(*tasks)
 
 
-async def kept(url: str) -> set[str]:
-    """Return every address and every refresh token's digest that the database holds."""
+async def stored(url: str) -> set[str]:
+    """Return every address and every refresh token's digest in the database."""
     database = Database(url)
     try:
         found = [
@@ -168,7 +168,7 @@ async def kept(url: str) -> set[str]:
 
 
 async def people_of(url: str) -> list[Person]:
-    """Sign an admin in, and some customers."""
+    """Add and sign in an admin and some customers."""
     settings = Settings(database_url=url, secret_key=SECRET)
     async with Resources.open(settings) as resources:
         return [

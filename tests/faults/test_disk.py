@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import SECRET
 from tests.databases import copied_sqlite
-from tests.faults.load import OK, UNAVAILABLE, kept, load_on, people_of
+from tests.faults.load import OK, UNAVAILABLE, load_on, people_of, stored
 from tests.processes import MAIN, Server, free_port, running_server
 
 OURS = ("unshare", "--map-root-user", "--mount")
@@ -112,5 +112,5 @@ async def test_full_disk_refuses_writes_and_loses_nothing(
             await load.everybody(OK)
         assert load.codes == {OK, UNAVAILABLE}
         assert set().union(*(load.outcomes[name] for name in load.readers)) == {OK}
-        assert load.acknowledged <= await kept(copied(served.disk, tmp_path / "copy"))
+        assert load.acknowledged <= await stored(copied(served.disk, tmp_path / "copy"))
         assert "Traceback" not in served.server.logged()

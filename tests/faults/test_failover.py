@@ -9,7 +9,7 @@ import pytest
 
 from tests.clusters import Cluster, folder, running_cluster
 from tests.conftest import SECRET
-from tests.faults.load import OK, UNAVAILABLE, kept, load_on, people_of
+from tests.faults.load import OK, UNAVAILABLE, load_on, people_of, stored
 from tests.processes import Server, output_of, serving
 
 RECOVERY = 10
@@ -55,5 +55,5 @@ async def test_standby_that_is_promoted_is_served_and_holds_what_was_acknowledge
             async with asyncio.timeout(RECOVERY):
                 await asyncio.gather(one.everybody(OK), other.everybody(OK))
         assert one.codes == other.codes == {OK, UNAVAILABLE}
-        assert one.acknowledged | other.acknowledged <= await kept(standby.url)
+        assert one.acknowledged | other.acknowledged <= await stored(standby.url)
     assert "up to date" in output_of("migrate", folder=tmp_path, **settings)

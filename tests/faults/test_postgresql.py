@@ -10,7 +10,7 @@ import pytest
 
 from tests.clusters import Cluster, folder, running_cluster
 from tests.conftest import SECRET
-from tests.faults.load import LATE, OK, UNAVAILABLE, kept, load_on, people_of
+from tests.faults.load import LATE, OK, UNAVAILABLE, load_on, people_of, stored
 from tests.processes import PATIENCE, Server, serving
 
 RECOVERY = 5
@@ -66,7 +66,7 @@ async def test_postgresql_that_is_killed_and_restarted_loses_nothing(
         async with asyncio.timeout(RECOVERY):
             await load.everybody(OK)
     assert load.codes == {OK, UNAVAILABLE}
-    assert load.acknowledged <= await kept(cluster.url)
+    assert load.acknowledged <= await stored(cluster.url)
     await_statuses(server, 200, 200)
     assert "Traceback" not in server.logged()
 
@@ -82,7 +82,7 @@ async def test_postgresql_that_hangs_keeps_nobody_longer_than_until_that_is_seen
         async with asyncio.timeout(RECOVERY):
             await load.everybody(OK)
     assert load.codes <= {OK, LATE, UNAVAILABLE}
-    assert load.acknowledged <= await kept(cluster.url)
+    assert load.acknowledged <= await stored(cluster.url)
     assert "Traceback" not in server.logged()
 
 
@@ -98,7 +98,7 @@ async def test_commit_that_waits_for_a_standby_keeps_nobody_longer_than_the_dead
         cluster.run("SELECT pg_reload_conf()")
         async with asyncio.timeout(RECOVERY):
             await load.everybody(OK)
-    assert load.acknowledged <= await kept(cluster.url)
+    assert load.acknowledged <= await stored(cluster.url)
 
 
 @pytest.fixture

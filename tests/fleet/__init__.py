@@ -1,1 +1,1 @@
-"""Several servers on one database, which behave as one."""
+"""Tests of several servers on one database, which have to behave as one."""

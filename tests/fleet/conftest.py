@@ -54,7 +54,7 @@ class Fleet:
 
 @pytest.fixture(scope="session")
 def fleet(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Run three servers, which start at the same time."""
+    """Run three servers on one database."""
     folder = tmp_path_factory.mktemp("fleet")
     (folder / "keys").mkdir()
     with ExitStack() as held, reserved_port() as mail:

@@ -17,7 +17,7 @@ MEMBERS: Final = ("id", "rawId", "type", "response", "clientDataJSON", "signatur
 
 
 def _object(members: Mapping[str, ValueNode]) -> ValueNode:
-    """Return an object as a document has it."""
+    """Return an object literal of GraphQL."""
     fields = [
         ObjectFieldNode(name=NameNode(value=name), value=each) for name, each in members.items()
     ]

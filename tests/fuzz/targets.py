@@ -25,7 +25,7 @@ INTERNALS: Final = ("Traceback", "gql_app.", "sqlalchemy", "asyncpg", "sqlite3",
 
 @dataclass(slots=True)
 class Target:
-    """A server with a few people in its database."""
+    """A server with a few customers in its database."""
 
     server: Server
     client: httpx.Client

@@ -15,7 +15,7 @@ import pytest
 from gql_app.lib.database import Database
 from tests.clusters import OWNER, Cluster, folder, running_cluster
 from tests.conftest import SECRET
-from tests.faults.load import OK, kept, load_on, people_of
+from tests.faults.load import OK, load_on, people_of, stored
 from tests.lib.database.people import NAMES, PID, SLEEP, add, make_table, past
 from tests.operating.programs import located
 from tests.processes import PATIENCE, free_port, output_of, run_main, serving
@@ -112,7 +112,7 @@ async def test_everybody_is_served_however_the_setting_is(
         with server.client() as client:
             assert client.get("/readyz").status_code == 200
     assert load.codes == {OK}
-    assert load.acknowledged <= await kept(cluster.url)
+    assert load.acknowledged <= await stored(cluster.url)
     told = server.logged().count("GQL_APP_DATABASE_PREPARED_STATEMENTS")
     assert told == (0 if prepared == "false" else WORKERS), "once in each process"
 

@@ -1,1 +1,1 @@
-"""Tests of gql_app/schema, noun by noun."""
+"""Tests of gql_app/schema, a module for each topic."""

@@ -45,7 +45,7 @@ async def move(api: Api, letterbox: Letterbox, who: Person, email: str) -> None:
 
 
 async def register(api: Api, email: str) -> dict[str, Any]:
-    """Register with an address."""
+    """Register with an address, and return the payload."""
     given = {"name": "Eve New", "email": email, "password": NEW_PASSWORD}
     return await do(api, "register", input=given)
 
@@ -81,7 +81,7 @@ async def held(database: Database) -> list[str]:
 
 
 async def until_all_letters_left(api: Api) -> None:
-    """Wait until the outbox is empty."""
+    """Wait until the outbox is empty, 30 seconds at most."""
     async with asyncio.timeout(30):
         while await waiting(api.database):  # noqa: ASYNC110 — a chore sends no event
             await asyncio.sleep(0.02)

@@ -65,7 +65,7 @@ class Reply:
         return cls(status, kept, body.replace(request_id, b"ID"))
 
     def sorted(self) -> "Reply":
-        """Return the same answer with its errors in the order of their paths."""
+        """Return the answer with its errors sorted by path."""
         content = json.loads(self.body)
         if "errors" not in content:
             return self
@@ -73,7 +73,7 @@ class Reply:
         return replace(self, body=json.dumps(content).encode())
 
     @property
-    def tells(self) -> bool:
+    def has_data(self) -> bool:
         """Whether an object was found."""
         data = json.loads(self.body).get("data") or {}
         return any(isinstance(value, dict) for value in data.values())
@@ -144,7 +144,7 @@ class Both:
     def agree(self, operation: Operation) -> str:
         """Assert that both answer an operation the same; return which executor it took."""
         replies = self._portal.call(self._applications.agree, operation)
-        found = any(reply.tells for reply in replies.values())
+        found = any(reply.has_data for reply in replies.values())
         request = GraphQLRequest(operation.query, operation.name or None, operation.variables)
         return (
             f"{self._portal.call(self._paths.taken, request)} {'with' if found else 'without'} data"

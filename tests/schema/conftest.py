@@ -24,7 +24,7 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 def both(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Both]:
-    """Run the application compiled and executed on one database, for all of a file's tests."""
+    """Run the application with and without the compiled executor, for all tests of a file."""
     if request.param == "sqlite":
         template = request.getfixturevalue("sqlite_template")
         with both_running(copied_sqlite(template, tmp_path_factory.mktemp("both"))) as both:

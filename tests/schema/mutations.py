@@ -68,7 +68,7 @@ async def send(
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """Send a mutation."""
+    """Send a mutation, and return the whole answer."""
     selection, arguments = _MUTATIONS[name]
     declared = ", ".join(f"$given_{argument}: {kind}" for argument, kind in arguments.items())
     passed = ", ".join(f"{argument}: $given_{argument}" for argument in arguments)

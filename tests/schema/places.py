@@ -1,4 +1,4 @@
-"""Places: every argument of the schema, and every field of an argument, that takes a scalar."""
+"""Every argument of a root field, and every field of an input object, that takes a scalar."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -91,7 +91,7 @@ class Place:
 
 
 def places(*kinds: str) -> list[Place]:
-    """Return every place that takes a scalar of these kinds, or any place if none is named."""
+    """Return every place that takes one of these scalars or enums; all if none is named."""
     return [
         Place(operation, field, argument, inner, kind)
         for operation in ("query", "mutation")

@@ -1,1 +1,1 @@
-"""Tests of gql_app/security, noun by noun."""
+"""Tests of gql_app/security, a module for each topic."""

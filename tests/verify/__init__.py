@@ -1,1 +1,1 @@
-"""The verifier that other services use."""
+"""Tests of gql_app.verify, the token verifier for other services."""

@@ -1,1 +1,1 @@
-"""Tests of gql_app/web, noun by noun."""
+"""Tests of gql_app/web, a module for each topic."""

@@ -1,1 +1,1 @@
-"""Relay, its compiler and its runtime, and linters of schemas."""
+"""Tests of Relay's compiler and runtime, and of schema linters."""

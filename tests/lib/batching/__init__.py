@@ -1,1 +1,1 @@
-"""Batching, by itself."""
+"""Tests of batching."""

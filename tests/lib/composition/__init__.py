@@ -1,1 +1,1 @@
-"""Schemas made of parts, side by side."""
+"""Tests of schemas composed of parts."""

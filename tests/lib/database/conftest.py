@@ -41,7 +41,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def postgresql(postgresql_url: str) -> AsyncIterator[Database]:
-    """Open a database on PostgreSQL with few connections."""
+    """Open a PostgreSQL database with a small connection pool."""
     database = Database(postgresql_url, connections=3, pool_timeout=1)
     await make_table(database)
     yield database

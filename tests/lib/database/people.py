@@ -106,7 +106,7 @@ async def rename(transaction: Transaction, person_id: UUID, name: str) -> None:
 
 
 async def once(database: Database, rule: Callable[[Transaction], Awaitable[R]]) -> R:
-    """Run a rule in one transaction."""
+    """Run a function in one transaction, and return its result."""
     async with database.transaction() as transaction:
         return await rule(transaction)
 

@@ -1,1 +1,1 @@
-"""Tests of the engine, by a schema of their own."""
+"""Tests of the engine, on separate schemas."""

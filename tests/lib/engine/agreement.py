@@ -9,7 +9,7 @@ from tests.lib.engine.worlds import Path
 
 
 def written(result: ExecutionResult) -> str:
-    """Return the data to the byte."""
+    """Return the data as JSON, to compare byte for byte."""
     return json.dumps(result.data, default=repr)
 
 

@@ -77,7 +77,7 @@ class Dynamic(Named):
 
 
 class Proxy(Named, Mapping[str, object]):
-    """A mapping that is no dictionary."""
+    """A mapping that is not a dictionary."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
         self._values = values
@@ -182,7 +182,7 @@ async def both(
 async def said(
     query: str, root: Root, variables: dict[str, Any] | None = None, **options: Value
 ) -> Said:
-    """Execute a query."""
+    """Execute a query, and return the answer as text."""
     did: list[str] = []
     document = options.pop("document", None) or parse(query)
     given = options.pop("schema", SCHEMA)
@@ -196,7 +196,7 @@ def returning(name: str, value: Callable[[], object]) -> Root:
 
 
 def later(value: object, turns: int = 0) -> Callable[..., Awaitable[object]]:
-    """Return a resolver that returns a value, or raises it, after some turns of the loop."""
+    """Return an async resolver of a value or exception, after some turns of the event loop."""
 
     async def resolve(*_: object) -> object:
         for _turn in range(turns):
@@ -225,12 +225,12 @@ class Late(Named):
         self._resolve = later(value, turns)
 
     def __await__(self) -> Generator[Any, None, object]:
-        """Return the value, or raise it, after some turns of the loop."""
+        """Return the value, or raise it, after some turns of the event loop."""
         return self._resolve().__await__()
 
 
 async def iterated(*values: object) -> AsyncIterator[object]:
-    """Iterate asynchronously; an exception is raised."""
+    """Yield values asynchronously; raise those that are exceptions."""
     for value in values:
         await asyncio.sleep(0)
         if isinstance(value, Exception):
@@ -239,7 +239,7 @@ async def iterated(*values: object) -> AsyncIterator[object]:
 
 
 def once(*values: object) -> Iterator[object]:
-    """Iterate; an exception is raised."""
+    """Yield values; raise those that are exceptions."""
     for value in values:
         if isinstance(value, Exception):
             raise value

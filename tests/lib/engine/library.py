@@ -87,7 +87,7 @@ class Book:
 
 @strawberry.type
 class Shelf:
-    """Books side by side."""
+    """A list of books, and the best of them."""
 
     books: list[Book]
     best: Book
@@ -107,7 +107,7 @@ class Query:
         books = LazyRows(
             ("title",), rows, lambda row: Book.of(info.context, row), frozenset({"title"})
         )
-        return Shelf(books=books, best=Book(title="Best"))  # type: ignore[arg-type]  # it passes for a list
+        return Shelf(books=books, best=Book(title="Best"))  # type: ignore[arg-type]  # used as a list
 
     @strawberry.field(extensions=[never()])
     async def closed(self, info: Info) -> str:
@@ -116,7 +116,7 @@ class Query:
 
     @strawberry.field
     async def endless(self, info: Info) -> str:
-        """Return nothing, ever."""
+        """Wait forever, and note the cancellation."""
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:

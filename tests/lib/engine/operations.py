@@ -1,4 +1,4 @@
-"""Operations for a schema: fields, aliases, fragments, directives, arguments, variables."""
+"""Generated operations of a schema: fields, aliases, fragments, directives, variables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ LITERALS: Final[Mapping[str, Sequence[str]]] = {
     "flag": ("true", "false"),
     "json": ("{a: [1, 2.5, null], b: LOW}", '"x"', "null"),
 }
-"""Literals of each argument."""
+"""Literals of each argument, as text."""
 VALUES: Final[Mapping[str, Sequence[object]]] = {
     "size": (7, 2.0, None, 2**31, "7", True),
     "level": ("LOW", "HIGH", None, "low", 2),
@@ -50,7 +50,7 @@ VALUES: Final[Mapping[str, Sequence[object]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A document of one operation, and variables to execute it with, in turn."""
+    """A document with one operation, and the variables of each execution."""
 
     text: str
     variables: Sequence[dict[str, object]]
@@ -58,14 +58,14 @@ class Operation:
 
 @dataclass(slots=True)
 class _Draft:
-    """An operation that is being written."""
+    """An operation that is being generated."""
 
     draw: st.DrawFn
     schema: GraphQLSchema
     declared: dict[str, str] = field(default_factory=dict)
-    """Variables with their types."""
+    """The types of variables."""
     arguments: dict[str, str] = field(default_factory=dict)
-    """Variables with the arguments that they are sent for."""
+    """The arguments that variables are used for."""
     fragments: list[str] = field(default_factory=list)
     aliases: int = 0
 
@@ -150,7 +150,7 @@ class _Draft:
         return f"{alias}{name}{arguments}{self.directives()}{below}"
 
     def kinds(self, name: str) -> set[str]:
-        """Return the types that a field has: an object's may be narrower than its interface's."""
+        """Return a field's types: an object's may be narrower than its interface's."""
         types = [each for each in self.schema.type_map.values() if hasattr(each, "fields")]
         return {str(each.fields[name].type) for each in types if name in each.fields}
 

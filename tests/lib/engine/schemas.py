@@ -127,7 +127,7 @@ class _Draft:
 def _inherited(
     draft: _Draft, interfaces: Sequence[GraphQLInterfaceType]
 ) -> dict[str, GraphQLField]:
-    """Return the fields of interfaces as an object has them: some of them never null."""
+    """Return the fields that an object inherits of interfaces, some of them made non-null."""
     fields = {}
     for interface in interfaces:
         for name, each in interface.fields.items():
@@ -152,7 +152,7 @@ def schemas(draw: st.DrawFn) -> GraphQLSchema:
         )
         for number in range(counts["interfaces"])
     ]
-    # The first object has all interfaces, so that each has one.
+    # The first object implements all interfaces, so that each has an implementation.
     implemented = [
         draw(st.lists(st.sampled_from(interfaces), unique=True)) if number else interfaces
         for number in range(counts["objects"])

@@ -18,7 +18,7 @@ from strawberry.scalars import JSON
 T = TypeVar("T")
 Info = strawberry.Info[Any, Any]
 DEEPEST = 400
-"""Numbers from which on an object has no children."""
+"""The highest number of an object: beyond it, there are no children."""
 
 
 @strawberry.enum
@@ -32,7 +32,7 @@ class Level(enum.Enum):
 
 @strawberry.input
 class Filter:
-    """An input object with defaults, lists and another of its kind."""
+    """An input object with defaults, lists and a recursive field."""
 
     text: str | None = None
     sizes: list[int] | None = strawberry.field(default_factory=lambda: [1])
@@ -43,14 +43,14 @@ class Filter:
 
 @strawberry.input(one_of=True)
 class By:
-    """One of two."""
+    """An input of which exactly one field is given."""
 
     id: strawberry.ID | None = strawberry.UNSET
     name: str | None = strawberry.UNSET
 
 
 class Even(BasePermission):
-    """Objects with even numbers may be read."""
+    """Allows objects with even numbers."""
 
     message = "odd"
 
@@ -65,13 +65,13 @@ class EvenLater(BasePermission):
     message = "odd, later"
 
     async def has_permission(self, source: Any, info: Info, **_: object) -> bool:
-        """Return whether the number is even, later."""
+        """Return whether the number is even, after a turn of the loop."""
         await asyncio.sleep(0)
         return getattr(source, "number", 0) % 2 == 0
 
 
 class Raising(BasePermission):
-    """Raises the refusal itself."""
+    """Refuses by an exception of its own."""
 
     message = "never told"
 
@@ -87,7 +87,7 @@ class Loud(FieldExtension):
     """An extension that returns values in capitals."""
 
     def resolve(self, next_: Callable[..., Any], source: Any, info: Info, **given: Any) -> Any:
-        """Return the value in capitals."""
+        """Return the value in upper case."""
         return str(next_(source, info, **given)).upper()
 
 
@@ -105,7 +105,7 @@ class Named:
 
     @strawberry.field
     def half(self) -> int:
-        """Return half of an even number. Raise ValueError for others now and then."""
+        """Return half of the number. Raise ValueError for some numbers."""
         if self.number % 5 == 3:
             message = f"{self.number} has no half"
             raise ValueError(message)
@@ -113,14 +113,14 @@ class Named:
 
     @strawberry.field
     async def next(self) -> "Named | None":
-        """Return another object, later."""
+        """Return another object after a while."""
         await asyncio.sleep(self.number / 1024)
         return of(self.number * 3 + 1)
 
 
 @strawberry.type
 class Page(Generic[T]):
-    """Some of many."""
+    """A generic page of a list."""
 
     nodes: list[T]
     total: int = 0
@@ -151,7 +151,7 @@ class Node(Named):
 
     @strawberry.field
     async def later(self) -> str | None:
-        """Return text later, or nothing. Raise KeyError now and then."""
+        """Return text or None after a while. Raise KeyError for some numbers."""
         await asyncio.sleep(self.number / 512)
         if self.number % 7 == 4:
             raise KeyError(self.number)
@@ -181,12 +181,12 @@ class Node(Named):
     @strawberry.field
     @staticmethod
     def fixed() -> int:
-        """Return a number of no object."""
+        """Return a constant, by a static method."""
         return 7
 
     @strawberry.field
     def of_parent(parent: strawberry.Parent["Node"]) -> str:  # noqa: N805 — Strawberry passes it
-        """Return a name of the parent's."""
+        """Return the parent's name."""
         return parent.name
 
     @strawberry.field(permission_classes=[Even])
@@ -206,7 +206,7 @@ class Node(Named):
 
     @strawberry.field(extensions=[Loud()])
     def loud(self, size: int | None = 3) -> str:
-        """Return what an extension writes in capitals."""
+        """Return what an extension converts to upper case."""
         return f"loud {size}"
 
     @strawberry.field
@@ -216,7 +216,7 @@ class Node(Named):
 
     @strawberry.field
     async def grid(self) -> "list[list[Node | None]] | None":
-        """Return lists of lists, some of whose items are no nodes."""
+        """Return lists of lists, with items that may not be nodes."""
         return [[of(self.number * 3 + 1)], [], [None]]  # type: ignore[list-item]  # on purpose
 
     @strawberry.field
@@ -238,7 +238,7 @@ class Node(Named):
 
 
 def of(number: int) -> Node | Leaf | None:
-    """Return the object of a number; none for every ninth, and for large ones."""
+    """Return the object of a number, None for every ninth and for those above DEEPEST."""
     if number % 9 == 8 or number > DEEPEST:
         return None
     if number % 4 == 3:
@@ -262,7 +262,7 @@ class Query:
 
     @strawberry.field
     def node(self, size: int | None = 1) -> Node | None:
-        """Return the object of a number, which is to be a node."""
+        """Return the object of a number, which may not be a node."""
         return of(abs(size or 0) % DEEPEST)  # type: ignore[return-value]  # whatever it is
 
     @strawberry.field
@@ -292,5 +292,5 @@ class Mutation:
 
     @strawberry.mutation
     def undo(self, info: Info) -> Page[Named] | None:
-        """Return what was done."""
+        """Return a page whose total is the number of changes."""
         return Page(nodes=[], total=len(info.context))

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Selector(selectors.DefaultSelector):
-    """Moves the clock where a selector would wait."""
+    """A selector that advances the clock instead of waiting."""
 
     now = 0.0
 
@@ -29,7 +29,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop with a clock of its own."""
+    """An event loop with a virtual clock."""
 
     def __init__(self) -> None:
         self._virtual = _Selector()

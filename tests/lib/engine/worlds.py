@@ -45,11 +45,11 @@ LEAVES: Final[dict[str, tuple[Value, ...]]] = {
 MISFITS: Final[tuple[Value, ...]] = (
     *(2**31, float("nan"), "7", "x", b"bytes", [], [1], {}, (), object, 1.5, "unknown", -1),
 )
-"""Values that most types don't take."""
+"""Values that are invalid for most types."""
 
 
 class WithCode(Exception):
-    """An exception whose extensions GraphQL's error takes over."""
+    """An exception with extensions, which GraphQLError copies."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"with code at {path}")
@@ -105,7 +105,7 @@ class World:
     schema: GraphQLSchema
     calls: list[tuple[Value, ...]] = field(default_factory=list)
     ends: list[tuple[str, Path]] = field(default_factory=list)
-    """Resolvers that returned, raised or were cancelled, in order."""
+    """Events of resolvers ("end" or "cancelled") and their paths, in order."""
     moment: float = 0
     """The time of the answer."""
     asked: Counter[Value] = field(default_factory=Counter)
@@ -203,7 +203,7 @@ class World:
             return error
 
     def generated_items(self, kind: GraphQLOutputType, path: Path, count: int) -> Iterator[Value]:
-        """Yield items; now and then the iterator itself fails."""
+        """Yield items; now and then, the iterator itself raises ValueError."""
         for index in range(count):
             yield self.item(kind, (*path, index))
         if self.dice(path, "iterator").randrange(100) < self.habits.fail:
@@ -213,7 +213,7 @@ class World:
     async def async_items(
         self, kind: GraphQLOutputType, path: Path, count: int
     ) -> AsyncIterator[Value]:
-        """Yield items, each after a while."""
+        """Yield items, each after a while; now and then, raise ValueError."""
         for index in range(count):
             dice = self.dice((*path, index), "next")
             await asyncio.sleep((1 + dice.getrandbits(40)) / 2**24)
@@ -228,9 +228,9 @@ class World:
         path: Path,
         dice: random.Random,
     ) -> Value:
-        """Return an object of a type, or of one that an abstract type has.
+        """Return an object of a type, or of a possible type of an abstract one.
 
-        It is a mapping or has attributes: a value or a method for each field without a resolver.
+        It is a mapping or has attributes: a value or a method for most fields without a resolver.
         """
         if not isinstance(kind, GraphQLObjectType):
             kind = dice.choice(self.schema.get_possible_types(kind))

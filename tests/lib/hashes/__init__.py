@@ -1,1 +1,1 @@
-"""Tests of password hashes of other systems."""
+"""Tests of password hashes from other systems."""

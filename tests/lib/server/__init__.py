@@ -1,1 +1,1 @@
-"""Tests of gql_app/lib/server, noun by noun."""
+"""Tests of gql_app/lib/server, a module for each topic."""
