@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 from sqlalchemy import Engine, event
@@ -25,6 +26,8 @@ formats of timestamps and ids, the expression of an index, and names of roles.""
 
 _QUESTION: Final = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
 _OURS: Final = re.compile(rf"\b({'|'.join(Row.metadata.tables)})\b")
+_block: ContextVar[object] = ContextVar("block", default=None)
+"""The block whose statements alone are listened to, also in tasks that it starts."""
 _LITERAL: Final = re.compile(r"'(?:[^']|'')*'|(?<![\w$.:])\d[\w.]*")
 
 
@@ -36,13 +39,18 @@ def literals(statement: str) -> list[str]:
 
 
 @contextmanager
-def listened(take: Take) -> Iterator[None]:
-    """Call a function with each statement that this process sends, and its values."""
+def listened(take: Take, *, block_only: bool = False) -> Iterator[None]:
+    """Call a function with each statement that this process sends, and its values.
+
+    With `block_only` those of tasks that were started before the block are left out.
+    """
     bind = Compiled.bind
+    block = object()
 
     def bound_by(statement: Compiled, values: Mapping[str, object]) -> list[object]:
         bound = bind(statement, values)
-        take(statement.sql, bound)
+        if not block_only or _block.get() is block:
+            take(statement.sql, bound)
         return bound
 
     def executed(  # by Alembic
@@ -52,9 +60,12 @@ def listened(take: Take) -> Iterator[None]:
 
     event.listen(Engine, "before_cursor_execute", executed)
     Compiled.bind = bound_by  # type: ignore[assignment,method-assign]
+    outer = _block.set(block) if block_only else None
     try:
         yield
     finally:
+        if outer:
+            _block.reset(outer)
         Compiled.bind = bind  # type: ignore[method-assign]
         event.remove(Engine, "before_cursor_execute", executed)
 

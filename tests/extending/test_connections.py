@@ -136,7 +136,7 @@ async def test_caller_is_proven_by_the_statement_that_reads_the_page(
     query = "{ orders(first: 5) { nodes { id status createdAt } } }"
     await shop.data(query, ada.token)
     sent: list[str] = []
-    with listened(lambda sql, _: sent.append(sql)):
+    with listened(lambda sql, _: sent.append(sql), block_only=True):
         page = (await shop.data(query, ada.token))["orders"]["nodes"]
     [sql] = [each for each in sent if "shop_orders" in each]  # not of tasks beside it
     assert "total_cents" not in sql.partition("FROM")[0]

@@ -103,7 +103,7 @@ async def test_a_page_with_the_newest_orders_of_each_costs_one_statement_more(
     async def count(query: str) -> tuple[list[dict[str, object]], int]:
         await shop.data(query, grace.token)
         sent: list[str] = []
-        with listened(lambda sql, _: sent.append(sql)):
+        with listened(lambda sql, _: sent.append(sql), block_only=True):
             answer = await shop.data(query, grace.token)
         return answer["customers"]["nodes"], len(sent)
 

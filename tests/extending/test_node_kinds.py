@@ -89,7 +89,7 @@ async def test_orders_are_found_by_who_may_list_them(
 async def test_one_statement_reads_all_orders_that_are_asked_for(shop: Graph, ada: Person) -> None:
     ids = [str(each) for each in await stock(shop, ada)]
     sent: list[str] = []
-    with listened(lambda sql, _: sent.append(sql)):
+    with listened(lambda sql, _: sent.append(sql), block_only=True):
         found = (await shop.data(NODES, ada.token, ids=ids))["nodes"]
     assert [each["id"] for each in found] == ids
     assert len([each for each in sent if each.startswith("SELECT")]) == 3  # the caller, types, rows

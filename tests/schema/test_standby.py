@@ -58,7 +58,7 @@ async def test_caller_is_judged_by_the_primary_before_a_list_is_read(beside: Api
     person = await ada(beside)
     await beside.run(PAGE, token=person.token)
     sent: list[str] = []
-    with listened(lambda sql, _: sent.append(sql)):
+    with listened(lambda sql, _: sent.append(sql), block_only=True):
         await beside.run(PAGE, token=person.token)
     judging, page = (each for each in sent if "customers" in each)
     assert "sessions" in judging

@@ -25,7 +25,7 @@ async def test_one_statement_finds_the_kind_of_each_id(resources: Resources) -> 
     tables, nobody = NodeTables([SESSIONS, CUSTOMERS]), new_id()
     ids = [nobody, ada.session_id, ada.id, ada.session_id]
     sent: list[str] = []
-    with listened(lambda sql, _: sent.append(sql)):
+    with listened(lambda sql, _: sent.append(sql), block_only=True):
         assert await tables(resources.database, ids) == [None, SESSIONS, CUSTOMERS, SESSIONS]
         assert len(sent) == 1
         assert await tables(resources.database, []) == []
