@@ -87,7 +87,7 @@ async def _is_done(response: httpx.Response) -> bool:
     await response.aread()
     try:
         answer: dict[str, Any] = response.json()
-    except ValueError:  # a proxy's error page
+    except ValueError:  # a proxy's page
         return False
     errors = answer.get("errors") or []
     may_be = any(each.get("extensions", {}).get("mayBeDone") for each in errors)
@@ -146,11 +146,11 @@ class Api:
             raise self._judged(error, held) from error
 
     async def _renew(self, spent: Tokens) -> Tokens:
-        """Refresh the tokens; callers that waited for the lock get the new ones."""
+        """Refresh the tokens; callers that waited for the lock find the new ones."""
         async with self._trading:
             if self.tokens is spent:
                 payload = await self._payload("refresh", REFRESH, refreshToken=spent.refresh)
-                if self.tokens is spent:  # no sign-out happened meanwhile
+                if self.tokens is spent:  # nobody signed out while it waited
                     self.tokens = (
                         Tokens(payload["token"], payload["refreshToken"])
                         if payload["status"] == "SUCCESS"

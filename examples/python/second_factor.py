@@ -62,7 +62,7 @@ async def proven(api: Api, work: Callable[[], Awaitable[T]], ask: Ask) -> T:
         methods = proof_methods_of(error)
         if methods is None:
             raise
-    if "PASSWORD" in methods:  # only accounts without a second factor have it
+    if "PASSWORD" in methods:  # it counts only without a second factor
         await api.prove(password=await ask("Your password again"))
     else:
         await api.prove(code=await ask("Another code, to prove that it is you"))

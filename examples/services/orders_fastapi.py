@@ -21,7 +21,7 @@ verifier = TokenVerifier(
     os.environ["ACCOUNTS_URL"],
     issuer="gql_app",
     audience="orders",
-    liveness=5,  # the most seconds until a sign-out takes effect
+    liveness=5,  # seconds after which a sign-out is noticed at the latest
 )
 app = FastAPI()
 

@@ -38,14 +38,14 @@ class Order:
 
 @extend(Customer, private=True)
 class CustomerOrders(Customer):
-    """The shop's fields of a customer."""
+    """What the shop knows of a customer."""
 
     orders = nested(Order, OrderRow, by=OrderRow.customer_id, order_by="created_at", limit=5)
 
 
 @strawberry.type
 class Orders:
-    """The queries of orders."""
+    """Reading orders."""
 
     orders = connection(
         Order,
@@ -65,11 +65,11 @@ class OrderPayload(Payload):
 
 @strawberry.type
 class Ordering:
-    """The mutations of orders."""
+    """Placing orders, and what becomes of them."""
 
     @mutation(OrderPayload, "Places an order.", IsAuthenticated)
     async def place_order(self, info: Info, total_cents: int) -> OrderPayload | None:
-        """Place an order for the caller."""
+        """Place an order of the caller's."""
         row = await info.context.write(rules.place, total_cents)
         return OrderPayload.success("The order is placed.", order=node_of(Order, row))
 

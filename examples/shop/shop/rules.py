@@ -109,7 +109,7 @@ async def claims(db: Reader, customer: CustomerRecord) -> dict[str, object]:
 
 
 def not_about_the_shop(password: str, _customer: Person) -> None:
-    """Raise Refused if a password contains the shop's name."""
+    """Raise Refused if a password has the shop's name in it."""
     if "shop" in password.lower():
         raise Refused("WEAK_PASSWORD", "Leave the shop's name out of it.")
 

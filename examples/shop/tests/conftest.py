@@ -29,7 +29,7 @@ def unmigrated(
     tmp_path_factory: pytest.TempPathFactory,
     letters: tuple[Letters, int],
 ) -> Iterator[Shop]:
-    """Return a shop with gql-app's tables, before its own migrations."""
+    """Give a shop with gql-app's tables, and none of its own."""
     folder, (kept, smtp) = tmp_path_factory.mktemp("shop"), letters
     sqlite = f"sqlite:///{folder / 'shop.db'}"
     settings = {
@@ -48,7 +48,7 @@ def unmigrated(
 
 @pytest.fixture(scope="session")
 def migrated(unmigrated: Shop) -> Shop:
-    """Migrate the shop and add an admin; tests of the unmigrated shop run before."""
+    """Return the shop with its tables, and an admin: pytest runs what needs none before."""
     unmigrated.command(*APP, "migrate")
     unmigrated.command("create-admin", "--email", "admin@example.com", "--name", "Admin")
     return unmigrated
@@ -56,7 +56,7 @@ def migrated(unmigrated: Shop) -> Shop:
 
 @pytest.fixture(scope="session")
 def shop(migrated: Shop) -> Iterator[Shop]:
-    """Serve the shop by two workers, and sign people in."""
+    """Serve the shop by two workers, and let people in."""
     port = str(migrated.client.base_url.port)
     with (migrated.folder / "log").open("wb") as log:
         server = subprocess.Popen(  # noqa: S603

@@ -1,4 +1,4 @@
-"""The shop's commands, its server and its customers, for the tests."""
+"""What the tests run: the shop's commands and its server, and whom it serves."""
 
 import os
 import socket
@@ -22,13 +22,13 @@ TIMEOUT = 60
 
 
 class Letters:
-    """A mail server that stores the recipient and the subject of each letter."""
+    """A mail server that keeps what arrives, as recipient and subject."""
 
     def __init__(self) -> None:
         self.arrived: Queue[tuple[str, str]] = Queue()
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Store a letter."""
+        """Keep a letter."""
         assert isinstance(envelope.content, bytes)
         subject = str(message_from_bytes(envelope.content)["Subject"])
         self.arrived.put((envelope.rcpt_tos[0], subject))
@@ -37,18 +37,18 @@ class Letters:
 
 @dataclass
 class Shop:
-    """The shop's database, its server, and its people."""
+    """The shop's database, its server, and who there is."""
 
     folder: Path
     settings: dict[str, str]
     letters: Letters
     client: httpx.Client
-    """An HTTP client with a new connection for each request, so that either worker may answer."""
+    """Asks over a new connection each time, so that either worker may answer."""
     people: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """The id and the token of each person, by name."""
+    """The ids and tokens of people, by their names."""
 
     def command(self, *arguments: str) -> str:
-        """Run a command, and return its output."""
+        """Run a command, and return what it prints."""
         done = subprocess.run(  # noqa: S603
             [PROGRAM, *arguments],
             cwd=self.folder,
@@ -62,7 +62,7 @@ class Shop:
         return done.stdout
 
     def ask(self, query: str, by: str | None = None, **variables: object) -> Any:  # noqa: ANN401
-        """Return the answer to an operation, sent by a person or without a token."""
+        """Return the answer to an operation of somebody's."""
         headers = {"Authorization": f"Bearer {self.people[by][1]}"} if by else {}
         sent = {"query": query, "variables": variables}
         return self.client.post("/graphql", json=sent, headers=headers).json()
@@ -74,7 +74,7 @@ class Shop:
         return answer["data"]
 
     def register(self, name: str, password: str = PASSWORD) -> Any:  # noqa: ANN401
-        """Register a person, and return the payload."""
+        """Register somebody, and return the payload."""
         given = {"name": name, "email": f"{name}@example.com", "password": password}
         payload = self.data(REGISTER, input=given)["register"]
         if payload["token"]:
@@ -82,14 +82,14 @@ class Shop:
         return payload
 
     def sign_in(self, name: str) -> str:
-        """Sign a person in again, and return the token."""
+        """Sign somebody in again, and return the token."""
         email = f"{name}@example.com"
         payload = self.data(LOGIN, email=email, password=PASSWORD)["login"]
         self.people[name] = payload["customer"]["id"], payload["token"]
         return self.people[name][1]
 
     def grant(self, name: str, *roles: str) -> None:
-        """Set a person's roles, as the admin."""
+        """Have the admin say which roles somebody has."""
         payload = self.data(GRANT, "admin", id=self.people[name][0], roles=roles)["updateCustomer"]
         assert payload["status"] == "SUCCESS"
 
@@ -115,7 +115,7 @@ PLACE = """mutation ($cents: Int!) {
 
 
 def free_port() -> int:
-    """Return a free port."""
+    """Return a port that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -123,7 +123,7 @@ def free_port() -> int:
 
 
 def await_ready(client: httpx.Client, server: "subprocess.Popen[bytes]") -> None:
-    """Wait until a server is ready."""
+    """Return when a server is ready."""
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline and server.poll() is None:
         try:

@@ -1,4 +1,4 @@
-"""The shop over HTTP: the permissions of each kind of caller."""
+"""The shop, over HTTP: what each kind of caller may do and see."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,14 +28,14 @@ LIST = """query ($first: Int, $after: String, $last: Int, $before: String, $filt
 
 
 def act(shop: Shop, what: str, by: str, order_id: str) -> Any:  # noqa: ANN401
-    """Return the status of an order after a mutation, or the error code."""
+    """Return the status of an order after a mutation, or the code of what was wrong."""
     payload = shop.data(ACT % what, by, id=order_id)[what]
     [code] = [each["code"] for each in payload["errors"]] or [None]
     return code or payload["order"]["status"]
 
 
 def refusal(answer: Any) -> tuple[str, str | None]:  # noqa: ANN401
-    """Return the reason of the only error, and the missing permission."""
+    """Return the reason of the one refusal, and the permission that is lacking."""
     [error] = answer["errors"]
     return error["extensions"]["reason"], error["extensions"].get("permission")
 
@@ -47,7 +47,7 @@ def cents(shop: Shop, by: str, **arguments: object) -> tuple[list[int], Any]:
 
 
 def nested(shop: Shop, by: str) -> dict[str, Any]:
-    """Return the newest orders of each customer, by name."""
+    """Return the newest orders of everybody, by their names."""
     nodes = shop.data(NESTED, by)["customers"]["nodes"]
     return {each["name"]: each["orders"] for each in nodes}
 
@@ -56,10 +56,10 @@ def nested(shop: Shop, by: str) -> dict[str, Any]:
 async def in_process(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Open a client of the shop in this process."""
+    """Open a client of the shop in this very process."""
     for name, value in shop.settings.items():
         monkeypatch.setenv(name, value)
-    from shop.api import shop as feature  # noqa: PLC0415 — its import reads the settings
+    from shop.api import shop as feature  # noqa: PLC0415 — it reads the settings
 
     app = create_app(features=[feature])
     async with app.router.lifespan_context(app) as state:
@@ -88,7 +88,7 @@ def test_nested_list_of_a_page_is_one_statement(
 ) -> None:
     statements = []
     fetch_all = Reader.fetch_all
-    asking = ContextVar("asking", default=False)  # not set in background tasks
+    asking = ContextVar("asking", default=False)  # it is not for what runs beside the request
 
     async def counted(self: Reader, query: Any, /, **values: object) -> list[Any]:  # noqa: ANN401
         if asking.get():
@@ -149,7 +149,7 @@ def test_order_is_refunded_by_who_has_the_permission_for_as_long(shop: Shop) -> 
     lacking = ("PERMISSION_REQUIRED", "orders:refund")
     assert refusal(shop.ask(ACT % "refundOrder", "ada", id=order_id)) == lacking
     shop.grant("dora")
-    for _ in range(6):  # by either worker
+    for _ in range(6):  # by whichever worker
         assert refusal(shop.ask(ACT % "refundOrder", "dora", id=order_id)) == lacking
     shop.grant("dora", "order_desk")
     assert act(shop, "refundOrder", "dora", order_id) == "REFUNDED"

@@ -1,4 +1,4 @@
-"""Create the table of orders."""
+"""Make the table of orders."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create the table, and the indexes for its lists."""
+    """Make the table, and the indexes by which it is listed."""
     op.create_table(
         "shop_orders",
         sa.Column("id", sa.Uuid(), primary_key=True),
@@ -24,5 +24,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the table."""
+    """Undo it."""
     op.drop_table("shop_orders")
