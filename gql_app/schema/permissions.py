@@ -60,14 +60,14 @@ class IsAuthenticated(BasePermission):
 class IsRecentlyAuthenticated(IsAuthenticated):
     """Lets in callers who are signed in, with a recent proof of their identity."""
 
-    who_may_ask = "Signed in, with a recent proof of who it is."
+    who_may_ask = "Signed in, with a recent proof of identity."
 
     def __init__(self, *, enrols: bool = False, shown: bool = True) -> None:
         """Take whether the schema shows isAuthenticated: beside another directive it need not."""
         super().__init__(enrols=enrols)
         if not shown:
             self.schema_directive = None
-            self.who_may_ask = "Needs a recent proof of who it is."
+            self.who_may_ask = "Needs a recent proof of identity."
 
     async def has_permission(self, source: object, info: Info, **_: object) -> bool:
         """Return True, or raise ReauthenticationRequired, or what IsAuthenticated raises."""

@@ -9,16 +9,16 @@ test.each([
   ["Who is signed in. Signed in only.", "Signed in only"],
   ["Adds a customer. Needs customers:write.", "Needs customers:write"],
   [
-    "Adds a customer. Needs customers:write. Needs a recent proof of who it is.",
-    "Needs customers:write. Needs a recent proof of who it is",
+    "Adds a customer. Needs customers:write. Needs a recent proof of identity.",
+    "Needs customers:write. Needs a recent proof of identity",
   ],
   [
     "The phone number. Null unless it is the caller's own, or with customers:read_private.",
     "Null unless it is the caller's own",
   ],
   [
-    "Makes codes. Signed in, with a recent proof of who it is.",
-    "Signed in, with a recent proof of who it is",
+    "Makes codes. Signed in, with a recent proof of identity.",
+    "Signed in, with a recent proof of identity",
   ],
   ["Needs customers:write.\n", "Needs customers:write"],
   ["A sentence that Needs nothing.", null],

@@ -34,7 +34,7 @@ type Query {
   auditEvents: Int
   """Explains the token. Open to everyone."""
   token: String
-  """Changes what has a long name. Needs customers:write. Needs a recent proof of who it is."""
+  """Changes what has a long name. Needs customers:write. Needs a recent proof of identity."""
   renewEverybodysRecoveryCodes: String
 }
 '''
@@ -194,7 +194,7 @@ async def test_completion_says_who_may_ask(tab: Tab) -> None:
         ("token", "String"),
         (
             "renewEverybodysRecoveryCodes",
-            "Needs customers:write. Needs a recent proof of who it is · String",
+            "Needs customers:write. Needs a recent proof of identity · String",
         ),
     ):
         row = rows.filter(has=tab.page.get_by_text(name, exact=True))

@@ -34,8 +34,8 @@ DIRECTIVES: Final[dict[str, Any]] = {
 THEMSELVES: Final = ("DateTime", "JSON")
 """The types of ours that describe themselves."""
 WHO: Final = re.compile(
-    r"(Signed in only|Signed in, with a recent proof of who it is|Open to everyone"
-    r"|Needs [a-z:_]+(?:\. Needs a recent proof of who it is)?)\.$"
+    r"(Signed in only|Signed in, with a recent proof of identity|Open to everyone"
+    r"|Needs [a-z:_]+(?:\. Needs a recent proof of identity)?)\.$"
 )
 SAYS: Final = {
     "": "Open to everyone",

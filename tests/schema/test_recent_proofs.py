@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("letterbox")
 
 NOON: Final = datetime(2030, 1, 31, 12, 0, 5, tzinfo=UTC)
 LATE: Final = NOON + timedelta(minutes=10, seconds=1)
-PROOF: Final = "a recent proof of who it is"
+PROOF: Final = "a recent proof of identity"
 NOBODY: Final = "00000000-0000-7000-8000-000000000000"
 NEW: Final = {"name": "Nora New", "email": "nora@example.com", "password": PASSWORD}
 WANTING: Final[dict[str, dict[str, Any]]] = {
