@@ -4,11 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
 # Coverage doubles the run time, so it is measured only on tests that reach every branch (tests/conftest.py).
-THROUGH := authenticators breached_passwords claims customer_mutations email_change email_verification \
-	factor_audit factor_entrances held_sessions invitations lifetimes nodes own_account passkey_entrances \
-	passkey_races passkey_refusals passkeys password_reset profile reauthentication refresh register \
-	required_verification roles second_factors session_lists sessions sign_in_links signer squatters \
-	without_password
+THROUGH := authenticators breached_passwords claims email_change email_verification factor_entrances \
+	invitations lifetimes nodes passkey_races passkey_refusals passkeys reauthentication refresh \
+	required_verification roles second_factors sessions sign_in_links signer
 EXTENDING := extend inputs writing
 # Packages of gql_app/lib that accounts/ and security/ use, measured with them.
 MACHINERY := atomic_files clock encryption fair_queue hashes keyring one_time_codes pagination \
