@@ -6,7 +6,7 @@ WORKERS ?= auto
 # Coverage doubles the run time, so it is measured only on tests that reach every branch (tests/conftest.py).
 THROUGH := authenticators breached_passwords claims email_change email_verification factor_entrances \
 	invitations lifetimes nodes passkey_races passkey_refusals passkeys reauthentication refresh \
-	required_verification roles second_factors sessions sign_in_links signer
+	required_verification revoked_access roles second_factors sessions sign_in_links signer
 EXTENDING := extend inputs writing
 # Packages of gql_app/lib that accounts/ and security/ use, measured with them.
 MACHINERY := atomic_files clock encryption fair_queue hashes keyring one_time_codes pagination \

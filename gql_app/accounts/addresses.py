@@ -90,15 +90,17 @@ async def held_among(db: Reader, keys: Collection[str]) -> set[str]:
     return set(await db.fetch_all(_HELD_AMONG, keys=keys, now=clock.now()))
 
 
-async def leave(db: Transaction, former: CustomerRecord, email: str, *, since: datetime) -> None:
-    """Hold the address that a customer had before another, so that the change can be undone.
+async def leave(
+    db: Transaction, former: CustomerRecord, current: CustomerRecord, *, since: datetime
+) -> None:
+    """Hold the address that a customer had before the current one, to be able to undo the change.
 
     An unproven one is not held. A customer's return to an address that is held for them settles
-    the changes since: neither it nor the later ones are held any more. `since` is when the change
-    was requested.
+    the changes since, if a link has proven it: neither it nor the later ones are held any more.
+    `since` is when the change was requested.
     """
-    back = await db.fetch_one(_HELD, key=canonical_email(email), now=clock.now())
-    if back:
+    back = await db.fetch_one(_HELD, key=canonical_email(current.email), now=clock.now())
+    if back and current.email_verified_at:
         later = FormerEmailRow.changed_since >= back.changed_since
         theirs = FormerEmailRow.customer_id == former.id
         await db.execute(delete(FormerEmailRow).where(theirs, later))

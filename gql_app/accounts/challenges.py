@@ -1,7 +1,8 @@
 """Challenges: sign-ins that were proven by a first factor, and wait for a second one.
 
 A challenge is 256 random bits, of which the database holds the digest. It is valid for five minutes
-and one success, while the password, the factors and the state of the account are unchanged.
+and one success, while the password, the factors and the state of the account are unchanged, and
+until all sessions of the account are ended.
 """
 
 import hashlib
@@ -9,8 +10,9 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, true
 
 from gql_app.accounts import second_factors
 from gql_app.accounts.proofs import Proof
@@ -95,6 +97,12 @@ async def spend(db: Transaction, challenge: Challenge) -> None:
     """Delete a challenge that succeeded. The account is locked already."""
     its = SignInChallengeRow.digest == challenge.digest
     await db.execute(delete(SignInChallengeRow).where(its))
+
+
+async def void(db: Transaction, customer_id: UUID | None = None) -> None:
+    """Delete the challenges of a customer, or of all: a sign-in ends where all sessions end."""
+    theirs = true() if customer_id is None else SignInChallengeRow.customer_id == customer_id
+    await db.execute(delete(SignInChallengeRow).where(theirs))
 
 
 async def purge(db: Transaction, *, batch: int) -> int:

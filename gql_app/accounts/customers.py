@@ -9,7 +9,16 @@ from sqlalchemy import bindparam, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
-from gql_app.accounts import addresses, audit, letters, links, sessions, validation, visibility
+from gql_app.accounts import (
+    addresses,
+    audit,
+    letters,
+    links,
+    second_factors,
+    sessions,
+    validation,
+    visibility,
+)
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.permissions import ADMIN, READ_PRIVATE, role_text
@@ -285,7 +294,8 @@ async def _report_changes(
 ) -> None:
     """Record which columns changed, void links, and notify a former address of its replacement.
 
-    It is held if it was proven. `since` is when the change was requested, if not just now.
+    It is held if it was proven; if not, nothing can be undone from there. `since` is when the
+    change was requested, if not just now.
     """
     had, roles = (frozenset(each.roles.split()) for each in (before, customer))
     changed = {*changed, *(["roles"] if (had ^ roles) - {ADMIN} else [])}
@@ -297,7 +307,9 @@ async def _report_changes(
     if canonical_email(before.email) != canonical_email(customer.email):
         kind, old = letters.Kind.EMAIL_CHANGED, before.email
         await letters.post(db, kind, customer_id=customer.id, recipient=old)
-        await addresses.leave(db, before, customer.email, since=since or clock.now())
+        await addresses.leave(db, before, customer, since=since or clock.now())
+        if before.email_verified_at is None:
+            await second_factors.void_undo(db, customer.id)
     if not changed.isdisjoint({*links.BOUND_COLUMNS, "pending_email", "roles"}):
         await letters.void_links(db, customer.id)
 

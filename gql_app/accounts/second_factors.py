@@ -104,6 +104,12 @@ async def issue_undo(
     return bool(await db.execute(update(SecondFactorRow).where(*its).values(undo_digest=digest)))
 
 
+async def void_undo(db: Transaction, customer_id: UUID) -> None:
+    """Void the links that undo a customer's second factors."""
+    theirs = SecondFactorRow.customer_id == customer_id
+    await db.execute(update(SecondFactorRow).where(theirs).values(undo_digest=None))
+
+
 _COLUMNS: Final = columns(SecondFactorRow, SecondFactorRecord._fields)
 _OF_CUSTOMERS: Final = Query(
     select(*_COLUMNS)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, delete, exists, select, true, update
 
-from gql_app.accounts import audit
+from gql_app.accounts import audit, challenges
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.permissions import READ_PRIVATE, Roles
 from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionRecord
@@ -239,8 +239,12 @@ async def end(
 
 
 async def end_others(db: Transaction, session_id: UUID, *, of: UUID, origin: Origin) -> int:
-    """End every session of a customer but the caller's; return how many were live."""
+    """End every session of a customer but the caller's; return how many were live.
+
+    As with all that end many, sign-ins that wait for a second factor end as well.
+    """
     others = SessionRow.id != session_id
+    await challenges.void(db, of)
     ended = await _end(db, SessionRow.customer_id == of, others, lives())
     if ended:
         await audit.record(db, Action.SESSION_ENDED, origin, customer_id=of)
@@ -250,6 +254,7 @@ async def end_others(db: Transaction, session_id: UUID, *, of: UUID, origin: Ori
 async def end_all(db: Transaction, customer_id: UUID) -> None:
     """End every session of a customer."""
     await _end(db, SessionRow.customer_id == customer_id)
+    await challenges.void(db, customer_id)
 
 
 async def end_all_of(db: Transaction, customer_id: UUID, *, origin: Origin) -> int:
@@ -258,6 +263,7 @@ async def end_all_of(db: Transaction, customer_id: UUID, *, origin: Origin) -> i
     if await db.fetch_one(customer) is None:
         raise Rejected(NO_CUSTOMER)
     ended = await _end(db, SessionRow.customer_id == customer_id, lives())
+    await challenges.void(db, customer_id)
     await audit.record(db, Action.SESSIONS_ENDED, origin, customer_id=customer_id)
     return len(ended)
 
@@ -265,6 +271,7 @@ async def end_all_of(db: Transaction, customer_id: UUID, *, origin: Origin) -> i
 async def end_every(db: Transaction) -> int:
     """End every live session of all customers; return how many."""
     await audit.record(db, Action.SESSIONS_ENDED, Origin())
+    await challenges.void(db)
     return len(await _end(db, lives()))
 
 

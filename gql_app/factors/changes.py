@@ -4,6 +4,7 @@ A letter reports each addition and removal. That of a new factor has a link to u
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -115,12 +116,30 @@ async def remove_all(db: Transaction, email: str) -> int | None:
     customer = found and await db.fetch_one(_HOLD, id=found.id)
     if customer is None:
         return None
-    theirs = SecondFactorRow.customer_id == customer.id
-    count = await db.execute(delete(SecondFactorRow).where(theirs))
+    count = await revoke(db, customer, origin=Origin())
     if count:
-        await _removed(db, customer, _ALL, Action.FACTOR_REMOVED, Origin())
         await sessions.end_all(db, customer.id)
     return count
+
+
+async def revoke(
+    db: Transaction, customer: CustomerRecord, *, since: datetime | None = None, origin: Origin
+) -> int:
+    """Remove all factors of an account, or those added since a time; return their number.
+
+    Recovery codes made since, and an app that is being set up, are deleted. The account is locked
+    already.
+    """
+    theirs = [SecondFactorRow.customer_id == customer.id]
+    if since is not None:
+        theirs.append(SecondFactorRow.created_at >= since)
+    gone = await db.fetch_all(
+        delete(SecondFactorRow).where(*theirs).returning(SecondFactorRow.method)
+    )
+    await _delete_unfinished(db, customer.id, since)
+    for method in [_ALL] if gone and since is None else [each.method for each in gone]:
+        await _removed(db, customer, method, Action.FACTOR_REMOVED, origin)
+    return len(gone)
 
 
 async def undoable(db: Reader, token: str) -> UUID | None:
@@ -148,13 +167,20 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     gone = await db.fetch_one(_UNDO, digest=tokens.digest(tokens.UNDO_FACTOR, token))
     if customer is None or gone is None:
         raise Rejected(links.SPENT)
-    since = RecoveryCodeRow.created_at >= gone.created_at
-    await db.execute(delete(RecoveryCodeRow).where(RecoveryCodeRow.customer_id == owner, since))
-    await db.execute(delete(CodeEnrolmentRow).where(CodeEnrolmentRow.customer_id == owner))
+    await _delete_unfinished(db, customer.id, gone.created_at)
     by_owner = origin._replace(actor_id=owner)
     await _removed(db, customer, gone.method, Action.FACTOR_UNDONE, by_owner)
     await sessions.end_all(db, customer.id)
     return customer
+
+
+async def _delete_unfinished(db: Transaction, customer_id: UUID, since: datetime | None) -> None:
+    """Delete recovery codes, all or those made since a time, and an app that is being set up."""
+    codes = [RecoveryCodeRow.customer_id == customer_id]
+    if since is not None:
+        codes.append(RecoveryCodeRow.created_at >= since)
+    await db.execute(delete(RecoveryCodeRow).where(*codes))
+    await db.execute(delete(CodeEnrolmentRow).where(CodeEnrolmentRow.customer_id == customer_id))
 
 
 async def _removed(

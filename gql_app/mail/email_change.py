@@ -14,6 +14,7 @@ from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.validation import Changes, email_keys
 from gql_app.db.tables import CustomerRow, FormerEmailRow
 from gql_app.errors import Rejected
+from gql_app.factors import changes as factors
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction
 from gql_app.lib.text import canonical_email
@@ -96,9 +97,10 @@ async def undoable(db: Reader, token: str) -> UUID | None:
 async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord:
     """Restore a customer's former address, and revoke all access that was gained since.
 
-    Every session and link ends, and a password set since the change was requested is removed. A
-    deactivated account is restored as well, and stays deactivated. Raises Rejected if the link has
-    expired, or was spent meanwhile, also by the link of an earlier address.
+    Every session and link ends, and a password, second factors and recovery codes that were set
+    since the change was requested are removed. A deactivated account is restored as well, and stays
+    deactivated. Raises Rejected if the link has expired, or was spent meanwhile, also by the link
+    of an earlier address.
     """
     owner = await undoable(db, token)
     row = await db.fetch_one(_HOLD, id=owner) if owner else None
@@ -118,6 +120,7 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
         origin=origin,
         password_hash="" if is_newer else customer.password_hash,
     )
+    await factors.revoke(db, restored, since=former.changed_since, origin=origin)
     await sessions.end_all(db, customer.id)
     await audit.record(db, Action.EMAIL_CHANGE_UNDONE, origin, customer_id=customer.id)
     return restored

@@ -10,6 +10,7 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import email_keys
 from gql_app.errors import Rejected
+from gql_app.factors import changes as factors
 from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
 from gql_app.lib.throttling import Limit
@@ -92,8 +93,8 @@ async def decline(db: Transaction, token: str, *, origin: Origin) -> bool:
     """Spend an unrequested link, for its recipient; return whether an account was closed.
 
     A pending address is dropped, and the current one stays. An account whose first address is
-    unproven can't be signed in to any more, also an admin's: its sessions, password, links and
-    address are removed. It stays active, and its data stays. Raises Rejected if the link has
+    unproven can't be signed in to any more, also an admin's: its sessions, password, factors, links
+    and address are removed. It stays active, and its data stays. Raises Rejected if the link has
     expired or was spent, or the address was proven since.
     """
     customer = await links.spend(db, LinkKind.VERIFY_EMAIL, token)
@@ -122,8 +123,9 @@ async def _close_account(db: Transaction, customer: CustomerRecord, origin: Orig
     """Remove all credentials and sessions of an account, and free its address."""
     email = addresses.placeholder(customer.id)
     new = {"email": email, **email_keys(email), "password_hash": "", "invited_at": None}
-    await customers.write(db, customer.id, new)
+    closed = await customers.write(db, customer.id, new)
     await letters.void_links(db, customer.id)
+    await factors.revoke(db, closed, origin=origin)
     await sessions.end_all(db, customer.id)
     await sessions.forget_clients(db, customer.id)
     kind, fields = Action.CUSTOMER_CHANGED, ["email"]

@@ -240,6 +240,9 @@ async def _issue_undo(db: Transaction, letter: _Addressed, digest: str | None) -
     owner = letter.customer and letter.customer.id
     if letter.kind == Kind.EMAIL_CHANGED:
         return await addresses.issue_undo(db, owner, letter.recipient, digest)
+    holder = await addresses.owner(db, letter.recipient, None)
+    if holder is None or holder.id != owner:
+        return False
     return await second_factors.issue_undo(db, owner, UUID(letter.data[FACTOR]), digest)
 
 

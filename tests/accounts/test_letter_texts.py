@@ -14,6 +14,7 @@ from gql_app.accounts import addresses, letters
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.validation import email_keys
 from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.db.tables import (
     CustomerRow,
@@ -209,6 +210,26 @@ async def test_letter_of_a_new_factor_names_its_method_and_undoes_it_by_its_link
     digest = tokens.digest(tokens.UNDO_FACTOR, token)
     assert digest is not None
     assert {row.id: row.undo_digest for row in rows} == {factor: digest, other: None}
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+async def test_letter_of_a_new_factor_to_a_former_address_has_a_link_while_that_is_held(
+    noon: Database, ada: CustomerRecord, *, is_held: bool
+) -> None:
+    await post_factor(noon, ada, await add_factor(noon, ada, "CODE"), "CODE")
+    former = {
+        "email_canonical": canonical_email(ada.email),
+        "customer_id": ada.id,
+        "email": ada.email,
+        "changed_since": NOON,
+        "held_until": NOON + addresses.HOLD_PERIOD,
+    }
+    async with noon.transaction() as db:
+        await add_all(db, FormerEmailRow, [former] if is_held else [])
+    email = "ada@example.org"
+    await change(noon, ada, email=email, **email_keys(email))
+    (letter,) = await claim(noon)
+    assert (letter.recipient, "#token=" in letter.body) == (ada.email, is_held)
 
 
 async def test_letter_of_a_factor_that_is_gone_or_anothers_has_no_link(

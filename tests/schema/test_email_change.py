@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -132,6 +133,30 @@ async def test_where_nothing_is_asked_a_new_address_is_in_force_at_once_and_unpr
     assert (await current(api.database, ada.id)).email_verified_at
     await until_all_letters_left(api)
     assert letterbox.unread() == [(C, CHANGED)]
+
+
+@in_mode("off")
+async def test_way_back_that_nothing_proves_settles_nothing(
+    api: Api, ada: Person, other: Person, letterbox: Letterbox
+) -> None:
+    for email in (B, A, B):
+        assert faults(await ask(api, ada, email)) == SUCCESS
+    first, second = [await letterbox.link_to(A, CHANGED) for _ in range(2)]
+    assert faults(await ask(api, other, A)) == TAKEN
+    assert [await use(api, "undoEmailChange", link) for link in (first, second)] == [SPENT, SUCCESS]
+    assert (await current(api.database, ada.id)).email == A
+
+
+@in_mode("off")
+async def test_address_that_was_proven_is_held_after_a_way_back_that_is_not(
+    api: Api, ada: Person, letterbox: Letterbox
+) -> None:
+    assert faults(await ask(api, ada, B)) == SUCCESS
+    await letterbox.to(A, CHANGED)
+    await prove(api.database, replace(ada, email=B))
+    assert faults(await ask(api, ada, A)) == SUCCESS
+    assert await use(api, "undoEmailChange", await letterbox.link_to(B, CHANGED)) == SUCCESS
+    assert (await current(api.database, ada.id)).email == B
 
 
 async def test_unproven_address_is_only_told_and_free_at_once(
