@@ -1,5 +1,6 @@
 """GraphQL errors as clients see them: those they can act on; others are masked and logged."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -20,6 +21,11 @@ SHOWN: Final = (Refusal, Rejected, Unavailable, InvalidArgument)
 """Exceptions that a client is shown as they are, each with a dictionary `extensions`."""
 MAX_MESSAGE: Final = 1000
 """Characters of a message that are shown, for it may print a whole document."""
+_VALUE: Final = re.compile(r",? found:? [{\[].*|(?<= non string value): .*", re.DOTALL)
+"""The part of a message that prints an input object, a list, or what is sent for a text.
+
+It may hold a password, and clients log messages.
+"""
 _UNREADABLE: Final = "A value can't be read. Does a number have thousands of digits?"
 """The message in place of the interpreter's own."""
 _log: Final = get_logger(__name__)
@@ -117,7 +123,8 @@ def _masked(error: GraphQLError, request_id: str, *, logged: bool) -> GraphQLErr
 def _with_code(error: GraphQLError, code: str) -> GraphQLError:
     """Return an error with a code; a foreign message, which graphql-core repeats, is replaced."""
     readable = isinstance(_cause(error), UnreadableValue | None)
-    error.message = error.message[:MAX_MESSAGE] if readable else _UNREADABLE
+    shown = _VALUE.sub(".", error.message)[:MAX_MESSAGE]
+    error.message = shown if readable else _UNREADABLE
     error.extensions = {"code": code, **(error.extensions or {})}
     return error
 

@@ -49,6 +49,9 @@ BROKEN: Final = (
     "{ auditEvents { nodes { id } } token { valid } customers { nodes { name } } }",
 )
 
+EDGES: Final = "customers(first: 2) { edges { cursor @include(if: $v) } }"
+NO_NODES: Final = 'customers(filter: {search: "zzqq"}) { nodes { id @skip(if: $v) } totalCount }'
+
 
 def given(query: str, values: Sequence[object]) -> list[tuple[str, Mapping[str, object]]]:
     """Send each of these for a variable, and nothing."""
@@ -67,6 +70,8 @@ CASES: Final = [
         ("", None),
     ),
     *given('query Q($v: ID = "x") { me { id } customer(id: $v) { id } }', ("x", None)),
+    *given(f"query Q($v: Boolean = true) {{ {EDGES} }}", (True, False, None)),
+    *given(f"query Q($v: Boolean = true) {{ {NO_NODES} }}", (True, None)),
     *given(f"query Q($v: OrderDirection = ASC) {{ me {{ id }} {ORDER} }}", ("ASC", None)),
     *given(f"query Q($v: OrderDirection! = DESC) {{ {ORDER} }}", ("ASC", "DESC", "x", None)),
 ]

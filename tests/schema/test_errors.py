@@ -1,6 +1,7 @@
 """What a client is told when something goes wrong, and what only the log is told."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -46,6 +47,10 @@ WRONG_VARIABLES: Final[Sequence[tuple[str, str, object]]] = [
     ("input", "UpdateCustomerInput!", "text"),
     ("input", "UpdateCustomerInput!", {"isAdmin": "yes"}),
 ]
+
+
+REGISTER: Final = "mutation R($input: RegisterInput!) { register(input: $input) { status } }"
+HIDDEN: Final = "my own s3cret"
 
 
 async def drop_sessions(api: Api) -> None:
@@ -179,3 +184,23 @@ async def test_hostile_variables_are_answered_by_few_short_errors(api: Api) -> N
     assert {error["extensions"]["code"] for error in answer.errors} == {"BAD_USER_INPUT"}
     assert len(answer.errors) == 5
     assert max(len(error["message"]) for error in answer.errors) <= 1000
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"email": "a@example.com", "password": HIDDEN},
+        {"name": "A", "email": "a@example.com", "password": HIDDEN, "unknown": 1},
+        {"name": "A", "email": "a@example.com", "password": [HIDDEN]},
+        [{"password": HIDDEN}],
+    ],
+)
+async def test_message_about_an_input_does_not_print_it(api: Api, given: object) -> None:
+    """The messages of a client's errors go to logs and to services that collect errors."""
+    literal = re.sub(r'"(\w+)":', r"\1:", json.dumps(given))
+    for answer in (
+        await api.run(REGISTER, input=given),
+        await api.run(f"mutation {{ register(input: {literal}) {{ status }} }}"),
+    ):
+        assert answer.errors
+        assert HIDDEN not in json.dumps(answer.errors)

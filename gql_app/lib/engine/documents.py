@@ -185,7 +185,7 @@ class DocumentValidator:
         if operation is None:
             raise InvalidDocument(
                 GraphQLError(
-                    "The document has no operation of this name.",
+                    f"The document has no operation{' of this name' if name else ''}.",
                     extensions={"code": "OPERATION_RESOLUTION_FAILURE"},
                 )
             )

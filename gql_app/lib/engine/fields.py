@@ -290,12 +290,21 @@ class Selection:
         return answer
 
     def write(self, execution: Execution, rows: LazyRows[Any], paths: Value) -> list[Value] | None:
-        """Return the completed rows at some paths; None if objects must be built of them."""
+        """Return the completed rows at some paths; None if objects must be built of them.
+
+        That is also so if a condition of a field is null, which is an error of each row.
+        """
+        if not rows.values:
+            return []
+        try:
+            fields = self.fields(execution)
+        except GraphQLError:
+            return None
         key = tuple(rows.columns), rows.written
         if key not in self.writers:
             if len(self.writers) >= MAX_CACHED_COLUMNS:
                 self.writers.clear()
-            self.writers[key] = row_writer(self.fields(execution), rows.columns, rows.written)
+            self.writers[key] = row_writer(fields, rows.columns, rows.written)
         write = self.writers[key]
         answer: list[Value] | None = write and write(rows.values)
         for field in self.nested if answer else ():
