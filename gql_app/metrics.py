@@ -58,6 +58,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "challenge from": "second_factor_client",
     "code by": "code_account",
     "passkey from": "passkey_client",
+    "factor by": "factor_account",
     "letter": "letter_recipient",
     "proof": "password_proof",
     "proof from": "password_proof_client",

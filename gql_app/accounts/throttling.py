@@ -27,6 +27,8 @@ CODE_ATTEMPTS: Final = 5
 """Wrong codes of one account within CODE_WINDOW."""
 CODE_WINDOW: Final = 15 * 60
 """Seconds for which wrong codes of one account are counted."""
+FACTORS_PER_DAY: Final = 20
+"""Second factors that one account may add in 24 hours, so that a letter reports each of them."""
 LOCKOUT_MEMORY: Final = 30 * DAY
 """Seconds after the last failure until the failures of a lockout are forgotten."""
 LOCKOUT_PAUSE: Final = 15 * 60
@@ -135,8 +137,9 @@ class Throttle(Limiter):
             # Sign-ins that wait for a second factor, and wrong codes of one account.
             Limit("", writes, "challenge from", HOUR),
             Limit("", CODE_ATTEMPTS, "code by", CODE_WINDOW),
-            # Refused passkeys.
+            # Refused passkeys, and second factors that one account adds.
             Limit("", by_client, "passkey from", window),
+            Limit("", FACTORS_PER_DAY, "factor by", DAY),
             # Links that one account requests.
             Limit("", writes, "link by", HOUR),
         )

@@ -1,6 +1,7 @@
 """Changes of second factors: adding, renaming, removing and undoing, with all consequences.
 
 A letter reports each addition and removal. That of a new factor has a link to undo it, for 7 days.
+The additions of an account are limited, so that its mailbox has room for all these letters.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
 from gql_app.accounts.second_factors import SecondFactorRecord
 from gql_app.accounts.sessions import SignedIn
+from gql_app.accounts.throttling import Throttle
 from gql_app.db.factor_tables import CodeEnrolmentRow, RecoveryCodeRow, SecondFactorRow
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
@@ -47,6 +49,7 @@ async def complete(
     me: SignedIn,
     factor: SecondFactorRecord,
     *methods: str,
+    throttle: Throttle,
     origin: Origin,
     ends_others: bool,
 ) -> list[str] | None:
@@ -54,9 +57,10 @@ async def complete(
 
     It counts as a proof of the session that set it up, by these methods. With the first factor
     other sessions end if `ends_others`, for none of them has proven it. The account is locked
-    already.
+    already. Raises TooManyAttempts if it has added FACTORS_PER_DAY already.
     """
     customer_id = me.customer.id
+    await throttle.count(db, throttle.of_account("factor", customer_id))
     [factors] = await second_factors.of_customers(db, [customer_id])
     codes = await recovery_codes.replace(db, customer_id) if len(factors) == 1 else None
     await second_factors.changed(db, customer_id)

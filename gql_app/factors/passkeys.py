@@ -189,9 +189,9 @@ async def begin(db: Transaction, customer_id: UUID) -> Begun:
 async def confirm(
     db: Transaction,
     me: SignedIn,
-    answer: Answer,
-    registered: Registered,
+    made: tuple[Answer, Registered],
     name: str | None,
+    throttle: Throttle,
     *,
     origin: Origin,
     ends_others: bool = False,
@@ -199,8 +199,10 @@ async def confirm(
     """Store the passkey that a session has registered, and mark the challenge as used.
 
     With the account's first factor its other sessions end if `ends_others`. The account is locked
-    already. Raises Rejected, also if the credential id is registered already, for any account.
+    already. Raises Rejected, also if the credential id is registered already, for any account, and
+    TooManyAttempts.
     """
+    answer, registered = made
     await changes.require_room(db, me.customer.id)
     await _use_up(db, answer)
     now, method = clock.now(), SecondFactorMethod.PASSKEY.value
@@ -219,7 +221,9 @@ async def confirm(
     if not await db.execute(_ADD, **row):
         raise Rejected(INVALID)
     methods = _methods(user_verified=registered.user_verified)
-    codes = await changes.complete(db, me, factor, *methods, origin=origin, ends_others=ends_others)
+    codes = await changes.complete(
+        db, me, factor, *methods, throttle=throttle, origin=origin, ends_others=ends_others
+    )
     return Added(factor, codes)
 
 

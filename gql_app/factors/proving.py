@@ -118,7 +118,7 @@ async def confirm(
     if factor is None:
         return fault
     return await changes.complete(
-        db, me, factor, proofs.CODE, origin=origin, ends_others=ends_others
+        db, me, factor, proofs.CODE, throttle=throttle, origin=origin, ends_others=ends_others
     )
 
 

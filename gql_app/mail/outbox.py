@@ -18,7 +18,7 @@ from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.letters import ADDRESS, FACTOR, METHOD, NOTICES, REGISTRATION, Kind
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
-from gql_app.accounts.throttling import Throttle
+from gql_app.accounts.throttling import FACTORS_PER_DAY, Throttle
 from gql_app.db.tables import CustomerRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
@@ -105,9 +105,13 @@ class Outbox:
             return True
         if not await _QUEUE.postpone(db, row, last_try=clock.made_at(row.id) + LAST_TRY):
             return False
-        limit = self.throttle.of_letters(row.kind, letter.recipient, a_day=self.letters_per_day)
-        await self.throttle.give_back(db, limit)
+        await self.throttle.give_back(db, self._limit(row.kind, letter.recipient))
         return True
+
+    def _limit(self, kind: str, recipient: str) -> Limit:
+        """Return the limit of letters of a kind to one mailbox."""
+        a_day = max(self.letters_per_day, _LEAST_PER_DAY.get(kind, 0))
+        return self.throttle.of_letters(kind, recipient, a_day=a_day)
 
     async def _addressed(
         self,
@@ -134,8 +138,7 @@ class Outbox:
             recipient = customer.email if is_good and customer else None
         if recipient is None or addresses.is_placeholder(recipient):
             return None
-        limit = self.throttle.of_letters(kind, recipient, a_day=self.letters_per_day)
-        data = row.data or {}
+        limit, data = self._limit(kind, recipient), row.data or {}
         return _Addressed(row.id, kind, recipient, customer, limit, data, locale, made_at)
 
     async def _written(self, db: Transaction, letter: "_Addressed") -> Letter | None:
@@ -273,6 +276,14 @@ _UNDO: Final = {
     Kind.SECOND_FACTOR_ADDED.value: tokens.UNDO_FACTOR,
 }
 """The token prefixes of links that undo a change, by the letter's kind."""
+_LEAST_PER_DAY: Final = dict.fromkeys(
+    (Kind.SECOND_FACTOR_ADDED.value, Kind.SECOND_FACTOR_REMOVED.value), 3 * FACTORS_PER_DAY
+)
+"""The kinds of letters of which each one has to be sent, and the least limit that allows it.
+
+The letters of 24 hours may be about 48 hours, as each is retried for a day. In that time an account
+adds FACTORS_PER_DAY factors twice, and removes those and what it had before, as many at most.
+"""
 UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
     Kind.PASSWORD_RESET: ("minutes", TERMS[LinkKind.PASSWORD_RESET].lifetime),
     Kind.VERIFY_EMAIL: ("hours", TERMS[LinkKind.VERIFY_EMAIL].lifetime),

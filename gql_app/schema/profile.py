@@ -12,6 +12,7 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.fair_queue import Party
+from gql_app.lib.throttling import Limit
 from gql_app.mail import email_change
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
@@ -106,11 +107,14 @@ class ProfileMutation:
         return StatusPayload.success("Your account is gone.")
 
 
-async def change_authority(context: Context, me: SignedIn) -> Authority:
-    """Return the authority to change the caller's own account. Raises TooManyAttempts."""
+async def change_authority(context: Context, me: SignedIn, *further: Limit) -> Authority:
+    """Return the authority to change the caller's own account. Raises TooManyAttempts.
+
+    Further limits are checked as well, and counted by the rule.
+    """
     throttle = context.resources.throttle
     limit = throttle.of_account("change", me.customer.id)
-    await throttle.require_room(context.db, limit)
+    await throttle.require_room(context.db, limit, *further)
     return Authority(me, limit=limit)
 
 

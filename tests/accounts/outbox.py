@@ -48,10 +48,10 @@ async def claim(database: Database) -> list[Letter]:
     return [*(await look(database)).letters]
 
 
-async def look(database: Database) -> Claimed:
+async def look(database: Database, outbox: Outbox = OUTBOX) -> Claimed:
     """Lease the letters that are due, in one transaction, and return all results."""
     async with database.transaction() as db:
-        return await OUTBOX.claim(db)
+        return await outbox.claim(db)
 
 
 async def waiting(database: Database) -> list[str]:

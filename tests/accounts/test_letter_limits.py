@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from gql_app.accounts import customers, letters
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.throttling import FACTORS_PER_DAY
 from gql_app.lib.database import Database
 from gql_app.lib.outbox import Letter
 from gql_app.lib.outbox.delivery import BATCH
 from gql_app.mail import invitations
+from gql_app.mail.outbox import Outbox
 from gql_app.security.passwords import NO_PASSWORD
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (
@@ -34,21 +37,27 @@ STRANGER = "stranger@example.com"
 DAY = timedelta(days=1)
 
 
-async def flood(database: Database, customer: CustomerRecord, recipients: Sequence[str]) -> None:
+async def flood(
+    database: Database,
+    customer: CustomerRecord,
+    recipients: Sequence[str],
+    kind: Kind = Kind.EMAIL_CHANGED,
+) -> None:
     """Write down a letter to each of these, in one customer's name."""
+    data = {letters.FACTOR: str(customer.id), letters.METHOD: "PASSKEY"}
     async with database.transaction() as db:
         for recipient in recipients:
-            await letters.post(db, Kind.EMAIL_CHANGED, customer_id=customer.id, recipient=recipient)
+            await letters.post(db, kind, customer_id=customer.id, recipient=recipient, data=data)
 
 
-async def leave(database: Database) -> list[Letter]:
+async def leave(database: Database, outbox: Outbox = OUTBOX) -> list[Letter]:
     """Have every letter leave, and return in which order they were claimed."""
     left: list[Letter] = []
-    while (found := await look(database)).any:
+    while (found := await look(database, outbox)).any:
         left.extend(found.letters)
         for letter in found.letters:
             async with database.transaction() as db:
-                await OUTBOX.sent(db, letter)
+                await outbox.sent(db, letter)
     return left
 
 
@@ -58,6 +67,30 @@ async def test_flood_to_one_mailbox_comes_to_five_letters(
     await flood(noon, ada, [STRANGER] * 210)
     assert [letter.recipient for letter in await leave(noon)] == [STRANGER] * PER_DAY
     assert await waiting(noon) == []
+
+
+FACTORS = [Kind.SECOND_FACTOR_ADDED, Kind.SECOND_FACTOR_REMOVED]
+
+
+@pytest.mark.parametrize("kind", FACTORS)
+@pytest.mark.parametrize(("a_day", "left"), [(1, 60), (5, 60), (61, 61)])
+async def test_letters_about_factors_are_bounded_above_the_changes_of_one_account(
+    noon: Database, ada: CustomerRecord, kind: Kind, a_day: int, left: int
+) -> None:
+    await flood(noon, ada, [ada.email] * (left + 10), kind)
+    assert len(await leave(noon, replace(OUTBOX, letters_per_day=a_day))) == left
+
+
+async def test_letters_of_the_day_before_that_were_late_leave_room_for_those_of_today(
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
+) -> None:
+    added = [ada.email] * FACTORS_PER_DAY, Kind.SECOND_FACTOR_ADDED
+    await flood(noon, ada, *added)
+    set_clock(NOON + DAY - timedelta(seconds=1))
+    assert len(await leave(noon)) == FACTORS_PER_DAY
+    set_clock(NOON + DAY)
+    await flood(noon, ada, *added)
+    assert len(await leave(noon)) == FACTORS_PER_DAY
 
 
 @pytest.mark.parametrize("another", ["STRANGER@example.com", "stranger@Example.COM"])

@@ -1,6 +1,7 @@
 """Changes of factors by the rules: what is gone meanwhile, and what is there by now."""
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -8,14 +9,17 @@ from sqlalchemy import select, update
 
 from gql_app.accounts import links, sessions
 from gql_app.accounts.sessions import SignedIn
+from gql_app.accounts.throttling import DAY, FACTORS_PER_DAY
 from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.db.tables import CustomerRow, LetterRow
-from gql_app.errors import Rejected
+from gql_app.errors import Rejected, TooManyAttempts
 from gql_app.factors import changes, proving
 from gql_app.lib import clock
 from gql_app.lib.database import Database
 from gql_app.security import tokens
-from tests.factors.people import set_up
+from tests.conftest import SetClock
+from tests.factors.conftest import NOON
+from tests.factors.people import set_up, signed_in
 from tests.locks import until_it_waits
 from tests.people import NOWHERE, current
 from tests.rows import column, get_row
@@ -78,6 +82,21 @@ async def test_factor_that_is_removed_is_undone_no_more(noon: Database, ada: Sig
         async with noon.transaction() as db:
             await changes.undo(db, "no token", origin=NOWHERE)
     assert refused.value.faults == (links.SPENT,)
+
+
+async def test_account_adds_few_factors_a_day_however_many_it_removes(
+    noon: Database, ada: SignedIn, set_clock: SetClock
+) -> None:
+    for _ in range(FACTORS_PER_DAY):
+        await set_up(noon, ada)
+        assert await remove(noon, ada, await factor_id(noon)) is None
+    with pytest.raises(TooManyAttempts) as refused:
+        await set_up(noon, ada)
+    assert (refused.value.limit, refused.value.retry_after) == ("factor by", DAY)
+    assert await column(noon, select(SecondFactorRow.id)) == []
+    await set_up(noon, await signed_in(noon, "Bob"))
+    set_clock(NOON + timedelta(seconds=DAY))
+    await set_up(noon, ada)
 
 
 async def test_factor_that_was_renamed_by_nobody_is_not_found(

@@ -70,6 +70,11 @@ def codes(throttle: Throttle, person: Person) -> Limit:
     return throttle.of_account("code", person.id)
 
 
+def factors(throttle: Throttle, person: Person) -> Limit:
+    """Return the limit of new factors."""
+    return throttle.of_account("factor", person.id)
+
+
 def passkeys(throttle: Throttle, _: Person) -> Limit:
     """Return the limit of passkeys that are refused."""
     return throttle.of_client("passkey", HERE)[0]
@@ -142,6 +147,15 @@ CASES: Final = [
             ("confirmCodes", lambda _: {"code": "123456"}),
             ("reauthenticate", lambda _: {"code": "123456"}),
             ("renameSecondFactor", lambda _: {"id": "x", "name": "A"}),
+        )
+    ),
+    *(
+        Case(name, given, factors)
+        for name, given in (
+            ("beginCodes", lambda _: {}),
+            ("beginPasskey", lambda _: {}),
+            ("confirmPasskey", lambda _: {"credential": {}}),
+            ("confirmCodes", lambda _: {"code": "123456"}),
         )
     ),
     Case("updateMe", lambda _: {"input": {"name": "Ada"}}, changes),

@@ -57,6 +57,20 @@ async def test_held_session_sets_up_a_passkey_by_way_of_a_link(
     assert (await strict.run(LIST, token=alone["token"])).errors == []
 
 
+async def test_each_factor_is_reported_however_many_are_added_and_removed(
+    settings: Settings, letterbox: Letterbox
+) -> None:
+    async with running(settings.model_copy(update={"letters_per_day": 1})) as api:
+        ada = await sign_in(api.resources, await add_customer(api.database, "Ada"))
+        for _ in range(3):
+            browser = SoftwareAuthenticator()
+            added = (await register(api, ada.token, browser))["secondFactor"]["id"]
+            assert (await letterbox.link()).startswith("gaf_")
+            gone = await do(api, "removeSecondFactor", token=ada.token, id=added)
+            assert faults(gone) == SUCCESS
+            assert "removed" in (await letterbox.next()).subject
+
+
 async def test_sign_in_by_a_link_waits_for_the_passkey(
     api: Api, plain: Person, letterbox: Letterbox
 ) -> None:

@@ -78,14 +78,14 @@ async def _added(
 ) -> Added:
     """Return the passkey that the caller's session has set up. Raises Rejected."""
     origin, authority = await context.caller_origin(enrols=True), await enrol_authority(context, me)
-    answer, registered = verifier.registered(me, credential)
+    made = verifier.registered(me, credential)
     return await context.write_as(
         authority,
         passkeys.confirm,
         me,
-        answer,
-        registered,
+        made,
         name,
+        context.resources.throttle,
         origin=origin,
         ends_others=context.resources.proofs.must_enrol(me.customer),
     )

@@ -221,7 +221,8 @@ async def require_sign_in_link(context: Context, me: SignedIn) -> None:
 
 async def enrol_authority(context: Context, me: SignedIn) -> Authority:
     """Return the authority to set up a factor. Raises TooManyAttempts."""
-    return replace(await change_authority(context, me), recent=True, enrols=True)
+    limit = context.resources.throttle.of_account("factor", me.customer.id)
+    return replace(await change_authority(context, me, limit), recent=True, enrols=True)
 
 
 def set_up_message(made: Sequence[str] | None) -> str:
