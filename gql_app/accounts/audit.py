@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import Integer, bindparam, delete, select, update
 
 from gql_app.accounts.records import AuditRecord, columns
-from gql_app.db.tables import AuditRow, DeletedActorRow
+from gql_app.db.tables import AuditRow, CustomerRow, DeletedActorRow
 from gql_app.lib import clock
 from gql_app.lib.database import (
     Batch,
@@ -230,6 +230,15 @@ async def forget(db: Transaction, customer_id: UUID) -> None:
         await db.execute(_INSERT_DELETED_ACTOR, actor_id=customer_id, deleted_at=clock.now())
 
 
+async def undeleted(db: Transaction, customer_ids: Iterable[UUID]) -> list[UUID]:
+    """Return those of some customers who exist, and can't be deleted until the transaction ends.
+
+    An event that is recorded after its cause names an origin only if its customer is among them:
+    forget() does not find it if the customer is gone already.
+    """
+    return await db.fetch_all(_UNDELETED, ids=sorted(customer_ids))
+
+
 async def purge(db: Transaction, *, batch: int, kept: timedelta) -> int:
     """Delete at most a batch of origins of customers who were deleted long ago; return how many."""
     before = clock.now() - kept
@@ -350,6 +359,13 @@ _INSERT: Final = Query(insert_row(AuditRow), tuple)
 _INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
 _NO_ORIGIN: Final = {"ip_address": None, "user_agent": None}
 _HAS_ORIGIN: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
+_UNDELETED: Final[Query[UUID]] = Query(
+    select(CustomerRow.id)
+    .where(any_of(CustomerRow.id, "ids"))
+    .order_by(CustomerRow.id)
+    .with_for_update(read=True, key_share=True),
+    lambda row: row[0],
+)
 _IS_EXPIRED: Final = DeletedActorRow.deleted_at < bindparam("before")
 _BY_EXPIRED: Final = AuditRow.actor_id.in_(select(DeletedActorRow.actor_id).where(_IS_EXPIRED))
 _PURGE: Final = Batch(
