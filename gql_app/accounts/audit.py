@@ -347,7 +347,10 @@ class Guesses:
 
 
 async def _record_guesses(db: Transaction, guesses: Sequence[tuple[_Kind, Origin, int]]) -> None:
-    for (action, _, customer_id), origin, number in guesses:
+    """Record guesses, those at the password of a customer who is gone by now without an origin."""
+    known = {None, *await undeleted(db, {whose for (_, _, whose), _, _ in guesses if whose})}
+    for (action, _, customer_id), last, number in guesses:
+        origin = last if customer_id in known else last._replace(**_NO_ORIGIN)
         await record(db, action, origin, customer_id=customer_id, times=number)
 
 
