@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import Integer, bindparam, delete, select, update
 
 from gql_app.accounts.records import AuditRecord, columns
-from gql_app.db.tables import AuditRow, DeletedActorRow
+from gql_app.db.tables import AuditRow, CustomerRow, DeletedActorRow
 from gql_app.lib import clock
 from gql_app.lib.database import (
     Batch,
@@ -230,6 +230,15 @@ async def forget(db: Transaction, customer_id: UUID) -> None:
         await db.execute(_INSERT_DELETED_ACTOR, actor_id=customer_id, deleted_at=clock.now())
 
 
+async def undeleted(db: Transaction, customer_ids: Iterable[UUID]) -> list[UUID]:
+    """Return those of some customers who exist, and can't be deleted until the transaction ends.
+
+    An event that is recorded after its cause names an origin only if its customer is among them:
+    forget() does not find it if the customer is gone already.
+    """
+    return await db.fetch_all(_UNDELETED, ids=sorted(customer_ids))
+
+
 async def purge(db: Transaction, *, batch: int, kept: timedelta) -> int:
     """Delete at most a batch of origins of customers who were deleted long ago; return how many."""
     before = clock.now() - kept
@@ -338,7 +347,10 @@ class Guesses:
 
 
 async def _record_guesses(db: Transaction, guesses: Sequence[tuple[_Kind, Origin, int]]) -> None:
-    for (action, _, customer_id), origin, number in guesses:
+    """Record guesses, those at the password of a customer who is gone by now without an origin."""
+    known = {None, *await undeleted(db, {whose for (_, _, whose), _, _ in guesses if whose})}
+    for (action, _, customer_id), last, number in guesses:
+        origin = last if customer_id in known else last._replace(**_NO_ORIGIN)
         await record(db, action, origin, customer_id=customer_id, times=number)
 
 
@@ -350,6 +362,13 @@ _INSERT: Final = Query(insert_row(AuditRow), tuple)
 _INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
 _NO_ORIGIN: Final = {"ip_address": None, "user_agent": None}
 _HAS_ORIGIN: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
+_UNDELETED: Final[Query[UUID]] = Query(
+    select(CustomerRow.id)
+    .where(any_of(CustomerRow.id, "ids"))
+    .order_by(CustomerRow.id)
+    .with_for_update(read=True, key_share=True),
+    lambda row: row[0],
+)
 _IS_EXPIRED: Final = DeletedActorRow.deleted_at < bindparam("before")
 _BY_EXPIRED: Final = AuditRow.actor_id.in_(select(DeletedActorRow.actor_id).where(_IS_EXPIRED))
 _PURGE: Final = Batch(

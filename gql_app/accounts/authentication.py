@@ -131,8 +131,9 @@ async def sign_in(
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
     if attempt.customer is None or not attempt.proven:
+        tried = [attempt.customer.id] if attempt.customer else []
+        whose = next(iter(await audit.undeleted(db, tried)), None)
         reached = await throttle.count(db, *attempt.limits.counting)
-        whose = attempt.customer and attempt.customer.id
         await audit.record(db, Action.LOGIN_FAILED, origin, customer_id=whose)
         if reached:
             await audit.record(db, Action.THROTTLED, origin, customer_id=whose)

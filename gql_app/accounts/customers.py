@@ -71,13 +71,16 @@ async def by_ids(db: Reader, ids: Sequence[UUID]) -> list[CustomerRecord | None]
     return [by_id.get(customer_id) for customer_id in ids]
 
 
-async def by_email(db: Reader, email: str) -> CustomerRecord | None:
-    """Return the customer who has an address, however it is typed; None if there is none."""
+async def by_email(db: Reader, email: str, *, hold: bool = False) -> CustomerRecord | None:
+    """Return the customer who has an address, however it is typed; None if there is none.
+
+    With `hold` they can't be deleted until the transaction ends.
+    """
     key = mailbox_key(email)
     if key is None:
         return None
     # Either key may be outdated, if a server of the version before has changed the address since.
-    rows = await db.fetch_all(_BY_EMAIL, key=key, former_key=email_key_of(key))
+    rows = await db.fetch_all(_BY_EMAIL[hold], key=key, former_key=email_key_of(key))
     return next((customer for customer in rows if canonical_email(customer.email) == key), None)
 
 
@@ -379,11 +382,17 @@ _MASKED: Final = [visibility.masked(name) for name in CustomerRecord._fields]
 _BY_ID: Final = Query(select(*CUSTOMER).where(_HAS_ID), CustomerRecord._make)
 _SEEN: Final = Query(select(*_MASKED).where(_HAS_ID, visibility.visible()), CustomerRecord._make)
 _BY_IDS: Final = Query(select(*CUSTOMER).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
-_BY_EMAIL: Final = Query(
-    select(*CUSTOMER).where(has_address()).order_by(CustomerRow.email_canonical.is_(None)),
-    CustomerRecord._make,
+_OF_EMAIL: Final = (
+    select(*CUSTOMER).where(has_address()).order_by(CustomerRow.email_canonical.is_(None))
 )
 """The customers of an address; one with a stored canonical key comes first."""
+_BY_EMAIL: Final = {
+    hold: Query(statement, CustomerRecord._make)
+    for hold, statement in (
+        (False, _OF_EMAIL),
+        (True, _OF_EMAIL.with_for_update(read=True, key_share=True)),
+    )
+}
 _HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_HAS_ID).with_for_update()
 _HOLD_ADMINS: Final[Query[Any]] = Query(
     select(CustomerRow.id)

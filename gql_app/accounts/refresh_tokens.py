@@ -75,7 +75,7 @@ async def rotate(
     spent = await _SPEND.fetch(db, token, now=now)
     if spent is None:
         return await _answer_spent(db, token, origin, lifetimes)
-    me, _ = await _session(db, spent)
+    [(me, _)] = await db.fetch_all(_SESSION, session_id=spent.session_id)
     expires_at = lifetimes.living_until(me.session.created_at)
     me = me._replace(session=me.session._replace(expires_at=expires_at, last_used_at=now))
     await db.execute(_EXTEND, of_id=me.session.id, expires=expires_at, used=now)
@@ -97,9 +97,10 @@ async def _answer_spent(
 ) -> Opened | NotRefreshed:
     """Return the outcome of a token that can't be spent; end its session if it is replayed."""
     row = await _TOKEN.fetch(db, token)
-    if row is None:
+    found = await db.fetch_one(_SESSION, session_id=row.session_id) if row else None
+    if row is None or found is None:  # the customer may be deleted after the token is read
         return NotRefreshed.UNKNOWN
-    (me, ended_at), now = await _session(db, row), clock.now()
+    (me, ended_at), now = found, clock.now()
     session = me.session
     if ended_at is not None:
         return NotRefreshed.ENDED
@@ -130,12 +131,6 @@ async def _latest(
             return NotRefreshed.UNKNOWN
         row = successor
     return Opened(*me, token, row.expires_at)
-
-
-async def _session(db: Transaction, token: _Token) -> tuple[SignedIn, datetime | None]:
-    """Return the session of a token, which exists while the token does, and when it ended."""
-    [session] = await db.fetch_all(_SESSION, session_id=token.session_id)
-    return session
 
 
 async def _locked(db: Transaction, session_id: UUID, token: str) -> _Token | None:

@@ -12,13 +12,13 @@ from gql_app.mail import email_verification
 async def request(db: Transaction, email: str, throttle: Throttle, *, origin: Origin) -> None:
     """Post a link to the owner of an address; an unknown address costs as much time.
 
-    Requests are limited per client only, so strangers can't lock the owner out. Raises
-    TooManyAttempts.
+    Requests are limited per client only, so strangers can't lock the owner out; they are counted
+    after the letter, as the account is locked first. Raises TooManyAttempts.
     """
-    await throttle.count(db, *throttle.of_client("reset", origin.ip_address))
-    customer = await customers.by_email(db, email)
+    customer = await customers.by_email(db, email, hold=True)
     customer_id = customer.id if customer and customer.is_active else None
     await letters.post_link(db, LinkKind.PASSWORD_RESET, customer_id=customer_id)
+    await throttle.count(db, *throttle.of_client("reset", origin.ip_address))
     await audit.record(db, Action.RESET_REQUESTED, origin, customer_id=customer_id)
 
 

@@ -16,9 +16,9 @@ async def request(db: Transaction, email: str, throttle: Throttle, *, origin: Or
     """Post a link to the owner of an address; an unknown address costs as much time.
 
     Requests are limited per client only, so strangers can't lock the owner out; they are counted
-    after the letter, which locks the account. Raises TooManyAttempts.
+    after the letter, as the account is locked first. Raises TooManyAttempts.
     """
-    customer = await customers.by_email(db, email)
+    customer = await customers.by_email(db, email, hold=True)
     customer_id = customer.id if customer and customer.is_active else None
     await letters.post_link(db, LinkKind.SIGN_IN, customer_id=customer_id)
     await throttle.count(db, *throttle.of_client("link", origin.ip_address))

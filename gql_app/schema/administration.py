@@ -24,7 +24,7 @@ class CreateCustomerInput(Input):
     email: str
     password: str | None = strawberry.UNSET
     phone: str | None = strawberry.UNSET
-    is_admin: bool = False
+    is_admin: bool | None = strawberry.UNSET
     roles: list[str] | None = strawberry.UNSET
     locale: str | None = strawberry.UNSET
 
@@ -121,10 +121,9 @@ class AdministrationMutation:
             origin=origin,
             waits=context.resources.verification != "off",
         )
-        message = f"{customer.name} is up to date."
-        message = context.with_note(with_pending_note(message, changes, customer))
         seen = Customer.seen_by(me.caller(context.roles), customer)
-        return CustomerPayload.success(message, customer=seen)
+        message = with_pending_note(f"{seen.name} is up to date.", changes, customer, seen)
+        return CustomerPayload.success(context.with_note(message), customer=seen)
 
     @mutation(DeleteCustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
     async def delete_customer(self, info: Info, id: strawberry.ID) -> DeleteCustomerPayload | None:

@@ -255,14 +255,19 @@ def _names(roles: str | None) -> list[str] | None:
     return None if roles is None else roles.split()
 
 
-def with_pending_note(message: str, changes: Changes, customer: CustomerRecord) -> str:
-    """Return a message, with a note if a new address is still to be proven."""
+def with_pending_note(
+    message: str, changes: Changes, customer: CustomerRecord, seen: Customer
+) -> str:
+    """Return a message, with a note if a new address is still to be proven.
+
+    The address in force is named only as the caller may see it.
+    """
     pending = customer.pending_email
     if pending is None or changes.values.get("email") != pending:
         return message
     return (
-        f"{message} The e-mail address is {customer.email} until the link is used that is sent to "
-        f"{pending}."
+        f"{message} The e-mail address is {seen.email or 'unchanged'} until the link is used that "
+        f"is sent to {pending}."
     )
 
 

@@ -59,11 +59,9 @@ class ProfileMutation:
                 waits=context.resources.verification != "off",
                 reports_taken=context.resources.verification != "require",
             )
-        message = "Your profile is up to date."
-        return CustomerPayload.success(
-            context.with_note(with_pending_note(message, changes, customer)),
-            customer=Customer.seen_by(me.caller(context.roles), customer),
-        )
+        seen = Customer.seen_by(me.caller(context.roles), customer)
+        message = with_pending_note("Your profile is up to date.", changes, customer, seen)
+        return CustomerPayload.success(context.with_note(message), customer=seen)
 
     @mutation(LoginPayload, recently_authenticated())
     async def change_password(

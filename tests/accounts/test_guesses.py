@@ -7,11 +7,13 @@ import pytest
 from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
-from gql_app.accounts import audit
+from gql_app.accounts import audit, customers
 from gql_app.accounts.audit import GUESS_INTERVAL, MAX_GUESS_COUNTS, Action, Guesses, Origin
 from gql_app.db.tables import AuditRow
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, StatementError, Unavailable
+from tests.locks import until_it_waits
+from tests.people import NOWHERE, add_customer
 
 ADA = new_id()
 HOME, AWAY = Origin("192.0.2.1", "a browser", ADA), Origin("198.51.100.1")
@@ -141,6 +143,29 @@ async def test_last_of_all_everything_is_recorded(database: Database, watch: Wat
     noted.note(Action.TOKEN_REFUSED, AWAY)
     assert await noted.record(database, last=True) == 1
     assert [fields for _, _, fields in await recorded(database)] == [[], ["2 times"]]
+
+
+async def test_who_is_deleted_before_their_guesses_are_recorded_leaves_no_origin(
+    database: Database, watch: Watch
+) -> None:
+    noted = Guesses(watch)
+    ada, bob = [(await add_customer(database, name)).id for name in ("Ada", "Bob")]
+    for who in (ada, bob, None):
+        noted.note(Action.PROOF_FAILED, Origin("192.0.2.1", "a browser", who), who)
+    async with database.transaction() as db:
+        await customers.delete(db, ada, origin=NOWHERE)
+        recording = asyncio.create_task(noted.record(database))
+        await until_it_waits(db, recording)
+        assert not recording.done()
+    assert await recording == 3
+    failed = AuditRow.action == Action.PROOF_FAILED
+    rows = await database.fetch_all(select(AuditRow).where(failed))
+    known = ("192.0.2.1", "a browser")
+    assert {(row.customer_id, row.actor_id): (row.ip_address, row.user_agent) for row in rows} == {
+        (ada, ada): (None, None),
+        (bob, bob): known,
+        (None, None): known,
+    }
 
 
 async def test_those_who_record_at_once_record_each_guess_once(

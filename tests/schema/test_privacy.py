@@ -1,5 +1,6 @@
 """Privacy: every way to a customer's private fields, for who lacks the permission to see them."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -15,8 +16,10 @@ from gql_app.schema.permissions import PRIVATE
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings
 from tests.api import Api, running
+from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.rows import change
+from tests.schema.mutations import faults, send
 
 CURIOUS: Final = Role("curious", {"audit:read", "customers:write", "sessions:end"})
 """Every permission but the one to see what is private."""
@@ -134,3 +137,53 @@ async def test_nothing_private_can_be_sorted_filtered_or_counted_by(
     assert counts == [2, 3]
     one = f'{{ customer(id: "{plain.id}") {{ name }} }}'
     assert (await api.run(one, token=curious.token)).data["customer"] is None
+
+
+NEW: Final = {"name": "Eve", "email": "new@example.org"}
+TRIES: Final[Mapping[str, tuple[str, dict[str, Any], list[str]]]] = {
+    "another name": ("updateCustomer", {"name": "Ada New"}, []),
+    "a new address": ("updateCustomer", {"email": NEW["email"]}, []),
+    "an address again": ("updateCustomer", {"email": "newer@example.org"}, []),
+    "a taken address": ("updateCustomer", {"email": "nora@example.com"}, ["TAKEN"]),
+    "a weak password": ("updateCustomer", {"password": "ada@example.com"}, ["WEAK_PASSWORD"]),
+    "a customer": ("createCustomer", NEW, []),
+    "a customer again": ("createCustomer", NEW | {"email": "ADA@example.com"}, ["TAKEN"]),
+    "an invitation": ("inviteCustomer", NEW | {"email": "third@example.org"}, []),
+    "an invitation again": ("inviteCustomer", NEW | {"email": "NORA@example.com"}, []),
+    "a taken invitation": ("inviteCustomer", NEW | {"email": "ADA@example.com"}, ["TAKEN"]),
+}
+"""What is done to somebody else or in vain, and the codes of its faults."""
+
+
+async def test_no_answer_names_an_address_or_phone_that_the_caller_may_not_see(
+    settings: Settings, letterbox: Letterbox
+) -> None:
+    asking = settings.model_copy(update={"email_verification": "ask"})
+    async with running(asking, features=[FEATURE]) as api:
+        people = [
+            await add_customer(api.database, name, phone=phone, roles=roles)
+            for name, phone, roles in (
+                ("Ada", "+1 555 0100", []),
+                ("Carl", None, ["curious"]),
+                ("Grace", None, ["admin"]),
+            )
+        ]
+        ada = str(people[0].id)
+        carl, grace = [await sign_in(api.resources, each) for each in people[1:]]
+        nora = {"name": "Nora", "email": "nora@example.com", "phone": "+1 555 0199"}
+        await send(api, "inviteCustomer", {"input": nora}, token=grace.token)
+        for what, (name, given, codes) in TRIES.items():
+            whom = {"id": ada} if name == "updateCustomer" else {}
+            answer = await send(api, name, {**whom, "input": given}, token=carl.token)
+            assert [code for code, _ in faults(answer.data[name])] == codes, what
+            told = json.dumps(answer.body)
+            for hidden in ("ada@example.com", "nora@example.com", "555"):
+                assert hidden not in told, what
+        given = {"id": ada, "input": {"email": "newest@example.org"}}
+        for who, current in ((carl, "unchanged"), (grace, "ada@example.com")):
+            answer = await send(api, "updateCustomer", given, token=who.token)
+            assert answer.data["updateCustomer"]["message"] == (
+                f"Ada New is up to date. The e-mail address is {current} until the link is used "
+                "that is sent to newest@example.org."
+            )
+    assert letterbox
