@@ -83,8 +83,8 @@ async def add_customer(
         email=email or f"{name.split(maxsplit=1)[0].lower()}@example.com",
         password=PASSWORD,
         phone=phone,
-        is_admin=is_admin or None,
-        roles=roles or None,
+        is_admin=is_admin,
+        roles=roles,
         rules=Rules(roles=roles),
     )
     async with database.transaction() as db:

@@ -163,7 +163,7 @@ def check_new(  # noqa: PLR0913 — the fields of a customer
     email: str,
     password: str | None = None,
     phone: str | None = None,
-    is_admin: bool | None = None,
+    is_admin: bool = False,
     roles: Sequence[str] | None = None,
     locale: str | None = None,
     rules: Rules = DEFAULT_RULES,
@@ -178,11 +178,8 @@ def check_new(  # noqa: PLR0913 — the fields of a customer
         secret = _take(faults, "password", rule, password)
     phone = _take_if_any(faults, "phone", phone)
     locale = _take_if_any(faults, "locale", locale)
-    said: dict[str, str | bool | None] = {} if is_admin is None else {"is_admin": is_admin}
-    named = None if roles is None else _take_roles(faults, roles, rules)
-    _derive_is_admin(faults, said, named)
+    granted = _take_roles(faults, roles or (), rules) | ({ADMIN} if is_admin else set())
     _raise(faults)
-    granted = Changes(said, roles=named).roles_after(frozenset())
     return NewCustomer(
         name=name, email=email, password=secret, phone=phone, roles=granted, locale=locale
     )

@@ -24,7 +24,7 @@ class CreateCustomerInput(Input):
     email: str
     password: str | None = strawberry.UNSET
     phone: str | None = strawberry.UNSET
-    is_admin: bool | None = strawberry.UNSET
+    is_admin: bool = False
     roles: list[str] | None = strawberry.UNSET
     locale: str | None = strawberry.UNSET
 

@@ -364,19 +364,6 @@ def test_a_new_customer_needs_no_phone_and_is_no_admin() -> None:
     assert new.roles == {"admin"}
 
 
-@pytest.mark.parametrize(
-    ("is_admin", "roles"), [(False, ["admin"]), (True, []), (True, ["support"])]
-)
-def test_whether_a_customer_is_an_admin_is_not_said_twice_and_unlike(
-    is_admin: bool,  # noqa: FBT001
-    roles: list[str],
-) -> None:
-    told, name, email = [("INVALID", "roles")], "Ada", "ada@example.com"
-    new = faults(lambda: check_new(name=name, email=email, is_admin=is_admin, roles=roles))
-    assert new == told
-    assert faults(lambda: check_changes(row(), {"is_admin": is_admin, "roles": roles})) == told
-
-
 @pytest.mark.parametrize("kept", ["éàüñôçïåýř", "é seven horses drink, " * 9 + "ř!"])
 def test_passwords_of_10_to_200_characters_are_taken_in_nfc(kept: str) -> None:
     typed = normalize("NFD", kept)
