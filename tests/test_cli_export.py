@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ async def fill(url: str) -> None:
     made[1].name, made[1].name_key = '=1+1, "Zoë" 🦊', '=1+1, "zoë" 🦊'
     made[2].phone, made[3].phone = "+1 555 0100", "-1"
     made[4].is_admin, made[5].is_active = True, False
+    made[6].created_at = datetime.min.replace(tzinfo=UTC)
+    made[7].updated_at = datetime.max.replace(tzinfo=UTC)
     await store(database, made)
     await database.close()
 

@@ -6,6 +6,7 @@ import pytest
 
 from gql_app import settings
 from gql_app.lib.faults import CannotStart
+from gql_app.lib.setting_types import MAX_NUMBER, MAX_SECONDS
 
 DEFAULTS = {
     "database_connections": 10,
@@ -29,6 +30,15 @@ DEFAULTS = {
     "max_cost": 20_000,
     "max_comparisons": 20_000,
 }
+UNLIMITED = (
+    "access_token_ttl",
+    "refresh_token_ttl",
+    "session_max_age",
+    "refresh_grace_seconds",
+    "refresh_retry_seconds",
+    "reauthentication_seconds",
+)
+"""Settings of seconds that have no end but that of time."""
 FOLDER = "must be a folder that is there"
 ORIGINS = (
     "must be origins as browsers send them, comma-separated: https://app.example.com or "
@@ -82,6 +92,27 @@ def test_each_limit_is_a_setting_from_one(monkeypatch: pytest.MonkeyPatch, name:
         settings.load()
     (fault,) = stopped.value.faults
     assert fault.startswith(f"GQL_APP_{name.upper()}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        *((name, MAX_NUMBER) for name in DEFAULTS),
+        *((name, MAX_NUMBER) for name in UNLIMITED),
+        ("login_window_seconds", MAX_SECONDS),
+    ],
+)
+def test_number_is_none_that_time_has_no_room_for(
+    monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    variable = settings.PREFIX + name.upper()
+    monkeypatch.setenv(variable, str(most))
+    assert settings.load().model_dump()[name] == most
+    monkeypatch.setenv(variable, str(most + 1))
+    with pytest.raises(CannotStart) as stopped:
+        settings.load()
+    (fault,) = stopped.value.faults
+    assert fault.startswith(f"{variable}: ")
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http"])

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     """Failed sign-ins of one account by one client within the window."""
     login_client_attempts: types.Positive = 50
     """Failed sign-ins of one client within the window, over all accounts."""
-    login_window_seconds: types.Positive = 15 * 60
+    login_window_seconds: types.Seconds = 15 * 60
     """Length of the window in seconds."""
     login_lockout_attempts: types.Positive = 100
     """Consecutive failed sign-ins of one account before its lockout."""

@@ -3,7 +3,7 @@
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from uuid import UUID
 
@@ -20,9 +20,11 @@ from tests.accounts.rows import (
     cursor,
     customer,
     everybody,
+    in_order,
     names,
     read,
     store,
+    walk,
 )
 
 BY_TIME, BY_NAME, BY_EMAIL = (Order(field) for field in OrderField)
@@ -216,6 +218,20 @@ async def test_the_cursor_of_any_customer_is_taken_in_every_order(
         after = await read(database, of, Window(after=cursor(of, row)))
         before = await read(database, of, Window(before=cursor(of, row)))
         assert names([*before.rows, *after.rows]) == ["Bob"]
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("order", [BY_TIME, BY_TIME._replace(descending=True)])
+async def test_pages_go_on_at_either_end_of_time(
+    database: Database, order: Order, *, backward: bool
+) -> None:
+    stored = [customer(name) for name in ("first", "first too", "Ada", "last", "last too")]
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    for row, moment in zip(stored, (first, first, START, last, last), strict=True):
+        row.created_at = row.updated_at = moment
+    await store(database, stored)
+    found = [page.rows async for page in walk(database, everybody(order), 1, backward=backward)]
+    assert [row for [row] in found] == in_order(order, stored)[:: -1 if backward else 1]
 
 
 @pytest.mark.parametrize("key", [-62135596800000000, 253402300799999999])

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 import strawberry
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gql_app.accounts.sessions import Caller
@@ -97,6 +97,30 @@ async def test_lists_are_sorted_and_filtered_by_columns(shop: Graph, ada: Person
     assert totals(await shop.data(PAGE, ada.token, order=dearest, first=2)) == [11, 10]
     filtered = {"createdAfter": moment}
     assert totals(await shop.data(PAGE, ada.token, order=dearest, filter=filtered))[-1] == 7
+
+
+async def test_orders_of_either_end_of_time_are_listed_as_any_other(
+    shop: Graph, ada: Person
+) -> None:
+    moments = ["0001-01-01T00:00:00Z", "2030-01-31T12:00:00Z", "9999-12-31T23:59:59.999999Z"]
+    await stock(shop, ada, count=len(moments))
+    async with shop.resources.database.transaction() as db:
+        for cents, moment in enumerate(moments):
+            row = OrderRow.total_cents == cents
+            await db.execute(
+                update(OrderRow).where(row).values(created_at=datetime.fromisoformat(moment))
+            )
+    every = "{ orders { nodes { createdAt } } me { orders { createdAt } } }"
+    answer = await shop.data(every, ada.token)
+    assert [each["createdAt"] for each in answer["orders"]["nodes"]] == moments
+    assert [each["createdAt"] for each in answer["me"]["orders"]] == moments[::-1]
+    for cents, moment in enumerate(moments):
+        for bound, found in (("createdAfter", cents + 1), ("createdBefore", cents)):
+            listed = totals(await shop.data(PAGE, ada.token, filter={bound: moment}))
+            assert listed == [[*range(found)], [*range(found, 3)]][bound == "createdAfter"]
+    page = await shop.data(PAGE, ada.token, first=1)
+    after = page["orders"]["pageInfo"]["endCursor"]
+    assert totals(await shop.data(PAGE, ada.token, after=after)) == [1, 2]
 
 
 async def test_cursors_are_bound_to_their_list(shop: Graph, ada: Person) -> None:

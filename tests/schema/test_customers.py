@@ -5,8 +5,10 @@ from typing import Final
 
 import pytest
 
+from gql_app.cli import imports
+from gql_app.cli.records import Record
 from tests.api import Answer, Api
-from tests.people import PASSWORD, Kind, Person, add_customer
+from tests.people import PASSWORD, Kind, Person, add_customer, password_hash
 from tests.schema.agreement import BOTH_WAYS
 
 PRIVATE: Final = ("email", "phone", "isActive", "sessions")
@@ -38,6 +40,21 @@ FOUND: Final = {
     "ADA PLAIN": (1, 1),
 }
 """What is searched for, and how many a plain customer and an admin find."""
+ENDS_OF_TIME: Final = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z")
+LOGIN: Final = """
+mutation Login($email: String!, $password: String!) {
+  login(email: $email, password: $password) { token customer { createdAt updatedAt } }
+}
+"""
+DATED: Final = """
+query Dated($after: String) {
+  customers(filter: {search: "ned"}, after: $after) {
+    nodes { createdAt updatedAt }
+    edges { cursor node { createdAt updatedAt } }
+    pageInfo { endCursor hasPreviousPage }
+  }
+}
+"""
 
 
 async def seen(api: Api, way: str, customer: Person, token: str | None) -> dict[str, object] | None:
@@ -114,6 +131,35 @@ async def test_login_shows_the_customer_to_themself(api: Api, plain: Person) -> 
     assert (customer["email"], customer["phone"]) == (plain.email, "+1 555 0100")
     assert customer["isActive"] is True
     assert sorted(session["isCurrent"] for session in customer["sessions"]) == [False, True]
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("moment", ENDS_OF_TIME)
+async def test_customer_of_either_end_of_time_is_shown_as_any_other(
+    api: Api, plain: Person, moment: str
+) -> None:
+    record = {
+        "name": "Old Ned",
+        "email": "ned@example.com",
+        "password_hash": password_hash(),
+        "created_at": moment,
+        "updated_at": moment,
+    }
+    async with api.database.transaction() as db:
+        assert await imports.add(db, [Record(1, record)]) == []
+    async with api.elsewhere("203.0.113.5") as there:
+        login = (await there.run(LOGIN, email="ned@example.com", password=PASSWORD)).data["login"]
+    dates = {"createdAt": moment, "updatedAt": moment}
+    assert login["customer"] == dates
+    assert (await api.run("{ me { createdAt updatedAt } }", token=login["token"])).data == {
+        "me": dates
+    }
+    shown = (await api.run(DATED, token=plain.token)).data["customers"]
+    assert shown["nodes"] == [dates]
+    assert shown["edges"] == [{"node": dates, "cursor": shown["pageInfo"]["endCursor"]}]
+    after = (await api.run(DATED, token=plain.token, after=shown["pageInfo"]["endCursor"])).data
+    assert after["customers"]["nodes"] == []
+    assert after["customers"]["pageInfo"]["hasPreviousPage"] is True
 
 
 async def test_only_admins_search_by_email(api: Api, plain: Person, admin: Person) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gql_app.lib import clock
+from gql_app.lib.setting_types import MAX_NUMBER, MAX_SECONDS
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock
@@ -40,6 +41,29 @@ async def wait(api: Api, email: str, password: str = PASSWORD) -> int:
 async def lock(api: Api, email: str) -> None:
     """Guess wrongly until the address has to wait."""
     assert [await guess(api, email) for _ in range(5)] == [WRONG] * 5
+
+
+async def test_longest_times_of_the_settings_are_kept(
+    settings: Settings, set_clock: SetClock
+) -> None:
+    now = clock.now()
+    set_clock(now)
+    times = {
+        "login_window_seconds": MAX_SECONDS,
+        "read_max_lag_seconds": MAX_NUMBER,
+        **dict.fromkeys(("refresh_grace_seconds", "refresh_retry_seconds"), MAX_NUMBER),
+        **dict.fromkeys(("reauthentication_seconds", "operation_timeout"), MAX_NUMBER),
+    }
+    async with running(settings.model_copy(update=times)) as api:
+        ada, bob = [await add_customer(api.database, name) for name in ("Ada", "Bob")]
+        await lock(api, ada.email)
+        assert await wait(api, ada.email) in {MAX_SECONDS, MAX_SECONDS + 1}  # it is rounded up
+        tokens = await do(api, "login", email=bob.email, password=PASSWORD)
+        assert faults(await do(api, "beginCodes", token=tokens["token"])) == SUCCESS
+        again = [await refresh(api, tokens["refreshToken"]) for _ in range(2)]
+        assert again[0] == again[1]
+        assert await api.database.transact(api.resources.throttle.purge, batch=100) == 0
+        assert await guess(api, ada.email) == LOCKED
 
 
 @pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com", "malformed", "\0", ""])

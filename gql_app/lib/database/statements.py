@@ -35,6 +35,7 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    case,
     cast,
     func,
     insert,
@@ -59,6 +60,14 @@ Build: TypeAlias = Callable[[Sequence[Any]], T]
 CACHED_ROWS: Final = 256
 """Named tuple classes that are cached for statements without a Query."""
 _RFC3339: Final[ColumnElement[str]] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
+_ENDS: Final[Mapping[ColumnElement[Any], ColumnElement[str]]] = {
+    literal_column("'-infinity'"): literal_column("'0001-01-01T00:00:00Z'"),
+    literal_column("'infinity'"): literal_column("'9999-12-31T23:59:59.999999Z'"),
+}
+"""The API's text of -infinity and infinity, as which asyncpg sends datetime.min and datetime.max.
+
+They compare with other values as those do.
+"""
 Statement: TypeAlias = (
     Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]] | UpdateBase | TextClause
 )
@@ -181,7 +190,7 @@ def api_text(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> EitherD
         return EitherDialect(type_coerce(column, ApiUuid()), cast(column, Text()))
     written = func.to_char(func.timezone(literal_column("'UTC'"), column), _RFC3339)
     short = func.replace(written, literal_column("'.000000Z'"), literal_column("'Z'"))
-    return EitherDialect(type_coerce(column, ApiMoment()), short)
+    return EitherDialect(type_coerce(column, ApiMoment()), case(_ENDS, value=column, else_=short))
 
 
 def insert_row(table: type[DeclarativeBase]) -> Insert:
@@ -264,7 +273,7 @@ def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
         return Codec()
     for each, on_sqlite in _CODECS.items():
         if isinstance(kind, each) and not isinstance(kind, Enum):
-            return on_sqlite if dialect == "sqlite" or each is JSON else Codec()
+            return on_sqlite if dialect == "sqlite" else _ON_POSTGRESQL.get(each, Codec())
     msg = (
         f"The type {type(kind).__name__} is not known for {dialect}. Add how its values are sent "
         "and read to _CODECS in gql_app/lib/database/statements.py, with a test on both databases."
@@ -304,6 +313,11 @@ def _write_json(value: object) -> str:
 def _each(convert: Converter) -> Decoder:
     """Return a decoder that converts the values of a column one by one, None included."""
     return partial(map, convert)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """Return a moment in UTC; asyncpg reads the first and the last one without a time zone."""
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _texts(write: Callable[[Sequence[str]], list[str]]) -> Decoder:
@@ -351,4 +365,9 @@ _CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
     JSON: Codec(_write_json, _each(lambda text: text and orjson.loads(text))),
     **dict.fromkeys((String, Integer, Float, LargeBinary, NullType), Codec()),
 }
-"""Codecs by column type for SQLite's driver; PostgreSQL's needs only that of JSON."""
+"""Codecs by column type for SQLite's driver."""
+_ON_POSTGRESQL: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
+    JSON: _CODECS[JSON],
+    Moment: Codec(decode=_each(_aware)),
+}
+"""Codecs of the types whose values asyncpg does not send and read as they are."""

@@ -33,6 +33,10 @@ USUAL_PORT: Final = 9_000
 """The management port if its variable has a service's address instead of a port."""
 SERVICE_LINK: Final = "tcp://"
 """The prefix of a service's address in variables that Kubernetes sets."""
+MAX_NUMBER: Final = 10**13
+"""The largest number; as many seconds are some 300,000 years, and still a timedelta."""
+MAX_SECONDS: Final = 10**9
+"""The longest time that a client may have to wait for: twice as long still is an Int of GraphQL."""
 MAX_WORDS: Final = 200
 """Characters of a name."""
 MIN_SECRET_BYTES: Final = 32
@@ -215,9 +219,10 @@ Level = Annotated[
 ]
 Verification = Literal["off", "ask", "require"]
 SecondFactorPolicy = Literal["off", "admins", "everyone"]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Port = Annotated[int, BeforeValidator(_port_of), Field(ge=1, le=MAX_PORT)]
-Natural = Annotated[int, Field(ge=0)]
+Natural = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database)]
 SecretKey = Annotated[SecretBytes, BeforeValidator(_check_secret)]

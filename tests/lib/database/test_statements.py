@@ -68,6 +68,8 @@ async def test_values_have_the_same_types_on_both_databases(database: Database) 
         (AT, "2030-01-31T23:59:59.000001Z"),
         (datetime(1999, 12, 31, tzinfo=UTC), "1999-12-31T00:00:00Z"),
         (datetime(2030, 1, 1, 1, 2, 3, 400_000, UTC), "2030-01-01T01:02:03.400000Z"),
+        (datetime.min.replace(tzinfo=UTC), "0001-01-01T00:00:00Z"),
+        (datetime.max.replace(tzinfo=UTC), "9999-12-31T23:59:59.999999Z"),
     ],
 )
 async def test_ids_and_moments_are_written_as_the_api_has_them(
@@ -124,6 +126,34 @@ async def test_a_list_of_moments_is_one_parameter_too(database: Database) -> Non
     there = AT.astimezone(timezone(timedelta(hours=5)))
     moments = [there, there + timedelta(minutes=2)]
     assert await fetch_both(database, query, moments=moments) == ["Ada", "Eve"]
+
+
+async def test_first_and_last_moment_are_where_they_belong(
+    database: Database, database_url: str
+) -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    step = timedelta(microseconds=1)
+    moments = [first, first + step, AT, last - step, last]
+    async with database.transaction() as transaction:
+        for number, moment in enumerate(moments):
+            await transaction.execute(INSERT, **person(str(number), joined_at=moment))
+    if database.dialect == "postgresql":  # as any program may have written them
+        await past(database_url, "UPDATE people SET joined_at = '-infinity' WHERE name = '0'")
+        await past(database_url, "UPDATE people SET joined_at = 'infinity' WHERE name = '4'")
+    joined = Query(select(PersonRow.joined_at).order_by(PersonRow.joined_at), lambda row: row[0])
+    assert await fetch_both(database, joined) == moments
+    assert {moment.utcoffset() for moment in await fetch_both(database, joined)} == {timedelta()}
+    at = bindparam("at", type_=Moment())
+    ways = (PersonRow.joined_at < at, PersonRow.joined_at == at, PersonRow.joined_at > at)
+    for place, moment in enumerate(moments):
+        found = []
+        for way in ways:
+            query = Query(select(PersonRow.name).where(way).order_by("name"), lambda row: row[0])
+            found.append("".join(await fetch_both(database, query, at=moment)))
+        names = "01234"
+        assert found == [names[:place], names[place], names[place + 1 :]]
+    some = Query(select(PersonRow.name).where(any_of(PersonRow.joined_at, "some")), tuple)
+    assert sorted(await fetch_both(database, some, some=[first, last])) == [("0",), ("4",)]
 
 
 async def test_a_list_is_looked_up_by_an_index(
