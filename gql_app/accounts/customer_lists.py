@@ -28,7 +28,9 @@ class OrderField(StrEnum):
     EMAIL = "EMAIL"
 
 
-API_TEXT: Final = frozenset({"id", "created_at", "updated_at"})
+API_TEXT: Final = frozenset(
+    each.key for each in CustomerRow.__table__.c if each.type.python_type in {UUID, datetime}
+)
 """Columns that a page has as text in the format of the API, not in their own type."""
 
 
@@ -107,7 +109,7 @@ def _column(name: str, rows: FromClause) -> ColumnElement[Any]:
 
 
 def _masked_column(name: str, rows: FromClause) -> ColumnElement[Any]:
-    return _column(name, rows) if name in API_TEXT else visibility.masked(name, rows)
+    return visibility.masked(name, rows, _column)
 
 
 _VISIBLE: Final = Condition(visibility.visible())

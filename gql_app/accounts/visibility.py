@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, FromClause, bindparam, case, or_
 
 from gql_app.accounts.records import CustomerRecord, roles_of
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.pagination import VisibleColumn
 
 PRIVATE: Final = frozenset(
     {
@@ -32,7 +33,9 @@ def column(name: str, rows: FromClause = CustomerRow.__table__) -> ColumnElement
     return roles_of(rows) if name == "roles" else rows.c[name]
 
 
-def masked(name: str, rows: FromClause = CustomerRow.__table__) -> ColumnElement[Any]:
-    """Return a column, with null for private ones except in the caller's own row."""
-    whole = column(name, rows)
+def masked(
+    name: str, rows: FromClause = CustomerRow.__table__, shown: VisibleColumn = column
+) -> ColumnElement[Any]:
+    """Return a column as it is shown, with null for private ones except in the caller's own row."""
+    whole = shown(name, rows)
     return case((rows.c.id == bindparam("caller_id"), whole)) if name in PRIVATE else whole

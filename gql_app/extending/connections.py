@@ -18,7 +18,6 @@ from gql_app.extending.nodes import NodeColumns, connection_type, described_type
 from gql_app.extending.permissions import Permission, extensions, permission
 from gql_app.extending.visibility import Visibility, Visible
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
-from gql_app.lib.nodes import NodeKind
 from gql_app.lib.pagination import (
     DEFAULT_SIZE,
     MAX_SIZE,
@@ -71,10 +70,11 @@ def connection(
     `visible`, owned_by() or a function of the caller, returns the condition of the rows that the
     caller may see; without it every caller sees all rows. The columns that it compares should be
     the first of an index, before the sort column. Without permissions the caller may be None. The
-    types are named after the node type, or `name`: OrderConnection, OrderEdge, OrderFilter,
-    OrderOrder and OrderOrderField. Raises TypeError with every fault of the declaration.
+    types are named after the node type: OrderConnection, OrderEdge, OrderFilter, OrderOrder and
+    OrderOrderField; the last three after `name`, if given, which a second connection of a node
+    needs. Raises TypeError with every fault of the declaration.
     """
-    made = _Connection(node, rows, order_by, filters, visible, permissions, name or node.__name__)
+    made = Connection(node, rows, order_by, filters, visible, permissions, name or node.__name__)
     return strawberry.field(
         made.resolver(),
         description=description or "A page of a list.",
@@ -83,15 +83,10 @@ def connection(
     )
 
 
-def is_connection(field: dataclasses.Field[Any]) -> bool:
-    """Return whether a field is one that connection() made."""
-    return _MARK in field.metadata
-
-
-def kind_listed(field: dataclasses.Field[Any]) -> NodeKind[Any] | None:
-    """Return how `node` finds a connection's rows by id; None if it can't, or for another field."""
-    made = field.metadata.get(_MARK)
-    return made.kind if isinstance(made, _Connection) else None
+def connection_of(field: dataclasses.Field[Any]) -> "Connection | None":
+    """Return how a field that connection() made is read; None for another field."""
+    made: Connection | None = field.metadata.get(_MARK)
+    return made
 
 
 class _Selection(NamedTuple):
@@ -103,7 +98,7 @@ class _Selection(NamedTuple):
     cursors: frozenset[str]
 
 
-class _Connection:
+class Connection:
     """How one connection is read."""
 
     def __init__(
@@ -116,8 +111,9 @@ class _Connection:
         permissions: Sequence[Permission],
         name: str,
     ) -> None:
+        order_by = [*dict.fromkeys(order_by)]
         self._columns: Final = NodeColumns(node, rows, order_by, filters)
-        self._name: Final = name
+        self.name: Final = name
         self._visibility: Final = Visibility(visible)
         self.permissions: Final = [permission(each) for each in permissions]
         self._by_statement: Final = all(type(each) is IsAuthenticated for each in self.permissions)
@@ -142,7 +138,7 @@ class _Connection:
                 "field": (order_field, "What to sort by."),
                 "direction": (OrderDirection, "The direction, ascending by default."),
             },
-            direction=OrderDirection.ASC,
+            {"direction": OrderDirection.ASC},
         )
         self._comparisons: Final = self._columns.comparisons
         self._by_index: Final = {
@@ -154,7 +150,7 @@ class _Connection:
         what = "Which rows to list; fields that are left out or null don't filter."
         unset = dict.fromkeys(compared, strawberry.UNSET)
         self._filter: Final = (
-            described_type(strawberry.input, f"{name}Filter", what, compared, **unset)
+            described_type(strawberry.input, f"{name}Filter", what, compared, unset)
             if filters
             else None
         )
@@ -239,7 +235,7 @@ class _Connection:
             filters=tuple(each for each in conditions if each not in by_index),
         )
         bound = {f"filter_{name}": value for name, value in compared.items()}
-        identity = (self._name, column, descending, tuple(sorted(map(repr, compared.items()))))
+        identity = (self.name, column, descending, tuple(sorted(map(repr, compared.items()))))
         return Listing(query, {**values, **bound}, identity=identity)
 
     def _answer(self, page: Page, cursors: frozenset[str], count: int) -> Any:

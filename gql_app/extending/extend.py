@@ -17,7 +17,7 @@ from strawberry.types.base import StrawberryOptional, get_object_definition
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
-from gql_app.extending.connections import is_connection
+from gql_app.extending.connections import connection_of
 from gql_app.extending.inputs import INPUTS, extended_input
 from gql_app.extending.nested import if_private
 from gql_app.schema.permissions import PRIVATE
@@ -187,7 +187,7 @@ def _fault(field: StrawberryField, extension: Extension, *, taken: bool) -> str 
         return "is there already: give it another name."
     if field.base_resolver is None:
         return "has no resolver: write a function with @strawberry.field."
-    if is_connection(field):
+    if connection_of(field):
         return "is a connection, which only Query has: read a few rows by a loader instead."
     if field.base_resolver.self_parameter is None:
         return "takes no self, which is the object that it is a field of."

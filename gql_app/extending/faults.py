@@ -18,10 +18,12 @@ from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.permissions import ADMIN, OURS, Role, Roles
 from gql_app.extending import tables
+from gql_app.extending.comparisons import is_comparable
+from gql_app.extending.connections import Connection, connection_of
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import EVENTS
 from gql_app.extending.letters import Letter
-from gql_app.extending.nested import KEY
+from gql_app.extending.nested import BY, KEY
 from gql_app.extending.settings import FeatureSettings, names
 from gql_app.lib.composition import ComposedSchema
 from gql_app.lib.nodes import NodeKind
@@ -318,11 +320,22 @@ def command_name(command: Callable[..., Any]) -> str | None:
 
 
 def schema_faults(schema: ComposedSchema) -> Iterator[str]:
-    """Yield a sentence on each nested list whose key is not a field of its object."""
+    """Yield a sentence on each nested list with a wrong key, and connection with taken types."""
+    connections: dict[str, tuple[Connection, str]] = {}
     for kind, fields in schema.fields.items():
         names = {each.name for each in dataclasses.fields(kind)}
+        shown = {each.python_name: each.type for each in fields}
         for field in fields:
-            key = field.metadata.get(KEY)
+            where = f"{kind.__name__}.{field.python_name}"
+            key: Any = field.metadata.get(KEY)
+            by: Any = field.metadata.get(BY)
             if key and key not in names:
-                where = f"{kind.__name__}.{field.python_name}"
                 yield f"{where} is read by {key}, which is no field of {kind.__name__}."
+            elif key and not is_comparable(shown.get(key), by):
+                yield f"{where} is read by {key}, whose type can't be compared with {by}."
+            made = connection_of(field)
+            if made and connections.setdefault(made.name, (made, where))[0] is not made:
+                yield (
+                    f"{where} would share the types of {connections[made.name][1]}, such as "
+                    f"{made.name}Order: give it a name of its own."
+                )

@@ -15,7 +15,7 @@ from strawberry.types.base import get_object_definition
 from gql_app.accounts.permissions import Roles
 from gql_app.accounts.validation import PasswordRule
 from gql_app.db.migrations.branches import Branch, revisions
-from gql_app.extending.connections import kind_listed
+from gql_app.extending.connections import connection_of
 from gql_app.extending.extend import Extended
 from gql_app.extending.faults import faults, package_folder, schema_faults
 from gql_app.extending.feature import Feature
@@ -100,9 +100,9 @@ def _codes(features: Sequence[Feature]) -> Mapping[str, str]:
 def _nodes(features: Sequence[Feature]) -> tuple[NodeKind[Any], ...]:
     """Return how `node` finds each type: by Feature.nodes, or else as its first connection does."""
     types = [get_object_definition(each) for feature in features for each in feature.queries]
-    listed = [kind_listed(field) for each in types if each for field in each.fields]
+    made = [connection_of(field) for each in types if each for field in each.fields]
     first: dict[type, NodeKind[Any]] = {}
-    for each in (*_all(each.nodes for each in features), *filter(None, listed)):
+    for each in (*_all(each.nodes for each in features), *(each.kind for each in made if each)):
         if isinstance(each, NodeKind):
             first.setdefault(each.type, each)
     return tuple(first.values())

@@ -1,5 +1,6 @@
 """Nested lists: the first rows of each parent, such as the newest orders of each customer."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate, chain
@@ -28,6 +29,7 @@ from strawberry.types.field import StrawberryField
 
 from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.sessions import Caller
+from gql_app.extending.comparisons import converter, parameter_type
 from gql_app.extending.context import Context, Info
 from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.permissions import Permission, extensions
@@ -39,8 +41,11 @@ NestedRows: TypeAlias = tuple[LazyRows[Any], Sequence[int | None]]
 """The rows of several lists, concatenated, and each list's length; None for a list that is null."""
 KEY: Final = "key"
 """The metadata key of a field that holds the name of the object's attribute its rows refer to."""
+BY: Final = "by"
+"""The metadata key of a field that holds the column that its rows are found by."""
 _LIMIT: Final = "limit"
 """The metadata key of a field that holds the most rows of a list."""
+_UUIDS: Final = re.compile(r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})+")
 _NUMBER: Final = ""
 """The name of the column with the number of a row's key; no field has an empty name."""
 
@@ -84,7 +89,12 @@ def nested(
         resolve,
         description=description,
         extensions=[*asked],
-        metadata={KEY: key, _LIMIT: limit, NESTED: None if asked else Nested(key, lists.of)},
+        metadata={
+            KEY: key,
+            BY: by,
+            _LIMIT: limit,
+            NESTED: None if asked else Nested(key, lists.of),
+        },
     )
 
 
@@ -105,6 +115,8 @@ class _Lists:
         self._by: Final = by
         self._order: Final = order
         self._limit: Final = limit
+        self._kind: Final = parameter_type(by.expression.type)
+        self._convert: Final = converter(by.expression.type)
         self._by_id: Final = by.expression.type.python_type is UUID
         self._queries: Final = {
             "postgresql": Query(self._lateral(), tuple),
@@ -113,23 +125,23 @@ class _Lists:
 
     async def of(self, context: Context, keys: Sequence[Any]) -> NestedRows:
         """Return the lists of some keys, null for None; a request's keys are read in one batch."""
-        known = tuple([key for key in keys if key is not None])
-        if not known:
-            return self._rows([]), [None] * len(keys)
-        asked = tuple(map(str, known)) if self._by_id else known
-        rows, found = await context.load(self._read, asked)
+        are_ids = self._by_id and _are_ids(keys)
+        values = keys if are_ids else [*map(self._convert, keys)]
+        asked = tuple([value for value in values if value is not None])
+        rows, found = await context.load(self._read, asked) if asked else (self._rows([]), ())
         sizes = iter(found)
-        return rows, [None if key is None else next(sizes) for key in keys]
+        pairs = zip(keys, values, strict=True)
+        return rows, [k if k is None else 0 if v is None else next(sizes) for k, v in pairs]
 
     async def _read(self, db: Reader, pages: list[tuple[Any, ...]]) -> list[NestedRows]:
         """Return the lists of each page's keys, read by one statement."""
         keys = [*dict.fromkeys(chain.from_iterable(pages))]
-        on_sqlite = db.dialect == "sqlite"
-        is_hex = self._by_id and on_sqlite  # which stores UUIDs as hexadecimal text
-        sent = [key.replace("-", "") for key in keys] if is_hex else keys
+        is_hex = self._by_id and db.dialect == "sqlite"  # which stores UUIDs as hexadecimal text
+        sent = [str(key).replace("-", "") for key in keys] if is_hex else keys
         rows = await db.fetch_all(self._queries[db.dialect], keys=sent)
         counts = Counter(map(itemgetter(-1), rows))
-        first = 0 if on_sqlite else 1  # json_each() counts from 0, WITH ORDINALITY from 1
+        # json_each() counts from 0, WITH ORDINALITY from 1
+        first = 0 if db.dialect == "sqlite" else 1
         sizes = [counts[number] for number in range(first, first + len(keys))]
         if [tuple(keys)] == pages:
             return [(self._rows(rows), sizes)]
@@ -144,7 +156,7 @@ class _Lists:
 
     def _lateral(self) -> Select[Any]:
         """Return the LATERAL statement, which reads each key's first rows by an index alone."""
-        kind, order = self._by.expression.type, self._order
+        kind, order = self._kind, self._order
         values = func.unnest(bindparam("keys", type_=ARRAY(kind)))
         named = values.table_valued(column("key", kind), with_ordinality="number", name="keys")
         keys = named.render_derived()
@@ -159,7 +171,7 @@ class _Lists:
         if not named.dialect_options["sqlite"]["with_rowid"]:
             message = f"nested(): {named.name} has no rowid, by which SQLite finds its rows."
             raise TypeError(message)
-        kind = Text() if self._by_id else self._by.expression.type
+        kind = Text() if self._by_id else self._kind
         values = func.json_each(bindparam("keys", type_=JsonList(kind)))
         keys = values.table_valued(column("key"), column("value", kind), name="keys")
         columns = [column(each.name, each.type) for each in named.c]
@@ -174,6 +186,14 @@ class _Lists:
         """Select the nodes' columns and their key's number, ordered by list and then by row."""
         shown = [self._columns.shown(name, rows) for name in self._columns.names]
         return select(*shown, number.label("number")).order_by(number, *self._order.order(rows))
+
+
+def _are_ids(keys: Sequence[Any]) -> bool:
+    """Return whether all keys are UUIDs as the API writes them, which need no conversion."""
+    try:
+        return _UUIDS.fullmatch("".join(keys)) is not None
+    except TypeError:
+        return False
 
 
 def if_private(metadata: MappingProxyType[Any, Any]) -> MappingProxyType[Any, Any]:

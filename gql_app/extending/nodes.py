@@ -3,18 +3,16 @@
 import dataclasses
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import strawberry
-from sqlalchemy import ColumnElement, FromClause, bindparam
+from sqlalchemy import ColumnElement, FromClause
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
-from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import (
     StrawberryObjectDefinition,
     StrawberryOptional,
@@ -22,52 +20,18 @@ from strawberry.types.base import (
 )
 from strawberry.types.enum import StrawberryEnumDefinition
 
-from gql_app.lib.clock import parse_id
+from gql_app.extending.comparisons import clashes, comparisons, filter_faults
 from gql_app.lib.database import api_text
-from gql_app.lib.pagination import MAX_COUNT, NOTHING, Condition, ListQuery
+from gql_app.lib.pagination import MAX_COUNT, ListQuery
 from gql_app.schema.types import PageInfo
 
 N = TypeVar("N")
 _ABSENT: Final = object()
-_KINDS: Final[Mapping[type, Any]] = {
-    str: str,
-    int: int,
-    bool: bool,
-    datetime: datetime,
-    UUID: strawberry.ID,
-}
-"""The types of filter fields by the column's type, where the node type has no such field."""
 _AS_STORED: Final = frozenset({(str, str), (strawberry.ID, str), (bool, bool)})
 """Pairs of a node field's type and its column's whose values need no conversion."""
-_NAMES: Final = StrawberryConfig().name_converter
 MAX_BUILDERS: Final = 64
 """The most sets of columns whose builder is cached."""
 _known: Final[WeakKeyDictionary[type, tuple[Any, Any]]] = WeakKeyDictionary()
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A field of a filter, and its SQL condition."""
-
-    column: str
-    description: str
-    kind: Any
-    """The type of the filter's field."""
-    condition: Condition
-    ranged: bool
-    """Whether it is the bound of a range, which an index on the column can use."""
-    is_id: bool
-
-    def of(self, value: Any) -> tuple[Condition, object]:
-        """Return the condition, and the value that the column is compared with."""
-        if self.is_id:
-            parsed = parse_id(value)
-            return (NOTHING, "") if parsed is None else (self.condition, parsed)
-        return self.condition, value.value if isinstance(value, Enum) else value
-
-    def uses_index_of(self, order: str) -> bool:
-        """Return whether the condition is a range in the index of an order's column."""
-        return self.ranged and self.column == order
 
 
 class NodeColumns:
@@ -121,7 +85,9 @@ class NodeColumns:
         )
         """The primary key, if the type shows it as its id."""
         self.comparisons: Final = {
-            name: comparison for each in filters for name, comparison in self._compared(each)
+            name: comparison
+            for each in filters
+            for name, comparison in comparisons(self.table.c[each], self._kinds.get(each))
         }
         """The comparisons, by the names of the filter's fields."""
 
@@ -186,36 +152,6 @@ class NodeColumns:
             return {*names, None}.issuperset
         return None
 
-    def _compared(self, column: str) -> Iterable[tuple[str, Comparison]]:
-        stored = self.table.c[column]
-        kind: Any = self._kinds.get(column) or _KINDS[stored.type.python_type]
-        if stored.type.python_type is datetime:
-            base = column.removesuffix("_at")
-            for name, is_met, than in (
-                (f"{base}_after", stored.__gt__, "later than"),
-                (f"{base}_before", stored.__lt__, "earlier than"),
-            ):
-                value = bindparam(f"filter_{name}", type_=stored.type)
-                yield (
-                    name,
-                    Comparison(
-                        column,
-                        f"Only rows whose {_NAMES.apply_naming_config(column)} is {than} this.",
-                        datetime,
-                        Condition(is_met(value)),
-                        ranged=True,
-                        is_id=False,
-                    ),
-                )
-            return
-        if isinstance(kind, StrawberryEnumDefinition):
-            kind = kind.wrapped_cls
-        is_id = stored.type.python_type is UUID
-        condition = Condition(stored == bindparam(f"filter_{column}", type_=stored.type))
-        kind = strawberry.ID if is_id else kind
-        what = f"Only rows of this {_NAMES.apply_naming_config(column)}."
-        yield column, Comparison(column, what, kind, condition, ranged=False, is_id=is_id)
-
     def _key_faults(self, where: str) -> Iterable[str]:
         """Yield a sentence if ids are not unique over all types, as Relay and `node` require."""
         if self._kinds.get("id") is not strawberry.ID or "id" not in self.table.c:
@@ -252,11 +188,10 @@ class NodeColumns:
                 yield f"{where}: order_by names {name}, which is no column."
             except TypeError as why:
                 yield f"{where}: {why}"
-        for name in filters:
-            if name not in columns:
-                yield f"{where}: filters names {name}, which is no column."
-            elif columns[name].type.python_type not in _KINDS:
-                yield f"{where}: filters names {name}, whose type can't be compared."
+        for fault in filter_faults(self.table, filters, self._kinds):
+            yield f"{where}: {fault}."
+        for fault in clashes("order_by", ((each, each.upper()) for each in order_by)):
+            yield f"{where}: {fault}."
 
 
 def node_of(node: type[N], row: object) -> N:
@@ -340,7 +275,7 @@ def described_type(
     name: str,
     description: str,
     fields: Mapping[str, tuple[Any, str]],
-    **defaults: object,
+    defaults: Mapping[str, object] = MappingProxyType({}),
 ) -> Any:
     """Return a new type or input; `fields` maps names to types and descriptions."""
     made = {

@@ -113,7 +113,7 @@ class Customer(Node):
 
 COLUMNS: Final = frozenset(CustomerRecord._fields) - {"password_hash", "factors_version"}
 """Fields of a customer that are columns of the same name."""
-TIMESTAMPS: Final = frozenset({"created_at", "updated_at", "email_verified_at"})
+TIMESTAMPS: Final = COLUMNS & customer_lists.API_TEXT - {"id"}
 """Those of them that a page holds as text."""
 LOADED: Final = frozenset({"sessions", "second_factors", "recovery_codes_left"})
 """Fields that are loaded by the customer's id."""

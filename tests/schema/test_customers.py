@@ -1,15 +1,22 @@
 """Customers: what is shown of them and to whom, one by one and side by side."""
 
 import re
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import pytest
+from graphql import GraphQLOutputType, get_named_type, is_leaf_type, is_object_type
 
 from gql_app.cli import imports
 from gql_app.cli.records import Record
+from gql_app.db.tables import CustomerRow
+from gql_app.lib import clock
 from tests.api import Answer, Api
 from tests.people import PASSWORD, Kind, Person, add_customer, password_hash
+from tests.rows import change
 from tests.schema.agreement import BOTH_WAYS
+from tests.schema.places import SCHEMA
 
 PRIVATE: Final = ("email", "phone", "isActive", "sessions")
 SESSIONS: Final = "sessions { id isCurrent }"
@@ -95,6 +102,39 @@ async def test_private_fields_are_for_the_customer_and_for_admins(
         Kind.PLAIN: public | private | {"sessions": [session | {"isCurrent": True}]},
         Kind.ADMIN: public | private | {"sessions": [session | {"isCurrent": False}]},
     }
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("shape", ["nodes {{ {} }}", "edges {{ node {{ {} }} }}"])
+async def test_every_field_is_the_same_in_lists(
+    api: Api, plain: Person, other: Person, admin: Person, shape: str
+) -> None:
+    samples = {str: "filled", datetime: clock.now(), UUID: None}
+    optional = [each for each in CustomerRow.__table__.c if each.nullable]
+    filled = {each.key: samples[each.type.python_type] for each in optional}
+    async with api.database.transaction() as db:
+        await change(db, CustomerRow, plain.id, **filled)
+    customer = SCHEMA.get_type("Customer")
+    assert is_object_type(customer)
+    leaves = {name for name, each in customer.fields.items() if is_leaf(each.type)}
+    resolved = "recoveryCodesLeft sessions { id } secondFactors { id }"
+    assert customer.fields.keys() == leaves | {"sessions", "secondFactors"}
+    which = f'(filter: {{search: "{plain.name}"}})'
+    for person in (plain, other, admin):
+        for asked in (*leaves, " ".join(leaves), *(f"{each} {resolved}" for each in leaves)):
+            one = f'one: customer(id: "{plain.id}") {{ {asked} }}'
+            many = f"many: customers{which} {{ {shape.format(asked)} }}"
+            answer = (await api.run(f"{{ {one} {many} }}", token=person.token)).data
+            assert person is other or None not in answer["one"].values()
+            assert answer["many"] in (
+                {"nodes": [answer["one"]]},
+                {"edges": [{"node": answer["one"]}]},
+            )
+
+
+def is_leaf(kind: GraphQLOutputType) -> bool:
+    """Return whether a type is a scalar, or a list of scalars."""
+    return is_leaf_type(get_named_type(kind))
 
 
 @BOTH_WAYS

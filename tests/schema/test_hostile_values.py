@@ -104,6 +104,22 @@ async def test_text_of_any_argument_is_bounded_before_it_is_normalised(
     assert max(normalised, default=0) <= LONGEST_DECOMPOSITION * MAX_EMAIL
 
 
+@pytest.mark.parametrize("text", ["\0", "a\0b@example.com", "é\0" * 18])
+async def test_null_character_of_any_argument_is_answered_in_good_form(
+    open_api: Api, letterbox: Letterbox, text: str
+) -> None:
+    admin = await an_admin(open_api)
+    await do(open_api, "requestPasswordReset", email=admin.email)
+    link = await letterbox.link()
+    for place in places("String", "ID"):
+        declared = f"($value: {place.kind}!)"
+        document = place.document("$value", declared, id=str(admin.id), token=link)
+        for token in (None, admin.token):
+            answer = await open_api.run(document, token=token, value=text)
+            assert answer.status == 200
+            check_form(place, answer.body, by_admin=token is not None)
+
+
 def test_every_text_of_the_schema_has_its_place() -> None:
     named = {str(place) for place in places("String", "ID")}
     assert named >= {"login.password", "register.input.name", "customers.filter.search"}

@@ -10,7 +10,7 @@ from gql_app.lib.pagination.listing import (
     QueryReader,
     Window,
 )
-from gql_app.lib.pagination.statements import NOTHING, Condition, ListQuery
+from gql_app.lib.pagination.statements import NOTHING, Condition, ListQuery, VisibleColumn
 from gql_app.lib.pagination.text_search import NGRAM_ARRAY, TextSearch
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "Page",
     "QueryReader",
     "TextSearch",
+    "VisibleColumn",
     "Window",
 ]

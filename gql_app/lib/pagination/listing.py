@@ -39,14 +39,13 @@ EVERYTHING: Final = 2**31 - 1
 SAMPLE: Final = 400
 FREQUENT: Final = 20
 """Filters are frequent if at least one of so many rows in a sample meets them."""
-MAX_CURSOR_LENGTH: Final = 4096
 DIGESTS: Final = 512
 """Digests of lists that are cached (LRU)."""
 
 Key = datetime | UUID | str | int
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_INT32: Final = 2**31
+_INT64: Final = 2**63
 _SAMPLED: Final = {"page_sample": SAMPLE, "page_many": SAMPLE // FREQUENT}
 
 _T = TypeVar("_T")
@@ -208,8 +207,6 @@ class Listing:
         """
         why = "The cursor is broken. Send one unchanged as a page answered it."
         with suppress(ValueError, TypeError, OverflowError, RecursionError):
-            if len(cursor) > MAX_CURSOR_LENGTH:
-                raise ValueError
             content = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
             name, *plain = orjson.loads(content)
             if name == digest(self.identity):
@@ -262,7 +259,7 @@ def _restore(kind: type[Any], plain: Any) -> Key:  # noqa: ANN401 — any JSON
         return moment
     if b"\0" in str.encode(plain):  # which raises for what is no string, and a lone surrogate
         raise ValueError
-    if kind is int and not -_INT32 <= int(plain) < _INT32:
+    if kind is int and not -_INT64 <= int(plain) < _INT64:
         raise OverflowError
     key: Key = kind(plain)
     return key

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     FromClause,
     Integer,
@@ -260,7 +261,8 @@ class PageStatement(NamedTuple):
     def _page_side(self, rows: FromClause, cursor: str) -> Clause:
         """Return the condition that rows are on the page's side of a cursor, and not at it."""
         columns = [rows.c[key] for key in self.query.keys]
-        keys = [bindparam(f"page_{cursor}_{n}", type_=each.type) for n, each in enumerate(columns)]
+        kinds = [BigInteger() if isinstance(e.type, Integer) else e.type for e in columns]
+        keys = [bindparam(f"page_{cursor}_{n}", type_=kind) for n, kind in enumerate(kinds)]
         if (cursor == "after") != self.query.descending:
             return tuple_(*columns) > tuple_(*keys)
         return tuple_(*columns) < tuple_(*keys)

@@ -114,12 +114,24 @@ def test_a_condition_equals_itself_alone() -> None:
     assert same != same._replace(filters=(other,))
 
 
-@pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 10**30])
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
 def test_a_cursor_of_a_number_that_no_column_holds_is_refused(number: int) -> None:
     of = Listing(ListQuery(ParcelRow, ("grams",)), {}, identity="parcels")
     with pytest.raises(InvalidArgument, match="broken") as why:
         of.read(of.cursor([number, UUID(int=1)]))
     assert why.value.extensions == {"code": "BAD_USER_INPUT"}
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63)])
+def test_a_cursor_of_every_number_that_a_column_holds_is_taken(number: int) -> None:
+    of = Listing(ListQuery(ParcelRow, ("grams",)), {}, identity="parcels")
+    assert of.read(of.cursor([number, UUID(int=1)])) == (number, UUID(int=1))
+
+
+@pytest.mark.parametrize("label", ["x" * 5_000, '"' * 2_700, "\x01" * 2_700])
+def test_a_cursor_of_a_long_text_is_taken(label: str) -> None:
+    of = Listing(ListQuery(ParcelRow, ("label",), unique=True), {}, identity="parcels")
+    assert of.read(of.cursor([label])) == (label,)
 
 
 def test_a_window_is_the_first_50_unless_something_else_is_asked_for() -> None:
