@@ -71,13 +71,20 @@ class Application(Starlette):
         """The features of the application."""
         return self.merged.features
 
+    def load(self, *, serving: bool) -> Settings:
+        """Return the settings: those that it was given, or the environment's. Raises CannotStart.
+
+        Those of features are validated as well.
+        """
+        return load(self.merged.settings, self._given, serving=serving)
+
     def complete(self) -> Self:
         """Read the settings and build what depends on them, once. Raises CannotStart.
 
         Built-in routes precede those added earlier; middleware added earlier stays outermost.
         """
         if self._extensions is None:
-            chosen = self._given or load(self.merged.settings, serving=True)
+            chosen = self.load(serving=True)
             self._extensions = self.merged.extensions()
             telemetry.configure_logging(chosen.log_level)
             self._tracing = telemetry.Tracing(__version__) if chosen.traces else None

@@ -29,15 +29,14 @@ def application() -> "Application | None":
 
 
 def load(*, serving: bool = False) -> "Settings":
-    """Return the settings as settings.load() does; those of features are validated as well."""
+    """Return the settings that the application was given, or the environment's.
+
+    Those of features are validated as well. Raises CannotStart.
+    """
     from gql_app import settings  # noqa: PLC0415 — as above
 
     app = application()
-    if app is None:
-        return settings.load(serving=serving)
-    from gql_app.extending.settings import load  # noqa: PLC0415 — as above
-
-    return load(app.merged.settings, serving=serving)
+    return settings.load(serving=serving) if app is None else app.load(serving=serving)
 
 
 def unknown_variables() -> list[str]:

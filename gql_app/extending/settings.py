@@ -29,15 +29,16 @@ Loaded: TypeAlias = Mapping[type, FeatureSettings]
 """The loaded settings of features, by their classes."""
 
 
-def load(kinds: Kinds, *, serving: bool) -> Settings:
-    """Return our settings as settings.load() does, once those of features are validated as well.
+def load(kinds: Kinds, given: Settings | None = None, *, serving: bool) -> Settings:
+    """Return the given settings, or those of the environment as settings.load() does.
 
+    Those of features are validated first.
     Raises CannotStart, which names every faulty variable at once, and no values.
     """
     faults: list[str] = []
     chosen: Settings | None = None
     try:
-        chosen = settings.load(serving=serving)
+        chosen = given or settings.load(serving=serving)
     except CannotStart as why:
         faults += why.faults
     try:

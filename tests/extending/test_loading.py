@@ -13,6 +13,7 @@ from gql_app.extending.loading import load_application
 from gql_app.lib.faults import CannotStart
 from gql_app.settings import APP as IN_SETTINGS
 from tests.commands import output_here, run_here
+from tests.conftest import SECRET
 from tests.processes import run_main
 
 MARKET = "tests.extending.market.api:app"
@@ -144,6 +145,43 @@ def test_application_that_was_given_settings_keeps_them(tmp_path: Path) -> None:
     finally:
         os.chdir(before)
     assert not [each for each in app.routes if getattr(each, "path", "").startswith("/playground")]
+
+
+GIVEN = """
+from gql_app import Settings, create_app
+app = create_app(Settings(database_url="{url}", secret_key="{secret}"))
+"""
+
+
+def test_commands_take_the_settings_that_the_application_was_given(
+    unmigrated_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    code = GIVEN.format(url=unmigrated_url, secret=SECRET)
+    (folder / "given_all.py").write_text(code, encoding="utf-8")
+
+    def run(*command: str, **settings: str) -> str:
+        app = "given_all:app"
+        other = f"sqlite:///{folder}/other.db"
+        done = run_here("--app", app, *command, folder=folder, database_url=other, **settings)
+        assert not [*folder.glob("*.db")]
+        return done.stdout + done.stderr
+
+    assert "pending-migrations" in run("check")
+    assert run("migrate") == "The database is up to date.\n"
+    assert "pending-migrations" not in run("check")
+    admin = ("create-admin", "--email", "grace@example.com", "--name", "Grace")
+    assert (
+        run(*admin, admin_password="a loom for numbers") == "grace@example.com is now an admin.\n"
+    )
+    assert "grace@example.com" in run("export", "--format", "csv")
+    assert run("purge") == "0 rows are gone.\n"
+    assert run("end-sessions") == "0 sessions are ended.\n"
+    copied = run("backup", "copy")
+    assert ("is copied to copy" in copied) == unmigrated_url.startswith("sqlite")
+    own = "--demo: the application was created with settings of its own\n"
+    assert run("serve", "--demo") == own
 
 
 def test_the_variable_has_one_name() -> None:
