@@ -1,6 +1,6 @@
 """The application of a command: the builder's, by --app or GQL_APP_APP, or the plain program."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from gql_app.lib.environment import variable
@@ -57,10 +57,10 @@ def branches() -> "Sequence[Branch]":
     return app.merged.branches if app else ()
 
 
-def commands() -> Sequence[Callable[..., Any]]:
-    """Return the commands of features."""
+def commands() -> Mapping[str, Callable[..., Any]]:
+    """Return the commands of features, by their names."""
     app = application()
-    return app.merged.commands if app else ()
+    return app.merged.commands if app else {}
 
 
 def additions() -> "Additions":

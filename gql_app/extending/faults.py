@@ -60,6 +60,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]{0,19}")
 _ROLE: Final = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_NAME - 1}}}")
 _VERB: Final = re.compile(r"[a-z][a-z0-9_]*:[a-z][a-z0-9_]*")
 _VERB_FORM: Final = "written noun:verb, in small letters"
+_COMMAND: Final = re.compile(r"\w[\w.:-]*")
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _LETTER: Final = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED_CODES: Final = frozenset(
@@ -311,10 +312,14 @@ def package_folder(place: str) -> Path | None:
 
 
 def command_name(command: Callable[..., Any]) -> str | None:
-    """Return the name of a command on the command line, None if it has none."""
-    info = getattr(command, "info", None)  # of a Typer, which holds commands of its own
-    name = getattr(info, "name", None) if info else getattr(command, "__name__", None)
-    return name.replace("_", "-") if isinstance(name, str) and name.isidentifier() else None
+    """Return the name of a command on the command line, None if it has none.
+
+    A function is called as Typer calls it.
+    """
+    name = getattr(command, "__name__", "").lower().replace("_", "-")
+    if info := getattr(command, "info", None):  # of a Typer, which holds commands of its own
+        name = getattr(info, "name", None)
+    return name if isinstance(name, str) and _COMMAND.fullmatch(name) else None
 
 
 def schema_faults(schema: ComposedSchema) -> Iterator[str]:

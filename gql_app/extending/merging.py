@@ -17,7 +17,7 @@ from gql_app.accounts.validation import PasswordRule
 from gql_app.db.migrations.branches import Branch, revisions
 from gql_app.extending.connections import kind_listed
 from gql_app.extending.extend import Extended
-from gql_app.extending.faults import faults, package_folder, schema_faults
+from gql_app.extending.faults import command_name, faults, package_folder, schema_faults
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
@@ -150,7 +150,8 @@ class Merged:
     settings: Mapping[str, type[FeatureSettings]]
     """The classes of their settings, by the features' names."""
     routes: tuple[BaseRoute, ...]
-    commands: tuple[Callable[..., Any], ...]
+    commands: Mapping[str, Callable[..., Any]]
+    """Their commands, by the names on the command line."""
 
     @property
     def additions(self) -> Additions:
@@ -200,7 +201,11 @@ def merge(features: Sequence[Feature]) -> Merged:
         branches=tuple(branches),
         settings={each.name: each.settings for each in features if each.settings is not None},
         routes=_all(each.routes for each in features),
-        commands=_all(each.commands for each in features),
+        commands={
+            name: command
+            for command in _all(each.commands for each in features)
+            if (name := command_name(command))
+        },
     )
 
 

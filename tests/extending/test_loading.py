@@ -109,6 +109,27 @@ def test_application_is_imported_from_the_working_folder(tmp_path: Path) -> None
     assert run_main("greet", folder=tmp_path).returncode == 2
 
 
+def test_typer_of_a_feature_is_a_command_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "tooled.py").write_text(
+        "import typer\n"
+        "from gql_app import Feature, create_app\n"
+        "tools = typer.Typer(name='clinic-tools', help='Look after the clinic.')\n"
+        "for name in ('check', 'status'):\n"
+        "    tools.command(name)(lambda name=name: print(f'the {name} of the clinic'))\n"
+        "app = create_app(features=[Feature('clinic', commands=[tools])])",
+        encoding="utf-8",
+    )
+
+    def run(*command: str) -> str:
+        return run_here("--app", "tooled:app", *command, folder=tmp_path).stdout
+
+    assert run("clinic-tools", "check") == "the check of the clinic\n"
+    assert run("clinic-tools", "status") == "the status of the clinic\n"
+    assert "pending-migrations" in run("check")
+    assert "Look after the clinic." in run("--help")
+    assert run_here("--app", "tooled:app", "status", folder=tmp_path).returncode == 2
+
+
 def test_option_says_more_than_the_variable(tmp_path: Path) -> None:
     done = run_here("--app", MARKET, "count-stalls", folder=tmp_path, app="nowhere:app")
     assert done.returncode == 0, done.stderr
