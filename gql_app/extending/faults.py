@@ -22,7 +22,7 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import EVENTS
 from gql_app.extending.letters import Letter
 from gql_app.extending.nested import KEY
-from gql_app.extending.settings import FeatureSettings, names
+from gql_app.extending.settings import FeatureSettings, names, unreadable
 from gql_app.lib.composition import ComposedSchema
 from gql_app.lib.nodes import NodeKind
 from gql_app.metrics import REASONS
@@ -120,6 +120,8 @@ def _settings(feature: Feature) -> Iterator[str]:
     ours = {PREFIX + name.upper() for name in Settings.model_fields}
     for taken in sorted(ours.intersection(names({feature.name: kind}))):
         yield f"the variable {taken} is read already; rename the field"
+    for field in unreadable(kind):
+        yield f"its setting {field} is more than a list of values: make it JSON, by pydantic's Json"
 
 
 def _commands(feature: Feature) -> Iterator[str]:
