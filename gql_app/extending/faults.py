@@ -230,8 +230,10 @@ def _duplicates(features: Sequence[Feature]) -> Iterator[str]:
     yield from _twice("features are named", [each.name for each in features])
     commands = [command_name(c) for each in features for c in each.commands]
     yield from _twice("commands are named", [name for name in commands if name])
-    kinds = [each.settings.__name__ for each in features if each.settings is not None]
-    yield from _twice("features have the settings", kinds)
+    kinds = Counter(each.settings for each in features if isinstance(each.settings, type))
+    for kind, times in kinds.items():
+        if times > 1:
+            yield f"{times} features have the settings {kind.__name__}."
     folders = [each.migrations for each in features if each.migrations is not None]
     yield from _twice("features have the migrations", folders)
     routes = [(route, m) for each in features for route in each.routes for m in _methods(route)]

@@ -63,7 +63,8 @@ Loaded: TypeAlias = Mapping[type, FeatureSettings]
 def load(kinds: Kinds, given: Settings | None = None, *, serving: bool) -> Settings:
     """Return the given settings, or those of the environment as settings.load() does.
 
-    Those of features are validated as well. Raises CannotStart, which names every faulty variable at once, and no values.
+    Those of features are validated as well. Raises CannotStart, which names every faulty variable
+    at once, and no values.
     """
     faults: list[str] = []
     chosen: Settings | None = None

@@ -70,6 +70,7 @@ def told(*features: Feature) -> tuple[str, ...]:
             "there is no folder nowhere in a package tests.extending.market for its migrations",
         ),
         ({"settings": dict}, "settings must be a subclass of gql_app.FeatureSettings"),
+        ({"settings": {}}, "settings must be a subclass of gql_app.FeatureSettings"),
         (
             {"name": "audit", "settings": OfMail},
             "the variable GQL_APP_AUDIT_ORIGIN_DAYS is read already; rename the field",
@@ -212,6 +213,8 @@ def test_what_two_features_name_alike_is_told() -> None:
     assert told(Feature("one"), Feature("one")) == ("2 features are named one.",)
     stocks = [Feature(name, commands=[typer.Typer(name="stock")]) for name in ("one", "other")]
     assert told(*stocks) == ("2 commands are named stock.",)
+    limits = [Feature(name, settings=OfMail) for name in ("one", "other")]
+    assert told(*limits) == ("2 features have the settings OfMail.",)
 
 
 def test_role_of_one_feature_is_extended_by_another() -> None:

@@ -97,6 +97,16 @@ def test_validator_of_the_builder_comes_first(monkeypatch: pytest.MonkeyPatch) -
     assert dict(of(list[str])(value=["a,b"]))["value"] == ["a,b"]
 
 
+def test_settings_of_two_features_may_have_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GQL_APP_SHOP_VALUE", "1")
+    monkeypatch.setenv("GQL_APP_DESK_VALUE", "two")
+    shop, desk = of(int), of(str)
+    features = [Feature("shop", settings=shop), Feature("desk", settings=desk)]
+    loaded = create_app(Settings(playground=False), features=features).merged.extensions()
+    assert dict(loaded.settings_of(shop)) == {"value": 1}
+    assert dict(loaded.settings_of(desk)) == {"value": "two"}
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "fault"),
     [
