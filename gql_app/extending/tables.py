@@ -1,10 +1,10 @@
 """Tables of features: their base class, the tables of a package, and their faults."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import ClassVar, Final
 
 import sqlalchemy
-from sqlalchemy import Column, MetaData
+from sqlalchemy import Column, ForeignKey, MetaData
 
 from gql_app.db.tables import CustomerRow, Row
 from gql_app.lib.database import check_table
@@ -55,10 +55,52 @@ def faults_of(package: str) -> Iterator[str]:
         if name in Row.metadata.tables:
             yield f"the table {name} is there already; give yours another name"
             continue
+        table = Table.metadata.tables[name]
         try:
-            check_table(Table.metadata.tables[name])
+            check_table(table)
         except TypeError as why:
             yield f"the table {name}: {why}"
+        for key in _keeping(table):
+            yield (
+                f"the table {name}: rows with a {key.parent.name} keep a customer from being "
+                f'deleted; give its ForeignKey("{key.target_fullname}") ondelete="CASCADE", or '
+                '"SET NULL" if the column may be null'
+            )
+
+
+def referred(name: str) -> list[str]:
+    """Return the names of the tables that a feature's table refers to."""
+    return [_target(key) for key in Table.metadata.tables[name].foreign_keys]
+
+
+def _keeping(table: sqlalchemy.Table) -> Iterator[ForeignKey]:
+    """Yield the foreign keys by which a table's rows keep a customer from being deleted.
+
+    Rows that are deleted with a customer by another key may refer to others that are.
+    """
+    customers = CustomerRow.__tablename__
+    deleted = {customers}
+    while more := {*_cascading(deleted)} - deleted:
+        deleted |= more
+    for key in sorted(table.foreign_keys, key=lambda each: each.parent.name):
+        lets_go = _rule(key) == "CASCADE" or (_rule(key) == "SET NULL" and key.parent.nullable)
+        if not lets_go and _target(key) in ({customers} if table.name in deleted else deleted):
+            yield key
+
+
+def _cascading(targets: Container[str]) -> Iterator[str]:
+    """Yield the names of the tables whose rows are deleted with those that they refer to."""
+    for name, table in Table.metadata.tables.items():
+        if any(_rule(key) == "CASCADE" and _target(key) in targets for key in table.foreign_keys):
+            yield name
+
+
+def _rule(key: ForeignKey) -> str:
+    return (key.ondelete or "").upper()
+
+
+def _target(key: ForeignKey) -> str:
+    return key.target_fullname.rpartition(".")[0]
 
 
 def _kinds(base: type[Table]) -> Iterator[type[Table]]:

@@ -14,6 +14,7 @@ from gql_app.cli import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import faults
 from gql_app.lib.faults import CannotStart
 from gql_app.settings import Settings
+from tests.extending.kept import NoteRow
 from tests.extending.odd import LastingRow
 
 
@@ -280,6 +281,23 @@ def test_tables_that_can_not_be_are_told() -> None:
         strict=True,
     ):
         assert fault.startswith(f"The feature odd: {sentence}")
+
+
+def test_tables_that_keep_a_customer_from_being_deleted_are_told() -> None:
+    assert NoteRow.__module__ == "tests.extending.kept"
+    _, *told_of = told(Feature("kept", migrations="tests.extending.kept:migrations"))
+    assert told_of == [
+        f"The feature kept: the table {table}: rows with a {column} keep a customer from being "
+        f'deleted; give its ForeignKey("{target}") ondelete="CASCADE", or "SET NULL" if the column '
+        "may be null."
+        for table, column, target in (
+            ("kept_lines", "order_id", "kept_orders.id"),
+            ("kept_notes", "editor_id", "customers.id"),
+            ("kept_notes", "printer_id", "customers.id"),
+            ("kept_notes", "writer_id", "customers.id"),
+            ("kept_stamps", "parcel_id", "kept_parcels.id"),
+        )
+    ]
 
 
 def test_every_command_of_ours_is_known_as_taken() -> None:
