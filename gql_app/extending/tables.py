@@ -24,10 +24,11 @@ class Table(Row):
             )
             placed_at: Mapped[datetime]
 
-    Text has no length unless it is given one, and a datetime is in UTC. The class is for building
-    statements; no row is an instance of it. A feature's tables are those declared in the package
-    of its migrations. Columns hold text, numbers, booleans, UUIDs, datetimes, JSON or bytes:
-    create_app() raises CannotStart for any other type.
+    A foreign key to a customer, or to rows deleted with one, needs an ondelete by which the
+    customer can be deleted. Text has no length unless it is given one, and a datetime is in UTC.
+    The class is for building statements; no row is an instance of it. A feature's tables are those
+    declared in the package of its migrations. Columns hold text, numbers, booleans, UUIDs,
+    datetimes, JSON or bytes: create_app() raises CannotStart for any other type.
     """
 
     __abstract__ = True
