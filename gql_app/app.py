@@ -1,7 +1,7 @@
 """The composition root: settings in, ASGI application out."""
 
 import gc
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from http import HTTPMethod
 from typing import Final, Self
@@ -71,17 +71,24 @@ class Application(Starlette):
         """The features of the application."""
         return self.merged.features
 
+    def load(self, *, serving: bool) -> Settings:
+        """Return the settings: those that it was given, or the environment's. Raises CannotStart.
+
+        Those of features are validated as well.
+        """
+        return load(self.merged.settings, self._given, serving=serving)
+
     def complete(self) -> Self:
         """Read the settings and build what depends on them, once. Raises CannotStart.
 
         Built-in routes precede those added earlier; middleware added earlier stays outermost.
         """
         if self._extensions is None:
-            chosen = self._given or load(self.merged.settings, serving=True)
+            chosen = self.load(serving=True)
             self._extensions = self.merged.extensions()
             telemetry.configure_logging(chosen.log_level)
             self._tracing = telemetry.Tracing(__version__) if chosen.traces else None
-            self._settings, self._cors = chosen, _cors(chosen)
+            self._settings, self._cors = chosen, _cors(chosen, self.merged.routes)
             playground = Playground(sign_ins=self.sign_ins) if chosen.playground else None
             self.router.routes[:0] = _routes(chosen, playground, self.merged)
             layers = _middleware(chosen, self._tracing, self._cors, self.merged, playground)
@@ -197,13 +204,14 @@ def _routes(settings: Settings, playground: Playground | None, merged: Merged) -
     return [*routes, *merged.routes, root]
 
 
-def _cors(settings: Settings) -> CORSPolicy | None:
+def _cors(settings: Settings, routes: Iterable[BaseRoute]) -> CORSPolicy | None:
     """Return the CORS policy: origins whose pages may read answers; None if there are none."""
     if not settings.origins:
         return None
     return CORSPolicy(
         settings.origins,
         headers=settings.headers,
+        methods={each for of in routes for each in getattr(of, "methods", None) or HTTPMethod},
         exposed=("Retry-After", "WWW-Authenticate", "X-Request-Id", "traceresponse"),
         refused=refusal(400, "Pages of this origin may not use this API."),
     )

@@ -104,7 +104,8 @@ def test_a_schema_that_differs_is_noticed(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes() + b"\n")
     done = run_here("export-schema", "--check", folder=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "make schema" in done.stderr
+    remedy = "Run: gql-app export-schema > schema.graphql"
+    assert done.stderr == f"schema.graphql is not what the code says. {remedy}\n"
 
 
 async def test_migrate_can_be_repeated(unmigrated_url: str, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from gql_app.accounts import (
     audit,
     letters,
     links,
+    role_grants,
     second_factors,
     sessions,
     validation,
@@ -32,10 +33,17 @@ from gql_app.accounts.records import (
 )
 from gql_app.accounts.sessions import Caller, Lifetimes, Opened
 from gql_app.accounts.validation import Changes, NewCustomer
-from gql_app.db.tables import CustomerRoleRow, CustomerRow
+from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction, any_of, insert_row
+from gql_app.lib.database import (
+    IntegrityViolation,
+    Query,
+    Reader,
+    Transaction,
+    any_of,
+    insert_row,
+)
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key, search_key
 
 _OWN: Final = {
@@ -44,6 +52,9 @@ _OWN: Final = {
     "password": "This is your own password. Change it with changePassword.",
 }
 """Fields of the caller's own account that take the current password, and how to change them."""
+_REFERRED: Final = Fault(
+    UserErrorCode.INVALID, "Other records refer to this account, so it can't be deleted.", "id"
+)
 _OPENING: Final = tuple(kind for kind in LinkKind if kind is not LinkKind.VERIFY_EMAIL)
 """The links that open an account, which a new password voids."""
 _KEYS: Final = ("name_key", "email_key", "email_canonical", "pending_since")
@@ -119,7 +130,7 @@ async def create(
     if action is Action.CUSTOMER_REGISTERED:
         origin = origin._replace(actor_id=customer.id)
     await audit.record(db, action, origin, customer_id=customer.id)
-    await grant(db, customer.id, new.roles, origin=origin)
+    await role_grants.grant(db, customer.id, new.roles, origin=origin)
     return customer
 
 
@@ -170,7 +181,7 @@ async def update(
     had = frozenset(before.roles.split())
     roles = changes.roles_after(had)
     if new or roles != had:
-        await _set_roles(db, customer_id, had, roles)
+        await role_grants.write(db, customer_id, had, roles)
         former, customer = customer, await write(db, customer_id, new)
         await _report_changes(db, former, customer, new.keys(), origin)
     if password_hash is not None:
@@ -250,10 +261,14 @@ async def change_password(
 async def delete(db: Transaction, customer_id: UUID, *, origin: Origin) -> None:
     """Delete a customer and their sessions; the audit keeps the events, without personal data.
 
-    Raises Rejected: NOT_FOUND or LAST_ADMIN.
+    Raises Rejected: NOT_FOUND, LAST_ADMIN, or INVALID if rows of a feature refer to the customer.
     """
     await _check_last_admin(db, customer_id)
-    if not await db.execute(_DELETE, id=customer_id):
+    try:
+        deleted = await db.execute(_DELETE, id=customer_id)
+    except IntegrityViolation:
+        raise Rejected(_REFERRED) from None
+    if not deleted:
         raise not_found()
     await sessions.forget_clients(db, customer_id)
     await audit.record(db, Action.CUSTOMER_DELETED, origin, customer_id=customer_id)
@@ -304,7 +319,7 @@ async def _report_changes(
     changed = {*changed, *(["roles"] if (had ^ roles) - {ADMIN} else [])}
     fields = sorted(changed - {*_KEYS})
     await audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=customer.id, fields=fields)
-    await _report_roles(db, customer.id, had, roles, origin)
+    await role_grants.record(db, customer.id, had, roles, origin)
     if "email" in changed:
         await audit.record(db, Action.EMAIL_CHANGED, origin, customer_id=customer.id)
     if canonical_email(before.email) != canonical_email(customer.email):
@@ -315,47 +330,6 @@ async def _report_changes(
             await second_factors.void_undo(db, customer.id)
     if not changed.isdisjoint({*links.BOUND_COLUMNS, "pending_email", "roles"}):
         await letters.void_links(db, customer.id)
-
-
-async def grant(
-    db: Transaction, customer_id: UUID, roles: frozenset[str], *, origin: Origin
-) -> None:
-    """Give roles to a customer who has none of them; that of an admin is only recorded here."""
-    await _set_roles(db, customer_id, frozenset(), roles)
-    await _report_roles(db, customer_id, frozenset(), roles, origin)
-
-
-async def _set_roles(
-    db: Transaction, customer_id: UUID, had: frozenset[str], roles: frozenset[str]
-) -> None:
-    """Write the roles of a customer, but for that of an admin, which is a column of customers."""
-    removed, added = had - roles - {ADMIN}, roles - had - {ADMIN}
-    if removed:
-        of_theirs = CustomerRoleRow.customer_id == customer_id
-        await db.execute(
-            sql_delete(CustomerRoleRow).where(of_theirs, CustomerRoleRow.role.in_(removed))
-        )
-    if added:
-        rows = [{"customer_id": customer_id, "role": role} for role in sorted(added)]
-        await db.execute_many(_INSERT_ROLE, rows)
-
-
-async def _report_roles(
-    db: Transaction,
-    customer_id: UUID,
-    had: frozenset[str],
-    roles: frozenset[str],
-    origin: Origin,
-) -> None:
-    """Record each role that was granted or withdrawn."""
-    for role in sorted(had ^ roles):
-        granted = role in roles
-        if role == ADMIN:
-            action = Action.ADMIN_GRANTED if granted else Action.ADMIN_REVOKED
-            await audit.record(db, action, origin, customer_id=customer_id)
-        else:
-            action = Action.ROLE_GRANTED if granted else Action.ROLE_REVOKED
-            await audit.record(db, action, origin, customer_id=customer_id, fields=[role])
 
 
 async def _check_last_admin(db: Transaction, customer_id: UUID) -> None:
@@ -402,5 +376,4 @@ _HOLD_ADMINS: Final[Query[Any]] = Query(
     lambda row: row[0],
 )
 _INSERT: Final = insert_row(CustomerRow)
-_INSERT_ROLE: Final = insert_row(CustomerRoleRow)
 _DELETE: Final = sql_delete(CustomerRow).where(_HAS_ID)

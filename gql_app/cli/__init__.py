@@ -90,7 +90,6 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     cli.callback()(_options)
-    own = application.commands()
     commands = {**COMMANDS, **ONLY_WITH_FEATURES} if variable(APP) else COMMANDS
     for name, where in commands.items():
         module, _, function = where.partition(".")
@@ -99,8 +98,8 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
             cli.command(name, help=told)(lambda: None)  # a stand-in for the list of commands
             continue
         _add(cli, name, getattr(import_module(f"{__name__}.{module}"), function))
-    for command in own:
-        _add(cli, None, command)
+    for name, command in application.commands().items():
+        _add(cli, name, command)
     return cli
 
 
@@ -125,7 +124,7 @@ def _parse(arguments: Sequence[str]) -> tuple[str | None, str | None]:
     return place, None
 
 
-def _add(cli: typer.Typer, name: str | None, command: Callable[..., Any]) -> None:
+def _add(cli: typer.Typer, name: str, command: Callable[..., Any]) -> None:
     if isinstance(command, typer.Typer):
         cli.add_typer(command, name=name)
     else:

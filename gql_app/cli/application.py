@@ -1,6 +1,6 @@
 """The application of a command: the builder's, by --app or GQL_APP_APP, or the plain program."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from gql_app.lib.environment import variable
@@ -29,15 +29,14 @@ def application() -> "Application | None":
 
 
 def load(*, serving: bool = False) -> "Settings":
-    """Return the settings as settings.load() does; those of features are validated as well."""
+    """Return the settings that the application was given, or the environment's.
+
+    Those of features are validated as well. Raises CannotStart.
+    """
     from gql_app import settings  # noqa: PLC0415 — as above
 
     app = application()
-    if app is None:
-        return settings.load(serving=serving)
-    from gql_app.extending.settings import load  # noqa: PLC0415 — as above
-
-    return load(app.merged.settings, serving=serving)
+    return settings.load(serving=serving) if app is None else app.load(serving=serving)
 
 
 def unknown_variables() -> list[str]:
@@ -58,10 +57,10 @@ def branches() -> "Sequence[Branch]":
     return app.merged.branches if app else ()
 
 
-def commands() -> Sequence[Callable[..., Any]]:
-    """Return the commands of features."""
+def commands() -> Mapping[str, Callable[..., Any]]:
+    """Return the commands of features, by their names."""
     app = application()
-    return app.merged.commands if app else ()
+    return app.merged.commands if app else {}
 
 
 def additions() -> "Additions":

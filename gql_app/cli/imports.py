@@ -14,7 +14,7 @@ from uuid import UUID
 import typer
 from sqlalchemy import select
 
-from gql_app.accounts import addresses, audit, customers, validation
+from gql_app.accounts import addresses, audit, role_grants, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.validation import DEFAULT_RULES, Rules
 from gql_app.cli import application, records
@@ -190,7 +190,7 @@ async def add(
     await audit.record_each(db, Action.CUSTOMER_IMPORTED, Origin(), added)
     for customer in rows.values():
         if customer["id"] in added and customer["roles"]:
-            await customers.grant(db, customer["id"], customer["roles"], origin=Origin())
+            await role_grants.grant(db, customer["id"], customer["roles"], origin=Origin())
     if invite:
         invited = [row["id"] for row in rows.values() if row["id"] in added and _is_invited(row)]
         await invitations.invite_added(db, invited, origin=Origin())

@@ -8,6 +8,7 @@ import typer
 
 from gql_app.cli import application
 from gql_app.cli.console import fail
+from gql_app.lib.environment import variable
 from gql_app.schema.root import build_schema
 
 
@@ -25,4 +26,6 @@ def export_schema(
     if not check:
         sys.stdout.write(printed)
     elif not file.exists() or file.read_text(encoding="utf-8") != printed:
-        fail(f"{file} is not what the code says. Run: make schema")
+        app = variable(application.APP)
+        option = f"--app {app} " if app else ""
+        fail(f"{file} is not what the code says. Run: gql-app {option}export-schema > {file}")

@@ -72,14 +72,21 @@ def serve(
     key_store(chosen).read()
     mail_templates(chosen, application.extensions())
     if demo:
-        prepare(chosen)
-        transact(chosen, samples.fill_demo)
-        out(f"Playground: {address}/graphql")
-        for role, _, email, password in samples.SIGN_INS:
-            out(f"Sign in as {role}: {email} with {password}")
+        _fill_demo(chosen, address)
     else:
         prepare_to_serve(chosen)
     _listen(chosen, host, port, workers, reload=reload)
+
+
+def _fill_demo(chosen: Settings, address: str) -> None:
+    """Fill the demo's database. Raises CannotStart if it is that of given settings."""
+    if not chosen.demo:
+        raise CannotStart(["--demo: the application was created with settings of its own"])
+    prepare(chosen)
+    transact(chosen, samples.fill_demo)
+    out(f"Playground: {address}/graphql")
+    for role, _, email, password in samples.SIGN_INS:
+        out(f"Sign in as {role}: {email} with {password}")
 
 
 def create_demo_app() -> "Starlette":

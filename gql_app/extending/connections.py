@@ -72,7 +72,7 @@ def connection(
     the first of an index, before the sort column. Without permissions the caller may be None. The
     types are named after the node type: OrderConnection, OrderEdge, OrderFilter, OrderOrder and
     OrderOrderField; the last three after `name`, if given, which a second connection of a node
-    needs. Raises TypeError with every fault of the declaration.
+    needs if it has other filters or orders. Raises TypeError with every fault of the declaration.
     """
     made = Connection(node, rows, order_by, filters, visible, permissions, name or node.__name__)
     return strawberry.field(
@@ -156,6 +156,11 @@ class Connection:
         )
         self._connection, self._edge = connection_type(node)
         self._order_by: Final = order_by[0].upper()
+
+    @property
+    def inputs(self) -> object:
+        """The orders and filters; only connections for which they are equal may share a name."""
+        return [*self._orders], {name: each.kind for name, each in self._comparisons.items()}
 
     def resolver(self) -> Callable[..., Any]:
         """Return the resolver of the field, with its arguments as its signature."""

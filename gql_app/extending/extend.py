@@ -188,7 +188,7 @@ def _fault(field: StrawberryField, extension: Extension, *, taken: bool) -> str 
     if field.base_resolver is None:
         return "has no resolver: write a function with @strawberry.field."
     if connection_of(field):
-        return "is a connection, which only Query has: read a few rows by a loader instead."
+        return "is a connection, of a whole table: read a few rows by a loader instead."
     if field.base_resolver.self_parameter is None:
         return "takes no self, which is the object that it is a field of."
     if extension.private and not isinstance(field.type, StrawberryOptional):

@@ -24,7 +24,7 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import EVENTS
 from gql_app.extending.letters import Letter
 from gql_app.extending.nested import BY, KEY
-from gql_app.extending.settings import FeatureSettings, names
+from gql_app.extending.settings import FeatureSettings, names, unreadable
 from gql_app.lib.composition import ComposedSchema
 from gql_app.lib.nodes import NodeKind
 from gql_app.metrics import REASONS
@@ -62,6 +62,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]{0,19}")
 _ROLE: Final = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_NAME - 1}}}")
 _VERB: Final = re.compile(r"[a-z][a-z0-9_]*:[a-z][a-z0-9_]*")
 _VERB_FORM: Final = "written noun:verb, in small letters"
+_COMMAND: Final = re.compile(r"\w[\w.:-]*")
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _LETTER: Final = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED_CODES: Final = frozenset(
@@ -121,6 +122,8 @@ def _settings(feature: Feature) -> Iterator[str]:
     ours = {PREFIX + name.upper() for name in Settings.model_fields}
     for taken in sorted(ours.intersection(names({feature.name: kind}))):
         yield f"the variable {taken} is read already; rename the field"
+    for field in unreadable(kind):
+        yield f"its setting {field} is more than a list of values: make it JSON, by pydantic's Json"
 
 
 def _commands(feature: Feature) -> Iterator[str]:
@@ -229,8 +232,10 @@ def _duplicates(features: Sequence[Feature]) -> Iterator[str]:
     yield from _twice("features are named", [each.name for each in features])
     commands = [command_name(c) for each in features for c in each.commands]
     yield from _twice("commands are named", [name for name in commands if name])
-    kinds = [each.settings.__name__ for each in features if each.settings is not None]
-    yield from _twice("features have the settings", kinds)
+    kinds = Counter(each.settings for each in features if isinstance(each.settings, type))
+    for kind, times in kinds.items():
+        if times > 1:
+            yield f"{times} features have the settings {kind.__name__}."
     folders = [each.migrations for each in features if each.migrations is not None]
     yield from _twice("features have the migrations", folders)
     routes = [(route, m) for each in features for route in each.routes for m in _methods(route)]
@@ -313,10 +318,14 @@ def package_folder(place: str) -> Path | None:
 
 
 def command_name(command: Callable[..., Any]) -> str | None:
-    """Return the name of a command on the command line, None if it has none."""
-    info = getattr(command, "info", None)  # of a Typer, which holds commands of its own
-    name = getattr(info, "name", None) if info else getattr(command, "__name__", None)
-    return name.replace("_", "-") if isinstance(name, str) and name.isidentifier() else None
+    """Return the name of a command on the command line, None if it has none.
+
+    A function is called as Typer calls it.
+    """
+    name = getattr(command, "__name__", "").lower().replace("_", "-")
+    if info := getattr(command, "info", None):  # of a Typer, which holds commands of its own
+        name = getattr(info, "name", None)
+    return name if isinstance(name, str) and _COMMAND.fullmatch(name) else None
 
 
 def schema_faults(schema: ComposedSchema) -> Iterator[str]:
@@ -334,7 +343,7 @@ def schema_faults(schema: ComposedSchema) -> Iterator[str]:
             elif key and not is_comparable(shown.get(key), by):
                 yield f"{where} is read by {key}, whose type can't be compared with {by}."
             made = connection_of(field)
-            if made and connections.setdefault(made.name, (made, where))[0] is not made:
+            if made and connections.setdefault(made.name, (made, where))[0].inputs != made.inputs:
                 yield (
                     f"{where} would share the types of {connections[made.name][1]}, such as "
                     f"{made.name}Order: give it a name of its own."

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,13 +18,13 @@ from gql_app.accounts.validation import PasswordRule
 from gql_app.db.migrations.branches import Branch, revisions
 from gql_app.extending.connections import connection_of
 from gql_app.extending.extend import Extended
-from gql_app.extending.faults import faults, package_folder, schema_faults
+from gql_app.extending.faults import command_name, faults, package_folder, schema_faults
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
 from gql_app.extending.node_kinds import implement_node
 from gql_app.extending.settings import FeatureSettings, load_features
-from gql_app.extending.tables import Table, tables_of
+from gql_app.extending.tables import Table, referred, tables_of
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import Signer
 from gql_app.lib.mail_templates import Folder
@@ -150,7 +151,8 @@ class Merged:
     settings: Mapping[str, type[FeatureSettings]]
     """The classes of their settings, by the features' names."""
     routes: tuple[BaseRoute, ...]
-    commands: tuple[Callable[..., Any], ...]
+    commands: Mapping[str, Callable[..., Any]]
+    """Their commands, by the names on the command line."""
 
     @property
     def additions(self) -> Additions:
@@ -191,6 +193,11 @@ def merge(features: Sequence[Feature]) -> Merged:
             branches += _branches(feature)
         except CannotStart as why:
             found += [f"The feature {feature.name}: {fault}." for fault in why.faults]
+    try:
+        branches = [*_sorted(branches)]
+    except CycleError as error:
+        names = " and ".join(sorted({each.name for each in error.args[1]}))
+        found.append(f"Tables of the features {names} refer to each other; make them one feature.")
     if found:
         raise CannotStart(found)
     return Merged(
@@ -200,13 +207,32 @@ def merge(features: Sequence[Feature]) -> Merged:
         branches=tuple(branches),
         settings={each.name: each.settings for each in features if each.settings is not None},
         routes=_all(each.routes for each in features),
-        commands=_all(each.commands for each in features),
+        commands={
+            name: command
+            for command in _all(each.commands for each in features)
+            if (name := command_name(command))
+        },
     )
 
 
 def _all(parts: Iterable[Sequence[T]]) -> tuple[T, ...]:
     """Return the items of some sequences as one tuple, in their order."""
     return tuple(chain.from_iterable(parts))
+
+
+def _sorted(branches: Sequence[Branch]) -> Iterable[Branch]:
+    """Return the branches, each after those with the tables that it refers to.
+
+    Raises CycleError if there is no such order.
+    """
+    owners = {name: branch for branch in branches for name in branch.tables}
+    order: TopologicalSorter[Branch] = TopologicalSorter()
+    for branch in branches:
+        others = [
+            owners.get(each, branch) for name in sorted(branch.tables) for each in referred(name)
+        ]
+        order.add(branch, *(each for each in others if each is not branch))
+    return order.static_order()
 
 
 def _branches(feature: Feature) -> list[Branch]:

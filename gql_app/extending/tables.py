@@ -24,7 +24,8 @@ class Table(Row):
             )
             placed_at: Mapped[datetime]
 
-    Text has no length unless it is given one, and a datetime is in UTC. The class is for building
+    A foreign key to a customer without an ondelete keeps the customer from being deleted. Text has
+    no length unless it is given one, and a datetime is in UTC. The class is for building
     statements; no row is an instance of it. A feature's tables are those declared in the package
     of its migrations. Columns hold text, numbers, booleans, UUIDs, datetimes, JSON or bytes:
     create_app() raises CannotStart for any other type.
@@ -59,6 +60,12 @@ def faults_of(package: str) -> Iterator[str]:
             check_table(Table.metadata.tables[name])
         except TypeError as why:
             yield f"the table {name}: {why}"
+
+
+def referred(name: str) -> list[str]:
+    """Return the names of the tables that a feature's table refers to."""
+    keys = Table.metadata.tables[name].foreign_keys
+    return [key.target_fullname.rpartition(".")[0] for key in keys]
 
 
 def _kinds(base: type[Table]) -> Iterator[type[Table]]:

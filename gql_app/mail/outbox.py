@@ -151,11 +151,11 @@ class Outbox:
                 subject, body = write(values, letter.customer.person)
                 return Letter(*place, subject, body)
             said = self.templates.render(letter.kind, letter.locale, values)
+            return Letter(*place, said.subject, said.text, said.html, said.language)
         except Exception:  # noqa: BLE001 — no error of one letter may stop the others
             _log.exception("A letter can't be written", kind=letter.kind, letter=place[0])
             await self.postpone(db, Letter(*place, "", ""))
             return None
-        return Letter(*place, said.subject, said.text, said.html, said.language)
 
     async def _values(self, db: Transaction, letter: "_Addressed") -> Mapping[str, object]:
         """Return the values for the templates of one of our letters, as in its examples."""

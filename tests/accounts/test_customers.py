@@ -8,7 +8,7 @@ from unicodedata import normalize
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from gql_app.accounts import customers, sessions
 from gql_app.accounts.validation import Changes, NewCustomer, check_changes, check_new, email_keys
@@ -235,6 +235,19 @@ async def test_nobody_can_not_be_changed(
         async with database.transaction() as db:
             await customers.update(db, new_id(), changes, origin=NOWHERE)
     assert code_and_field(why.value) == ("NOT_FOUND", "id")
+
+
+async def test_customer_that_rows_of_a_feature_refer_to_is_not_deleted(noon: Database) -> None:
+    ada = await add_customer(noon, "Ada")
+    kind = "UUID" if noon.dialect == "postgresql" else "CHAR(32)"
+    async with noon.transaction() as db:
+        await db.execute(text(f"CREATE TABLE notes (whose {kind} REFERENCES customers(id))"))
+        await db.execute(text("INSERT INTO notes SELECT id FROM customers"))
+    with pytest.raises(Rejected) as refused:
+        async with noon.transaction() as db:
+            await customers.delete(db, ada.id, origin=NOWHERE)
+    assert code_and_field(refused.value) == ("INVALID", "id")
+    assert await column(noon, select(CustomerRow.id)) == [ada.id]
 
 
 async def test_password_of_whoever_is_gone_can_not_be_set(database: Database) -> None:

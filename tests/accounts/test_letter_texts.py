@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -27,6 +28,7 @@ from gql_app.lib.database import Database
 from gql_app.lib.mail_templates import Folder, MailTemplates
 from gql_app.lib.text import canonical_email
 from gql_app.mail.letter_examples import EXAMPLES
+from gql_app.mail.outbox import WriteLetter
 from gql_app.security import tokens
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import OUTBOX, claim
@@ -303,6 +305,23 @@ async def test_template_that_fails_keeps_its_letter_and_no_other_back(
     set_clock(due)
     (letter,) = [each for each in await claim(noon) if "#token" in each.body]
     assert letter.subject == "Reset your password"
+
+
+@pytest.mark.parametrize(
+    "written", [("One\nBcc: all@example.com", "Text"), ("One", None), ("One", "\ud800"), None]
+)
+async def test_letter_of_a_feature_that_can_not_be_sent_is_told_with_its_kind(
+    noon: Database, ada: CustomerRecord, written: tuple[Any, Any]
+) -> None:
+    kinds: dict[str, WriteLetter] = {"bad": lambda *_: written, "good": lambda *_: ("A", "B")}
+    async with noon.transaction() as db:
+        for kind in kinds:
+            await letters.post(db, kind, customer_id=ada.id)
+        with capture_logs() as log:
+            claimed = await replace(OUTBOX, features=kinds).claim(db)
+    assert [each.subject for each in claimed.letters] == ["A"]
+    (line,) = log
+    assert (line["event"], line["kind"]) == ("A letter can't be written", "bad")
 
 
 async def test_refusal_of_a_letter_that_is_gone_is_nothing(

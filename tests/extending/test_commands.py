@@ -71,6 +71,9 @@ def test_schema_of_the_whole_is_exported_and_compared(tmp_path: Path) -> None:
     (tmp_path / "schema.graphql").write_text(printed, encoding="utf-8")
     output_here("--app", MARKET, "export-schema", "--check", folder=tmp_path)
     assert run_here("export-schema", "--check", folder=tmp_path).returncode == 1
+    checked = ("export-schema", "--check", "--file", "none.graphql")
+    remedy = f"Run: gql-app --app {MARKET} export-schema > none.graphql\n"
+    assert run_here("--app", MARKET, *checked, folder=tmp_path).stderr.endswith(remedy)
 
 
 @pytest.mark.parametrize(

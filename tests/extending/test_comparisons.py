@@ -303,6 +303,7 @@ def test_connections_of_one_name_are_told() -> None:
     @strawberry.type
     class Twice:
         every = connection(Found, SampleRow, order_by=["number"], filters=["small"])
+        alike = connection(Found, SampleRow, order_by=["number"], filters=["small"])
         by_size = connection(Found, SampleRow, order_by=["large"])
         by_name = connection(Found, SampleRow, order_by=["name"], name="Named")
 

@@ -242,7 +242,7 @@ def test_everything_that_is_wrong_with_extensions_is_told_at_once() -> None:
         "Bad.email is there already: give it another name.",
         "Bad.name is there already: give it another name.",
         "Bad.never_null is private, so it may be null: add `| None` to its type.",
-        "Bad.orders is a connection, which only Query has: read a few rows by a loader instead.",
+        "Bad.orders is a connection, of a whole table: read a few rows by a loader instead.",
         "Input has no save(tx, customer_id, values).",
         "Input.name is a field of RegisterInput already.",
         "Nothing extends nothing: decorate it with extend().",

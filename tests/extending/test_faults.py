@@ -33,6 +33,10 @@ def end_sessions() -> None:
     """Have the name of a command of ours."""
 
 
+def Check() -> None:  # noqa: N802 — as Typer spells it in small letters
+    """Have the name of a command of ours, but for its capital."""
+
+
 class Signer:
     """Sign nothing."""
 
@@ -66,12 +70,18 @@ def told(*features: Feature) -> tuple[str, ...]:
             "there is no folder nowhere in a package tests.extending.market for its migrations",
         ),
         ({"settings": dict}, "settings must be a subclass of gql_app.FeatureSettings"),
+        ({"settings": {}}, "settings must be a subclass of gql_app.FeatureSettings"),
         (
             {"name": "audit", "settings": OfMail},
             "the variable GQL_APP_AUDIT_ORIGIN_DAYS is read already; rename the field",
         ),
         ({"commands": [end_sessions]}, "there is a command end-sessions already"),
+        ({"commands": [Check]}, "there is a command check already"),
         ({"commands": [typer.Typer(name="keys")]}, "there is a command keys already"),
+        (
+            {"commands": [typer.Typer(name="end-sessions")]},
+            "there is a command end-sessions already",
+        ),
     ],
 )
 def test_fault_of_a_feature_is_told(parts: Mapping[str, Any], sentence: str) -> None:
@@ -133,7 +143,14 @@ def test_functions_may_be_objects_and_written_in_c() -> None:
     assert create_app(Settings(playground=False), features=[feature]).merged.features == (feature,)
 
 
-@pytest.mark.parametrize("command", [typer.Typer(), lambda: None])
+@pytest.mark.parametrize(
+    "command",
+    [
+        typer.Typer(),
+        lambda: None,
+        *(typer.Typer(name=name) for name in ("", "--tools", "two words")),
+    ],
+)
 def test_command_without_a_name_is_a_fault(command: Callable[[], None]) -> None:
     [fault] = told(Feature("shop", commands=[command]))
     assert fault.endswith("has no name as a command: make it a function, or name the Typer.")
@@ -194,6 +211,10 @@ def test_what_two_features_name_alike_is_told() -> None:
         "The feature other: the action stock:count is that of another feature already.",
     )
     assert told(Feature("one"), Feature("one")) == ("2 features are named one.",)
+    stocks = [Feature(name, commands=[typer.Typer(name="stock")]) for name in ("one", "other")]
+    assert told(*stocks) == ("2 commands are named stock.",)
+    limits = [Feature(name, settings=OfMail) for name in ("one", "other")]
+    assert told(*limits) == ("2 features have the settings OfMail.",)
 
 
 def test_role_of_one_feature_is_extended_by_another() -> None:

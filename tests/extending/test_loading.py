@@ -13,6 +13,7 @@ from gql_app.extending.loading import load_application
 from gql_app.lib.faults import CannotStart
 from gql_app.settings import APP as IN_SETTINGS
 from tests.commands import output_here, run_here
+from tests.conftest import SECRET
 from tests.processes import run_main
 
 MARKET = "tests.extending.market.api:app"
@@ -108,6 +109,27 @@ def test_application_is_imported_from_the_working_folder(tmp_path: Path) -> None
     assert run_main("greet", folder=tmp_path).returncode == 2
 
 
+def test_typer_of_a_feature_is_a_command_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "tooled.py").write_text(
+        "import typer\n"
+        "from gql_app import Feature, create_app\n"
+        "tools = typer.Typer(name='clinic-tools', help='Look after the clinic.')\n"
+        "for name in ('check', 'status'):\n"
+        "    tools.command(name)(lambda name=name: print(f'the {name} of the clinic'))\n"
+        "app = create_app(features=[Feature('clinic', commands=[tools])])",
+        encoding="utf-8",
+    )
+
+    def run(*command: str) -> str:
+        return run_here("--app", "tooled:app", *command, folder=tmp_path).stdout
+
+    assert run("clinic-tools", "check") == "the check of the clinic\n"
+    assert run("clinic-tools", "status") == "the status of the clinic\n"
+    assert "pending-migrations" in run("check")
+    assert "Look after the clinic." in run("--help")
+    assert run_here("--app", "tooled:app", "status", folder=tmp_path).returncode == 2
+
+
 def test_option_says_more_than_the_variable(tmp_path: Path) -> None:
     done = run_here("--app", MARKET, "count-stalls", folder=tmp_path, app="nowhere:app")
     assert done.returncode == 0, done.stderr
@@ -144,6 +166,43 @@ def test_application_that_was_given_settings_keeps_them(tmp_path: Path) -> None:
     finally:
         os.chdir(before)
     assert not [each for each in app.routes if getattr(each, "path", "").startswith("/playground")]
+
+
+GIVEN = """
+from gql_app import Settings, create_app
+app = create_app(Settings(database_url="{url}", secret_key="{secret}"))
+"""
+
+
+def test_commands_take_the_settings_that_the_application_was_given(
+    unmigrated_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    code = GIVEN.format(url=unmigrated_url, secret=SECRET)
+    (folder / "given_all.py").write_text(code, encoding="utf-8")
+
+    def run(*command: str, **settings: str) -> str:
+        app = "given_all:app"
+        other = f"sqlite:///{folder}/other.db"
+        done = run_here("--app", app, *command, folder=folder, database_url=other, **settings)
+        assert not [*folder.glob("*.db")]
+        return done.stdout + done.stderr
+
+    assert "pending-migrations" in run("check")
+    assert run("migrate") == "The database is up to date.\n"
+    assert "pending-migrations" not in run("check")
+    admin = ("create-admin", "--email", "grace@example.com", "--name", "Grace")
+    assert (
+        run(*admin, admin_password="a loom for numbers") == "grace@example.com is now an admin.\n"
+    )
+    assert "grace@example.com" in run("export", "--format", "csv")
+    assert run("purge") == "0 rows are gone.\n"
+    assert run("end-sessions") == "0 sessions are ended.\n"
+    copied = run("backup", "copy")
+    assert ("is copied to copy" in copied) == unmigrated_url.startswith("sqlite")
+    own = "--demo: the application was created with settings of its own\n"
+    assert run("serve", "--demo") == own
 
 
 def test_the_variable_has_one_name() -> None:

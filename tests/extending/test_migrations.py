@@ -1,10 +1,11 @@
 """Migrations of features: they run after ours in one `migrate`, each with a table of its own."""
 
 import asyncio
+import re
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -180,6 +181,85 @@ def test_migration_is_written_from_the_tables(database_url: str, tmp_path: Path,
     assert done.stderr == "There is nothing to migrate: the tables are as the database has them.\n"
     done = run("make-migration", "More", "--feature", "market")
     assert done.stderr.startswith("Say whose migration it is, by --feature.")
+
+
+TOGETHER = """
+from uuid import UUID
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+from gql_app import Table
+
+
+class Made(Table):
+    __tablename__ = "{name}_made"
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    other_id: Mapped[UUID | None] = mapped_column(ForeignKey("{other}_made.id"))
+"""
+MAKING = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0001", None
+
+
+def upgrade():
+    op.create_table(
+        "{name}_made",
+        sa.Column("id", sa.Uuid(), primary_key=True),
+        sa.Column("other_id", sa.Uuid(), sa.ForeignKey("{other}_made.id")),
+    )
+"""
+
+
+@pytest.fixture
+def refer(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
+    """Return a function that writes features whose tables refer to each other, and their app."""
+    made: list[str] = []
+    number = abs(hash(request.node.name)) % 10**6
+
+    def write(**referred: str) -> str:
+        others = {f"{name}{number}": f"{other}{number}" for name, other in referred.items()}
+        for name, other in others.items():
+            folder = tmp_path / name / "migrations"
+            folder.mkdir(parents=True)
+            text = TOGETHER.format(name=name, other=other)
+            (folder.parent / "__init__.py").write_text(text, encoding="utf-8")
+            text = MAKING.format(name=name, other=other)
+            (folder / "0001_make.py").write_text(text, encoding="utf-8")
+        app = "_".join((*others, "app"))
+        features = [f"Feature('{name}', migrations='{name}:migrations')" for name in others]
+        (tmp_path / f"{app}.py").write_text(
+            f"import {', '.join(others)}\nfrom gql_app import Feature, create_app\n"
+            f"app = create_app(features=[{', '.join(features)}])",
+            encoding="utf-8",
+        )
+        made[:] = [*others, app]
+        return f"{app}:app"
+
+    yield write
+    sys.path.remove(str(tmp_path))
+    for name in made:
+        sys.modules.pop(name, None)
+        if f"{name}_made" in Table.metadata.tables:
+            Table.metadata.remove(Table.metadata.tables[f"{name}_made"])
+
+
+def test_features_are_migrated_after_those_whose_tables_they_refer_to(
+    unmigrated_url: str, tmp_path: Path, refer: Callable[..., str]
+) -> None:
+    app = refer(last="middle", middle="first", first="first")
+    done = migrate(unmigrated_url, tmp_path, app)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sum(name.endswith("_made") for name in tables(unmigrated_url)) == 3
+
+
+def test_features_that_refer_to_each_other_are_told(
+    unmigrated_url: str, tmp_path: Path, refer: Callable[..., str]
+) -> None:
+    done = migrate(unmigrated_url, tmp_path, refer(one="other", other="one"))
+    told = (
+        r"Tables of the features one\d+ and other\d+ refer to each other; make them one feature.\n"
+    )
+    assert (done.returncode, bool(re.fullmatch(told, done.stderr))) == (2, True), done.stderr
 
 
 def test_folder_of_migrations_that_fork_is_told(tmp_path: Path) -> None:

@@ -1,9 +1,16 @@
 """CORS: closed, unless the operator names origins."""
 
+from http import HTTPMethod
+
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
 
 from gql_app.app import create_app
+from gql_app.extending.feature import Feature
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, Api, running
 from tests.web.test_graphql import refused
@@ -153,6 +160,20 @@ async def test_a_page_of_ours_may_nothing_else(api: Api, headers: dict[str, str]
         "access-control-allow-methods",
         "access-control-allow-headers",
     }
+
+
+async def test_methods_are_also_those_of_features_routes(settings: Settings) -> None:
+    async def page(_: Request) -> Response:
+        return Response()
+
+    site = Mount("/site", Starlette(routes=[Route("/x", page, methods=["DELETE"])]))
+    for route, allowed in (
+        (Route("/x", page, methods=["PATCH"]), {"GET", "HEAD", "PATCH", "POST"}),
+        (site, {*HTTPMethod}),
+    ):
+        async with running(settings, features=[Feature("site", routes=[route])]) as api:
+            response = await ask_first(api, OURS, {"Access-Control-Request-Method": "PATCH"})
+            assert {*response.headers["access-control-allow-methods"].split(", ")} == allowed
 
 
 async def test_the_demo_is_for_every_page_of_this_machine(settings: Settings) -> None:

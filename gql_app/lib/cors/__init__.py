@@ -1,7 +1,7 @@
 """Cross-origin resource sharing (CORS): which origins may read responses and send which headers."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from starlette.responses import Response
@@ -33,7 +33,7 @@ CLIENT_HEADERS: Final = (
 """Headers that GraphQL clients, and tracing in a page, send by default or when configured."""
 MAX_AGE: Final = 600
 """Seconds for which a browser may cache the response to a preflight request."""
-_METHODS: Final = b"GET, HEAD, POST"
+_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 _VARY: Final = (b"vary", b"Origin")
 _VARY_PREFLIGHT: Final = (
     b"vary",
@@ -58,10 +58,11 @@ class CORSPolicy:
         origins: Sequence[str],
         *,
         headers: Sequence[str] = (),
+        methods: Iterable[str] = (),
         exposed: Sequence[str] = (),
         refused: ASGIApp,
     ) -> None:
-        """Take the origins, further request headers, and response headers that may be read.
+        """Take the origins, further request headers and methods, and headers that may be read.
 
         A preflight request from any other origin is answered by `refused`.
         """
@@ -75,7 +76,7 @@ class CORSPolicy:
         )
         self._preflight: Final[tuple[Header, ...]] = (
             (b"access-control-allow-headers", ", ".join((*CLIENT_HEADERS, *headers)).encode()),
-            (b"access-control-allow-methods", _METHODS),
+            (b"access-control-allow-methods", ", ".join(sorted(_METHODS.union(methods))).encode()),
             (b"access-control-max-age", b"%d" % MAX_AGE),
             _VARY_PREFLIGHT,
         )

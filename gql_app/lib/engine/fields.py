@@ -290,15 +290,12 @@ class Selection:
         return answer
 
     def write(self, execution: Execution, rows: LazyRows[Any], paths: Value) -> list[Value] | None:
-        """Return the completed rows at some paths; None if objects must be built of them.
-
-        That is also so if a condition of a field is null, which is an error of each row.
-        """
+        """Return the completed rows at some paths; None if objects must be built of them."""
         if not rows.values:
             return []
         try:
             fields = self.fields(execution)
-        except GraphQLError:
+        except GraphQLError:  # of a condition that is null; each object reports it
             return None
         key = tuple(rows.columns), rows.written
         if key not in self.writers:

@@ -37,6 +37,14 @@ class Letter:
     language: str | None = None
     """The language tag (BCP 47), if known."""
 
+    def __post_init__(self) -> None:
+        """Raise TypeError or ValueError for a text that can't be sent."""
+        for text in (self.subject, self.body):
+            str.encode(text)
+        if len(self.subject.splitlines()) > 1:
+            message = "The subject of a letter must be one line"
+            raise ValueError(message)
+
 
 class Undeliverable(Exception):
     """The letter will never be accepted; a retry is useless."""

@@ -150,6 +150,14 @@ async def test_options_of_a_program_reaches_the_application() -> None:
     assert (await ask("OPTIONS", {"Access-Control-Request-Method": "POST"})).text == "hello"
 
 
+async def test_further_methods_are_allowed_once_each() -> None:
+    refused = PlainTextResponse("not allowed", 400)
+    policy = CORSPolicy((OURS,), methods={"GET", "PUT"}, refused=refused)
+    asked = {"Origin": OURS, "Access-Control-Request-Method": "PUT"}
+    response = await ask("OPTIONS", asked, policy)
+    assert response.headers["access-control-allow-methods"] == "GET, HEAD, POST, PUT"
+
+
 async def test_policy_of_names_alone_has_no_patterns() -> None:
     policy = CORSPolicy((OURS,), refused=PlainTextResponse("not allowed", 400))
     assert told(await ask("GET", {"Origin": OURS}, policy))

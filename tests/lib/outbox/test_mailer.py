@@ -1,6 +1,7 @@
 """Letters on their way: what arrives, and what no letter can hold."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import structlog
@@ -105,12 +106,26 @@ async def test_sender_may_have_a_name(sender: str, shown: str, address: str) -> 
     assert arrived.message["Message-ID"] == f"<{LETTER.id}@{address.partition('@')[2]}>"
 
 
+@pytest.mark.parametrize(
+    ("texts", "why"),
+    [
+        (("One\nTwo", "Text"), "The subject of a letter must be one line"),
+        (("One", None), "doesn't apply to a 'NoneType' object"),
+        ((("One",), "Text"), "doesn't apply to a 'tuple' object"),
+        (("One", "\ud800"), "surrogates not allowed"),
+    ],
+)
+def test_letter_of_what_can_not_be_sent_is_none(texts: tuple[Any, Any], why: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=why):
+        Letter("1", "ada@example.com", *texts)
+
+
 @pytest.mark.parametrize("break_", ["\r\n", "\n", "\r", "\x85", "\u2028", "\u2029"])
 @pytest.mark.parametrize("header", ["recipient", "subject"])
 def test_text_never_breaks_out_of_its_header(header: str, break_: str) -> None:
     texts = {"recipient": "ada@example.com", "subject": "Hello"}
     texts[header] += f"{break_}Bcc: b@y.example"
-    with pytest.raises(ValueError, match="linefeed"):
+    with pytest.raises(ValueError, match=r"linefeed|must be one line"):
         mailer.message(Letter(id="1", body="Hello", **texts), sender=SENDER)
 
 
