@@ -4,7 +4,7 @@ import dataclasses
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from operator import itemgetter
 from typing import Any, Final, TypeVar
@@ -33,6 +33,7 @@ _KINDS: Final[Mapping[type, Any]] = {
     str: str,
     int: int,
     bool: bool,
+    date: date,
     datetime: datetime,
     UUID: strawberry.ID,
 }

@@ -2,8 +2,8 @@
 
 from binascii import unhexlify
 from collections import namedtuple
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
 from uuid import UUID
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     CompoundSelect,
+    Date,
     DateTime,
     Dialect,
     Enum,
@@ -71,16 +72,32 @@ class Query(Generic[T_co]):
     def __init__(self, statement: Statement, build: Build[T_co]) -> None:
         self.statement: Final = statement
         self.build: Final = build
-        self.compiled: Final[dict[str, Compiled]] = {}
-        """The compiled statement, by the dialect's name."""
+        self.compiled: Final[dict[Hashable, Compiled]] = {}
+        """The compiled statement, by the dialect's name, and perhaps by its values' names."""
 
 
 class Compiled:
-    """A statement that is compiled for a dialect."""
+    """A statement that is compiled for a dialect, an INSERT perhaps for some names of values."""
 
-    def __init__(self, statement: Statement, dialect: Dialect) -> None:
-        compiler = statement.compile(dialect=dialect)
+    def __init__(
+        self, statement: Statement, dialect: Dialect, names: Collection[str] | None = None
+    ) -> None:
+        """Raise TypeError for an unknown name or type, and for a value that SQL would contain."""
+        keys = names
+        if names is not None and isinstance(statement, Insert):
+            keys = {*names, *_required(statement.entity_description["table"])}
+        compiler = statement.compile(dialect=dialect, column_keys=keys)
         assert isinstance(compiler, SQLCompiler)  # noqa: S101 — for mypy
+        for name in sorted({*(names or ())} - compiler.binds.keys()):
+            msg = f"There is no column or parameter {name} in {statement}"
+            raise TypeError(msg)
+        for bind in compiler.post_compile_params | compiler.literal_execute_params:
+            if not bind.unique:  # it has a name, so its value is not known yet
+                msg = (
+                    f"The value of {bind.key} would be written into the SQL. For a list, write "
+                    f"any_of(column, {bind.key!r}) for IN, and ~any_of(…) for NOT IN."
+                )
+                raise TypeError(msg)
         required = {name for name, each in compiler.binds.items() if each.required}
         prefetched = (*compiler.insert_prefetch, *compiler.update_prefetch)
         defaults = {each.key: default_of(each) for each in prefetched}
@@ -121,17 +138,40 @@ class Compiled:
         return list(map(build, decoded))
 
 
-_compiled_bare: Final[WeakKeyDictionary[Statement, dict[str, Compiled]]] = WeakKeyDictionary()
+_compiled_bare: Final[WeakKeyDictionary[Statement, dict[Hashable, Compiled]]] = WeakKeyDictionary()
 
 
-def compiled(query: Query[T] | Statement, dialect: Dialect) -> Compiled:
-    """Return a statement compiled for a dialect, cached for as long as it exists."""
+def compiled(
+    query: Query[T] | Statement, dialect: Dialect, names: Iterable[str] | None = None
+) -> Compiled:
+    """Return a statement compiled for a dialect, cached for as long as it exists.
+
+    An INSERT that names no columns is compiled for the `names` of its values. The database numbers
+    its row, and fills columns that have a default or may be NULL.
+    """
     known = query.compiled if isinstance(query, Query) else _compiled_bare.setdefault(query, {})
-    found = known.get(dialect.name)
+    statement = query.statement if isinstance(query, Query) else query
+    named = tuple(sorted(names)) if names is not None and _names_nothing(statement) else None
+    key = dialect.name if named is None else (dialect.name, named)
+    found = known.get(key)
     if found is None:
-        statement = query.statement if isinstance(query, Query) else query
-        found = known[dialect.name] = Compiled(statement, dialect)
+        found = known[key] = Compiled(statement, dialect, named)
     return found
+
+
+def _names_nothing(statement: Statement) -> bool:
+    """Return whether a statement is an INSERT that names no columns."""
+    if not isinstance(statement, Insert) or statement.select is not None:
+        return False
+    return not (statement._values or statement._multi_values)  # noqa: SLF001 — only these tell
+
+
+def _required(table: Table) -> Iterator[str]:
+    """Yield the columns of a table that an INSERT has to fill."""
+    for each in table.columns:
+        filled = each.nullable or each.default or each.server_default
+        if not filled and each is not table.autoincrement_column:
+            yield each.key
 
 
 @lru_cache(CACHED_ROWS)
@@ -266,8 +306,8 @@ def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
         if isinstance(kind, each) and not isinstance(kind, Enum):
             return on_sqlite if dialect == "sqlite" or each is JSON else Codec()
     msg = (
-        f"The type {type(kind).__name__} is not known for {dialect}. Add how its values are sent "
-        "and read to _CODECS in gql_app/lib/database/statements.py, with a test on both databases."
+        f"The type {type(kind).__name__} is not known for {dialect}. Use text, integers, floats, "
+        "booleans, UUIDs, datetimes, dates, JSON or bytes."
     )
     raise TypeError(msg)
 
@@ -346,6 +386,10 @@ _CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
     Moment: Codec(
         lambda value: value.astimezone(UTC).isoformat(" ", "microseconds")[:26],
         _each(lambda text: text and datetime.fromisoformat(f"{text}+00:00")),
+    ),
+    Date: Codec(
+        lambda value: value.isoformat()[:10],
+        _each(lambda text: text and date.fromisoformat(text)),
     ),
     Boolean: Codec(decode=_each(_BOOLS.__getitem__)),
     JSON: Codec(_write_json, _each(lambda text: text and orjson.loads(text))),
