@@ -5,6 +5,7 @@ A client from which a session was opened or refreshed recently is known to the a
 
 from collections import defaultdict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
@@ -90,7 +91,7 @@ class Caller(NamedTuple):
     session_id: UUID
     roles: str
     """The names of their roles, in the format of CustomerRecord.roles."""
-    permissions: frozenset[str]
+    permissions: AbstractSet[str]
     """The permissions that these roles grant."""
     has_second_factor: bool = False
     """Whether signing in takes a second factor."""

@@ -23,6 +23,7 @@ from graphql import (
 from strawberry.execution import optimized_is_awaitable
 from strawberry.permission import PermissionExtension
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
@@ -46,6 +47,13 @@ _IS_ONE_OF: Final = GraphQLField(
 
 class Schema(strawberry.Schema):
     """A Strawberry schema, for the engine."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 — Strawberry's own
+        """Build it; graphql-core is told which input types are OneOf, as Strawberry does not."""
+        super().__init__(*args, **options)
+        for each in filter(is_input_object_type, self._schema.type_map.values()):
+            definition: Any = each.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+            each.is_one_of = each.is_one_of or (definition is not None and definition.is_one_of)
 
     @property
     def core(self) -> GraphQLSchema:
