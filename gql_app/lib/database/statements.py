@@ -2,7 +2,7 @@
 
 from binascii import unhexlify
 from collections import namedtuple
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
@@ -77,18 +77,15 @@ class Query(Generic[T_co]):
 
 
 class Compiled:
-    """A statement that is compiled for a dialect, an INSERT perhaps for some names of values."""
+    """A statement that is compiled for a dialect; an INSERT that names no columns, for some."""
 
     def __init__(
-        self, statement: Statement, dialect: Dialect, names: Collection[str] | None = None
+        self, statement: Statement, dialect: Dialect, inserted: Collection[str] | None = None
     ) -> None:
-        """Raise TypeError for an unknown name or type, and for a value that SQL would contain."""
-        keys = names
-        if names is not None and isinstance(statement, Insert):
-            keys = {*names, *_required(statement.entity_description["table"])}
-        compiler = statement.compile(dialect=dialect, column_keys=keys)
+        """Raise TypeError for an unknown column or type, and for a value that SQL would contain."""
+        compiler = statement.compile(dialect=dialect, column_keys=inserted)
         assert isinstance(compiler, SQLCompiler)  # noqa: S101 — for mypy
-        for name in sorted({*(names or ())} - compiler.binds.keys()):
+        for name in sorted({*(inserted or ())} - compiler.binds.keys()):
             msg = f"There is no column or parameter {name} in {statement}"
             raise TypeError(msg)
         for bind in compiler.post_compile_params | compiler.literal_execute_params:
@@ -98,6 +95,10 @@ class Compiled:
                     f"any_of(column, {bind.key!r}) for IN, and ~any_of(…) for NOT IN."
                 )
                 raise TypeError(msg)
+        self.names_no_column = False
+        if isinstance(statement, Insert):  # the fewest columns change nothing if it names some
+            fewest = statement.compile(dialect=dialect, column_keys=_unfilled(statement))
+            self.names_no_column = compiler.params.keys() != fewest.params.keys()
         required = {name for name, each in compiler.binds.items() if each.required}
         prefetched = (*compiler.insert_prefetch, *compiler.update_prefetch)
         defaults = {each.key: default_of(each) for each in prefetched}
@@ -142,7 +143,7 @@ _compiled_bare: Final[WeakKeyDictionary[Statement, dict[Hashable, Compiled]]] = 
 
 
 def compiled(
-    query: Query[T] | Statement, dialect: Dialect, names: Iterable[str] | None = None
+    query: Query[T] | Statement, dialect: Dialect, names: Collection[str] | None = None
 ) -> Compiled:
     """Return a statement compiled for a dialect, cached for as long as it exists.
 
@@ -151,27 +152,26 @@ def compiled(
     """
     known = query.compiled if isinstance(query, Query) else _compiled_bare.setdefault(query, {})
     statement = query.statement if isinstance(query, Query) else query
-    named = tuple(sorted(names)) if names is not None and _names_nothing(statement) else None
-    key = dialect.name if named is None else (dialect.name, named)
-    found = known.get(key)
+    found = known.get(dialect.name)
     if found is None:
-        found = known[key] = Compiled(statement, dialect, named)
-    return found
+        found = known[dialect.name] = Compiled(statement, dialect)
+    if names is None or not (found.names_no_column and isinstance(statement, Insert)):
+        return found
+    key = (dialect.name, *names)
+    if key not in known:
+        known[key] = Compiled(statement, dialect, {*names, *_unfilled(statement)})
+    return known[key]
 
 
-def _names_nothing(statement: Statement) -> bool:
-    """Return whether a statement is an INSERT that names no columns."""
-    if not isinstance(statement, Insert) or statement.select is not None:
-        return False
-    return not (statement._values or statement._multi_values)  # noqa: SLF001 — only these tell
-
-
-def _required(table: Table) -> Iterator[str]:
-    """Yield the columns of a table that an INSERT has to fill."""
-    for each in table.columns:
-        filled = each.nullable or each.default or each.server_default
-        if not filled and each is not table.autoincrement_column:
-            yield each.key
+def _unfilled(statement: Insert) -> list[str]:
+    """Return the columns of the table that the database can't fill."""
+    table: Table = statement.entity_description["table"]
+    return [
+        each.key
+        for each in table.columns
+        if not (each.nullable or each.default or each.server_default)
+        and each is not table.autoincrement_column
+    ]
 
 
 @lru_cache(CACHED_ROWS)

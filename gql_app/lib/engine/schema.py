@@ -23,7 +23,6 @@ from graphql import (
 from strawberry.execution import optimized_is_awaitable
 from strawberry.permission import PermissionExtension
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
-from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
@@ -52,8 +51,8 @@ class Schema(strawberry.Schema):
         """Build it; graphql-core is told which input types are OneOf, as Strawberry does not."""
         super().__init__(*args, **options)
         for each in filter(is_input_object_type, self._schema.type_map.values()):
-            definition: Any = each.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-            each.is_one_of = each.is_one_of or (definition is not None and definition.is_one_of)
+            found = (getattr(known, "is_one_of", False) for known in each.extensions.values())
+            each.is_one_of = each.is_one_of or any(found)
 
     @property
     def core(self) -> GraphQLSchema:
