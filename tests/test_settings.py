@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -86,6 +87,23 @@ def test_nothing_needs_to_be_set() -> None:
     assert not loaded.traces
     assert loaded.database_prepared_statements is None
     assert loaded.log_level == "INFO"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("secret_key", "hunter2"),
+        ("smtp_url", "http://bob:hunter2@mail"),
+        ("database_url", "mysql://bob:hunter2@host/data"),
+        ("passwords", ["hunter2"]),
+    ],
+)
+def test_error_of_settings_shows_no_value(name: str, value: object) -> None:
+    given: dict[str, Any] = {name: value}
+    with pytest.raises(ValidationError) as caught:
+        settings.Settings(**given)
+    assert name in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

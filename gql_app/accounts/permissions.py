@@ -1,6 +1,7 @@
 """Permissions: what a caller may do, and the roles that grant them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -33,25 +34,54 @@ class Role:
         return cls(name, permissions, extends=True)
 
 
-class Everything(frozenset[str]):
-    """The permissions of an admin, which contain every permission, also those of features."""
+class Everything(AbstractSet[str]):
+    """The permissions of an admin, which contain every permission, also those of features.
+
+    It is no frozenset, as sets compare those by their items, and not by `in`.
+    """
 
     def __contains__(self, permission: object) -> bool:
         """Return True."""
         return True
 
+    def __iter__(self) -> Iterator[str]:
+        """Return an iterator of those that are known here."""
+        return iter(OURS)
+
+    def __len__(self) -> int:
+        """Return the number of those that are known here."""
+        return len(OURS)
+
+    def __le__(self, other: object) -> bool:
+        """Return whether the other set contains every permission as well."""
+        return isinstance(other, Everything)
+
+    def __ge__(self, other: object) -> bool:
+        """Return True."""
+        return True
+
+    def __or__(self, other: object) -> Self:
+        """Return itself."""
+        return self
+
+    def __hash__(self) -> int:
+        """Return the same for all, as they are equal."""
+        return hash(Everything)
+
+    issuperset, __ror__, _from_iterable = __ge__, __or__, frozenset
+
 
 SUPPORT: Final = Role("support", {READ_PRIVATE, END_SESSIONS})
 
 
-class Roles(dict[str, frozenset[str]]):
+class Roles(dict[str, AbstractSet[str]]):
     """The permissions of each combination of roles, by the text of CustomerRecord.roles."""
 
     def __init__(self, roles: Iterable[Role] = ()) -> None:
         """Add the roles of features, also those that extend others. Raises ValueError."""
         super().__init__()
-        self._by_name: dict[str, frozenset[str]] = {
-            ADMIN: Everything(OURS),
+        self._by_name: dict[str, AbstractSet[str]] = {
+            ADMIN: Everything(),
             SUPPORT.name: frozenset(SUPPORT.permissions),
         }
         for role in sorted(roles, key=lambda role: role.extends):  # extensions last
@@ -70,11 +100,11 @@ class Roles(dict[str, frozenset[str]]):
         """The names of all roles."""
         return tuple(self._by_name)
 
-    def __missing__(self, roles: str) -> frozenset[str]:
+    def __missing__(self, roles: str) -> AbstractSet[str]:
         """Return the permissions of roles, and cache them; an unknown role has none."""
         sets = [self._by_name[name] for name in roles.split() if name in self._by_name]
         everything = next((each for each in sets if isinstance(each, Everything)), None)
-        permissions = frozenset[str]().union(*sets) if everything is None else everything
+        permissions = everything or frozenset[str]().union(*sets)
         self[roles] = permissions
         return permissions
 
@@ -84,7 +114,7 @@ def role_text(names: Collection[str]) -> str:
     return " ".join(sorted(names, key=lambda name: (name != ADMIN, name)))
 
 
-def lacking(mine: frozenset[str], other: frozenset[str]) -> str | None:
+def lacking(mine: AbstractSet[str], other: AbstractSet[str]) -> str | None:
     """Return a permission in `other` that is missing in `mine`; None if there is none."""
     return min((each for each in other if each not in mine), default=None) or (
         ADMIN if isinstance(other, Everything) and not isinstance(mine, Everything) else None

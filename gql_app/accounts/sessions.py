@@ -5,6 +5,7 @@ A client from which a session was opened or refreshed recently is known to the a
 
 from collections import defaultdict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
@@ -90,7 +91,7 @@ class Caller(NamedTuple):
     session_id: UUID
     roles: str
     """The names of their roles, in the format of CustomerRecord.roles."""
-    permissions: frozenset[str]
+    permissions: AbstractSet[str]
     """The permissions that these roles grant."""
     has_second_factor: bool = False
     """Whether signing in takes a second factor."""
@@ -239,10 +240,7 @@ async def end(
 
 
 async def end_others(db: Transaction, session_id: UUID, *, of: UUID, origin: Origin) -> int:
-    """End every session of a customer but the caller's; return how many were live.
-
-    As with all that end many, sign-ins that wait for a second factor end as well.
-    """
+    """End every session of a customer but the caller's, and challenges; return how many lived."""
     others = SessionRow.id != session_id
     await challenges.void(db, of)
     ended = await _end(db, SessionRow.customer_id == of, others, lives())

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
+from traceback import walk_tb
 from typing import Annotated, Concatenate, Final, ParamSpec, TypeVar
 
 import typer
@@ -144,7 +145,10 @@ def upgrade(chosen: Settings) -> None:
     except util.CommandError as error:
         fail(f"The database can't be migrated: {error}")
     except DBAPIError as error:
-        fail(f"The database can't be migrated. {_cause(chosen, error)}")
+        frames = [frame.f_globals for frame, _ in walk_tb(error.__traceback__)]
+        found = [each["revision"] for each in frames if "down_revision" in each]
+        of = f"by revision {found[-1]} of {branch.name if branch else 'gql_app'}" if found else ""
+        fail(f"The database can't be migrated{of and ' '}{of}. {_cause(chosen, error)}")
     collided = run_on_database(chosen, backfill.fill) if states[0] != "newer" else ()
     if collided:
         fail(

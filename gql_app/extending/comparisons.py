@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
@@ -24,6 +24,7 @@ _KINDS: Final[Mapping[type, Any]] = {
     str: str,
     int: int,
     bool: bool,
+    date: date,
     datetime: datetime,
     UUID: strawberry.ID,
 }
@@ -32,6 +33,7 @@ _COMPARABLE: Final[Mapping[type, frozenset[Any]]] = {
     str: frozenset({str, strawberry.ID}),
     int: frozenset({int, float, strawberry.ID}),
     bool: frozenset({bool}),
+    date: frozenset({date}),
     datetime: frozenset({datetime}),
     UUID: frozenset({UUID, strawberry.ID, str}),
 }

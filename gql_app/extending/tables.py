@@ -27,8 +27,8 @@ class Table(Row):
     A foreign key to a customer without an ondelete keeps the customer from being deleted. Text has
     no length unless it is given one, and a datetime is in UTC. The class is for building
     statements; no row is an instance of it. A feature's tables are those declared in the package
-    of its migrations. Columns hold text, numbers, booleans, UUIDs, datetimes, JSON or bytes:
-    create_app() raises CannotStart for any other type.
+    of its migrations. Columns hold text, integers, floats, booleans, UUIDs, datetimes, dates, JSON
+    or bytes: create_app() raises CannotStart for any other type.
     """
 
     __abstract__ = True

@@ -53,7 +53,7 @@ def _page(name: str) -> str:
 class Settings(BaseSettings):
     """Every setting with its default, grouped as docs/settings.md has them; frozen once read."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
 
     # Database
     database_url: types.DatabaseUrl = Field(default="sqlite:///gql_app.db", repr=False)

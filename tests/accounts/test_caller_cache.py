@@ -1,6 +1,7 @@
 """Remembered callers: what proves them, and that nothing is read where they are others."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -127,7 +128,7 @@ class Wider(NamedTuple):
     customer_id: UUID
     session_id: UUID
     roles: str
-    permissions: frozenset[str]
+    permissions: AbstractSet[str]
     has_second_factor: bool
     name: str
 

@@ -1,5 +1,7 @@
 """Permissions: what roles may do together, and which roles there can't be."""
 
+from collections.abc import Set as AbstractSet
+
 import pytest
 
 from gql_app.accounts.permissions import OURS, Everything, Role, Roles, lacking, role_text
@@ -32,17 +34,37 @@ def test_roles_are_extended_whichever_comes_first() -> None:
     assert roles["desk"] == {"a:b", "c:d"}
     assert roles["desk support"] == {"a:b", "c:d", "g:h", "customers:read_private", "sessions:end"}
     assert roles["gone"] == frozenset()
-    assert roles["admin"] == OURS
+    assert set(roles["admin"]) == OURS
 
 
 def test_what_one_lacks_of_others_is_found() -> None:
-    some, all_of_ours, everything = frozenset({"a:b"}), OURS, Everything(OURS)
+    some, all_of_ours, everything = frozenset({"a:b"}), OURS, Everything()
     assert lacking(some, frozenset()) is None
     assert lacking(some, frozenset({"a:b", "c:d", "e:f"})) == "c:d"
     assert lacking(everything, frozenset({"c:d"})) is None
     assert lacking(everything, everything) is None
     assert lacking(some, everything) == "audit:read"
     assert lacking(all_of_ours, everything) == "admin"
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_an_admin_has_every_permission_by_any_operator(kind: type[set[str]]) -> None:
+    some: AbstractSet[str] = kind({"edge:read", "audit:read"})
+    admin = Roles()["admin support"]
+    assert some <= admin
+    assert some < admin
+    assert admin >= some
+    assert admin.issuperset(some)  # type: ignore[attr-defined]  # a frozenset has it
+    assert some & admin == admin & some == some
+    assert not some - admin
+    assert not admin.isdisjoint(some)
+    assert "edge:write" in admin | some
+    assert "edge:write" in some | admin
+    assert not admin <= some
+    assert admin != some
+    assert admin == Everything()
+    assert hash(admin) == hash(Everything())
+    assert len(admin) == len(OURS)
 
 
 def test_roles_are_spelt_with_the_admin_first() -> None:

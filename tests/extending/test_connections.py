@@ -1,12 +1,12 @@
 """Connections over a feature's table."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 import strawberry
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, insert, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gql_app.accounts.sessions import Caller
@@ -290,6 +290,38 @@ def test_owner_is_a_function_of_the_caller_too() -> None:
     assert mine(reader) is None
     assert str(mine(None)) == "false"
     assert str(owned_by(OrderRow.customer_id)(reader)).endswith("_1")
+
+
+class ShiftRow(Base):
+    """A table with dates."""
+
+    __tablename__ = "shop_shifts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    on: Mapped[date]
+
+
+async def test_dates_are_shown_and_filtered_by_equality(settings: Settings) -> None:
+    @strawberry.type
+    class Shift:
+        id: strawberry.ID
+        on: date
+
+    @strawberry.type
+    class Shifts:
+        shifts = connection(
+            Shift, ShiftRow, order_by=["id"], filters=["on"], permissions=[], name="Shift"
+        )
+
+    query = "query ($on: Date) { shifts(filter: {on: $on}) { nodes { on } } }"
+    async with graph(settings, [Feature("shifts", queries=[Shifts])]) as shifts:
+        await create_tables(shifts.resources.database, Base)
+        async with shifts.resources.database.transaction() as db:
+            for day in (29, 28, 29):
+                await db.execute(insert(ShiftRow), id=new_id(), on=date(2024, 2, day))
+        found = await shifts.data(query, on="2024-02-29")
+        assert found["shifts"]["nodes"] == [{"on": "2024-02-29"}] * 2
+        assert len((await shifts.data(query))["shifts"]["nodes"]) == 3
 
 
 class WeightRow(Base):

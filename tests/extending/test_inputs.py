@@ -203,3 +203,38 @@ async def test_faults_of_all_rules_for_passwords_are_told(shop: Graph) -> None:
 async def test_our_own_policy_comes_first(shop: Graph) -> None:
     answer = await shop.data(REGISTER, input={**EVE, "password": "horse"})
     assert answer["register"]["errors"] == [{"code": "WEAK_PASSWORD", "field": "password"}]
+
+
+@strawberry.input(one_of=True)
+class Pick:
+    """An order, by its number or its note."""
+
+    number: int | None = strawberry.UNSET
+    note: str | None = strawberry.UNSET
+
+
+@strawberry.type
+class Picking:
+    """A field with an input of which one field is given."""
+
+    @strawberry.field
+    def picked(self, by: Pick) -> str:
+        """Return what was given."""
+        return str(by)
+
+
+async def test_one_of_several_fields_is_told_and_demanded(settings: Settings) -> None:
+    both, variable = {"number": 1, "note": "x"}, "query ($by: Pick!) { picked(by: $by) }"
+    async with graph(settings, [Feature("picking", queries=[Picking])]) as picking:
+        told = await picking.data('{ __type(name: "Pick") { isOneOf } }')
+        assert told == {"__type": {"isOneOf": True}}
+        assert "note='x'" in (await picking.data(variable, by={"note": "x"}))["picked"]
+        for query, by, code in (
+            ('{ picked(by: {number: 1, note: "x"}) }', None, "GRAPHQL_VALIDATION_FAILED"),
+            ("{ picked(by: {}) }", None, "GRAPHQL_VALIDATION_FAILED"),
+            (variable, both, "BAD_USER_INPUT"),
+            (variable, {"note": None}, "BAD_USER_INPUT"),
+        ):
+            [error] = (await picking.ask(query, by=by)).errors
+            assert error["extensions"]["code"] == code
+            assert "exactly one field must be specified" in error["message"]

@@ -51,6 +51,19 @@ class OrderRow(Table):
 shop = Feature("{name}", migrations="{name}:migrations")
 app = create_app(features=[shop])
 '''
+REFUSED = '''
+"""Change orders."""
+
+from alembic import op
+
+revision = "{revision}"
+down_revision = {down!r}
+
+
+def upgrade() -> None:
+    """Change orders."""
+    op.execute({work!r})
+'''
 
 
 def migrate(url: str, folder: Path, app: str = APP) -> CompletedProcess[str]:
@@ -275,3 +288,19 @@ def test_migration_that_can_not_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "0001.py").write_text("import no_such_thing", encoding="utf-8")
     with pytest.raises(CannotStart, match="No module named 'no_such_thing'"):
         revisions(tmp_path)
+
+
+async def test_migration_that_the_database_refuses_is_told_by_its_revision(
+    database_url: str, tmp_path: Path, shop: str
+) -> None:
+    for revision, down, work in (
+        ("0001", None, f"CREATE TABLE {shop}_orders AS SELECT 1 AS id"),
+        ("0002", "0001", f"ALTER TABLE {shop}_orders ADD COLUMN cents INT NOT NULL"),
+    ):
+        script = REFUSED.format(revision=revision, down=down, work=work)
+        (tmp_path / shop / f"migrations/{revision}.py").write_text(script, encoding="utf-8")
+    done = await asyncio.to_thread(migrate, database_url, tmp_path, f"{shop}:app")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"The database can't be migrated by revision 0002 of {shop}. ")
+    assert done.stderr.endswith(" Correct the statement.\n")
+    assert "NOT NULL" in done.stderr or "null values" in done.stderr

@@ -12,6 +12,13 @@ from gql_app.lib.database.errors import (
     StatementError,
     unavailable,
 )
+from gql_app.lib.database.expressions import (
+    any_of,
+    api_text,
+    insert_or_ignore,
+    insert_row,
+    upsert,
+)
 from gql_app.lib.database.probing import SharedResult
 from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear
 from gql_app.lib.database.sqlite import sqlite_file
@@ -21,13 +28,8 @@ from gql_app.lib.database.statements import (
     Moment,
     Query,
     Statement,
-    any_of,
-    api_text,
     check_metadata,
     check_table,
-    insert_or_ignore,
-    insert_row,
-    upsert,
 )
 from gql_app.lib.database.urls import options_of
 from gql_app.lib.faults import Unavailable

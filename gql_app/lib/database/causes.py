@@ -25,6 +25,13 @@ _BY_SQLSTATE: Final[Mapping[str, str]] = {
     "57P03": "It starts or stops: try again shortly.",
 }
 """How to mend an error of PostgreSQL's, by its SQLSTATE (PostgreSQL, appendix A)."""
+_OF_STATEMENT: Final = "Correct the statement."
+_STATEMENT_CLASSES: Final = frozenset({"0A", "22", "23", "42"})
+"""The classes of SQLSTATEs that a statement is at fault for, unless _BY_SQLSTATE has them."""
+_STATEMENT_CODES: Final = frozenset(
+    {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}
+)
+"""SQLite's result codes that a statement is at fault for."""
 _PARAMETER_CODES: Final = frozenset({"22023", "42704"})
 """The SQLSTATEs of a parameter, or a parameter's value, that the server does not know."""
 _TLS_FILE: Final = re.compile(r"[?&]ssl(rootcert|cert|key|crl)=(?!system)")
@@ -86,14 +93,19 @@ def _of_file(error: BaseException, file: Path) -> Cause:
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
         mend = "Let this account read and write it, and its folder."
         return Cause(f"{file} can't be opened for writing.", mend, is_lasting=True)
+    if code in _STATEMENT_CODES:
+        return Cause(f"SQLite refuses a statement: {_words(error)}.", _OF_STATEMENT)
     return Cause(f"{file} can't be used: {_words(error)}.", "Look at the disk.", is_lasting=True)
 
 
 def _of_server(error: asyncpg.PostgresError) -> Cause:
     """Return why PostgreSQL refuses, by its own message, which holds names and no password."""
-    remedy = _BY_SQLSTATE.get(error.sqlstate or "", "Look at the server's log.")
+    code = error.sqlstate or ""
+    is_refused = code[:2] in _STATEMENT_CLASSES and code not in _PARAMETER_CODES
+    otherwise = _OF_STATEMENT if is_refused else "Look at the server's log."
+    remedy = _BY_SQLSTATE.get(code, otherwise)
     problem = f"PostgreSQL says: {error.args[0]}."
-    return Cause(problem, remedy, is_lasting=error.sqlstate in _PARAMETER_CODES)
+    return Cause(problem, remedy, is_lasting=code in _PARAMETER_CODES)
 
 
 def _of_network(error: BaseException, url: str) -> Cause:

@@ -64,7 +64,7 @@ class Reader:
 
         Raises Unavailable, StatementError.
         """
-        statement = compiled(query, self.sql_dialect)
+        statement = compiled(query, self.sql_dialect, values)
         rows = await self._run(self._fetch, statement.sql, statement.bind(values))
         return statement.built(rows, query)
 
@@ -137,7 +137,7 @@ class Transaction(Reader):
 
         Raises Unavailable, StatementError (such as IntegrityViolation), which end the transaction.
         """
-        statement = compiled(query, self.sql_dialect)
+        statement = compiled(query, self.sql_dialect, values)
         return await self._run(self._connection.execute, statement.sql, statement.bind(values))
 
     async def execute_many(

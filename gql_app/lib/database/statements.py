@@ -2,8 +2,8 @@
 
 from binascii import unhexlify
 from collections import namedtuple
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
 from uuid import UUID
@@ -13,11 +13,11 @@ import orjson
 from sqlalchemy import (
     ARRAY,
     JSON,
-    BindParameter,
     Boolean,
     Column,
     ColumnElement,
     CompoundSelect,
+    Date,
     DateTime,
     Dialect,
     Enum,
@@ -33,19 +33,8 @@ from sqlalchemy import (
     TextClause,
     UpdateBase,
     Uuid,
-    any_,
-    bindparam,
-    case,
-    cast,
-    func,
-    insert,
-    literal_column,
-    select,
-    type_coerce,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
@@ -59,15 +48,6 @@ Decoder: TypeAlias = Callable[[Sequence[Any]], Iterable[object]]
 Build: TypeAlias = Callable[[Sequence[Any]], T]
 CACHED_ROWS: Final = 256
 """Named tuple classes that are cached for statements without a Query."""
-_RFC3339: Final[ColumnElement[str]] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
-_ENDS: Final[Mapping[ColumnElement[Any], ColumnElement[str]]] = {
-    literal_column("'-infinity'"): literal_column("'0001-01-01T00:00:00Z'"),
-    literal_column("'infinity'"): literal_column("'9999-12-31T23:59:59.999999Z'"),
-}
-"""The API's text of -infinity and infinity, as which asyncpg sends datetime.min and datetime.max.
-
-They compare with other values as those do.
-"""
 Statement: TypeAlias = (
     Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]] | UpdateBase | TextClause
 )
@@ -80,16 +60,33 @@ class Query(Generic[T_co]):
     def __init__(self, statement: Statement, build: Build[T_co]) -> None:
         self.statement: Final = statement
         self.build: Final = build
-        self.compiled: Final[dict[str, Compiled]] = {}
-        """The compiled statement, by the dialect's name."""
+        self.compiled: Final[dict[Hashable, Compiled]] = {}
+        """The compiled statement, by the dialect's name, and perhaps by its values' names."""
 
 
 class Compiled:
-    """A statement that is compiled for a dialect."""
+    """A statement that is compiled for a dialect; an INSERT that names no columns, for some."""
 
-    def __init__(self, statement: Statement, dialect: Dialect) -> None:
-        compiler = statement.compile(dialect=dialect)
+    def __init__(
+        self, statement: Statement, dialect: Dialect, inserted: Collection[str] | None = None
+    ) -> None:
+        """Raise TypeError for an unknown column or type, and for a value that SQL would contain."""
+        compiler = statement.compile(dialect=dialect, column_keys=inserted)
         assert isinstance(compiler, SQLCompiler)  # noqa: S101 — for mypy
+        for name in sorted({*(inserted or ())} - compiler.binds.keys()):
+            msg = f"There is no column or parameter {name} in {statement}"
+            raise TypeError(msg)
+        for bind in compiler.post_compile_params | compiler.literal_execute_params:
+            if not bind.unique:  # it has a name, so its value is not known yet
+                msg = (
+                    f"The value of {bind.key} would be written into the SQL. For a list, write "
+                    f"any_of(column, {bind.key!r}) for IN, and ~any_of(…) for NOT IN."
+                )
+                raise TypeError(msg)
+        self.names_no_column = False
+        if isinstance(statement, Insert):  # the fewest columns change nothing if it names some
+            fewest = statement.compile(dialect=dialect, column_keys=_unfilled(statement))
+            self.names_no_column = compiler.params.keys() != fewest.params.keys()
         required = {name for name, each in compiler.binds.items() if each.required}
         prefetched = (*compiler.insert_prefetch, *compiler.update_prefetch)
         defaults = {each.key: default_of(each) for each in prefetched}
@@ -130,17 +127,39 @@ class Compiled:
         return list(map(build, decoded))
 
 
-_compiled_bare: Final[WeakKeyDictionary[Statement, dict[str, Compiled]]] = WeakKeyDictionary()
+_compiled_bare: Final[WeakKeyDictionary[Statement, dict[Hashable, Compiled]]] = WeakKeyDictionary()
 
 
-def compiled(query: Query[T] | Statement, dialect: Dialect) -> Compiled:
-    """Return a statement compiled for a dialect, cached for as long as it exists."""
+def compiled(
+    query: Query[T] | Statement, dialect: Dialect, names: Collection[str] | None = None
+) -> Compiled:
+    """Return a statement compiled for a dialect, cached for as long as it exists.
+
+    An INSERT that names no columns is compiled for the `names` of its values. The database numbers
+    its row, and fills columns that have a default or may be NULL.
+    """
     known = query.compiled if isinstance(query, Query) else _compiled_bare.setdefault(query, {})
+    statement = query.statement if isinstance(query, Query) else query
     found = known.get(dialect.name)
     if found is None:
-        statement = query.statement if isinstance(query, Query) else query
         found = known[dialect.name] = Compiled(statement, dialect)
-    return found
+    if names is None or not (found.names_no_column and isinstance(statement, Insert)):
+        return found
+    key = (dialect.name, *names)
+    if key not in known:
+        known[key] = Compiled(statement, dialect, {*names, *_unfilled(statement)})
+    return known[key]
+
+
+def _unfilled(statement: Insert) -> list[str]:
+    """Return the columns of the table that the database can't fill."""
+    table: Table = statement.entity_description["table"]
+    return [
+        each.key
+        for each in table.columns
+        if not (each.nullable or each.default or each.server_default)
+        and each is not table.autoincrement_column
+    ]
 
 
 @lru_cache(CACHED_ROWS)
@@ -170,68 +189,6 @@ def _compile_either(element: EitherDialect, compiler: SQLCompiler, **options: ob
     on_sqlite, on_postgresql = element.clauses  # only the processed one's values are sent
     chosen = on_sqlite if compiler.dialect.name == "sqlite" else on_postgresql
     return f"({compiler.process(chosen, **options)})"
-
-
-def any_of(column: InstrumentedAttribute[Any], name: str) -> EitherDialect:
-    """Return the condition that a column's value is in a list, which is a single parameter."""
-    item = Text() if isinstance(column.expression.type, String) else column.expression.type
-    values = func.json_each(bindparam(name, type_=JsonList(item)))
-    listed = column.in_(select(literal_column("value")).select_from(values))
-    return EitherDialect(listed, column == any_(bindparam(name, type_=ARRAY(item))))
-
-
-def api_text(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> EitherDialect:
-    """Return a column of UUIDs or moments as the text that the API writes.
-
-    PostgreSQL writes it in less time than Python needs for an object and its text; SQLite would
-    take longer than Python.
-    """
-    if isinstance(column.expression.type, Uuid):
-        return EitherDialect(type_coerce(column, ApiUuid()), cast(column, Text()))
-    written = func.to_char(func.timezone(literal_column("'UTC'"), column), _RFC3339)
-    short = func.replace(written, literal_column("'.000000Z'"), literal_column("'Z'"))
-    return EitherDialect(type_coerce(column, ApiMoment()), case(_ENDS, value=column, else_=short))
-
-
-def insert_row(table: type[DeclarativeBase]) -> Insert:
-    """Return an INSERT of every column, each with a parameter of its name.
-
-    The parameter of a column that may be NULL, or has a default, may be left out.
-    """
-    return insert(table).values(_parameters(table))
-
-
-def upsert(table: type[DeclarativeBase], update: Collection[str] | None = None) -> Insert:
-    """Return an INSERT that updates the row of the same primary key, if there is one.
-
-    `update` names the columns that are updated, by default all others. If it is empty, an existing
-    row stays as it is, but is locked until the transaction ends.
-    """
-    statement = postgresql.insert(table).values(_parameters(table))  # SQLite has the same clauses
-    keys = [column.key for column in table.__table__.primary_key]
-    others = [name for name in _parameters(table) if name not in keys]
-    changed = (others if update is None else update) or keys
-    return statement.on_conflict_do_update(
-        index_elements=keys, set_={name: statement.excluded[name] for name in changed}
-    )
-
-
-def insert_or_ignore(table: type[DeclarativeBase]) -> Insert:
-    """Return an INSERT that does nothing if any unique key is taken."""
-    return postgresql.insert(table).values(_parameters(table)).on_conflict_do_nothing()
-
-
-def _parameters(table: type[DeclarativeBase]) -> dict[str, BindParameter[Any]]:
-    return {
-        each.key: bindparam(
-            each.key,
-            default_of(each),
-            type_=each.type,
-            required=each.default is None and not each.nullable,
-        )
-        for each in table.__table__.columns
-        if isinstance(each, Column)
-    }
 
 
 class Moment(DateTime):
@@ -275,8 +232,8 @@ def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
         if isinstance(kind, each) and not isinstance(kind, Enum):
             return on_sqlite if dialect == "sqlite" else _ON_POSTGRESQL.get(each, Codec())
     msg = (
-        f"The type {type(kind).__name__} is not known for {dialect}. Add how its values are sent "
-        "and read to _CODECS in gql_app/lib/database/statements.py, with a test on both databases."
+        f"The type {type(kind).__name__} is not known for {dialect}. Use text, integers, floats, "
+        "booleans, UUIDs, datetimes, dates, JSON or bytes."
     )
     raise TypeError(msg)
 
@@ -360,6 +317,10 @@ _CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
     Moment: Codec(
         lambda value: value.astimezone(UTC).isoformat(" ", "microseconds")[:26],
         _each(lambda text: text and datetime.fromisoformat(f"{text}+00:00")),
+    ),
+    Date: Codec(
+        lambda value: value.isoformat()[:10],
+        _each(lambda text: text and date.fromisoformat(text)),
     ),
     Boolean: Codec(decode=_each(_BOOLS.__getitem__)),
     JSON: Codec(_write_json, _each(lambda text: text and orjson.loads(text))),

@@ -32,6 +32,7 @@ from gql_app.lib.engine.execution import (
     real_path,
 )
 from gql_app.lib.engine.generated import object_function
+from gql_app.lib.engine.outputs import of_output
 from gql_app.lib.engine.rows import LazyRows, Nested, fill_nested, item_paths, row_writer
 from gql_app.lib.engine.waiting import ATTRIBUTES, IMMUTABLE, SPECIAL
 
@@ -73,7 +74,10 @@ class Position:
         if SPECIAL[type(value)] and isinstance(value, Exception):
             raise value
         if value is not None and value is not Undefined:
-            return self.complete(execution, value, path)
+            try:
+                return self.complete(execution, value, path)
+            except GraphQLError as error:
+                raise of_output(error, value) from None
         if self.nullable:
             return None
         message = f"Cannot return null for non-nullable field {self.label}."
@@ -92,7 +96,7 @@ class Position:
                 return execution.add_pending(self, done, path)
         except Exception as error:  # noqa: BLE001 — any error is the field's
             execution.abandon(mark)
-            return self.fail(execution, error, path)
+            return self.fail(execution, of_output(error, value), path)
         if self.nullable and len(execution.pending) > mark:
             return execution.await_non_null(self, done, path, mark)
         return done
@@ -291,19 +295,16 @@ class Selection:
 
     def write(self, execution: Execution, rows: LazyRows[Any], paths: Value) -> list[Value] | None:
         """Return the completed rows at some paths; None if objects must be built of them."""
-        if not rows.values:
-            return []
         try:
             fields = self.fields(execution)
         except GraphQLError:  # of a condition that is null; each object reports it
-            return None
+            return None if rows.values else []
         key = tuple(rows.columns), rows.written
         if key not in self.writers:
             if len(self.writers) >= MAX_CACHED_COLUMNS:
                 self.writers.clear()
             self.writers[key] = row_writer(fields, rows.columns, rows.written)
-        write = self.writers[key]
-        answer: list[Value] | None = write and write(rows.values)
+        answer: list[Value] | None = (write := self.writers[key]) and write(rows.values)
         for field in self.nested if answer else ():
             filled = fill_nested(execution, field, rows, answer, paths)
             pending = execution.add_pending(field, Completion(filled), next(iter(paths())))

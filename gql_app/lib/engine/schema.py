@@ -47,6 +47,13 @@ _IS_ONE_OF: Final = GraphQLField(
 class Schema(strawberry.Schema):
     """A Strawberry schema, for the engine."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 — Strawberry's own
+        """Build it; graphql-core is told which input types are OneOf, as Strawberry does not."""
+        super().__init__(*args, **options)
+        for each in filter(is_input_object_type, self._schema.type_map.values()):
+            found = (getattr(known, "is_one_of", False) for known in each.extensions.values())
+            each.is_one_of = each.is_one_of or any(found)
+
     @property
     def core(self) -> GraphQLSchema:
         """graphql-core's schema, for validation and execution.

@@ -15,6 +15,8 @@ from gql_app.lib.telemetry import get_logger
 SIGNING_TIMEOUT: Final = 5
 """Seconds that a signer has to answer."""
 ES256_BYTES: Final = 64
+_PARTS: Final = ("key_id", "algorithm", "public_key", "sign")
+"""What a Signer has."""
 _log: Final = get_logger(__name__)
 
 
@@ -47,7 +49,11 @@ class Signer(Protocol):
 
 def signer_key(signer: Signer) -> Key:
     """Return the public key of a signer. Raise CannotStart, with the fault."""
-    if not signer.key_id:
+    lacking = [name for name in _PARTS if not hasattr(signer, name)]
+    if lacking:
+        kind = type(signer).__name__
+        raise CannotStart([f"The signer, of the class {kind}, has no {', '.join(lacking)}"])
+    if not (signer.key_id and isinstance(signer.key_id, str)):
         raise CannotStart(["The signer's key has no id"])
     try:
         key = public_key(signer.public_key, signer.key_id)

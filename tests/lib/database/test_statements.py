@@ -9,7 +9,26 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Select, Text, Uuid, bindparam, func, insert, select, union_all, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Integer,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    tuple_,
+    union_all,
+    update,
+)
 
 from gql_app.lib.database import (
     Database,
@@ -25,6 +44,7 @@ SOME = Query(
     select(PersonRow.name).where(any_of(PersonRow.id, "ids")).order_by(PersonRow.name),
     lambda row: str(row[0]),
 )
+OTHER_LINE = select(literal_column("9", Integer()), literal_column("'c'", Text()))
 
 
 @contextmanager
@@ -227,6 +247,82 @@ async def test_a_column_that_a_statement_leaves_out_has_its_default(database: Da
         assert await transaction.execute(ada) == 1
     row = await database.fetch_one(select(PersonRow))
     assert (row.is_active, row.email) == (True, None)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        PersonRow.name.in_(bindparam("some")),
+        PersonRow.name.not_in(bindparam("some", expanding=True)),
+        PersonRow.name.in_(bindparam("some", ["Ada"])),
+        tuple_(PersonRow.name, PersonRow.name).in_(bindparam("some")),
+        PersonRow.name == bindparam("some", literal_execute=True),
+    ],
+)
+async def test_value_that_sql_would_contain_is_no_parameter(
+    database: Database, condition: ColumnElement[bool]
+) -> None:
+    await database.transact(add, "Ada", "Bob")
+    for statement in (select(PersonRow.name).where(condition), delete(PersonRow).where(condition)):
+        async with database.transaction() as transaction:
+            with pytest.raises(TypeError, match=r"of some would .* write any_of\(column, 'some'\)"):
+                await transaction.execute(statement, some=["Ada"])
+    assert await database.fetch_all(NAMES) == ["Ada", "Bob"]
+
+
+async def test_rows_that_are_in_no_list_are_found_by_its_negation(database: Database) -> None:
+    await database.transact(add, "Ada", "Bob", "Eve")
+    others = delete(PersonRow).where(~any_of(PersonRow.name, "keep"))
+    async with database.transaction() as transaction:
+        assert await transaction.execute(others, keep=["Ada", "Bob"]) == 1
+    assert await database.fetch_all(NAMES) == ["Ada", "Bob"]
+
+
+async def test_insert_of_values_by_name_leaves_columns_out(database: Database) -> None:
+    ada = {"id": uuid4(), "name": "Ada", "joined_at": AT, "tags": []}
+    async with database.transaction() as transaction:
+        assert await transaction.execute(insert(PersonRow), **ada) == 1
+        bob = {**ada, "id": uuid4(), "name": "Bob", "is_active": False, "boss_id": ada["id"]}
+        assert await transaction.execute(insert(PersonRow), **bob) == 1
+        returned = insert(PersonRow).returning(PersonRow.email)
+        assert await transaction.fetch_all(returned, **{**ada, "id": uuid4()}) == [(None,)]
+    columns = select(PersonRow.name, PersonRow.is_active, PersonRow.boss_id)
+    assert await database.fetch_all(columns.order_by(PersonRow.name, PersonRow.id)) == [
+        *[("Ada", True, None)] * 2,
+        ("Bob", False, ada["id"]),
+    ]
+
+
+async def test_insert_of_values_by_name_has_the_row_numbered(database: Database) -> None:
+    table = Table("lines", MetaData(), Column("number", Integer(), primary_key=True))
+    table.append_column(Column("text", Text(), nullable=False))
+    lines = insert(table)
+    key = "INTEGER" if database.dialect == "sqlite" else "SERIAL"
+    async with database.transaction() as transaction:
+        await transaction.execute(
+            text(f"CREATE TABLE lines (number {key} PRIMARY KEY, text TEXT NOT NULL)")
+        )
+        await transaction.execute(lines, text="a")
+        await transaction.execute(lines, text="b", number=7)
+        await transaction.execute(insert(table).from_select(["number", "text"], OTHER_LINE))
+    found = await database.fetch_all(select(table).order_by(table.c.number))
+    assert found == [(1, "a"), (7, "b"), (9, "c")]
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "words"),
+    [
+        ({"nam": "Ada"}, TypeError, "There is no column or parameter nam in INSERT INTO people"),
+        ({}, KeyError, "'name'"),
+    ],
+)
+async def test_insert_of_values_by_name_tells_of_one_unknown_and_one_missing(
+    database: Database, values: dict[str, object], error: type[Exception], words: str
+) -> None:
+    row = {"id": uuid4(), "joined_at": AT, "tags": [], **values}
+    async with database.transaction() as transaction:
+        with pytest.raises(error, match=words):
+            await transaction.execute(insert(PersonRow), **row)
 
 
 async def test_rows_of_several_tables_and_selects_are_restored(database: Database) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -209,3 +211,17 @@ def test_key_set_of_another_is_read_without_what_is_of_no_use() -> None:
 def test_what_is_no_key_set_is_refused(document: object) -> None:
     with pytest.raises(ValueError, match="JWK Set"):
         published_keys(document)
+
+
+@pytest.mark.parametrize(
+    ("signer", "fault"),
+    [
+        (object(), "of the class object, has no key_id, algorithm, public_key, sign"),
+        (SimpleNamespace(key_id="a", algorithm="EdDSA", sign=print), "has no public_key"),
+        (KeyService(key_id=""), "The signer's key has no id"),
+        (KeyService(key_id=7), "The signer's key has no id"),  # type: ignore[arg-type]
+    ],
+)
+def test_signer_that_is_none_is_told(signer: Any, fault: str) -> None:  # noqa: ANN401 — of any kind
+    with pytest.raises(CannotStart, match=fault):
+        signer_key(signer)
