@@ -140,13 +140,17 @@ async def test_smtps_is_encrypted_from_the_start(tls: ssl.SSLContext) -> None:
 
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("scheme", ["smtp", "smtp+starttls", "smtps"])
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [("ada%40example.com:p%3Aw%2Fd%25%C3%A9", "p:w/d%é"), ("ada@example.com:p@:w%2Fd", "p@:w/d")],
+)
 async def test_user_and_password_are_sent_as_they_were_before_the_url(
-    tls: ssl.SSLContext, scheme: str
+    tls: ssl.SSLContext, scheme: str, user: str, password: str
 ) -> None:
     mailbox = Mailbox()
     async with mail_server(mailbox, tls=tls, at_once=scheme == "smtps") as port:
-        await send(f"{scheme}://ada%40example.com:p%3Aw%2Fd%25%C3%A9@{HOST}:{port}")
-    assert mailbox.logins == [(b"ada@example.com", "p:w/d%é".encode())]
+        await send(f"{scheme}://{user}@{HOST}:{port}")
+    assert mailbox.logins == [(b"ada@example.com", password.encode())]
     assert [arrived.encrypted for arrived in mailbox.arrived] == [True]
 
 
