@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from gql_app.cli.console import err
 from gql_app.lib.environment import variable
 
 if TYPE_CHECKING:  # `version` needs none of it, nor does any command need all
@@ -29,9 +30,14 @@ def application() -> "Application | None":
 
 
 def load(*, serving: bool = False) -> "Settings":
-    """Return the settings as settings.load() does; those of features are validated as well."""
+    """Return the settings as settings.load() does; those of features are validated as well.
+
+    Unknown variables are named first: a misspelt one may be why a setting is missing.
+    """
     from gql_app import settings  # noqa: PLC0415 — as above
 
+    for name in unknown_variables():
+        err(f"{name} is no setting of this program; it is ignored.")
     app = application()
     if app is None:
         return settings.load(serving=serving)
