@@ -14,7 +14,7 @@ from gql_app.lib import clock
 from gql_app.lib.language_tags import language_tag
 from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import SEND_TIMEOUT, Letter, Undeliverable, answer_of
-from gql_app.lib.text import InvalidLine, email_address
+from gql_app.lib.text import InvalidLine, counted, email_address
 from gql_app.settings import PREFIX, Settings
 
 letters: Final = typer.Typer(help=__doc__, no_args_is_help=True)
@@ -41,7 +41,7 @@ def preview(
             count += 1
     except OSError as why:
         fail(f"{why.filename or to}: {why.strerror}")
-    out(f"{count} files are in {to}.")
+    out(f"{counted(count, 'file is', 'files are')} in {to}.")
 
 
 @letters.command("send-test")

@@ -24,6 +24,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from gql_app.lib.clock import parse_id
 from gql_app.lib.database import api_text
+from gql_app.lib.faults import sentence
 from gql_app.lib.pagination import MAX_COUNT, NOTHING, Condition, ListQuery
 from gql_app.schema.types import PageInfo
 
@@ -251,7 +252,7 @@ class NodeColumns:
             except KeyError:
                 yield f"{where}: order_by names {name}, which is no column."
             except TypeError as why:
-                yield f"{where}: {why}"
+                yield sentence(f"{where}: {why}")
         for name in filters:
             if name not in columns:
                 yield f"{where}: filters names {name}, which is no column."
