@@ -108,21 +108,22 @@ async def test_letter_waits_while_the_mail_server_is_down(
 
 
 @pytest.mark.parametrize(
-    ("refusal", "event", "left"),
+    ("refusal", "event", "why", "left"),
     [
-        ("550 No such user", "A letter was refused for good", 0),
-        ("450 Later", "A letter has to wait", 1),
+        ("550 5.1.1 <ada@x>: unknown", "A letter was refused for good", "550 5.1.1", 0),
+        ("451 4.7.1 ada@example.com is greylisted", "A letter has to wait", "451 4.7.1", 1),
+        ("450 Later", "A letter has to wait", "450", 1),
     ],
 )
-async def test_refused_letter_is_logged_without_the_address(
-    noon: Resources, reserved: socket.socket, refusal: str, event: str, left: int
+async def test_refused_letter_is_logged_by_its_codes_without_the_address(
+    noon: Resources, reserved: socket.socket, refusal: str, event: str, why: str, left: int
 ) -> None:
     await post(noon, "ada@example.com")
     async with mail_server(Mailbox(refusal), reserved):
         with capture_logs() as log:
             await background.deliver(noon)
     (line,) = [each for each in log if each["event"] != "Audit"]
-    assert (line["event"], line["log_level"]) == (event, "warning")
+    assert (line["event"], line["why"], line["log_level"]) == (event, why, "warning")
     assert "ada@" not in str(log)
     assert await rows(noon.database, LetterRow) == left
 

@@ -51,6 +51,19 @@ def test_database_that_answers_late_is_asked_again(tmp_path: Path) -> None:
     assert "The database is up to date." in told
 
 
+@pytest.mark.parametrize(
+    "command", ["migrate", "purge", "export", "keys list", "letters preview", "check", "serve"]
+)
+def test_misspelt_setting_is_named_by_every_command(tmp_path: Path, command: str) -> None:
+    misspelt = {"smpt_url": "smtp://hush", "secert_key": "hush", "log_level": "loud"}
+    done = run_here(*command.split(), folder=tmp_path, **misspelt)
+    assert done.stderr.splitlines()[:2] == [
+        "GQL_APP_SECERT_KEY is no setting of this program; it is ignored.",
+        "GQL_APP_SMPT_URL is no setting of this program; it is ignored.",
+    ]
+    assert "hush" not in done.stdout + done.stderr
+
+
 async def sign_in(url: str, email: str, password: str) -> dict[str, object]:
     """Sign in to a database that the command line has worked on."""
     async with running(Settings(database_url=url, secret_key=SECRET)) as api:

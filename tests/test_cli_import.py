@@ -102,7 +102,7 @@ async def test_who_has_no_hash_is_invited_if_letters_can_be_sent(
     assert refused.stderr == "--invite takes letters, so GQL_APP_SMTP_URL has to be set.\n"
     with_mail = {"database_url": database_url, "smtp_url": "smtp://127.0.0.1:9"}
     done = await asyncio.to_thread(output_here, *inviting, folder=tmp_path, **with_mail)
-    assert done == "1 customers are imported.\n"
+    assert done == "1 customer is imported.\n"
     api.resources.posted.set()
     accepted = await api.run(ACCEPT, link=await letterbox.link())
     assert accepted.data["acceptInvitation"] == {"status": "SUCCESS", "customer": {"name": "Cleo"}}
@@ -136,7 +136,7 @@ async def test_one_line_that_is_refused_keeps_all_others_out(
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"line {line}, email: Another customer, or a line before, has this e-mail address.\n"
-        "Nothing is imported: 1 of 2501 lines are refused.\n"
+        "Nothing is imported: 1 of 2501 lines is refused.\n"
     )
     assert await contents(database) == before
 
@@ -147,6 +147,9 @@ async def test_dry_run_judges_all_and_keeps_nothing(
     file = str(write(tmp_path / "some.csv", people(3)))
     told = output_here("import", file, "--dry-run", folder=tmp_path, database_url=database_url)
     assert told == "3 customers could be imported.\n"
+    file = str(write(tmp_path / "one.csv", people(1)))
+    told = output_here("import", file, "--dry-run", folder=tmp_path, database_url=database_url)
+    assert told == "1 customer could be imported.\n"
     assert await contents(database) == ""
     twice = str(write(tmp_path / "twice.csv", people(3) * 2))
     done = run_here("import", twice, "--dry-run", folder=tmp_path, database_url=database_url)
@@ -206,8 +209,8 @@ def test_report_of_an_import_without_fault_is_empty(database_url: str, tmp_path:
         (["import", "-"], "--format csv"),
         (["export"], "--format csv"),
         (["export", "file.txt"], "--format csv"),
-        (["export", "no/folder.csv"], "No such file"),
-        (["import", "file.txt", "--format", "csv", "--report", "no/folder"], "No such file"),
+        (["export", "no/folder.csv"], "no/folder.csv: No such file"),
+        (["import", "file.txt", "--format", "csv", "--report", "no/x"], "no/x: No such file"),
         (["import", "file.txt", "--format", "csv", "--report", "./file.txt"], "would replace"),
     ],
     ids=" ".join,
@@ -240,7 +243,7 @@ async def test_standard_input_is_read_in_every_way_of_writing_it(
     file.write_bytes(content)
     command = ("import", "-", "--format", named)
     done = output_here(*command, folder=tmp_path, stdin=str(file), database_url=database_url)
-    assert done == "1 customers are imported.\n"
+    assert done == "1 customer is imported.\n"
     assert [(row["name"], row["email"]) for row in await rows(database_url)] == [
         ("Ada", "ada@example.com")
     ]
@@ -256,7 +259,7 @@ async def test_standard_input_may_be_a_pipe(database_url: str, tmp_path: Path) -
         capture_output=True,
         check=True,
     )
-    assert (done.stdout, done.stderr) == (b"1 customers are imported.\n", b"")
+    assert (done.stdout, done.stderr) == (b"1 customer is imported.\n", b"")
     assert [row["email"] for row in await rows(database_url)] == ["ada@example.com"]
 
 

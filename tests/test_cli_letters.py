@@ -97,12 +97,16 @@ async def test_test_letter_arrives_as_it_is_set_and_is_audited(
             "The mail server refuses the letter for good: 550 5.1.1 No such user",
         ),
         (
+            Mailbox("451 4.7.1 Greylisted"),
+            "The letter can't be sent: 451 4.7.1 Greylisted",
+        ),
+        (
             Mailbox("451 Greylisted", refused_at="DATA"),
-            "The letter can't be sent: (451, 'Greylisted')",
+            "The letter can't be sent: 451 Greylisted",
         ),
         (
             Mailbox("535 Wrong password", refused_at="AUTH"),
-            "The letter can't be sent: (535, 'Wrong password')",
+            "The letter can't be sent: 535 Wrong password",
         ),
     ],
 )

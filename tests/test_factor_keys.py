@@ -128,7 +128,9 @@ async def test_check_counts_what_is_under_another_key(
 
     assert await found(settings) == []
     newer = settings.model_copy(update={"factor_key": SecretBytes(OURS.encode())})
-    assert await found(newer) == ["2 secrets of second factors are encrypted by another key still."]
+    assert await found(newer) == [
+        "Secrets of second factors that are encrypted by another key still: 2."
+    ]
     assert await stored_secrets.renew(database, by(factor_key=OURS)) == 2
     assert await found(newer) == []
 

@@ -57,7 +57,7 @@ def test_what_was_backed_up_is_restored_elsewhere_and_signs_in(
     (copy,) = them.folder.glob("gql_app-2*")
     assert copy.stat().st_mode & 0o777 == 0o600
     told = them.type(restore)
-    assert "1 sessions are ended." in told
+    assert "1 session is ended." in told
     assert "Nothing to mend." in told
     with them.serving() as client:
         ask = {"query": "{ me { email } }"}

@@ -174,6 +174,21 @@ async def test_worker_that_is_killed_is_replaced_and_nobody_is_signed_out(
             assert ask(client, token)["token"] == {"valid": True}
 
 
+@pytest.mark.parametrize("arguments", [(), ("--workers", "2"), ("--reload",)])
+def test_address_is_logged_once_and_only_when_somebody_accepts(
+    sqlite_template: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    url = copied_sqlite(sqlite_template, tmp_path)
+    with serving(*arguments, folder=tmp_path, database_url=url) as server:
+        server.await_log("Serving on")
+        server.await_log("Application startup complete", 2 if "2" in arguments else 1)
+        log = server.logged()
+    assert log.index("Application startup complete") < log.index(
+        f"Serving on http://127.0.0.1:{server.port}"
+    )
+    assert server.logged().count("Serving on") == 1
+
+
 def test_workers_end_with_their_parent(sqlite_template: Path, tmp_path: Path) -> None:
     url = copied_sqlite(sqlite_template, tmp_path)
     with serving("--workers", "2", folder=tmp_path, database_url=url) as server:

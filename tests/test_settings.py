@@ -320,6 +320,23 @@ def test_url_of_a_database_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, ur
     assert settings.load().on_sqlite == url.startswith("sqlite")
 
 
+@pytest.mark.parametrize("name", ["DATABASE_URL", "READ_URL"])
+@pytest.mark.parametrize(
+    "user",
+    ["ada:hunter@2", "ada@shop:hunter2", "ada:1/hunter2", "ada:1#hunter2", "ada:hunter2#"],
+)
+def test_unescaped_password_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, name: str, user: str
+) -> None:
+    set_variables(monkeypatch, DATABASE_URL=POSTGRESQL)
+    set_variables(monkeypatch, **{name: f"postgresql://{user}@db.example:5432/customers"})
+    (told,) = faults()
+    assert told == (
+        f"GQL_APP_{name}: must read postgresql://user:password@host:port/database, "
+        "with every special character of the password written as %XX"
+    )
+
+
 def test_standby_is_one_of_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
     told = (
         "GQL_APP_READ_URL: is of a standby of PostgreSQL, and a file of SQLite has none; "

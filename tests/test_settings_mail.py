@@ -6,7 +6,10 @@ from gql_app import settings
 from gql_app.lib.faults import CannotStart
 from gql_app.resources import mailer
 
-SMTP = "must be smtp://, smtps://, smtp+starttls:// or smtp+cleartext:// and a host"
+SMTP = (
+    "must be smtp://, smtps://, smtp+starttls:// or smtp+cleartext:// and a host, with every "
+    "special character of the password written as %XX"
+)
 PAGE = "must be an http:// or https:// address without a fragment"
 SERVICE = "must be an http:// or https:// address without a name, a password, a query or a fragment"
 PROXIES = "must be addresses or networks, comma-separated, or *"
@@ -31,6 +34,9 @@ def _no_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SMTP_URL", "smtp://hush:hush@mail.example:hush", SMTP),
         ("SMTP_URL", "smtp://hush:hush@mail.example:70000", SMTP),
         ("SMTP_URL", "smtp://hush:hu/sh@mail.example", SMTP),
+        ("SMTP_URL", "smtp://hush:1/hush@mail.example", SMTP),
+        ("SMTP_URL", "smtp://hush:1?hush@mail.example", SMTP),
+        ("SMTP_URL", "smtp://hush:1#hush@mail.example", SMTP),
         ("SMTP_URL", "smtp://hush:hush\u2100@mail.example", SMTP),
         ("SMTP_URL", "smtp://hush:hush@[hush]", SMTP),
         ("SMTP_URL", "smtp://[hush", SMTP),

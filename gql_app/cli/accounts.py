@@ -21,6 +21,7 @@ from gql_app.lib.breached_passwords import Lookup
 from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.fair_queue import LOCAL
+from gql_app.lib.text import counted
 from gql_app.mail import email_verification
 from gql_app.resources import Extensions, Resources, throttle_of
 from gql_app.security.key_store import key_store
@@ -80,7 +81,8 @@ def seed(
     password = secrets.token_urlsafe()
     hashed = _hash(password)
     run_on_database(chosen, lambda database: _seed(database, count, hashed))
-    out(f"There are {count} more customers. Those who are active sign in with {password}")
+    added = counted(count, "customer is", "customers are")
+    out(f"{added} added. Those who are active sign in with {password}")
 
 
 def purge(
@@ -94,17 +96,18 @@ def purge(
     """Delete expired data: old sessions, old failed attempts, unverified registrations."""
     chosen = load_ready(serving=True)
     count = asyncio.run(_purge(chosen, application.extensions()))
-    out(f"{count} rows are gone.")
+    out(f"{counted(count, 'row is', 'rows are')} gone.")
     if audit_older_than is not None:
         age, batch = timedelta(days=audit_older_than), background.PURGE_BATCH
         count = run_on_database(chosen, lambda each: audit.delete_older(each, age, batch=batch))
-        out(f"{count} audit events are gone that were older than {audit_older_than} days.")
+        gone = counted(count, "audit event is gone that was", "audit events are gone that were")
+        out(f"{gone} older than {counted(audit_older_than, 'day', 'days')}.")
 
 
 def end_sessions() -> None:
     """End every session, so that everybody must sign in again: after a restore or a leak."""
     count = transact(load_ready(), sessions.end_every)
-    out(f"{count} sessions are ended.")
+    out(f"{counted(count, 'session is', 'sessions are')} ended.")
 
 
 def unlock(
@@ -125,7 +128,8 @@ def remove_factors(
     count = transact(load_ready(), changes.remove_all, email)
     if count is None:
         fail("Nobody has this e-mail address.")
-    out(f"{count} second factors of {email} are removed.")
+    removed = counted(count, f"second factor of {email} is", f"second factors of {email} are")
+    out(f"{removed} removed.")
 
 
 def _print_failure(lookup: Lookup) -> None:

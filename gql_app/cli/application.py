@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from gql_app.cli.console import err
 from gql_app.lib.environment import variable
 
 if TYPE_CHECKING:  # `version` needs none of it, nor does any command need all
@@ -31,10 +32,13 @@ def application() -> "Application | None":
 def load(*, serving: bool = False) -> "Settings":
     """Return the settings that the application was given, or the environment's.
 
-    Those of features are validated as well. Raises CannotStart.
+    Those of features are validated as well. Unknown variables are named first: a misspelt one may
+    be why a setting is missing. Raises CannotStart.
     """
     from gql_app import settings  # noqa: PLC0415 — as above
 
+    for name in unknown_variables():
+        err(f"{name} is no setting of this program; it is ignored.")
     app = application()
     return settings.load(serving=serving) if app is None else app.load(serving=serving)
 

@@ -19,7 +19,7 @@ from gql_app.factors import stored_secrets
 from gql_app.lib.atomic_files import has_modes
 from gql_app.lib.database import Database, Reader, in_the_clear, unreachable_machines
 from gql_app.lib.fair_queue import LOCAL
-from gql_app.lib.faults import CannotStart
+from gql_app.lib.faults import CannotStart, sentence
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
 from gql_app.lib.network import is_loopback
 from gql_app.lib.outbox import clear_text
@@ -134,7 +134,7 @@ def _is_keyless(chosen: Settings) -> bool:
 
 
 def _faults(why: CannotStart) -> list[Finding]:
-    return [Finding("cannot-start", fault, "Mend it first.") for fault in why.faults]
+    return [Finding("cannot-start", sentence(fault), "Mend it first.") for fault in why.faults]
 
 
 def _letters(chosen: Settings) -> Iterator[Finding]:
@@ -191,8 +191,8 @@ def _documents(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
         names = ", ".join(wrong[:MAX_NAMED])
         yield Finding(
             "invalid-documents",
-            f"Of {len(listed)} trusted documents {len(wrong)} can't run by today's schema and "
-            f"limits: {names}.",
+            f"Trusted documents that can't run by today's schema and limits, {len(wrong)} of "
+            f"{len(listed)}: {names}.",
             f"Write the list of {PREFIX}TRUSTED_DOCUMENTS anew by this server's schema.graphql.",
         )
 
@@ -360,7 +360,7 @@ async def _secrets(chosen: Settings, database: Database) -> AsyncIterator[Findin
     if waiting:
         yield Finding(
             "old-factor-key",
-            f"{waiting} secrets of second factors are encrypted by another key still.",
+            f"Secrets of second factors that are encrypted by another key still: {waiting}.",
             f"Keep {PREFIX}FACTOR_KEY_FALLBACK, and serve: they are encrypted anew within an hour.",
         )
 
@@ -385,8 +385,8 @@ async def _contents(database: Database, *, demo: bool) -> AsyncIterator[Finding]
         pairs = ", ".join(f"{each.holder} and {each.other}" for each in collisions[:MAX_NAMED])
         yield Finding(
             "colliding-addresses",
-            f"Of {len(collisions)} customers the address is another's mailbox as well: {pairs}.",
-            "Give one of each two another address: gql-app change-email ID ADDRESS.",
+            f"Pairs of customers who have one mailbox: {len(collisions)}, such as {pairs}.",
+            "Give one of each pair another address: gql-app change-email ID ADDRESS.",
         )
 
 

@@ -20,6 +20,7 @@ from gql_app.db.migrations.branches import alembic_config
 from gql_app.db.readiness import Condition, open_database, open_standby
 from gql_app.lib import atomic_files
 from gql_app.lib.database import Cause, Database, Transaction
+from gql_app.lib.faults import sentence
 from gql_app.lib.pagination import QueryReader
 from gql_app.security.key_store import factor_encryption, key_store
 from gql_app.settings import Settings
@@ -57,7 +58,7 @@ def backup(
     except OSError as why:
         fail(f"{file}: {why.strerror}")
     except sqlite3.Error as why:
-        fail(f"{source} can't be copied: {why}.")
+        fail(sentence(f"{source} can't be copied: {why}"))
     out(f"{source} is copied to {file}.")
 
 
@@ -153,8 +154,8 @@ def upgrade(chosen: Settings) -> None:
     if collided:
         fail(
             *(f"{each.holder} and {each.other}" for each in collided[:SHOWN]),
-            f"Of {len(collided)} customers the address is another's mailbox as well. Give one of "
-            "each two another address: gql-app change-email ID ADDRESS. Then migrate again.",
+            f"Pairs of customers who have one mailbox: {len(collided)}. Give one of each pair "
+            "another address: gql-app change-email ID ADDRESS. Then migrate again.",
         )
 
 

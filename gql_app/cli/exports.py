@@ -19,6 +19,7 @@ from gql_app.db.tables import CustomerRow
 from gql_app.lib import atomic_files
 from gql_app.lib.database import Database, Query
 from gql_app.lib.pagination import QueryReader
+from gql_app.lib.text import counted
 
 
 def export_customers(
@@ -48,7 +49,7 @@ def export_customers(
         with to as output_file:
             count = run_on_database(chosen, run)
     if not quiet:
-        out(f"{count} customers are exported to {file}.")
+        out(f"{counted(count, 'customer is', 'customers are')} exported to {file}.")
 
 
 async def export(

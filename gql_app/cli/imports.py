@@ -26,6 +26,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import atomic_files, clock, hashes
 from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore
 from gql_app.lib.faults import OperatorError
+from gql_app.lib.text import counted
 from gql_app.mail import invitations
 from gql_app.security.passwords import NO_PASSWORD
 from gql_app.settings import MAIL_REQUIRED
@@ -111,10 +112,12 @@ def import_customers(
     if more := tally.reasons - len(tally.shown):
         tally.shown.append(f"… and {more} more; --report FILE has them all.")
     if tally.refused:
-        told = f"Nothing is imported: {tally.refused} of {tally.lines} lines are refused."
+        lines = counted(tally.lines, "line", "lines")
+        verb = "is" if tally.refused == 1 else "are"
+        told = f"Nothing is imported: {tally.refused} of {lines} {verb} refused."
         fail(*tally.shown, told)
-    done = "could be" if dry_run else "are"
-    out(f"{tally.lines} customers {done} imported.")
+    verb = "could be" if dry_run else "is" if tally.lines == 1 else "are"
+    out(f"{counted(tally.lines, 'customer', 'customers')} {verb} imported.")
 
 
 def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from gql_app.cli.console import err, fail, out
 from gql_app.lib import clock
 from gql_app.lib.language_tags import language_tag
 from gql_app.lib.mail_templates import MailTemplates
-from gql_app.lib.outbox import SEND_TIMEOUT, Letter, Undeliverable
-from gql_app.lib.text import InvalidLine, email_address
+from gql_app.lib.outbox import SEND_TIMEOUT, Letter, Undeliverable, answer_of
+from gql_app.lib.text import InvalidLine, counted, email_address
 from gql_app.settings import PREFIX, Settings
 
 letters: Final = typer.Typer(help=__doc__, no_args_is_help=True)
@@ -41,7 +41,7 @@ def preview(
             count += 1
     except OSError as why:
         fail(f"{why.filename or to}: {why.strerror}")
-    out(f"{count} files are in {to}.")
+    out(f"{counted(count, 'file is', 'files are')} in {to}.")
 
 
 @letters.command("send-test")
@@ -76,11 +76,11 @@ def send_test(
     try:
         asyncio.run(asyncio.wait_for(mailer.send(letter), SEND_TIMEOUT))
     except Undeliverable as why:
-        fail(f"The mail server refuses the letter for good: {why} {why.reply}".rstrip())
+        fail(f"The mail server refuses the letter for good: {why.reply or why}")
     except TimeoutError:
         fail(f"The mail server didn't take the letter within {SEND_TIMEOUT} seconds.")
     except Exception as why:  # noqa: BLE001 — any error is the operator's to mend
-        fail(f"The letter can't be sent: {why or type(why).__name__}")
+        fail(f"The letter can't be sent: {answer_of(why) or why or type(why).__name__}")
     if not audit.record(chosen, "letter:test"):
         err("The audit does not know of it, for the database is not ready.")
     out(f"The mail server took the letter {kind} in {rendered.language} to {recipient}.")

@@ -16,7 +16,8 @@ import typer
 from gql_app.cli.console import fail
 from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib.clock import rfc3339
-from gql_app.lib.faults import OperatorError
+from gql_app.lib.faults import OperatorError, sentence
+from gql_app.lib.text import counted
 
 FIELDS: Final = (
     "id",
@@ -139,8 +140,8 @@ def _read_csv(source: Source) -> Iterator[tuple[int, _Found]]:
             break
         except csv.Error as why:
             if not header:
-                raise OperatorError([f"The header is no CSV: {why}."]) from None
-            yield line, f"This is no CSV: {why}."
+                raise OperatorError([sentence(f"The header is no CSV: {why}")]) from None
+            yield line, sentence(f"This is no CSV: {why}")
             continue
         if not header:
             header = _header(cells)
@@ -165,7 +166,8 @@ def _header(cells: Sequence[str]) -> list[str]:
 
 def _record(header: Sequence[str], cells: Sequence[str]) -> _Found:
     if len(cells) != len(header):
-        return f"There are {len(cells)} values, where the header has {len(header)}."
+        values = counted(len(cells), "value", "values")
+        return f"The line has {values}, where the header has {len(header)}."
     try:
         "".join(cells).encode()
     except UnicodeEncodeError:

@@ -63,8 +63,6 @@ def serve(
     if is_loopback(host) and port and not behind_proxy:
         _lead_links_to(address)
     configure_logging(chosen.log_level)
-    for name in application.unknown_variables():
-        err(f"{name} is no setting of this program; it is ignored.")
     if variables(PREFIX).get(f"{PREFIX}MANAGEMENT_PORT", "").startswith(SERVICE_LINK):
         err(f"{PREFIX}MANAGEMENT_PORT is of a Kubernetes service: it is {chosen.management_port}.")
     if chosen.trusts_every_peer:

@@ -26,6 +26,7 @@ from gql_app.extending.letters import Letter
 from gql_app.extending.nested import BY, KEY
 from gql_app.extending.settings import FeatureSettings, names, unreadable
 from gql_app.lib.composition import ComposedSchema
+from gql_app.lib.faults import sentence
 from gql_app.lib.nodes import NodeKind
 from gql_app.metrics import REASONS
 from gql_app.schema.root import MUTATIONS, QUERIES
@@ -77,10 +78,10 @@ _all = chain.from_iterable
 def faults(features: Sequence[Feature]) -> list[str]:
     """Return a sentence on each fault of the features, by themselves and in combination."""
     found = [
-        f"The feature {feature.name}: {sentence}."
+        sentence(f"The feature {feature.name}: {fault}")
         for feature in features
         for check in (_name, _routes, _migrations, _settings, _commands, _functions)
-        for sentence in check(feature)
+        for fault in check(feature)
     ]
     found += [*_roles(features), *_duplicates(features), *_names(features)]
     found += _root_types("Query", QUERIES, [*_all(each.queries for each in features)])
@@ -215,7 +216,7 @@ def _roles(features: Sequence[Feature]) -> Iterator[str]:
             yield f"{tell} is there twice; add to it with Role.extend()."
         elif not _ROLE.fullmatch(role.name):
             yield f"{tell} must have a name of small letters, digits and _, {MAX_NAME} at most."
-        yield from (f"{tell} {sentence}." for sentence in _permissions(role))
+        yield from (f"{tell} {fault}." for fault in _permissions(role))
 
 
 def _permissions(role: Role) -> Iterator[str]:

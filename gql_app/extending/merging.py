@@ -25,7 +25,7 @@ from gql_app.extending.letters import Letter
 from gql_app.extending.node_kinds import implement_node
 from gql_app.extending.settings import FeatureSettings, load_features
 from gql_app.extending.tables import Table, referred, tables_of
-from gql_app.lib.faults import CannotStart
+from gql_app.lib.faults import CannotStart, sentence
 from gql_app.lib.keyring import Signer
 from gql_app.lib.mail_templates import Folder
 from gql_app.lib.nodes import NodeKind
@@ -192,7 +192,7 @@ def merge(features: Sequence[Feature]) -> Merged:
         try:
             branches += _branches(feature)
         except CannotStart as why:
-            found += [f"The feature {feature.name}: {fault}." for fault in why.faults]
+            found += [sentence(f"The feature {feature.name}: {fault}") for fault in why.faults]
     try:
         branches = [*_sorted(branches)]
     except CycleError as error:

@@ -22,6 +22,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from gql_app.extending.comparisons import clashes, comparisons, filter_faults
 from gql_app.lib.database import api_text
+from gql_app.lib.faults import sentence
 from gql_app.lib.pagination import MAX_COUNT, ListQuery
 from gql_app.schema.types import PageInfo
 
@@ -187,7 +188,7 @@ class NodeColumns:
             except KeyError:
                 yield f"{where}: order_by names {name}, which is no column."
             except TypeError as why:
-                yield f"{where}: {why}"
+                yield sentence(f"{where}: {why}")
         for fault in filter_faults(self.table, filters, self._kinds):
             yield f"{where}: {fault}."
         for fault in clashes("order_by", ((each, each.upper()) for each in order_by)):

@@ -21,6 +21,7 @@ from gql_app.errors import (
     UserErrorCode,
 )
 from gql_app.lib.clock import parse_id
+from gql_app.lib.text import counted
 from gql_app.schema.context import NOBODY, Info
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.permissions import authenticated
@@ -146,7 +147,9 @@ class SessionMutation:
         count = await info.context.write_as(
             Authority(me), sessions.end_others, me.session.id, of=me.customer.id, origin=origin
         )
-        return StatusPayload.success(f"{count} other sessions have ended.")
+        return StatusPayload.success(
+            f"{counted(count, 'other session has', 'other sessions have')} ended."
+        )
 
     @mutation(StatusPayload, authenticated())
     async def end_all_sessions(
@@ -167,4 +170,4 @@ class SessionMutation:
             me, permissions=needed, as_admin=True, targets=(whose,), recent=bool(needed)
         )
         count = await info.context.write_as(authority, sessions.end_all_of, whose, origin=origin)
-        return StatusPayload.success(f"{count} sessions have ended.")
+        return StatusPayload.success(f"{counted(count, 'session has', 'sessions have')} ended.")

@@ -130,8 +130,9 @@ class Settings(BaseSettings):
 
     # Mail
     smtp_url: types.MailUrl | None = None
-    """`smtp://user:password@host:port` requires STARTTLS except on loopback; smtps:// uses TLS from
-    the start, smtp+starttls:// requires STARTTLS everywhere, smtp+cleartext:// uses none."""
+    """`smtp://user:password@host:port` requires STARTTLS and a trusted certificate, but neither on
+    loopback; smtps:// TLS from the start, smtp+starttls:// both everywhere, smtp+cleartext:// none.
+    """
     mail_from: types.Sender = "no-reply@localhost"
     """Sender of letters: an address, or a name and an address."""
     reply_to: types.Sender | None = None

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from gql_app.errors import Refusal, Rejected, TokenMissing, Unauthenticated
-from gql_app.lib.faults import Unavailable
+from gql_app.lib.faults import Unavailable, sentence
 
 _CODES: Final = {
     413: "BAD_USER_INPUT",
@@ -42,7 +42,7 @@ async def explain(_: Request, error: Exception) -> JsonResponse:
     """Return the response to an HTTPException, whether Starlette or this code raised it."""
     if not isinstance(error, HTTPException):
         raise error
-    return refusal(error.status_code, f"{error.detail}.", headers=error.headers)
+    return refusal(error.status_code, sentence(error.detail), headers=error.headers)
 
 
 async def explain_refusal(_: Request, error: Exception) -> JsonResponse:

@@ -42,7 +42,10 @@ def test_faults_of_all_settings_are_told_at_once(tmp_path: Path, command: str) -
 
 def test_check_finds_what_is_wrong_with_a_feature_too(tmp_path: Path) -> None:
     found = run_here("check", folder=tmp_path, app=MARKET, market_max_stalls="0").stdout
-    assert "cannot-start: GQL_APP_MARKET_MAX_STALLS: should be greater than or equal to 1" in found
+    assert (
+        "cannot-start: GQL_APP_MARKET_MAX_STALLS: should be greater than or equal to 1. Mend"
+        in found
+    )
     found = run_here("check", folder=tmp_path, app=MARKET, market_curency="CHF").stdout
     assert "unknown-variable: GQL_APP_MARKET_CURENCY is no setting of this program." in found
     assert "GQL_APP_APP" not in found

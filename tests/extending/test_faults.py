@@ -280,6 +280,7 @@ def test_tables_that_can_not_be_are_told() -> None:
         strict=True,
     ):
         assert fault.startswith(f"The feature odd: {sentence}")
+        assert (fault.endswith("."), fault.endswith("..")) == (True, False)
 
 
 def test_every_command_of_ours_is_known_as_taken() -> None:

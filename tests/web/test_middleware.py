@@ -4,11 +4,14 @@ from uuid import UUID
 
 import httpx
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from gql_app.app import create_app
 from gql_app.settings import Settings
 from gql_app.web.middleware import RequestLogMiddleware, ServerErrorMiddleware
+from gql_app.web.responses import explain
 from tests.api import Api
 from tests.web.test_lines import lines
 
@@ -112,3 +115,10 @@ async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         with pytest.raises(LookupError):
             await client.get("/")
+
+
+@pytest.mark.usefixtures("database_url")
+@pytest.mark.parametrize("detail", ["Out of stock", "Out of stock."])
+async def test_refusal_of_a_route_ends_with_one_full_stop(detail: str) -> None:
+    told = await explain(Request({"type": "http"}), HTTPException(409, detail))
+    assert b'"message":"Out of stock."' in told.body

@@ -63,21 +63,29 @@ def _is_read_only(path: Path) -> bool:
 
 @contextmanager
 def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
-    """Return the path of a draft beside the file; sync it and put it in place after the block."""
+    """Return the path of a draft beside the file; sync it and put it in place after the block.
+
+    An OSError of the draft is raised with the name of the file.
+    """
     if not file.name:  # an empty path, or the root
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            yield draft
-            os.fsync(descriptor)
+            try:
+                yield draft
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)  # Windows moves no file that is open
+            place(draft)
+            _sync_folder(file.parent)
         finally:
-            os.close(descriptor)  # Windows moves no file that is open
-        place(draft)
-        _sync_folder(file.parent)
-    finally:
-        draft.unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
+    except OSError as why:
+        if str(why.filename) != str(draft):
+            raise
+        raise OSError(why.errno, why.strerror, str(file)) from None
 
 
 def _sync_folder(folder: Path) -> None:

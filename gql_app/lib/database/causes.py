@@ -13,6 +13,7 @@ import asyncpg
 
 from gql_app.lib.database.errors import StatementError, primary_code, root_of
 from gql_app.lib.database.servers import tls_advice
+from gql_app.lib.faults import sentence
 
 _SQLITE: Final = "sqlite:///"
 _BY_SQLSTATE: Final[Mapping[str, str]] = {
@@ -75,7 +76,9 @@ def cause_of(error: BaseException, url: str) -> Cause:
     if isinstance(error, asyncpg.PostgresError):
         return _of_server(error)
     if isinstance(error, StatementError):
-        return Cause(f"PostgreSQL refuses a statement: {error}.", "Look at the server's log.")
+        return Cause(
+            sentence(f"PostgreSQL refuses a statement: {error}"), "Look at the server's log."
+        )
     return _of_network(error, url)
 
 
@@ -94,8 +97,9 @@ def _of_file(error: BaseException, file: Path) -> Cause:
         mend = "Let this account read and write it, and its folder."
         return Cause(f"{file} can't be opened for writing.", mend, is_lasting=True)
     if code in _STATEMENT_CODES:
-        return Cause(f"SQLite refuses a statement: {_words(error)}.", _OF_STATEMENT)
-    return Cause(f"{file} can't be used: {_words(error)}.", "Look at the disk.", is_lasting=True)
+        return Cause(sentence(f"SQLite refuses a statement: {_words(error)}"), _OF_STATEMENT)
+    problem = sentence(f"{file} can't be used: {_words(error)}")
+    return Cause(problem, "Look at the disk.", is_lasting=True)
 
 
 def _of_server(error: asyncpg.PostgresError) -> Cause:
@@ -104,7 +108,7 @@ def _of_server(error: asyncpg.PostgresError) -> Cause:
     is_refused = code[:2] in _STATEMENT_CLASSES and code not in _PARAMETER_CODES
     otherwise = _OF_STATEMENT if is_refused else "Look at the server's log."
     remedy = _BY_SQLSTATE.get(code, otherwise)
-    problem = f"PostgreSQL says: {error.args[0]}."
+    problem = sentence(f"PostgreSQL says: {error.args[0]}")
     return Cause(problem, remedy, is_lasting=code in _PARAMETER_CODES)
 
 
@@ -112,24 +116,25 @@ def _of_network(error: BaseException, url: str) -> Cause:
     """Return why PostgreSQL can't be reached, or why the handshake fails."""
     hosts = urlsplit(url).netloc.rpartition("@")[2] or "the local socket"
     if isinstance(error, ssl.SSLCertVerificationError):
-        problem = f"The certificate of {hosts} is not to be trusted: {error.verify_message}."
+        why = error.verify_message
+        problem = sentence(f"The certificate of {hosts} is not to be trusted: {why}")
         remedy = "Name its authority by sslrootcert=FILE, or the host that it is of."
         return Cause(problem, remedy, is_lasting=error.verify_code not in _VALIDITY_CODES)
     if isinstance(error, asyncpg.ClientConfigurationError):
-        problem = f"The URL can't be used: {error.args[0]}."
+        problem = sentence(f"The URL can't be used: {error.args[0]}")
         return Cause(problem, "Look at its parameters.", is_lasting=True)
     if isinstance(error, FileNotFoundError) and "sslrootcert" in url:
         mend = "Name one of certificates (PEM)."
         return Cause("The file of sslrootcert is not there.", mend, is_lasting=True)
     if _TLS_FILE.search(url) and _is_of_file(error):
-        problem = f"A file that the URL names can't be used: {_words(error)}."
+        problem = sentence(f"A file that the URL names can't be used: {_words(error)}")
         mend = "Look at sslrootcert, sslcert, sslkey and sslcrl."
         return Cause(problem, mend, is_lasting=True)
     for kinds, problem, remedy in _BY_KIND:
         if isinstance(error, kinds):
             return Cause(problem.format(hosts), remedy)
     remedy = tls_advice(url).strip() or "See that it runs, and look at its log."
-    return Cause(f"The connection to {hosts} failed: {_words(error)}.", remedy)
+    return Cause(sentence(f"The connection to {hosts} failed: {_words(error)}"), remedy)
 
 
 def _is_of_file(error: BaseException) -> bool:

@@ -4,6 +4,11 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 
+def sentence(text: str) -> str:
+    """Return a text with a full stop, if it does not end with one: so another may follow it."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
 class OperatorError(Exception):
     """An error that the operator has to mend, with every fault in words."""
 

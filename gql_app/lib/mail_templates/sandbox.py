@@ -8,6 +8,7 @@ from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, nodes, 
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from gql_app.lib.faults import sentence
 from gql_app.lib.mail_templates.dates import written_date
 from gql_app.lib.mail_templates.files import Source
 
@@ -48,7 +49,7 @@ class Sandbox:
         try:
             tree = self._environment.parse(source.text)
         except TemplateSyntaxError as why:
-            yield f"{source.path}, line {why.lineno}: {why.message}."
+            yield sentence(f"{source.path}, line {why.lineno}: {why.message}")
             return
         named = [*tree.find_all(nodes.Name)]
         own = {*known, *_OF_JINJA, *(each.name for each in named if each.ctx != "load")}

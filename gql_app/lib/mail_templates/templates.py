@@ -7,7 +7,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from gql_app.lib.faults import CannotStart
+from gql_app.lib.faults import CannotStart, sentence
 from gql_app.lib.mail_templates.files import Chosen, Folder, read_folders
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ class MailTemplates:
                     try:
                         rendered = self._render(self._files.choose(kind, language), values)
                     except Exception as why:  # noqa: BLE001 — what a template calls may raise anything
-                        message = str(why).rstrip(".")
-                        yield f"{self._place(why)}: {type(why).__name__}: {message}."
+                        yield sentence(f"{self._place(why)}: {type(why).__name__}: {why}")
                         continue
                     if not rendered.subject or not rendered.text.strip():
                         yield f"{kind}.{language}: its subject or its text is empty."

@@ -10,6 +10,7 @@ from gql_app.lib.outbox.mailer import (
     ObservedMailer,
     SmtpMailer,
     Undeliverable,
+    answer_of,
     clear_text,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "Queue",
     "SmtpMailer",
     "Undeliverable",
+    "answer_of",
     "clear_text",
     "deliver",
 ]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from gql_app.lib import clock
 from gql_app.lib.database import Database, Moment, Query, Reader, Transaction
-from gql_app.lib.outbox.mailer import SEND_TIMEOUT, Letter, Mailer, Undeliverable, Unencrypted
+from gql_app.lib.outbox.mailer import SEND_TIMEOUT, Letter, Mailer, Undeliverable, cause_of
 from gql_app.lib.telemetry import get_logger
 
 BATCH: Final = 10
@@ -203,14 +203,13 @@ async def _send(database: Database, outbox: Outbox, mailer: Mailer, letter: Lett
         async with asyncio.timeout(SEND_TIMEOUT):
             await mailer.send(letter)
     except Undeliverable as error:
-        _log.warning("A letter was refused for good", letter=letter.id, why=str(error))
+        _log.warning("A letter was refused for good", letter=letter.id, why=cause_of(error))
         await database.transact(outbox.refused, letter)
         return Outcome.REFUSED
     except Exception as error:  # noqa: BLE001 — after any other failure the letter is retried
-        cause = str(error) if isinstance(error, Unencrypted) else type(error).__name__
         waits = await database.transact(outbox.postpone, letter)
         event = "A letter has to wait" if waits else "A letter was given up after a day"
-        _log.warning(event, letter=letter.id, why=cause)
+        _log.warning(event, letter=letter.id, why=cause_of(error))
         return Outcome.DEFERRED if waits else Outcome.EXPIRED
     await database.transact(outbox.sent, letter)
     return Outcome.SENT

@@ -1,5 +1,6 @@
 """Letters, and the ways to send them: by SMTP, to the log in the demo, or not at all."""
 
+import re
 import ssl
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -21,6 +22,9 @@ _PERMANENT: Final = 500
 """The least code of a permanent failure, which is not retried (RFC 5321 section 4.2.1)."""
 _SESSION_CODES: Final = frozenset({530, 534, 535, 538})
 """Codes that refuse the session, not the letter: it lacks TLS or a sign-in (RFC 3207, RFC 4954)."""
+_CODES: Final = re.compile(r"[0-9]{3}( [245]\.[0-9]{1,3}\.[0-9]{1,3}(?!\S))?")
+"""The code of an answer, and the enhanced status code that its text may begin with (RFC 3463)."""
+_GO_WITHOUT: Final = "; a URL with smtp+cleartext:// sends without"
 _log: Final = get_logger(__name__)
 
 
@@ -52,14 +56,14 @@ class Undeliverable(Exception):
     def __init__(self, why: str, reply: str = "") -> None:
         super().__init__(why)
         self.reply: Final = reply
-        """What the mail server said, which may name the recipient."""
+        """The mail server's answer, which may name the recipient; empty if it gave none."""
 
 
 class Unencrypted(Exception):
     """The mail server offers no TLS, which is required."""
 
-    def __init__(self) -> None:
-        super().__init__("the mail server offers no STARTTLS")
+    def __init__(self, remedy: str = "") -> None:
+        super().__init__(f"the mail server offers no STARTTLS{remedy}")
 
 
 class Mailer(Protocol):
@@ -91,8 +95,8 @@ class ObservedMailer:
 class SmtpMailer:
     """Sends by SMTP (RFC 5321), over implicit TLS or STARTTLS (RFC 3207).
 
-    TLS is required beyond loopback, and with a password everywhere, unless the URL says
-    smtp+cleartext://. Certificates are verified.
+    TLS with a trusted certificate is required, unless the URL says smtp+cleartext://, or smtp://
+    and a host of this machine: what is sent there does not leave it.
     """
 
     open = True
@@ -103,9 +107,8 @@ class SmtpMailer:
         self._host = parts.hostname or ""
         self._username = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else ""
-        self._insists_on_tls = parts.scheme != "smtp+cleartext"
-        if parts.scheme == "smtp" and parts.username is None:
-            self._insists_on_tls = not is_loopback(self._host)
+        stays_here = parts.scheme == "smtp" and is_loopback(self._host)
+        self._insists_on_tls = parts.scheme != "smtp+cleartext" and not stays_here
         self._port = port_of(url)
         self._sender = sender
         self._reply_to = reply_to
@@ -118,17 +121,20 @@ class SmtpMailer:
         """
         import aiosmtplib  # noqa: PLC0415 — most processes send no letter
 
+        tls = ssl.create_default_context()
+        if not self._insists_on_tls:
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
         client = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
             use_tls=self._scheme == "smtps",
             start_tls=False if self._scheme == "smtp+cleartext" else None,  # if it is offered
-            tls_context=ssl.create_default_context(),
+            tls_context=tls,
             timeout=SEND_TIMEOUT,
         )
         async with client:
             if self._insists_on_tls and client.get_transport_info("sslcontext") is None:
-                raise Unencrypted
+                raise Unencrypted(_GO_WITHOUT if self._scheme == "smtp" else "")
             if self._username is not None:
                 await client.login(self._username, self._password)
             try:
@@ -145,14 +151,11 @@ class SmtpMailer:
                 aiosmtplib.SMTPSenderRefused,
                 aiosmtplib.SMTPDataError,
             ) as refused:
-                said: aiosmtplib.SMTPResponseException
-                if isinstance(refused, aiosmtplib.SMTPRecipientsRefused):
-                    said = refused.recipients[0]
-                else:
-                    said = refused
-                if said.code < _PERMANENT or said.code in _SESSION_CODES:
+                answer = answer_of(refused)
+                code = int(answer.partition(" ")[0])
+                if code < _PERMANENT or code in _SESSION_CODES:
                     raise
-                raise Undeliverable(str(said.code), said.message) from None
+                raise Undeliverable(cause_of(refused), answer) from None
 
 
 class ConsoleMailer:
@@ -173,6 +176,28 @@ class ClosedMailer:
     async def send(self, letter: Letter) -> None:
         """Drop the letter, and log that without its recipient."""
         _log.debug("Mail is not set up; a letter was dropped", subject=letter.subject)
+
+
+def answer_of(error: Exception) -> str:
+    """Return the code and the text of a mail server's answer, empty if the error is none."""
+    import aiosmtplib  # noqa: PLC0415 — as above
+
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        error = error.recipients[0]
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return f"{error.code} {error.message}"
+    return ""
+
+
+def cause_of(error: Exception) -> str:
+    """Return why a letter was not sent: by the codes of the mail server's answer, if it gave one.
+
+    Its text is left out, because it may name the recipient.
+    """
+    if isinstance(error, Undeliverable | Unencrypted):
+        return str(error)
+    codes = _CODES.match(answer_of(error))
+    return codes[0] if codes else type(error).__name__
 
 
 def clear_text(url: str) -> bool:

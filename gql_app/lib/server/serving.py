@@ -77,14 +77,14 @@ class Server(uvicorn.Server):
         super().run(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start serving: a worker accepts by Acceptors, a single process logs its address."""
+        """Start serving: a worker accepts by Acceptors, any other process logs its address."""
         shares = self.config.shares
         await super().startup(sockets if shares is None else [])
         if shares is not None:
             shares.join()
             acceptors = [self._acceptor(each, shares) for each in sockets or []]
             self.servers += cast("list[asyncio.Server]", acceptors)  # closed like those
-        elif self.started and sockets and parent_process() is None:
+        elif self.started and sockets and (parent_process() is None or self.config.reload):
             _log_address(sockets)
 
     async def on_tick(self, counter: int) -> bool:
@@ -133,6 +133,18 @@ multiprocess.Process = Worker  # type: ignore[misc]  # the only way to set what 
 
 class Workers(multiprocess.Multiprocess):
     """The parent process of the workers."""
+
+    _is_serving = False
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that ended or hang, and log the address once the first has started."""
+        super().keep_subprocess_alive()
+        timeout = self.config.timeout_worker_healthcheck
+        if not self._is_serving and any(
+            each.process.is_alive() and each.is_ready(timeout) for each in self.processes
+        ):
+            self._is_serving = True
+            _log_address(self.sockets)
 
     def restart_all(self) -> None:
         """Replace the workers one by one, with a longer time-out to start than for a health check.
@@ -192,8 +204,6 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
         sockets = bind(host, port)
         if management is not None:
             sockets += bind(*management)
-        if reload or workers > 1:
-            _log_address(sockets)
         if reload:
             ChangeReload(config, target=server.run, sockets=sockets).run()
         elif workers > 1:

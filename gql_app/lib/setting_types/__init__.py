@@ -44,10 +44,8 @@ BLANKS: Final = (
     "begins or ends with a blank or a line break, which would be part of it; set it without"
 )
 
-_POSTGRESQL_URL: Final = (
-    "must read postgresql://user:password@host:port/database, "
-    "with every special character of the password written as %XX"
-)
+_ESCAPED: Final = "with every special character of the password written as %XX"
+_POSTGRESQL_URL: Final = f"must read postgresql://user:password@host:port/database, {_ESCAPED}"
 _SERVERS: Final = ("any", "prefer-standby", "primary", "read-only", "read-write", "standby")
 """Values of target_session_attrs: which of several servers is acceptable."""
 _MAIL_SCHEMES: Final = frozenset({"smtp", "smtps", "smtp+starttls", "smtp+cleartext"})
@@ -116,8 +114,9 @@ def _check_postgresql(url: str) -> None:
         parts = urlsplit(url)
     except ValueError:
         raise ValueError(_POSTGRESQL_URL) from None
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    _require(all(map(_names_host, hosts)), _POSTGRESQL_URL)
+    user, _, hosts = parts.netloc.rpartition("@")
+    is_escaped = "@" not in user + parts.path + parts.fragment
+    _require(is_escaped and all(map(_names_host, hosts.split(","))), _POSTGRESQL_URL)
     _require(
         parts.path.strip("/"), "must name a database: postgresql://user:password@host/database"
     )
@@ -163,7 +162,8 @@ def _check_documents(file: Path) -> Path:
 
 def _is_mail_server(url: SecretStr) -> bool:
     parts = _parts(url.get_secret_value())
-    return parts.scheme in _MAIL_SCHEMES and bool(parts.hostname)
+    is_escaped = "@" not in parts.path + parts.query + parts.fragment
+    return parts.scheme in _MAIL_SCHEMES and bool(parts.hostname) and is_escaped
 
 
 def _is_page(url: str) -> bool:
@@ -229,7 +229,7 @@ SecretKey = Annotated[SecretBytes, BeforeValidator(_check_secret)]
 MailUrl = Annotated[
     SecretStr,
     _must(
-        "must be smtp://, smtps://, smtp+starttls:// or smtp+cleartext:// and a host",
+        f"must be smtp://, smtps://, smtp+starttls:// or smtp+cleartext:// and a host, {_ESCAPED}",
         _is_mail_server,
     ),
 ]

@@ -84,6 +84,11 @@ def normalise(text: str, *, longest: int, form: Literal["NFC", "NFKC", "NFKD"] =
     return normal
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """Return a number and what there is so many of: `one` for 1, else `many`."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def printable(text: str, *, keep: str = "") -> str:
     r"""Return the text with control characters, and all others that are invisible, as \xNN.
 

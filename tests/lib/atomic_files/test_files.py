@@ -32,6 +32,18 @@ def test_file_that_does_not_get_whole_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("place", ["nowhere/file", "taken", "file/file", "x" * 250])
+def test_error_names_the_file_and_not_its_draft(tmp_path: Path, place: str) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").touch()
+    for write in (atomic_files.create, atomic_files.replace):
+        with pytest.raises(OSError, match=r".") as failed:
+            write(tmp_path / place, b"hush")
+        assert failed.value.filename == str(tmp_path / place)
+        assert failed.value.filename2 is None
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "taken"]
+
+
 @pytest.mark.parametrize("path", ["", ".", "/"])
 def test_path_that_names_no_file_is_a_folder(path: str) -> None:
     with pytest.raises(IsADirectoryError, match="Is a directory"):

@@ -122,6 +122,10 @@ async def test_certificates_are_told_by_what_is_wrong_with_them(tmp_path: Path) 
         assert "not to be trusted" in found.problem
         assert found.is_lasting
         assert "sslrootcert=FILE" in found.remedy
+        authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+        url_by_name = url.replace("127.0.0.1", "localhost")
+        found = await cause(f"{url_by_name}{tmp_path}/authority.pem")
+        assert found.problem.endswith("not valid for 'localhost'.")
         found = await cause(f"{url}{tmp_path}/none.pem")
         assert found.problem == "The file of sslrootcert is not there."
         (tmp_path / "key.pem").touch()

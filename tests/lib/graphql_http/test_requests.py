@@ -274,6 +274,13 @@ async def test_a_malformed_url_is_a_bad_request(url: str | bytes) -> None:
     assert (why.status_code, why.code) == (400, "BAD_REQUEST")
 
 
+async def test_a_url_has_at_most_a_hundred_fields() -> None:
+    url = "a&" * 99 + "query={__typename}"
+    assert await read("GET", url=url) == OK._replace(queries_only=True)
+    why = await refused("GET", url=f"a&{url}")
+    assert (why.status_code, why.detail) == (400, "The URL's query has more than 100 fields")
+
+
 async def test_a_url_over_the_limit_is_too_long() -> None:
     start = "query={__typename}&a="
     assert await read("GET", url=start.ljust(LIMIT, "a"))

@@ -66,20 +66,41 @@ async def test_starttls_is_used_where_it_is_offered(
     assert [arrived.encrypted for arrived in mailbox.arrived] == [encrypted]
 
 
-@pytest.mark.parametrize("url", ["smtp+starttls://", "smtp://ada:secret@", "smtp://ada@"])
+@pytest.mark.parametrize("host", [HOST, "localhost"])
+@pytest.mark.parametrize("user", ["", "ada:secret@"])
+@pytest.mark.parametrize("offered", [False, True])
+async def test_smtp_to_this_machine_takes_any_certificate_or_none(
+    tls: ssl.SSLContext, host: str, user: str, *, offered: bool
+) -> None:
+    mailbox = Mailbox()
+    async with mail_server(mailbox, tls=tls if offered else None, auth_in_clear=True) as port:
+        await send(f"smtp://{user}{host}:{port}")
+    assert [arrived.encrypted for arrived in mailbox.arrived] == [offered]
+    assert mailbox.logins == [(b"ada", b"secret")] * bool(user)
+
+
+@pytest.mark.parametrize("url", ["smtp+starttls://", "smtp+starttls://ada:secret@"])
 async def test_server_without_starttls_is_refused_where_it_is_needed(url: str) -> None:
     mailbox = Mailbox()
     async with mail_server(mailbox, auth_in_clear=True) as port:
-        with pytest.raises(Unencrypted, match="STARTTLS"):
+        with pytest.raises(Unencrypted, match=r"STARTTLS$"):
             await send(f"{url}{HOST}:{port}")
     assert (mailbox.arrived, mailbox.logins) == ([], [])
 
 
-@pytest.mark.parametrize("url", ["smtp://", "smtp+starttls://", "smtp://ada:secret@"])
-async def test_nothing_leaves_this_machine_in_the_clear_by_accident(url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("smtp://", r"smtp\+cleartext://"),
+        ("smtp+starttls://", "STARTTLS$"),
+        ("smtp://ada:secret@", r"smtp\+cleartext://"),
+        ("smtp://ada@", r"smtp\+cleartext://"),
+    ],
+)
+async def test_nothing_leaves_this_machine_in_the_clear_by_accident(url: str, remedy: str) -> None:
     mailbox = Mailbox()
     async with mail_server(mailbox, auth_in_clear=True) as port:
-        with pytest.raises(Unencrypted):
+        with pytest.raises(Unencrypted, match=remedy):
             await send(f"{url}{ELSEWHERE}:{port}")
     assert (mailbox.arrived, mailbox.logins) == ([], [])
 
@@ -119,24 +140,30 @@ async def test_smtps_is_encrypted_from_the_start(tls: ssl.SSLContext) -> None:
 
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("scheme", ["smtp", "smtp+starttls", "smtps"])
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [("ada%40example.com:p%3Aw%2Fd%25%C3%A9", "p:w/d%é"), ("ada@example.com:p@:w%2Fd", "p@:w/d")],
+)
 async def test_user_and_password_are_sent_as_they_were_before_the_url(
-    tls: ssl.SSLContext, scheme: str
+    tls: ssl.SSLContext, scheme: str, user: str, password: str
 ) -> None:
     mailbox = Mailbox()
     async with mail_server(mailbox, tls=tls, at_once=scheme == "smtps") as port:
-        await send(f"{scheme}://ada%40example.com:p%3Aw%2Fd%25%C3%A9@{HOST}:{port}")
-    assert mailbox.logins == [(b"ada@example.com", "p:w/d%é".encode())]
+        await send(f"{scheme}://{user}@{HOST}:{port}")
+    assert mailbox.logins == [(b"ada@example.com", password.encode())]
     assert [arrived.encrypted for arrived in mailbox.arrived] == [True]
 
 
-@pytest.mark.parametrize("scheme", ["smtp", "smtp+starttls", "smtps"])
+@pytest.mark.parametrize(
+    ("scheme", "host"), [("smtp", ELSEWHERE), ("smtp+starttls", HOST), ("smtps", HOST)]
+)
 async def test_certificate_that_nobody_vouches_for_is_refused(
-    tls: ssl.SSLContext, scheme: str
+    tls: ssl.SSLContext, scheme: str, host: str
 ) -> None:
     mailbox = Mailbox()
     async with mail_server(mailbox, tls=tls, at_once=scheme == "smtps") as port:
         with pytest.raises((aiosmtplib.SMTPException, ssl.SSLError)):
-            await send(f"{scheme}://ada:secret@{HOST}:{port}")
+            await send(f"{scheme}://ada:secret@{host}:{port}")
     assert (mailbox.arrived, mailbox.logins) == ([], [])
 
 
@@ -161,6 +188,27 @@ async def test_letter_refused_for_now_is_worth_another_try(command: str, refusal
     assert mailbox.refused == 1
 
 
+@pytest.mark.parametrize("command", ["AUTH", "MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        ("451 4.7.1 Greylisted: ada@example.com", "451 4.7.1"),
+        ("550 5.1.1\x1b[2J ada@example.com", "550"),
+        ("550 5.1.1 <ada@example.com>: no such user", "550 5.1.1"),
+        ("450 4.2.1-ada@example.com is full", "450"),
+        ("452 Full", "452"),
+        ("535 5.7.8", "535 5.7.8"),
+    ],
+)
+async def test_cause_is_the_codes_of_the_answer_without_its_text(
+    command: str, answer: str, cause: str
+) -> None:
+    async with mail_server(Mailbox(answer, refused_at=command), auth_in_clear=True) as port:
+        with pytest.raises((aiosmtplib.SMTPException, Undeliverable)) as failed:
+            await send(f"smtp://{'ada:secret@' * (command == 'AUTH')}{HOST}:{port}")
+    assert mailer.cause_of(failed.value) == cause
+
+
 async def test_refusal_of_the_sign_in_is_of_no_letter() -> None:
     mailbox = Mailbox("535 Wrong password", refused_at="AUTH")
     async with mail_server(mailbox, auth_in_clear=True) as port:
@@ -169,8 +217,16 @@ async def test_refusal_of_the_sign_in_is_of_no_letter() -> None:
     assert (mailbox.refused > 0, mailbox.arrived) == (True, [])
 
 
-@pytest.mark.parametrize("greeting", [b"554 Not you\r\n", b"421 Later\r\n", b""])
-async def test_connection_that_fails_is_worth_another_try(greeting: bytes) -> None:
+@pytest.mark.parametrize(
+    ("greeting", "cause"),
+    [
+        (b"554 5.7.1 Not you\r\n", "554 5.7.1"),
+        (b"421 Later\r\n", "421"),
+        (b"", "SMTPConnectError"),
+        (b"-1 5.7.1 Hi\r\n", "SMTPConnectResponseError"),
+    ],
+)
+async def test_connection_that_fails_is_worth_another_try(greeting: bytes, cause: str) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(greeting)
         writer.close()
@@ -180,6 +236,7 @@ async def test_connection_that_fails_is_worth_another_try(greeting: bytes) -> No
         with pytest.raises(aiosmtplib.SMTPException) as failed:
             await send(f"smtp://{HOST}:{server.sockets[0].getsockname()[1]}")
     assert not isinstance(failed.value, Undeliverable)
+    assert mailer.cause_of(failed.value) == cause
 
 
 @pytest.mark.parametrize(

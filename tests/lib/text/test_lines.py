@@ -2,7 +2,7 @@
 
 import pytest
 
-from gql_app.lib.text import InvalidLine, phone_number, visible_line
+from gql_app.lib.text import InvalidLine, counted, phone_number, visible_line
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,8 @@ def test_what_is_no_phone_number_is_refused_with_the_reason(phone: str, reason: 
     with pytest.raises(InvalidLine) as refused:
         phone_number(phone)
     assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, "0 cows"), (1, "1 cow"), (2, "2 cows")])
+def test_what_is_counted_is_one_or_many(number: int, told: str) -> None:
+    assert counted(number, "cow", "cows") == told
