@@ -65,12 +65,19 @@ class Reply:
         return cls(status, kept, body.replace(request_id, b"ID"))
 
     def sorted(self) -> "Reply":
-        """Return the answer with its errors sorted by path."""
+        """Return the answer with its errors sorted by path.
+
+        If there is no data, as `token` can't be null, only its error is kept: whether those of
+        its siblings are reported depends on which comes first (GraphQL, section 6.4.4).
+        """
         content = json.loads(self.body)
         if "errors" not in content:
             return self
-        content["errors"].sort(key=lambda error: str(error.get("path")))
-        return replace(self, body=json.dumps(content).encode())
+        errors = sorted(content["errors"], key=lambda error: str(error.get("path")))
+        if content.get("data") is None:
+            errors = [each for each in errors if each.get("path") == ["token"]] or errors
+        body = json.dumps({**content, "errors": errors}).encode()
+        return replace(self, headers={**self.headers, "content-length": str(len(body))}, body=body)
 
     @property
     def has_data(self) -> bool:
