@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from gql_app import background
 from gql_app.accounts import second_factors, sessions
-from gql_app.cli.check import Finding, findings
+from gql_app.cli.check import findings
+from gql_app.cli.findings import Finding
 from gql_app.db.factor_tables import CodeEnrolmentRow, SecondFactorRow, SignInChallengeRow
 from gql_app.db.readiness import LOST_KEY, Watch, condition
 from gql_app.db.tables import AuditRow, LetterRow

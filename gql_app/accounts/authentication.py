@@ -249,7 +249,10 @@ async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:
 
 
 async def unlock(db: Transaction, email: str, throttle: Throttle) -> bool:
-    """End the lockouts of an account; return whether there is such an account."""
+    """End the lockouts of an account; return whether there is such an account.
+
+    The failures of its clients remain: they are counted by keyed hashes, which nothing here finds.
+    """
     customer = await customers.by_email(db, email)
     if customer is None:
         return False

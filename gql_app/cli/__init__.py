@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -64,15 +64,44 @@ def main() -> None:
 
 @contextmanager
 def report_faults() -> Iterator[None]:
-    """Print the error of a command, and exit: with status 2 if it can't start, else 1."""
+    """Print the error of a command, and exit: with status 2 if it can't start, else 1.
+
+    So are errors of the files that it reads and writes, and of its standard streams.
+    """
     try:
-        yield
+        with _flushed():
+            yield
+    except BrokenPipeError:  # nobody reads on
+        sys.exit(1)
+    except (ConnectionError, TimeoutError):
+        raise
+    except OSError as why:
+        fail(f"{why.filename or 'The file'}: {why.strerror}")
+    except AttributeError as why:
+        if why.obj is not None or all((sys.stdin, sys.stdout)):
+            raise
+        fail("Standard input or output is closed.")
     except OperatorError as why:
         fail(*why.faults, status=why.status)
     except Unavailable as why:
         fail(f"{why} ({why.cause})")
     except Rejected as why:
         fail(*(": ".join(filter(None, (fault.field, fault.message))) for fault in why.faults))
+
+
+@contextmanager
+def _flushed() -> Iterator[None]:
+    """Write what is still buffered for standard output at the end; close it if that fails."""
+    try:
+        yield
+    finally:
+        try:
+            if sys.stdout and not sys.stdout.closed:
+                sys.stdout.flush()
+        except OSError:
+            with suppress(OSError):  # or Python tries again as it exits
+                sys.stdout.close()
+            raise
 
 
 def command_line(arguments: Sequence[str]) -> typer.Typer:

@@ -113,12 +113,12 @@ def end_sessions() -> None:
 def unlock(
     email: Annotated[str, typer.Argument(help="The address of the account.")],
 ) -> None:
-    """Unlock an account after too many failed sign-ins."""
+    """Lift the lockout of an account; clients with recent failures of their own still wait."""
     chosen = load_ready(serving=True)
     throttle = throttle_of(chosen, key_store(chosen).read())
     if not transact(chosen, authentication.unlock, email, throttle):
         fail("Nobody has this e-mail address.")
-    out(f"{email} can be signed in to again.")
+    out(f"{email} is unlocked; a client with recent failures of its own still waits.")
 
 
 def remove_factors(

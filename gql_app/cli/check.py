@@ -3,43 +3,25 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated
 
 import typer
 
-from gql_app.accounts import customers
-from gql_app.cli import application, backfill, samples
+from gql_app.cli import application
 from gql_app.cli.console import out, unless_empty
-from gql_app.db import distribution, readiness
-from gql_app.factors import stored_secrets
+from gql_app.cli.findings import MAX_NAMED, Finding, is_keyless, of_database
 from gql_app.lib.atomic_files import has_modes
-from gql_app.lib.database import Database, Reader, in_the_clear, unreachable_machines
-from gql_app.lib.fair_queue import LOCAL
+from gql_app.lib.database import in_the_clear
 from gql_app.lib.faults import CannotStart, sentence
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
 from gql_app.lib.network import is_loopback
 from gql_app.lib.outbox import clear_text
 from gql_app.resources import mail_templates
-from gql_app.security.key_store import factor_encryption, kept_beside, key_store
-from gql_app.security.passwords import Passwords
+from gql_app.security.key_store import kept_beside, key_store
 from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings
-
-MAX_SKEW: Final = 5
-"""The most seconds between the database's clock and this machine's."""
-MAX_NAMED: Final = 20
-"""The most colliding pairs of customers, and the most invalid documents, that are named."""
-
-
-class Finding(NamedTuple):
-    """A fault, and its remedy."""
-
-    code: str
-    message: str
-    remedy: str
 
 
 def check(
@@ -88,7 +70,7 @@ async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
         *_settings(chosen, machines, is_public=is_public),
         *_documents(chosen, is_public=is_public),
         *_network(chosen),
-        *[finding async for finding in _database(chosen)],
+        *[finding async for finding in of_database(chosen)],
     ]
 
 
@@ -104,7 +86,7 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
                 f"{PREFIX}{name} reads like something that can be guessed.",
                 "Make one with: openssl rand -base64 48",
             )
-    if _is_keyless(chosen):
+    if is_keyless(chosen):
         return
     try:
         store = key_store(chosen, application.signer())
@@ -126,11 +108,6 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
                 f"{place} has fewer than {NEW_RSA_BITS} bits, too few after 2030.",
                 "Change to a new key: keys new",
             )
-
-
-def _is_keyless(chosen: Settings) -> bool:
-    """Return whether there is no key yet, as for an SQLite file that was never served."""
-    return not chosen.secret_bytes and not kept_beside(chosen.sqlite_file).exists()
 
 
 def _faults(why: CannotStart) -> list[Finding]:
@@ -288,113 +265,3 @@ def _network(chosen: Settings) -> Iterator[Finding]:
                 f"{PREFIX}{name} lets the password and all data go over a network without TLS.",
                 "Say sslmode=verify-full there, or require, or keep it to a network of its own.",
             )
-
-
-async def _database(chosen: Settings) -> AsyncIterator[Finding]:
-    migrate = Finding("pending-migrations", "The database is not up to date.", "Run: migrate")
-    if chosen.on_sqlite and not chosen.sqlite_file.exists():
-        yield migrate
-        return
-    async with readiness.open_database(chosen) as database:
-        condition = await readiness.condition(database, application.branches())
-        if condition.database == "ok" and await database.has_pooler():
-            yield Finding(
-                "pooler",
-                "A pooler stands before PostgreSQL, and may leave prepared statements behind.",
-                f"Set {readiness.UNPREPARED}",
-            )
-        if condition.migrations == "pending":
-            yield migrate
-        elif condition.cause:
-            yield Finding("no-database", condition.cause.problem, condition.cause.remedy)
-        else:
-            for findings in (
-                _cluster(database, condition.distribution),
-                _contents(database, demo=chosen.demo),
-                _secrets(chosen, database),
-                _standby(chosen, database),
-            ):
-                async for finding in findings:
-                    yield finding
-
-
-async def _cluster(database: Database, state: str | None) -> AsyncIterator[Finding]:
-    if state not in {distribution.COMPLETE, distribution.INCOMPLETE}:
-        return
-    if state == distribution.INCOMPLETE:
-        yield Finding(
-            "undistributed-tables",
-            "Some tables are distributed over the cluster, and others are the coordinator's alone.",
-            "Run: distribute",
-        )
-    lost = await unreachable_machines(database)
-    if lost:
-        yield Finding(
-            "unreachable-machines",
-            f"Of the cluster another machine can't reach {', '.join(lost)}.",
-            "Look whether they run, and what keeps them from being reached.",
-        )
-
-
-async def _standby(chosen: Settings, database: Database) -> AsyncIterator[Finding]:
-    if standby := readiness.open_standby(chosen, database):
-        async with standby.watching():
-            state = await standby.known_state()
-        if state.cause:
-            yield Finding("no-standby", state.cause.problem, state.cause.remedy)
-
-
-async def _secrets(chosen: Settings, database: Database) -> AsyncIterator[Finding]:
-    """Yield the faults of the keys that encrypt the secrets of second factors."""
-    if _is_keyless(chosen):
-        return
-    try:
-        store = key_store(chosen, application.signer())
-    except CannotStart:  # _keys() has reported it
-        return
-    encryption = factor_encryption(chosen, store)
-    numbers = await stored_secrets.numbers(database)
-    if numbers.keys() - set(encryption.key_ids):
-        yield Finding("lost-factor-key", readiness.LOST_KEY.problem, readiness.LOST_KEY.remedy)
-    waiting = sum(numbers.get(key_id, 0) for key_id in encryption.key_ids[1:])
-    if waiting:
-        yield Finding(
-            "old-factor-key",
-            f"Secrets of second factors that are encrypted by another key still: {waiting}.",
-            f"Keep {PREFIX}FACTOR_KEY_FALLBACK, and serve: they are encrypted anew within an hour.",
-        )
-
-
-async def _contents(database: Database, *, demo: bool) -> AsyncIterator[Finding]:
-    ahead = (await database.clock_skew()).total_seconds()
-    if abs(ahead) > MAX_SKEW:
-        direction = "ahead" if ahead > 0 else "behind"
-        yield Finding(
-            "clock-skew",
-            f"The database's clock is {abs(ahead):.0f} s {direction} of this machine's.",
-            "Set both by NTP: tokens expire by this one.",
-        )
-    if demo or await _has_demo_sign_in(database):
-        yield Finding(
-            "demo-data",
-            "The database has the demo's customers, whose passwords everybody knows.",
-            "Begin with an empty database.",
-        )
-    collisions = await backfill.collisions(database)
-    if collisions:
-        pairs = ", ".join(f"{each.holder} and {each.other}" for each in collisions[:MAX_NAMED])
-        yield Finding(
-            "colliding-addresses",
-            f"Pairs of customers who have one mailbox: {len(collisions)}, such as {pairs}.",
-            "Give one of each pair another address: gql-app change-email ID ADDRESS.",
-        )
-
-
-async def _has_demo_sign_in(db: Reader) -> bool:
-    """Return whether a demo account exists with the demo's password."""
-    with closing(Passwords(threads=1, queue=0)) as passwords:
-        for person in samples.SIGN_INS:
-            known = await customers.by_email(db, person.email)
-            if known and await passwords.verify(person.password, known.password_hash, LOCAL):
-                return True
-    return False

@@ -73,16 +73,19 @@ def copy(file: Path, to: Path) -> None:
             source.backup(target)
 
 
-def load_ready(*, serving: bool = False) -> Settings:
+def load_ready(*, serving: bool = False, reads: bool = False) -> Settings:
     """Return the settings, once the database is ready: prepare() migrates or fails."""
     chosen = application.load(serving=serving)
-    prepare(chosen)
+    prepare(chosen, reads=reads)
     return chosen
 
 
-def prepare(chosen: Settings) -> None:
-    """Migrate an SQLite file; fail if a PostgreSQL database is not migrated."""
-    if reach(chosen).ready:
+def prepare(chosen: Settings, *, reads: bool = False) -> None:
+    """Migrate an SQLite file; fail if a PostgreSQL database is not migrated.
+
+    One that takes no changes is good enough for a command that only reads.
+    """
+    if reach(chosen, reads=reads).migrations != "pending":
         return
     if not chosen.on_sqlite:
         fail(str(readiness.NOT_MIGRATED))
@@ -105,13 +108,13 @@ def prepare_to_serve(chosen: Settings) -> None:
         fail(_unusable(cause))
 
 
-def reach(chosen: Settings) -> Condition:
-    """Return the condition of the database; fail if it can't be reached."""
+def reach(chosen: Settings, *, reads: bool = False) -> Condition:
+    """Return the condition of the database; fail if it can't be reached, or only be read."""
     if chosen.on_sqlite:
         with suppress(OSError):  # a file that can't be created is reported below
             chosen.sqlite_file.touch(mode=0o600)
     condition = run_on_database(chosen, _condition)
-    if condition.database != "ok":
+    if condition.database not in ({"ok", "read-only"} if reads else {"ok"}):
         fail(_unusable(condition.cause))
     return condition
 
@@ -125,7 +128,7 @@ async def _condition(database: Database) -> Condition:
     known = application.branches()
     for _ in range(TRIES):
         condition = await readiness.condition(database, known)
-        if condition.database == "ok":
+        if condition.database != "unreachable":
             break
     return condition
 

@@ -14,7 +14,7 @@ from gql_app.cli import application
 from gql_app.cli.batches import by_id
 from gql_app.cli.console import bar, out, shown
 from gql_app.cli.database import lists, prepare, run_on_database
-from gql_app.cli.records import FIELDS, STDIO, Format, Named, file_errors, format_of, writer
+from gql_app.cli.records import FIELDS, STDIO, Format, Named, format_of, writer
 from gql_app.db.tables import CustomerRow
 from gql_app.lib import atomic_files
 from gql_app.lib.database import Database, Query
@@ -33,21 +33,20 @@ def export_customers(
     """Export all customers, oldest first, in the format of import."""
     chosen = application.load()
     fields = [each for each in FIELDS if with_password_hashes or each != "password_hash"]
-    with file_errors():
-        form = format_of(file, named)
-        prepare(chosen)
-        quiet = file == STDIO
+    form = format_of(file, named)
+    prepare(chosen)
+    quiet = file == STDIO
 
-        async def run(database: Database) -> int:
-            """Record the export in the audit log, and then export."""
-            exported = Action.CUSTOMERS_EXPORTED
-            await database.transact(audit.record, exported, Origin(), fields=fields)
-            async with lists(chosen, database) as db:
-                return await export(db, output_file, form, fields, quiet=quiet)
+    async def run(database: Database) -> int:
+        """Record the export in the audit log, and then export."""
+        exported = Action.CUSTOMERS_EXPORTED
+        await database.transact(audit.record, exported, Origin(), fields=fields)
+        async with lists(chosen, database) as db:
+            return await export(db, output_file, form, fields, quiet=quiet)
 
-        to = nullcontext(sys.stdout.buffer) if quiet else atomic_files.replacing(Path(file))
-        with to as output_file:
-            count = run_on_database(chosen, run)
+    to = nullcontext(sys.stdout.buffer) if quiet else atomic_files.replacing(Path(file))
+    with to as output_file:
+        count = run_on_database(chosen, run)
     if not quiet:
         out(f"{counted(count, 'customer is', 'customers are')} exported to {file}.")
 

@@ -96,7 +96,6 @@ def import_customers(
     if invite and not chosen.sends_mail:
         raise OperatorError([f"--invite {MAIL_REQUIRED}."])
     with (
-        records.file_errors(),
         nullcontext(sys.stdin.buffer) if file == STDIO else Path(file).open("rb") as input_file,
         _report_to(report, file) as report_file,
     ):

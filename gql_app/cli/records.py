@@ -5,7 +5,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from io import StringIO
 from pathlib import PurePath
@@ -13,7 +12,6 @@ from typing import Annotated, BinaryIO, Final, Literal, NamedTuple, TypeAlias
 
 import typer
 
-from gql_app.cli.console import fail
 from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.faults import OperatorError, sentence
@@ -87,17 +85,6 @@ class Source:
                 raise OperatorError([f"Line {number} is longer than {LONGEST_LINE} bytes."])
             self.done += len(line)
             yield line.removeprefix(_BOM) if number == 1 else line
-
-
-@contextmanager
-def file_errors() -> Iterator[None]:
-    """Fail with the name of a file that can't be opened, read or written."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as why:
-        fail(f"{why.filename or 'The file'}: {why.strerror}")
 
 
 def format_of(file: str, named: Format | None) -> Format:

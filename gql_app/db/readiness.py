@@ -48,7 +48,7 @@ class Condition(NamedTuple):
     """The state of a database: its connection, migrations and distribution."""
 
     database: str
-    """`ok`, or `unreachable`."""
+    """`ok`, `read-only` or `unreachable`."""
     migrations: str
     """`ok`, `newer` (made by a later version of this program), `pending` or `unknown`."""
     cause: Cause | None = None
@@ -102,14 +102,15 @@ async def condition(
     try:
         found = await states(database, branches)
         distributed = await distributed_tables(database)
+        read_only = await database.read_only()
         is_key_lost = "pending" not in found and await _lacks_key(database, key_ids)
     except (Unavailable, StatementError) as error:
         return Condition("unreachable", "unknown", database.cause_of(error))
     distribution_state = distribution.state(distributed, distribution.tables(branches))
-    if "pending" in found:
-        return Condition("ok", "pending", NOT_MIGRATED, distribution_state)
-    migrations, cause = "newer" if "newer" in found else "ok", LOST_KEY if is_key_lost else None
-    return Condition("ok", migrations, cause, distribution_state)
+    is_pending = "pending" in found
+    migrations = "pending" if is_pending else "newer" if "newer" in found else "ok"
+    cause = LOST_KEY if is_key_lost else read_only or (NOT_MIGRATED if is_pending else None)
+    return Condition("read-only" if read_only else "ok", migrations, cause, distribution_state)
 
 
 class NotMigrated(Exception):

@@ -44,7 +44,7 @@ async def livez(_: Request) -> Response:
 
 
 async def public_readyz(request: Request) -> Response:
-    """Answer 200 if the database is reachable and migrated, 503 if not, and nothing else."""
+    """Answer 200 if the database is migrated and takes changes, 503 if not, and nothing else."""
     resources: Resources = request.state.resources
     return _readiness(await resources.condition.get(), {})
 

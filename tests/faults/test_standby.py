@@ -247,6 +247,12 @@ async def test_exports_are_read_from_a_standby_that_has_what_is_there_and_check_
         assert re.search(f"no-standby: .*{problem}", checked), checked
 
 
+def test_standby_in_the_primarys_place_is_found_by_check(pair: Pair, tmp_path: Path) -> None:
+    given = {"database_url": pair.standby.url, "secret_key": SECRET}
+    told = run_here("check", folder=tmp_path, **given).stdout
+    assert "no-database: PostgreSQL is a standby here, which takes no changes." in told
+
+
 async def test_read_that_the_standby_cancels_for_its_replay_is_answered_by_the_primary(
     pair: Pair, patient: Site
 ) -> None:

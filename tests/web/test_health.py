@@ -1,6 +1,7 @@
 """Whether the process lives, and whether it can serve."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +19,9 @@ from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SECRET
 from tests.databases import Postgres, alembic_config, copied_sqlite
-from tests.people import add_customer, sign_in
+from tests.people import Person, add_customer, sign_in
+
+RENAME = 'mutation { updateMe(input: {name: "Ada Changed"}) { status } }'
 
 
 @asynccontextmanager
@@ -35,6 +38,29 @@ async def closed_to_all(url: str) -> AsyncIterator[None]:
         yield
     finally:
         await server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await server.close()
+
+
+@asynccontextmanager
+async def read_only(url: str) -> AsyncIterator[None]:
+    """Have a database take no changes for as long as the block lasts."""
+    if url.startswith("sqlite"):
+        may = os.access  # by which root may write whatever the mode is
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "access", lambda file, mode: mode != os.W_OK and may(file, mode))
+            yield
+        return
+    parts = urlsplit(url)
+    name = parts.path.strip("/")
+    server = await asyncpg.connect(parts._replace(path="/postgres").geturl())
+    try:
+        await server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        await server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
+        )
+        yield
+    finally:
+        await server.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
         await server.close()
 
 
@@ -122,6 +148,19 @@ async def test_readiness_comes_with_the_sqlite_file(sqlite_template: Path, tmp_p
         folder.mkdir()
         copied_sqlite(sqlite_template, folder)
         await until_ready(api, (200, set()))
+
+
+async def test_database_that_takes_no_changes_is_not_ready_until_it_does(
+    api: Api, plain: Person, database_url: str
+) -> None:
+    assert await readiness(api) == (200, set())
+    async with read_only(database_url):
+        await until_ready(api, (503, {"database"}))
+        assert (await api.client.get("/readyz")).json()["database"] == "read-only"
+        assert (await api.run("{ me { id } }", token=plain.token)).data["me"]
+        assert await liveness(api) == 200
+    await until_ready(api, (200, set()))
+    assert (await api.run(RENAME, token=plain.token)).data["updateMe"]["status"] == "SUCCESS"
 
 
 async def test_nobody_notices_that_postgresql_was_away_between_requests(

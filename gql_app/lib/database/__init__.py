@@ -21,7 +21,7 @@ from gql_app.lib.database.expressions import (
 )
 from gql_app.lib.database.probing import SharedResult
 from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear
-from gql_app.lib.database.sqlite import sqlite_file
+from gql_app.lib.database.sqlite import sqlite_file, unwritable
 from gql_app.lib.database.statements import (
     EitherDialect,
     JsonList,
@@ -66,5 +66,6 @@ __all__ = [
     "sqlite_file",
     "unavailable",
     "unreachable_machines",
+    "unwritable",
     "upsert",
 ]

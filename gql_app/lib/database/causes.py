@@ -13,6 +13,7 @@ import asyncpg
 
 from gql_app.lib.database.errors import StatementError, primary_code, root_of
 from gql_app.lib.database.servers import tls_advice
+from gql_app.lib.database.sqlite import unwritable
 from gql_app.lib.faults import sentence
 
 _SQLITE: Final = "sqlite:///"
@@ -68,11 +69,22 @@ class Cause(NamedTuple):
         return f"{self.problem} {self.remedy}"
 
 
+IN_RECOVERY: Final = Cause(
+    "PostgreSQL is a standby here, which takes no changes.",
+    "Name the primary, or all servers with target_session_attrs=primary.",
+)
+READ_ONLY: Final = Cause(
+    "PostgreSQL is read-only: default_transaction_read_only is on.",
+    "Turn it off for the server, the database and the role.",
+)
+
+
 def cause_of(error: BaseException, url: str) -> Cause:
     """Return why the database of a URL can't be used, given the error."""
     error = root_of(error)
     if url.startswith(_SQLITE):
-        return _of_file(error, Path(url.removeprefix(_SQLITE)))
+        file = Path(url.removeprefix(_SQLITE))
+        return _of_place(file) or _of_file(error, file)
     if isinstance(error, asyncpg.PostgresError):
         return _of_server(error)
     if isinstance(error, StatementError):
@@ -82,24 +94,36 @@ def cause_of(error: BaseException, url: str) -> Cause:
     return _of_network(error, url)
 
 
-def _of_file(error: BaseException, file: Path) -> Cause:
-    """Return why an SQLite file can't be used."""
+def _of_place(file: Path) -> Cause | None:
+    """Return why there can be no SQLite file at a place, None if there can."""
     if not file.absolute().parent.is_dir():
         mend = "Make it, or look at the URL."
         return Cause(f"There is no folder {file.parent}.", mend, is_lasting=True)
     if file.is_dir():
         return Cause(f"{file} is a folder.", "Name a file in it.", is_lasting=True)
+    return None
+
+
+def _of_file(error: BaseException, file: Path) -> Cause:
+    """Return why an SQLite file can't be used."""
     code = primary_code(error) if isinstance(error, sqlite3.Error) else 0
+    if isinstance(error, StatementError) and "not a database" not in str(error):
+        return Cause(f"SQLite refuses a statement: {error}.", "Restore a backup.", is_lasting=True)
     if code == sqlite3.SQLITE_NOTADB or isinstance(error, StatementError):
         mend = "Name another file, or restore a backup."
         return Cause(f"{file} is no SQLite database.", mend, is_lasting=True)
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
-        mend = "Let this account read and write it, and its folder."
-        return Cause(f"{file} can't be opened for writing.", mend, is_lasting=True)
+        return unwritable_cause(unwritable(file) or file)
     if code in _STATEMENT_CODES:
         return Cause(sentence(f"SQLite refuses a statement: {_words(error)}"), _OF_STATEMENT)
     problem = sentence(f"{file} can't be used: {_words(error)}")
     return Cause(problem, "Look at the disk.", is_lasting=True)
+
+
+def unwritable_cause(place: Path) -> Cause:
+    """Return why an SQLite file can't be used, given what can't be written."""
+    mend = "Let this account read and write the file, its -wal and -shm, and their folder."
+    return Cause(f"{place} can't be opened for writing.", mend, is_lasting=True)
 
 
 def _of_server(error: asyncpg.PostgresError) -> Cause:

@@ -16,16 +16,16 @@ from typing import (
     overload,
 )
 
-from sqlalchemy import Dialect, Integer, func, literal_column, make_url, select
+from sqlalchemy import Boolean, Dialect, Integer, Text, func, literal_column, make_url, select
 
 from gql_app.lib import clock
-from gql_app.lib.database.causes import Cause, cause_of
+from gql_app.lib.database.causes import IN_RECOVERY, READ_ONLY, Cause, cause_of, unwritable_cause
 from gql_app.lib.database.errors import StatementError, root_of
 from gql_app.lib.database.pool import Connection, Pool, retried
 from gql_app.lib.database.postgresql import PostgresConnection
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
 from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
-from gql_app.lib.database.sqlite import SqliteConnection, sqlite_file
+from gql_app.lib.database.sqlite import SqliteConnection, sqlite_file, unwritable
 from gql_app.lib.database.statements import Moment, Query, Statement, compiled
 from gql_app.lib.faults import Unavailable
 
@@ -38,6 +38,14 @@ Observer: TypeAlias = Callable[[str], AbstractContextManager[object]]
 Fetch: TypeAlias = Callable[[str, list[object]], Awaitable[Sequence[Sequence[Any]]]]
 """Sends SQL with the values of its parameters, and returns rows."""
 _ONE: Final = select(literal_column("1", Integer()))
+_CHANGES: Final[Query[Cause | None]] = Query(
+    select(
+        func.pg_is_in_recovery(type_=Boolean),
+        func.current_setting(literal_column("'transaction_read_only'"), type_=Text),
+    ),
+    lambda row: IN_RECOVERY if row[0] else READ_ONLY if row[1] == "on" else None,
+)
+"""Why PostgreSQL takes no changes, None if it does."""
 B = TypeVar("B")
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -304,6 +312,19 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
     def cause_of(self, error: Exception) -> Cause:
         """Return why the database can't be used, given the error, for its operator."""
         return cause_of(error, self._url)
+
+    async def read_only(self) -> Cause | None:
+        """Return why the database takes no changes, for its operator; None if it does.
+
+        Sessions keep what they began with, so that all are replaced. Raises Unavailable.
+        """
+        if self._servers is None:
+            place = unwritable(sqlite_file(self._url))
+            return unwritable_cause(place) if place else None
+        [cause] = await self.probe(_CHANGES)
+        if cause:
+            self._servers.expire_all()
+        return cause
 
     async def clock_skew(self) -> timedelta:
         """Return how far the database's clock is ahead of this machine's, less half a round trip.

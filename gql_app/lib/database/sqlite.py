@@ -1,6 +1,7 @@
 """A connection to an SQLite file, which waits for locks and interrupts cancelled statements."""
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,13 @@ A read blocks the event loop for two such intervals at most; a cancelled stateme
 R = TypeVar("R")
 Rows: TypeAlias = list[tuple[Any, ...]]
 Bound: TypeAlias = Sequence[object]
+
+
+class NotWritable(sqlite3.OperationalError):
+    """A file that is not opened, as SQLite would open it for reading only."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    sqlite_errorname = "SQLITE_CANTOPEN"
 
 
 class SqliteConnection:
@@ -153,6 +161,11 @@ class SqliteConnection:
             time.sleep(BUSY_STEP)
 
     def _open(self) -> sqlite3.Connection:
+        """Return an open connection. Raises NotWritable, lest SQLite make logs of that mode."""
+        file = Path(self._file)
+        if not all(map(os.path.exists, _logs(file))) and (place := unwritable(file)):
+            message = f"unable to open {place} for writing"
+            raise NotWritable(message)
         driver = sqlite3.connect(
             self._file,
             timeout=0,
@@ -179,6 +192,19 @@ class SqliteConnection:
             self._grace -= 1
             return False
         return self._is_cancelled
+
+
+def unwritable(file: Path) -> Path | None:
+    """Return what keeps this account from writing an SQLite file: it, a log, or their folder."""
+    for each in (file, *_logs(file)):
+        place = each if os.access(each, os.F_OK) else each.parent
+        if not os.access(place, os.W_OK):
+            return place
+    return None
+
+
+def _logs(file: Path) -> tuple[Path, Path]:
+    return Path(f"{file}-wal"), Path(f"{file}-shm")
 
 
 def sqlite_file(url: str) -> Path:

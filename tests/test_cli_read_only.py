@@ -1,0 +1,156 @@
+"""A database that takes no changes, or fails midway: each command says so, and what mends it."""
+
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from gql_app.db.readiness import condition
+from gql_app.lib.database import Database
+from tests.commands import run_here
+from tests.conftest import SECRET
+from tests.databases import Postgres, copied_sqlite
+from tests.faults.test_disk import OURS, may_mount
+from tests.people import add_customer
+from tests.processes import MAIN, environment
+from tests.web.test_health import read_only
+
+FINDING = "no-database"
+READ_ONLY = 'mount -t tmpfs tmpfs disk && cp test.db disk/ && mount -o remount,ro disk && exec "$@"'
+
+
+def found(folder: Path, url: str) -> dict[str, str]:
+    """Run `check`, and return the messages of its findings by their codes."""
+    done = run_here("check", "--json", folder=folder, database_url=url, secret_key=SECRET)
+    return {each["code"]: each["message"] for each in json.loads(done.stdout)["findings"]}
+
+
+@contextmanager
+def unwritable(place: Path) -> Iterator[None]:
+    """Deny this account to write a file or folder, which root may whatever its mode is."""
+    may = os.access
+
+    def access(file: Path, mode: int) -> bool:
+        return may(file, mode) and not (mode == os.W_OK and Path(file).samefile(place))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "access", access)
+        yield
+
+
+async def test_database_that_takes_no_changes_is_found(database_url: str, tmp_path: Path) -> None:
+    assert FINDING not in await asyncio.to_thread(found, tmp_path, database_url)
+    async with read_only(database_url):
+        told = await asyncio.to_thread(found, tmp_path, database_url)
+        assert {"no-mail", FINDING} <= told.keys()
+        sqlite = database_url.startswith("sqlite")
+        words = "can't be opened for writing" if sqlite else "default_transaction_read_only is on"
+        assert words in told[FINDING]
+        given = {"database_url": database_url, "secret_key": SECRET}
+        for command in (["migrate"], ["end-sessions"], *([["serve"]] if sqlite else [])):
+            done = await asyncio.to_thread(run_here, *command, folder=tmp_path, **given)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert f"The database of GQL_APP_DATABASE_URL can't be used. {told[FINDING]}" in (
+                done.stderr
+            )
+
+
+async def test_audit_of_a_postgresql_that_takes_no_changes_is_exported(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    with postgres.copied() as url:
+        async with Database(url) as database:
+            await add_customer(database, "Ada Plain")
+        async with read_only(url):
+            given = {"database_url": url, "secret_key": SECRET}
+            done = await asyncio.to_thread(run_here, "export-audit", folder=tmp_path, **given)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+async def test_unmigrated_database_that_takes_no_changes_can_not_be_migrated(
+    unmigrated_url: str, tmp_path: Path
+) -> None:
+    async with read_only(unmigrated_url):
+        assert FINDING in await asyncio.to_thread(found, tmp_path, unmigrated_url)
+        async with Database(unmigrated_url) as database:
+            assert not (await condition(database)).ready
+    assert not (tmp_path / "empty.db").exists()
+
+
+@pytest.mark.parametrize("place", ["test.db", "test.db-wal", "test.db-shm", "."])
+def test_what_cannot_be_written_of_a_file_is_named_and_nothing_is_made(
+    sqlite_template: Path, tmp_path: Path, place: str
+) -> None:
+    url = copied_sqlite(sqlite_template, tmp_path)
+    if place != ".":
+        (tmp_path / place).touch()
+    there = {each.name for each in tmp_path.iterdir()}
+    with unwritable(tmp_path / place):
+        assert found(tmp_path, url)[FINDING] == (
+            f"{(tmp_path / place).resolve()} can't be opened for writing."
+        )
+        done = run_here("serve", folder=tmp_path, database_url=url, secret_key=SECRET)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "its -wal and -shm, and their folder" in done.stderr
+    assert {each.name for each in tmp_path.iterdir()} == there
+
+
+@pytest.mark.skipif(not may_mount(), reason="needs a file system of its own")
+def test_file_on_a_disk_mounted_read_only_is_found(sqlite_template: Path, tmp_path: Path) -> None:
+    copied_sqlite(sqlite_template, tmp_path)
+    (tmp_path / "disk").mkdir()
+    file = tmp_path / "disk" / "test.db"
+    done = subprocess.run(  # noqa: S603 — our own program
+        [*OURS, "sh", "-c", READ_ONLY, "sh", *MAIN, "check"],
+        cwd=tmp_path,
+        env=environment(database_url=f"sqlite:///{file}", secret_key=SECRET),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"no-database: {file} can't be opened for writing." in done.stdout
+
+
+def test_folder_that_is_missing_is_found_and_not_made(tmp_path: Path) -> None:
+    folder = tmp_path / "nothere"
+    told = found(tmp_path, f"sqlite:///{folder}/x.db")
+    assert told[FINDING] == f"There is no folder {folder}."
+    assert "pending-migrations" not in told
+    assert not folder.exists()
+
+
+async def test_database_that_fails_midway_is_a_finding_beside_the_others(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    async with database.transaction() as db:
+        await db.execute(text("ALTER TABLE customers RENAME TO gone"))
+    told = await asyncio.to_thread(found, tmp_path, database_url)
+    assert {"no-mail", FINDING} <= told.keys()
+    assert "refuses a statement" in told[FINDING]
+    assert "customers" in told[FINDING]
+
+
+async def test_server_that_takes_too_few_connections_is_a_finding(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    with postgres.copied() as url:
+        server = await asyncpg.connect(url)
+        try:
+            await server.execute("CREATE ROLE narrow LOGIN CONNECTION LIMIT 1 IN ROLE postgres")
+            host = urlsplit(url).netloc.rpartition("@")[2]
+            narrow = urlsplit(url)._replace(netloc=f"narrow@{host}").geturl()
+            told = await asyncio.to_thread(found, tmp_path, narrow)
+        finally:
+            await server.execute("DROP ROLE narrow")
+            await server.close()
+    assert "too many connections" in told[FINDING]
+    assert "no-mail" in told

@@ -1,0 +1,78 @@
+"""Output that can't be written, and streams that are closed: a sentence, and status 1."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SECRET
+from tests.databases import copied_sqlite
+from tests.processes import MAIN, environment
+
+CLOSED = "Standard input or output is closed.\n"
+FULL = "The file: No space left on device\n"
+
+
+def run_with(
+    streams: str, *arguments: str, folder: Path, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with its streams redirected by a shell."""
+    return subprocess.run(  # noqa: S603 — our own program
+        ["/bin/sh", "-c", f'exec "$@" {streams}', "sh", *MAIN, *arguments],
+        cwd=folder,
+        env=environment(**settings),
+        capture_output=True,
+        encoding="utf-8",
+        start_new_session=True,  # without a terminal
+        check=False,
+    )
+
+
+@pytest.fixture
+def given(sqlite_template: Path, tmp_path: Path) -> dict[str, str]:
+    """Return the settings of a database with an event to export."""
+    settings = {"database_url": copied_sqlite(sqlite_template, tmp_path), "secret_key": SECRET}
+    assert run_with("", "end-sessions", folder=tmp_path, **settings).returncode == 0
+    return settings
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_told_in_a_sentence(
+    given: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    for command in ("version", "export-schema", "export-audit", "check --json", "export -"):
+        form = ["--format", "csv"] if command == "export -" else []
+        done = run_with("> /dev/full", *command.split(), *form, folder=tmp_path, **given)
+        assert (done.returncode, done.stderr) == (1, FULL), command
+
+
+@pytest.mark.parametrize(
+    ("streams", "command"),
+    [
+        (">&-", ["export-schema"]),
+        (">&-", ["export-audit"]),
+        (">&-", ["check", "--json"]),
+        (">&-", ["export", "-", "--format", "csv"]),
+        ("<&-", ["import", "-", "--format", "csv"]),
+        ("<&-", ["create-admin", "--email", "ada@example.com", "--name", "Ada Admin"]),
+    ],
+)
+def test_closed_stream_is_told_in_a_sentence(
+    given: dict[str, str], tmp_path: Path, streams: str, command: list[str]
+) -> None:
+    done = run_with(streams, *command, folder=tmp_path, **given)
+    assert done.returncode == 1
+    assert done.stderr.endswith(CLOSED)
+    assert "Traceback" not in done.stderr
+
+
+def test_command_that_needs_no_stream_runs_without(given: dict[str, str], tmp_path: Path) -> None:
+    done = run_with("<&- >&-", "migrate", folder=tmp_path, **given)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_reader_that_leaves_is_no_fault(given: dict[str, str], tmp_path: Path) -> None:
+    done = run_with("| true", "export-audit", folder=tmp_path, **given)
+    assert done.stderr == ""
