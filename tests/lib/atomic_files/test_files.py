@@ -44,6 +44,16 @@ def test_error_names_the_file_and_not_its_draft(tmp_path: Path, place: str) -> N
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "taken"]
 
 
+def test_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
+    other = tmp_path / "nowhere" / "other"
+    with (
+        pytest.raises(FileNotFoundError) as failed,
+        atomic_files.creating(tmp_path / "file") as draft,
+    ):
+        draft.write_bytes(other.read_bytes())
+    assert failed.value.filename == str(other)
+
+
 @pytest.mark.parametrize("path", ["", ".", "/"])
 def test_path_that_names_no_file_is_a_folder(path: str) -> None:
     with pytest.raises(IsADirectoryError, match="Is a directory"):
