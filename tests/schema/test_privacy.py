@@ -177,7 +177,7 @@ async def test_no_answer_names_an_address_or_phone_that_the_caller_may_not_see(
             answer = await send(api, name, {**whom, "input": given}, token=carl.token)
             assert [code for code, _ in faults(answer.data[name])] == codes, what
             told = json.dumps(answer.body)
-            for hidden in ("ada@example.com", "nora@example.com", "555"):
+            for hidden in ("ada@example.com", "nora@example.com", "+1 555"):
                 assert hidden not in told, what
         given = {"id": ada, "input": {"email": "newest@example.org"}}
         for who, current in ((carl, "unchanged"), (grace, "ada@example.com")):
