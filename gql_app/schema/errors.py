@@ -8,7 +8,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 
 from gql_app.errors import Refusal, Rejected, UndeclaredCode
 from gql_app.lib.database import Unavailable
-from gql_app.lib.engine import MAX_ERRORS, InvalidOutput, OperationTimeout
+from gql_app.lib.engine import MAX_ERRORS, OperationTimeout
 from gql_app.lib.faults import DependencyFailed
 from gql_app.lib.pagination import InvalidArgument
 from gql_app.lib.telemetry import get_logger
@@ -51,10 +51,9 @@ def map_errors(
         return [_request_error(error, context.request_id) for error in errors[:MAX_ERRORS]]
     answer, masked = [], 0
     for error in errors if any(error.path for error in errors) else errors[:MAX_ERRORS]:
-        why = error.original_error
-        if isinstance(why, SHOWN):
-            answer.append(_without_tracebacks(error, why))
-        elif isinstance(why, GraphQLError | None) and not isinstance(why, InvalidOutput):
+        if isinstance(error.original_error, SHOWN):
+            answer.append(_without_tracebacks(error, error.original_error))
+        elif isinstance(error.original_error, GraphQLError | None):
             answer.append(_with_code(error, "BAD_USER_INPUT"))
         else:
             masked += 1

@@ -5,7 +5,6 @@ from gql_app.lib.engine.documents import BoundedCache, Document, ExecutionContex
 from gql_app.lib.engine.engine import Engine, GraphQLRequest, NotAQuery, OperationTimeout
 from gql_app.lib.engine.executor import CompiledExecutor
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
-from gql_app.lib.engine.outputs import InvalidOutput
 from gql_app.lib.engine.rows import LazyRows, Nested
 from gql_app.lib.engine.schema import NESTED, Schema, cached_per_document, selected_fields
 from gql_app.lib.engine.stored_inputs import dump_inputs, load_inputs
@@ -20,7 +19,6 @@ __all__ = [
     "ExecutionContext",
     "GraphQLRequest",
     "InvalidDocument",
-    "InvalidOutput",
     "LazyRows",
     "Limits",
     "ListSizes",

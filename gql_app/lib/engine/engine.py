@@ -11,7 +11,6 @@ from gql_app.lib.engine.documents import DocumentValidator, ExecutionContext, In
 from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.executor import Plan
 from gql_app.lib.engine.limits import Limits
-from gql_app.lib.engine.outputs import CoreExecutor
 from gql_app.lib.engine.schema import Schema, StrawberryExecutor
 
 C = TypeVar("C", bound=ExecutionContext)
@@ -170,5 +169,4 @@ class Engine(Generic[C]):
             variable_values=request.variables,
             operation_name=request.operation_name,
             hide_suggestions=hidden,
-            executor_class=CoreExecutor,
         )

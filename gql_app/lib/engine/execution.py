@@ -22,9 +22,9 @@ from graphql import (
     default_field_resolver,
     get_variable_values,
 )
+from graphql.execution.incremental import IncrementalExecutor
 
 from gql_app.lib.engine.complexity import selected
-from gql_app.lib.engine.outputs import CoreExecutor
 from gql_app.lib.engine.waiting import Group
 
 Value: TypeAlias = Any
@@ -108,7 +108,7 @@ class Pending:
                 group.end()
 
 
-class Execution(CoreExecutor):
+class Execution(IncrementalExecutor):
     """graphql-core's executor, which can also run an operation by its plan."""
 
     compiled = False

@@ -32,7 +32,6 @@ from gql_app.lib.engine.execution import (
     real_path,
 )
 from gql_app.lib.engine.generated import object_function
-from gql_app.lib.engine.outputs import of_output
 from gql_app.lib.engine.rows import LazyRows, Nested, fill_nested, item_paths, row_writer
 from gql_app.lib.engine.waiting import ATTRIBUTES, IMMUTABLE, SPECIAL
 
@@ -74,10 +73,7 @@ class Position:
         if SPECIAL[type(value)] and isinstance(value, Exception):
             raise value
         if value is not None and value is not Undefined:
-            try:
-                return self.complete(execution, value, path)
-            except GraphQLError as error:
-                raise of_output(error, value) from None
+            return self.complete(execution, value, path)
         if self.nullable:
             return None
         message = f"Cannot return null for non-nullable field {self.label}."
@@ -96,7 +92,7 @@ class Position:
                 return execution.add_pending(self, done, path)
         except Exception as error:  # noqa: BLE001 — any error is the field's
             execution.abandon(mark)
-            return self.fail(execution, of_output(error, value), path)
+            return self.fail(execution, error, path)
         if self.nullable and len(execution.pending) > mark:
             return execution.await_non_null(self, done, path, mark)
         return done
