@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +17,10 @@ from gql_app.lib.database import Database
 from tests.commands import run_here
 from tests.conftest import SECRET
 from tests.databases import Postgres, copied_sqlite
-from tests.faults.test_disk import OURS, may_mount
 from tests.people import add_customer
-from tests.processes import MAIN, environment
 from tests.web.test_health import read_only
 
 FINDING = "no-database"
-READ_ONLY = 'mount -t tmpfs tmpfs disk && cp test.db disk/ && mount -o remount,ro disk && exec "$@"'
 
 
 def found(folder: Path, url: str) -> dict[str, str]:
@@ -101,23 +97,6 @@ def test_what_cannot_be_written_of_a_file_is_named_and_nothing_is_made(
     assert (done.returncode, done.stdout) == (1, "")
     assert "its -wal and -shm, and their folder" in done.stderr
     assert {each.name for each in tmp_path.iterdir()} == there
-
-
-@pytest.mark.skipif(not may_mount(), reason="needs a file system of its own")
-def test_file_on_a_disk_mounted_read_only_is_found(sqlite_template: Path, tmp_path: Path) -> None:
-    copied_sqlite(sqlite_template, tmp_path)
-    (tmp_path / "disk").mkdir()
-    file = tmp_path / "disk" / "test.db"
-    done = subprocess.run(  # noqa: S603 — our own program
-        [*OURS, "sh", "-c", READ_ONLY, "sh", *MAIN, "check"],
-        cwd=tmp_path,
-        env=environment(database_url=f"sqlite:///{file}", secret_key=SECRET),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert done.returncode == 1
-    assert f"no-database: {file} can't be opened for writing." in done.stdout
 
 
 def test_folder_that_is_missing_is_found_and_not_made(tmp_path: Path) -> None:

@@ -36,7 +36,6 @@ def given(sqlite_template: Path, tmp_path: Path) -> dict[str, str]:
     return settings
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_output_that_cannot_be_written_is_told_in_a_sentence(
     given: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
