@@ -5,6 +5,7 @@ from typing import Any
 
 from graphql import ExecutionResult, GraphQLError
 
+from gql_app.lib.engine import is_of_value
 from tests.lib.engine.worlds import Path
 
 
@@ -24,8 +25,8 @@ def told(result: ExecutionResult, *, at_once: bool) -> list[str]:
         for error in result.errors or ()
         if not at_once or list(_visible(error, result.data)) == (error.path or [])
     ]
-    causes = [(error.formatted, error.original_error) for error in errors]
-    texts = [f"{told} {type(cause)} {getattr(cause, 'args', None)}" for told, cause in causes]
+    causes = [(error.formatted, error.original_error, is_of_value(error)) for error in errors]
+    texts = [f"{told} {type(why)} {getattr(why, 'args', None)} {of}" for told, why, of in causes]
     return sorted(texts) if at_once else texts
 
 

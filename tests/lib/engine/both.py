@@ -23,7 +23,7 @@ from graphql import (
     parse,
 )
 
-from gql_app.lib.engine import CompiledExecutor
+from gql_app.lib.engine import CompiledExecutor, is_of_value
 
 SDL: Final = """
   directive @experimental_disableErrorPropagation on QUERY | MUTATION | SUBSCRIPTION
@@ -156,7 +156,7 @@ class Said:
     @classmethod
     def of(cls, result: ExecutionResult, did: list[str]) -> "Said":
         """Return a result in comparable form."""
-        errors = [error.formatted for error in result.errors or ()]
+        errors = [{**each.formatted, "ofValue": is_of_value(each)} for each in result.errors or ()]
         data, told = [_ADDRESS.sub("at 0", json.dumps(each)) for each in (result.data, errors)]
         return cls(data, json.loads(told), did)
 
