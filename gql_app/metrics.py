@@ -38,7 +38,7 @@ OUTCOMES: Final = (
     NO_ANSWER,
 )
 """Outcomes of a request, the most severe first."""
-REASONS: Final = (*_CODES, *UserErrorCode)
+REASONS: Final = (*_CODES, "FORBIDDEN", *UserErrorCode)
 """Reasons of a refusal; a fault of the server's own is none."""
 SIGN_INS: Final = ("success", "second_factor", "wrong", "unverified", "throttled", "failed")
 """Results of a sign-in; `failed` is a fault of the server's own."""

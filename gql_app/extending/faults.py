@@ -67,7 +67,7 @@ _COMMAND: Final = re.compile(r"\w[\w.:-]*")
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _LETTER: Final = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED_CODES: Final = frozenset(
-    {*REASONS, "FORBIDDEN", "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "UNAUTHENTICATED"}
+    {*REASONS, "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "UNAUTHENTICATED"}
 )
 _NAMES: Final = StrawberryConfig().name_converter
 

@@ -8,7 +8,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 
 from gql_app.errors import Refusal, Rejected, UndeclaredCode
 from gql_app.lib.database import Unavailable
-from gql_app.lib.engine import MAX_ERRORS, OperationTimeout
+from gql_app.lib.engine import MAX_ERRORS, OperationTimeout, is_denial, is_of_value
 from gql_app.lib.faults import DependencyFailed
 from gql_app.lib.pagination import InvalidArgument
 from gql_app.lib.telemetry import get_logger
@@ -53,8 +53,8 @@ def map_errors(
     for error in errors if any(error.path for error in errors) else errors[:MAX_ERRORS]:
         if isinstance(error.original_error, SHOWN):
             answer.append(_without_tracebacks(error, error.original_error))
-        elif isinstance(error.original_error, GraphQLError | None):
-            answer.append(_with_code(error, "BAD_USER_INPUT"))
+        elif isinstance(error.original_error, GraphQLError | None) and not is_of_value(error):
+            answer.append(_with_code(error, "FORBIDDEN" if is_denial(error) else "BAD_USER_INPUT"))
         else:
             masked += 1
             answer.append(_masked(error, context.request_id, logged=masked <= MAX_ERRORS))
@@ -109,8 +109,11 @@ def _request_error(error: GraphQLError, request_id: str) -> GraphQLError:
 
 
 def _masked(error: GraphQLError, request_id: str, *, logged: bool) -> GraphQLError:
+    why = error.original_error
+    if isinstance(why, GraphQLError):
+        why.nodes = why.source = None  # its text would have the document, and a password in it
     if logged:
-        _log.error("Unforeseen error", path=error.path, exc_info=error.original_error)
+        _log.error("Unforeseen error", path=error.path, exc_info=why)
     return GraphQLError(
         "Something went wrong on our side. If it happens again, tell us the request's id: "
         f"{request_id}.",
