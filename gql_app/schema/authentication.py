@@ -116,8 +116,9 @@ class AuthenticationMutation:
         """Return a session's tokens if the password is right; count the result."""
         context = info.context
         service = _service(context, None if audience is strawberry.UNSET else audience)
+        typed = validation.check_typed(password, "password", what="the password")
         context.shield()
-        return await counted(context, _signed_in(context, email, password, service))
+        return await counted(context, _signed_in(context, email, typed, service))
 
     @mutation(LoginPayload)
     async def refresh(
@@ -128,8 +129,6 @@ class AuthenticationMutation:
         """Return the session's next tokens, once the rotation is committed."""
         context = info.context
         result = await _refreshed(context, refresh_token)
-        if result is NotRefreshed.UNKNOWN:
-            context.note_guess(Action.REFRESH_REFUSED)
         if isinstance(result, NotRefreshed):
             raise Rejected(result.value)
         return await LoginPayload.signed_in(context, result, "The session goes on.")
@@ -303,6 +302,7 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
         guesses = throttle.of_client("refresh", origin.ip_address)
         await throttle.require_room(context.db, *guesses)
         await context.transact(throttle.count, *guesses)
+        context.note_guess(Action.REFRESH_REFUSED)
         return NotRefreshed.UNKNOWN
     customer_id, audience = owner
     if audience and audience not in context.resources.audiences:

@@ -49,7 +49,7 @@ class ProfileMutation:
         async with context.limit_taken_answers(me.customer.id) if moves else nullcontext():
             if moves:
                 await context.require_recent()
-                authority = await _prove(context, authority, password or None)
+                authority = await _prove(context, authority, password)
             customer = await context.write_as(
                 authority,
                 input.saving(context, email_change.update),
@@ -141,24 +141,22 @@ async def _prove(
     authority = replace(authority, recent=True)
     if not authority.me.customer.has_password:
         return replace(authority, proven=field)
-    if password is None:
-        message = "Give your current password to change this."
-        raise Rejected(Fault(UserErrorCode.REQUIRED, message, field))
     return await prove_password(context, authority, password, field=field)
 
 
 async def prove_password(
-    context: Context, authority: Authority, password: str, *, field: str
+    context: Context, authority: Authority, password: str | None, *, field: str
 ) -> Authority:
     """Return the authority of a caller whose password is right. Raises Rejected."""
     me, resources = authority.me, context.resources
+    typed = validation.check_typed(password, field, what="your current password")
     context.shield()
     attempt = await authentication.prove(
         context.db,
         resources.passwords,
         resources.throttle,
         me.customer,
-        password,
+        typed,
         origin=context.origin,
     )
     unproven = Authority(me, enrols=authority.enrols)

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.validation import Changes, Rules, check_changes, check_new
+from gql_app.accounts.validation import Changes, Rules, check_changes, check_new, check_typed
 from gql_app.errors import Rejected
 from gql_app.lib import clock
 from gql_app.lib.text import canonical_email, mailbox_key, search_key
@@ -162,6 +162,16 @@ def test_each_fault_of_a_new_customer_has_its_code(field: str, value: str, code:
 @pytest.mark.parametrize(("field", "value", "code"), FAULTY)
 def test_each_fault_of_a_change_has_its_code(field: str, value: str, code: str) -> None:
     assert faults(lambda: check_changes(row(), {field: value})) == [(code, field)]
+
+
+@pytest.mark.parametrize("typed", [None, "", " ", "\t\n", "\u00a0\u3000"])
+def test_blank_secret_is_missing(typed: str | None) -> None:
+    assert faults(lambda: check_typed(typed, "code", what="the code")) == [("REQUIRED", "code")]
+
+
+@pytest.mark.parametrize("typed", ["0", " a secret ", "-", "\0"])
+def test_other_secret_is_left_as_it_was_typed(typed: str) -> None:
+    assert check_typed(typed, "code", what="the code") == typed
 
 
 @pytest.mark.parametrize("name", UNSEEN)

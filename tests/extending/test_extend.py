@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Annotated
 
 import pytest
 import strawberry
@@ -315,3 +316,44 @@ def test_types_of_one_name_are_told_at_start() -> None:
     [fault] = faults
     assert fault.startswith("The schema can't be built: ")
     assert "Customer" in fault
+
+
+def shelf(name: str) -> Feature:
+    """Return a feature with types that have the names, and the places, of another shelf's."""
+
+    @strawberry.type
+    class Stock:
+        @strawberry.field
+        def owner(self) -> str:
+            return name
+
+    @strawberry.input
+    class Wanted:
+        number: int = len(name)
+
+    @strawberry.type
+    class Crate:
+        wanted: int
+
+    def stock(wanted: list[Wanted] | None = None) -> list[Stock | None]:
+        return [Stock() for each in wanted or ()]
+
+    def found() -> Annotated[Stock | Crate, strawberry.union(f"{name}Found")]:
+        return Stock()
+
+    fields = {f"{name}_stock": strawberry.field(stock), f"{name}_found": strawberry.field(found)}
+    return Feature(name, queries=[strawberry.type(type("Shelves", (), fields))])
+
+
+def test_types_of_one_name_made_by_one_function_are_told_at_start() -> None:
+    faults: list[str] = []
+    parts_of([shelf("left"), shelf("right")], faults)
+    assert faults == [
+        "Query.right_stock has another type Stock than Query.left_stock: rename one.",
+        "Query.right_stock has another type Wanted than Query.left_stock: rename one.",
+        "Query.right_found has another type Stock than Query.left_stock: rename one.",
+        "Query.right_found has another type Crate than Query.left_found: rename one.",
+    ]
+    once: list[str] = []
+    parts_of([shelf("left")], once)
+    assert once == []

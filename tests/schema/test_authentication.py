@@ -29,7 +29,7 @@ FAILURES: Final = [
     ("ada@example.com", "a wrong password"),
     ("ada@example.com", PASSWORD.upper()),
     ("ada@example.com", f"{PASSWORD} "),
-    ("ada@example.com", ""),
+    ("ada@example.com", "\0"),
     ("ada@example.com", "x" * 201),
     ("ada@example.com", "x" * 100_000),
     ("ada@example.com", f"{PASSWORD}\0"),

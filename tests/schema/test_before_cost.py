@@ -1,5 +1,6 @@
 """Limits are judged before anything is paid: what is beyond one touches no transaction."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,9 +17,11 @@ from gql_app.metrics import LIMITS
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 from tests.api import Api, running
+from tests.apps import challenge, set_up_first
 from tests.conftest import SetClock
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, send
+from tests.schema.places import Place, places
 from tests.throttles import fill
 
 HERE, NEW_PASSWORD = "192.0.2.1", "another good one"
@@ -35,6 +38,23 @@ SIGN_IN: dict[str, Any] = {"email": "ada@example.com", "password": PASSWORD}
 CHANGE: dict[str, Any] = {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}
 MOVE: dict[str, Any] = {"input": {"email": "a@example.org", "currentPassword": PASSWORD}}
 DELETE: dict[str, Any] = {"password": PASSWORD}
+
+CHOSEN: Final = frozenset(
+    {
+        *("register.input.password", "createCustomer.input.password"),
+        *("updateCustomer.input.password", "changePassword.newPassword"),
+        *("resetPassword.newPassword", "acceptInvitation.password"),
+    }
+)
+"""Secrets that are chosen anew, and not compared with one that is in force."""
+_SECRET: Final = re.compile("password|code|token|challenge", re.IGNORECASE)
+GUESSED: Final = [
+    place
+    for place in places("String")
+    if place.operation == "mutation"
+    and _SECRET.search(place.inner or place.argument)
+    and str(place) not in CHOSEN
+]
 
 
 class Case(NamedTuple):
@@ -267,6 +287,47 @@ async def test_what_cannot_be_a_token_by_its_form_begins_nothing(
         answer = await send(api, mutation, given)
     assert faults(answer.data[mutation]) == told
     assert begun == []
+
+
+@pytest.mark.parametrize("place", GUESSED, ids=str)
+async def test_blank_secret_is_no_guess(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, place: Place
+) -> None:
+    name = place.inner or place.argument
+    code = "REQUIRED" if re.search("password|code", name.lower()) else "TOKEN_INVALID"
+    async with running(settings.model_copy(update={"sign_in_links": True})) as api:
+        ada = await sign_in(api.resources, await add_customer(api.database, "Ada"))
+        others = {"code": "123456"} if name == "challenge" else {}
+        if name == "code":
+            await set_up_first(api, ada)
+            others = {"challenge": await challenge(api, ada.email, PASSWORD)}
+        elif place.field == "login":
+            others = {"email": ada.email}
+        document = place.document("$value", f"($value: {place.kind}!)", **others)
+        with watched(monkeypatch) as begun:
+            for blank in ("", " ", "\t\r\n", "\u00a0\u2003\u3000"):
+                answer = await api.run(document, token=ada.token, value=blank)
+                assert faults(answer.data[place.field]) == [(code, name)]
+        assert begun == []
+        assert await api.resources.guesses.record(api.database, last=True) == 0
+
+
+def test_every_mutation_that_compares_a_secret_was_tried_above() -> None:
+    assert {str(place) for place in GUESSED} >= {
+        *("login.password", "reauthenticate.password", "deleteMe.password"),
+        *("updateMe.input.currentPassword", "changePassword.currentPassword"),
+        *("confirmCodes.code", "verifySecondFactor.code", "reauthenticate.code"),
+        *("verifySecondFactor.challenge", "refresh.refreshToken", "signInByLink.token"),
+    }
+
+
+async def test_blank_password_is_answered_alike_for_every_address(api: Api, plain: Person) -> None:
+    told = [
+        await do(api, "login", email=email, password=" ")
+        for email in (plain.email, "nobody@example.com", "no address", "")
+    ]
+    assert faults(told[0]) == [("REQUIRED", "password")]
+    assert told == [told[0]] * 4
 
 
 async def test_account_that_was_signed_in_to_too_often_begins_no_transaction(

@@ -74,7 +74,9 @@ async def test_whoever_is_invited_chooses_a_password_and_is_signed_in(
         letter = await letterbox.next()
         assert letter.recipient == "NORA@example.com"
         assert letter.subject.startswith("You are invited")
-        nothing = await do(api, "login", email=NORA["email"], password="")
+        missing = await do(api, "login", email=NORA["email"], password="")
+        assert faults(missing) == [("REQUIRED", "password")]
+        nothing = await do(api, "login", email=NORA["email"], password="x")
         assert faults(nothing) == [("INVALID_CREDENTIALS", None)]
         token = letter.body.partition("#token=")[2].split()[0]
         accepting = {"token": token, "password": NEW_PASSWORD}

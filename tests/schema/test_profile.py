@@ -34,7 +34,7 @@ REFUSED_CHANGES: Final[list[tuple[dict[str, str | None], list[CodeAndField]]]] =
 ]
 REFUSED_PASSWORDS: Final[list[tuple[str, str, list[CodeAndField]]]] = [
     ("wrong", NEW_PASSWORD, WRONG),
-    ("", NEW_PASSWORD, WRONG),
+    ("", NEW_PASSWORD, [("REQUIRED", "currentPassword")]),
     ("x" * 10_000, NEW_PASSWORD, WRONG),
     (PASSWORD, "", [("REQUIRED", "newPassword")]),
     (PASSWORD, "too short", [("WEAK_PASSWORD", "newPassword")]),

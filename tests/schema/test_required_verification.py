@@ -189,8 +189,9 @@ async def test_nobody_waits_for_no_address_and_an_empty_password_matches_nothing
     await register(api, UNKNOWN)
     for email in ("", "eve", "eve@example.com\0", "x" * 5_000):
         assert faults(await login(api, email)) == WRONG
-    for password in ("", "x" * 201, OURS.upper()):
+    for password in ("\0", "x" * 201, OURS.upper()):
         assert faults(await login(api, UNKNOWN, password)) == WRONG
+    assert faults(await login(api, UNKNOWN, "")) == [("REQUIRED", "password")]
 
 
 async def test_right_password_of_an_unproven_account_opens_no_session_and_sends_its_link(

@@ -167,11 +167,12 @@ async def test_new_recovery_codes_void_those_before(api: Api, plain: Person) -> 
         ({}, ("REQUIRED", "code")),
         ({"code": "123456", "passkey": {"id": "x"}}, ("INVALID", "passkey")),
         ({"passkey": {"id": "x"}}, ("INVALID_PASSKEY", None)),
-        ({"code": ""}, ("INVALID_CODE", "code")),
+        ({"code": ""}, ("REQUIRED", "code")),
+        ({"code": "-"}, ("INVALID_CODE", "code")),
         ({"code": "1" * 100_000}, ("INVALID_CODE", "code")),
         ({"code": "\0"}, ("INVALID_CODE", "code")),
     ],
-    ids=["nothing", "both", "a passkey", "empty", "long", "a NUL"],
+    ids=["nothing", "both", "a passkey", "empty", "a dash", "long", "a NUL"],
 )
 async def test_one_proof_is_taken_for_a_challenge(
     api: Api, plain: Person, given: dict[str, Any], told: CodeAndField

@@ -116,11 +116,11 @@ async def test_login_is_as_with_a_wrong_password_and_hashes_as_much(
     told = [
         await do(api, "login", email=who.email, password=password)
         for who in (plain, eve)
-        for password in ("wrong", "")
+        for password in ("wrong", "\0")
     ]
     assert faults(told[0]) == [("INVALID_CREDENTIALS", None)]
     assert told == [told[0]] * 4
-    assert hashed == ["wrong", "", "wrong", ""]
+    assert hashed == ["wrong", "\0", "wrong", "\0"]
 
 
 async def test_first_password_is_set_by_a_reset_as_well(

@@ -79,7 +79,7 @@ def _weakness(password: str, *, context: tuple[str, str, str]) -> str | None:
     if _holds_context(folded, *map(str.casefold, context)):
         return "Choose a password without your name, your e-mail address or this service's name."
     unit = _repeated(folded)
-    if len(unit) < MIN_LENGTH or _distinct(folded) < _MIN_DISTINCT:
+    if len(unit) < MIN_LENGTH or _distinct(folded) < _MIN_DISTINCT or folded.isspace():
         return "This password is a repeat or a run of few characters. Choose another."
     if _is_common(unit):
         return "This password is one of the most common. Choose another."

@@ -16,6 +16,7 @@ from gql_app.accounts.callers import Authority
 from gql_app.accounts.permissions import WRITE_CUSTOMERS
 from gql_app.accounts.proofs import LINK
 from gql_app.accounts.sessions import SignedIn
+from gql_app.accounts.validation import check_typed
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.factors import attempts, changes, codes, enrolment, proving, recovery_codes
 from gql_app.lib import one_time_codes
@@ -86,6 +87,7 @@ class SecondFactorMutation:
     async def confirm_codes(self, info: Info, code: str) -> RecoveryCodesPayload | None:
         """Put the app in force whose set-up was begun, by its first right code."""
         context, me = info.context, await info.context.signed_in(enrols=True)
+        check_typed(code, "code", what="the code")
         await require_sign_in_link(context, me)
         origin, resources = await context.caller_origin(enrols=True), context.resources
         authority = await enrol_authority(context, me)
@@ -303,7 +305,7 @@ async def _prove_by_password(context: Context, authority: Authority, password: s
 
 
 def _require_one(**given: object) -> None:
-    """Raise Rejected unless exactly one of some arguments is given."""
+    """Raise Rejected unless exactly one of some arguments is given, and isn't blank."""
     names = [name for name, value in given.items() if value not in (None, strawberry.UNSET)]
     if not names:
         message = f"Give one of these: {', '.join(given)}."
@@ -311,6 +313,8 @@ def _require_one(**given: object) -> None:
     if len(names) > 1:
         message = f"Give only one of these: {', '.join(names)}."
         raise Rejected(Fault(UserErrorCode.INVALID, message, names[1]))
+    if isinstance(typed := given[names[0]], str):
+        check_typed(typed, names[0], what=f"the {names[0]}")
 
 
 _KEEP_THEM: Final = "Keep these recovery codes where you find them without your device."
