@@ -70,7 +70,7 @@ async def owner(db: Reader, email: str, customer_id: UUID | None) -> Owner | Non
     return Owner(holder.customer_id, holder.locale)
 
 
-async def is_taken(db: Reader, email: str, customer_id: UUID) -> bool:
+async def is_taken(db: Reader, email: str, customer_id: UUID | None) -> bool:
     """Return whether an address is unavailable to a customer; only a write settles it for good.
 
     It may be that of another mailbox with the same `email_key`: see validation.email_keys().

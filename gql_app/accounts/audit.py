@@ -6,6 +6,7 @@ passwords and tokens are counted in memory, so that a flood of them writes littl
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,7 +31,7 @@ from gql_app.lib.database import (
     upsert,
 )
 from gql_app.lib.fair_queue import Party
-from gql_app.lib.network import canonical
+from gql_app.lib.network import canonical, client_of
 from gql_app.lib.pagination import (
     MAX_SIZE,
     NOTHING,
@@ -284,7 +285,7 @@ async def stream(db: QueryReader) -> AsyncIterator[AuditRecord]:
 
 
 _Kind = tuple[Action, str | None, UUID | None]
-"""The action, client and account of guesses that are counted together."""
+"""The action, client and account of guesses that count together; None are all other clients."""
 
 
 @dataclass(slots=True)
@@ -307,18 +308,23 @@ class Guesses:
         """Set when a guess was noted that is to be recorded at once."""
         self._now: Final = now
         self._counts: Final[dict[_Kind, _Count]] = {}
+        self._shares: Counter[tuple[Action, UUID | None]] = Counter()
+        """How many counts each action has, at one account or none."""
         self._recording: Final = asyncio.Lock()
 
     def note(self, action: Action, origin: Origin, customer_id: UUID | None = None) -> None:
         """Count a guess, at the password of a customer if one is given.
 
-        Beyond MAX_GUESS_COUNTS, guesses are counted by their action alone.
+        An action, at one account or none, has no more counts than it leaves to others; its further
+        clients count as one, and further accounts by action alone.
         """
-        kind: _Kind = (action, origin.ip_address, customer_id)
-        if kind not in self._counts and len(self._counts) >= MAX_GUESS_COUNTS:
-            kind, origin = (action, None, None), Origin()
+        kind: _Kind = (action, client_of(origin.ip_address), customer_id)
+        share, left = self._shares[action, customer_id], MAX_GUESS_COUNTS - len(self._counts)
+        if kind not in self._counts and share >= left:
+            kind, origin = (action, None, customer_id if share else None), Origin()
         if kind not in self._counts:
             self._counts[kind] = _Count(origin, self._now())
+            self._shares[action, kind[2]] += 1
             self.first.set()
         self._counts[kind].origin = origin
         self._counts[kind].number += 1
@@ -326,18 +332,17 @@ class Guesses:
     async def record(self, database: Database, *, last: bool = False) -> int:
         """Record the guesses that are due, or with `last` all; return the number of events.
 
-        If that fails, they remain due. Kinds without new guesses are forgotten. Raise
-        Unavailable.
+        If that fails, they remain due. Kinds without new ones are forgotten. Raises Unavailable.
         """
         async with self._recording:
             now, guesses = self._now(), []
             for kind, count in list(self._counts.items()):
-                if count.due > now and not last:
-                    continue
-                if count.number:
-                    guesses.append((kind, count.origin, count.number))
-                else:
-                    del self._counts[kind]
+                if last or count.due <= now:
+                    if count.number:
+                        guesses.append((kind, count.origin, count.number))
+                    else:
+                        del self._counts[kind]
+            self._shares = Counter((action, whose) for action, _, whose in self._counts)
             if guesses:
                 await database.transact(_record_guesses, guesses)
             for kind, _, number in guesses:

@@ -45,6 +45,8 @@ class Kind(StrEnum):
     """With the IP address of a sign-in from a client that is new to the account."""
     ADDRESS_IN_USE = "address_in_use"
     """To the owner of an address that another caller requested, in place of VERIFY_EMAIL."""
+    ADDRESS_TOO_SIMILAR = "address_too_similar"
+    """The same, to an address that can't be used as it differs too little from an account's."""
 
 
 NOTICES: Final = frozenset(

@@ -15,7 +15,7 @@ from gql_app.accounts.audit import Action
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib.database import Transaction
-from gql_app.lib.network import client_networks, client_of
+from gql_app.lib.network import client_networks
 from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Attempts, Limit, Limiter
 
@@ -58,17 +58,24 @@ class PasswordLimits(NamedTuple):
     """The client, over all accounts."""
     lockout: Limit
     """The account, over all clients that it does not know."""
+    wider: tuple[Limit, ...] = ()
+    """The account and the client's wider networks together."""
     known: bool = False
     """Whether the client is known to the account."""
 
     @property
     def all(self) -> tuple[Limit, ...]:
         """All limits."""
-        return (self.pair, *self.clients, self.lockout)
+        return (self.pair, *self.wider, *self.clients, self.lockout)
+
+    @property
+    def of_account(self) -> tuple[Limit, ...]:
+        """The limits of the account, which a right password clears."""
+        return (self.pair, *self.wider, self.lockout)
 
     @property
     def counting(self) -> tuple[Limit, ...]:
-        """The limits that apply: a known client is exempt from the lockout."""
+        """The limits that apply: a known client is exempt from those that strangers reach."""
         return (self.pair, *self.clients) if self.known else self.all
 
 
@@ -102,8 +109,8 @@ class Throttle(Limiter):
     def limits(self) -> Mapping[str, Limit]:
         """Every limit by its name, which is the label of the metrics, without a subject yet.
 
-        A plain name counts per client and account as typed, "from" per client and its networks,
-        "by" per account, "anywhere" the failures in a row of an account over all clients.
+        A plain name counts per client and account as typed, "from" per client, both per network
+        of the client as well; "by" per account, "anywhere" an account's failures in a row.
         """
         by_client, window, writes = self.client_attempts, self.window, self.account_writes
         advice, pause = (_LOCKED_OUT, LOCKOUT_MEMORY) if self.mail else (None, LOCKOUT_PAUSE)
@@ -154,14 +161,8 @@ class Throttle(Limiter):
         return replace(self.limits[name], subject=self.subject(name, typed))
 
     def of_client(self, kind: str, address: str | None) -> tuple[Limit, ...]:
-        """Return the limits of a kind for the client of a request and its networks.
-
-        Each wider network of an IPv6 address is granted twice as much as the one within.
-        """
-        limits = [self.of_typed(f"{kind} from", network) for network in client_networks(address)]
-        return tuple(
-            replace(limit, attempts=limit.attempts << wider) for wider, limit in enumerate(limits)
-        )
+        """Return the limits of a kind for the client of a request and its networks."""
+        return self._of_networks(f"{kind} from", address)
 
     def of_account(self, kind: str, account: object) -> Limit:
         """Return the limit of a kind for one account, by its id."""
@@ -170,15 +171,13 @@ class Throttle(Limiter):
     def of_password(self, kind: str, account: str, address: str | None) -> PasswordLimits:
         """Return the limits of a kind that proves an account's password.
 
-        They are the same whether the account exists or not. An account is counted per client, and
-        over all clients only by failures in a row, so that strangers' failures lock its owner out
-        late.
+        They are the same whether the account exists or not. An account is counted per client and
+        network, and over all clients only by failures in a row, so that strangers' failures lock
+        its owner out late.
         """
-        return PasswordLimits(
-            self.of_typed(kind, f"{client_of(address)} {account}"),
-            self.of_client(kind, address),
-            self.of_typed(f"{kind} anywhere", account),
-        )
+        pair, *wider = self._of_networks(kind, address, f" {account}")
+        lockout = self.of_typed(f"{kind} anywhere", account)
+        return PasswordLimits(pair, self.of_client(kind, address), lockout, tuple(wider))
 
     def of_taken(self, address: str | None, customer_id: UUID | None = None) -> tuple[Limit, ...]:
         """Return the limits of replies that an e-mail address is taken."""
@@ -196,7 +195,7 @@ class Throttle(Limiter):
             self.of_password("sign-in", email_key, address),
             self.of_password("proof", str(customer_id), address),
         )
-        return [limit for limits in both for limit in (limits.pair, limits.lockout)]
+        return [limit for limits in both for limit in limits.of_account]
 
     def refusal(self, limit: Limit, wait: int) -> TooManyAttempts:
         """Return the error for a limit that is reached, with the seconds to wait."""
@@ -219,4 +218,14 @@ class Throttle(Limiter):
         """
         failed = await self.lock(db, limits.all)
         self.check(limits.counting, failed)
-        return [limit for limit in (limits.pair, limits.lockout) if limit.subject in failed]
+        return [limit for limit in limits.of_account if limit.subject in failed]
+
+    def _of_networks(self, name: str, address: str | None, account: str = "") -> tuple[Limit, ...]:
+        """Return a limit for each network of a client, of an account only if one is given.
+
+        Each wider network of an IPv6 address is granted twice as much as the one within.
+        """
+        return tuple(
+            replace(limit := self.of_typed(name, f"{each}{account}"), attempts=limit.attempts << at)
+            for at, each in enumerate(client_networks(address))
+        )

@@ -132,6 +132,8 @@ class Outbox:
                 recipient = _unproven(customer)
             if recipient and (owner := await addresses.owner(db, recipient, row.customer_id)):
                 kind, locale = Kind.ADDRESS_IN_USE, owner.locale
+            elif recipient and await addresses.is_taken(db, recipient, row.customer_id):
+                kind = Kind.ADDRESS_TOO_SIMILAR
         elif kind not in NOTICES:
             is_link = kind in TERMS and not (kind == Kind.INVITATION and _has_password(customer))
             is_good = (is_link or kind in self.features) and customer and customer.is_active

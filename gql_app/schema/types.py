@@ -26,7 +26,7 @@ def parse_datetime(value: object) -> datetime:
     if not isinstance(value, str) or not _DATE_TIME.fullmatch(value):
         message = "a DateTime is written as RFC 3339 has it, such as 2030-01-31T12:00:00Z"
         raise UnreadableValue(message)
-    moment = parse_moment(value.upper())
+    moment = parse_moment(value)
     if moment is None:
         message = "there is no such moment"
         raise UnreadableValue(message)
@@ -35,7 +35,8 @@ def parse_datetime(value: object) -> datetime:
 
 DATE_TIME: Final = strawberry.scalar(
     name="DateTime",
-    description="A moment as of RFC 3339, such as 2030-01-31T12:00:00Z. Answers are in UTC.",
+    description="A moment as of RFC 3339, such as 2030-01-31T12:00:00Z; a leap second is the "
+    "second after it. Answers are in UTC.",
     specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
     serialize=rfc3339,
     parse_value=parse_datetime,

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
@@ -37,10 +39,22 @@ def watch() -> Watch:
     return Watch()
 
 
+async def guesses(database: Database) -> Sequence[Any]:
+    """Return the events of guesses."""
+    of_guesses = AuditRow.action != Action.CUSTOMER_CREATED
+    query = select(AuditRow).where(of_guesses).order_by(AuditRow.at, AuditRow.id)
+    return await database.fetch_all(query)
+
+
 async def recorded(database: Database) -> Sequence[Recorded]:
-    """Return what the audit knows."""
-    rows = await database.fetch_all(select(AuditRow).order_by(AuditRow.at, AuditRow.id))
-    return [(row.action, row.ip_address, row.fields) for row in rows]
+    """Return what the audit knows of guesses."""
+    return [(row.action, row.ip_address, row.fields) for row in await guesses(database)]
+
+
+async def total(database: Database) -> int:
+    """Return how many guesses the audit knows of."""
+    each = [fields for _, _, fields in await recorded(database)]
+    return sum(int(fields[0].split()[0]) if fields else 1 for fields in each)
 
 
 async def rename(database: Database, before: str, after: str) -> None:
@@ -101,10 +115,10 @@ async def test_after_a_quiet_minute_the_next_is_recorded_at_once(
     assert [fields for _, _, fields in await recorded(database)] == [[], ["2 times"], []]
 
 
-async def test_clients_beyond_the_maximum_count_as_one(
+async def test_clients_beyond_the_share_of_an_action_count_as_one(
     database: Database, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "MAX_GUESS_COUNTS", 2)
+    monkeypatch.setattr(audit, "MAX_GUESS_COUNTS", 4)
     assert MAX_GUESS_COUNTS == 1_000
     noted = Guesses(watch)
     for number in range(10):
@@ -115,6 +129,73 @@ async def test_clients_beyond_the_maximum_count_as_one(
         ("token:refused", "192.0.2.1", []),
         ("token:refused", None, ["8 times"]),
     ]
+
+
+async def test_addresses_of_one_client_count_together(database: Database, watch: Watch) -> None:
+    noted, ada = Guesses(watch), (await add_customer(database, "Ada")).id
+    for number in range(3):
+        for who in (ada, None):
+            noted.note(Action.PROOF_FAILED, Origin(f"2001:db8:1:2::{number}"), who)
+    noted.note(Action.PROOF_FAILED, Origin("2001:db8:1:3::1"), ada)
+    noted.note(Action.PROOF_FAILED, Origin(), ada)
+    assert await noted.record(database) == 4
+    assert sorted(await recorded(database), key=str) == [
+        ("password:proof_failed", "2001:db8:1:2::2", ["3 times"]),
+        ("password:proof_failed", "2001:db8:1:2::2", ["3 times"]),
+        ("password:proof_failed", "2001:db8:1:3::1", []),
+        ("password:proof_failed", None, []),
+    ]
+
+
+def flood(noted: Guesses, *kinds: tuple[Action, UUID | None]) -> int:
+    """Guess from as many clients as there are counts, at each of some kinds; return how often."""
+    for number in range(MAX_GUESS_COUNTS):
+        for action, customer_id in kinds:
+            noted.note(action, Origin(f"2001:db8:1:{number:x}::1"), customer_id)
+    return MAX_GUESS_COUNTS * len(kinds)
+
+
+async def test_flood_of_many_clients_leaves_others_their_client_and_account(
+    database: Database, watch: Watch
+) -> None:
+    noted = Guesses(watch)
+    bob, eve = [(await add_customer(database, name)).id for name in ("Bob", "Eve")]
+    strangers = (Action.TOKEN_REFUSED, Action.REFRESH_REFUSED, Action.RESET_REFUSED)
+    mine = (Action.PROOF_FAILED, Action.SECOND_FACTOR_FAILED)
+    flooded = [*((action, None) for action in strangers), *((action, eve) for action in mine)]
+    number = flood(noted, *flooded)
+    guessed = [(Action.LINK_REFUSED, None), *((action, bob) for action in mine)]
+    for action, customer_id in guessed:
+        noted.note(action, AWAY, customer_id)
+    events = await noted.record(database)
+    rows = await guesses(database)
+    found = [(row.action, row.customer_id) for row in rows if row.ip_address == AWAY.ip_address]
+    assert sorted(found, key=str) == sorted(guessed, key=str)
+    beyond = [row for row in rows if row.ip_address is None]
+    assert {(row.action, row.customer_id) for row in beyond} == {*flooded}
+    assert await total(database) == number + len(guessed)
+    assert len(rows) == events <= MAX_GUESS_COUNTS
+
+
+async def test_guesses_at_any_number_of_accounts_take_a_bounded_number_of_events(
+    database: Database, watch: Watch
+) -> None:
+    noted = Guesses(watch)
+    for number in range(MAX_GUESS_COUNTS):
+        whose = new_id()
+        for client in range(2):
+            noted.note(Action.PROOF_FAILED, Origin(f"10.{number // 256}.{number % 256}.1"), whose)
+            noted.note(Action.PROOF_FAILED, Origin(f"10.{number // 256}.{client}.2"), whose)
+    events = await noted.record(database)
+    assert MAX_GUESS_COUNTS < events <= 2 * MAX_GUESS_COUNTS
+    assert await total(database) == 4 * MAX_GUESS_COUNTS
+    watch.now = GUESS_INTERVAL
+    assert await noted.record(database) == 0
+    bob = (await add_customer(database, "Bob")).id
+    noted.note(Action.PROOF_FAILED, AWAY, bob)
+    assert await noted.record(database) == 1
+    (row,) = [row for row in await guesses(database) if row.customer_id == bob]
+    assert row.ip_address == AWAY.ip_address
 
 
 async def test_what_could_not_be_recorded_is_recorded_later(

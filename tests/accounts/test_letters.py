@@ -31,6 +31,8 @@ from tests.databases import contents
 from tests.people import NOWHERE, add_customer
 from tests.rows import column, value
 
+INSTEAD = {Kind.ADDRESS_IN_USE, Kind.ADDRESS_TOO_SIMILAR}
+"""Letters that are never posted, but written in place of a link."""
 HOSTILE = (
     "URGENT: https://evil.example/now",
     "Visit www.evil.example",
@@ -90,7 +92,7 @@ async def test_no_letter_is_written_where_no_mailbox_changed(
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("kind", sorted({*Kind} - {Kind.ADDRESS_IN_USE, Kind.INVITATION}))
+@pytest.mark.parametrize("kind", sorted({*Kind} - {*INSTEAD, Kind.INVITATION}))
 async def test_no_letter_of_any_kind_holds_a_word_of_its_customers(
     noon: Database, kind: Kind, name: str
 ) -> None:

@@ -302,6 +302,51 @@ async def test_wider_network_is_granted_little_more_than_one_client(
     assert 250 - refused == judged
 
 
+@pytest.mark.parametrize("kind", ["sign-in", "proof"])
+@pytest.mark.parametrize(
+    ("networks", "judged"),
+    [
+        (["192.0.2.1"], 5),
+        (["2001:db8:77:1::1"], 5),
+        ([f"2001:db8:77:{n:x}::1" for n in range(30)], 10),
+        ([f"2001:db8:77:{n << 8:x}::1" for n in range(30)], 20),
+        ([f"2001:db8:{n:x}::1" for n in range(30)], 30),
+    ],
+    ids=["address", "network", "home", "site", "sites"],
+)
+async def test_wider_network_is_granted_little_more_at_one_account(
+    noon: Database, kind: str, networks: list[str], judged: int
+) -> None:
+    refused = 0
+    for number in range(30):
+        limits = THROTTLE.of_password(kind, "ada", networks[number % len(networks)])
+        try:
+            await count(noon, *limits.counting)
+        except TooManyAttempts:
+            refused += 1
+    assert 30 - refused == judged
+    neighbour, other = (
+        THROTTLE.of_password(kind, account, networks[0].replace("::1", ":1::1"))
+        for account in ("ada", "bob")
+    )
+    assert await wait(noon, *other.counting) is None
+    assert await wait(noon, *neighbour._replace(known=True).counting) == (
+        WINDOW if len(networks) == 1 else None
+    )
+
+
+async def test_right_password_clears_all_counts_of_the_account_and_none_of_the_client(
+    noon: Database,
+) -> None:
+    limits = THROTTLE.of_password("sign-in", "ada@example.com", "2001:db8:1:2::1")
+    await count(noon, *limits.all)
+    async with noon.transaction() as db:
+        await THROTTLE.clear(db, *await THROTTLE.hold_failures(db, limits))
+    left = {limit.name: len(await times(noon, limit)) for limit in limits.all}
+    assert left == {"sign-in": 0, "sign-in from": 1, "sign-in anywhere": 0}
+    assert len(limits.all) == 7
+
+
 def lockout(*, mail: bool = True) -> Limit:
     """Limit the failures of Ada's in a row."""
     throttle = replace(THROTTLE, mail=mail)

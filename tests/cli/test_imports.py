@@ -129,6 +129,16 @@ async def test_what_is_not_said_is_as_of_a_new_customer(
     assert [action for action, _ in await deeds(noon)] == ["customer:import"] * 2
 
 
+async def test_leap_second_and_lower_case_are_times(noon: Database) -> None:
+    times = {"created_at": "2016-12-31T23:59:60Z", "updated_at": "2020-01-01t00:00:00z"}
+    assert await bring(noon, given(**times)) == []
+    (row,) = await rows(noon)
+    assert (row.created_at, row.updated_at) == (
+        datetime(2017, 1, 1, tzinfo=UTC),
+        datetime(2020, 1, 1, tzinfo=UTC),
+    )
+
+
 @pytest.mark.parametrize(("field", "value", "code"), AS_CREATED)
 def test_each_fault_of_a_new_customer_is_one_of_an_import(
     field: str, value: str, code: str
@@ -155,6 +165,7 @@ def test_each_fault_of_a_new_customer_is_one_of_an_import(
         ("created_at", "2026-01-31T12:00:00"),
         ("created_at", "2026-02-31T12:00:00Z"),
         ("created_at", "0001-01-01T00:00:00+14:00"),
+        ("created_at", "2016-12-31T12:00:60Z"),
         ("created_at", 1_700_000_000),
         ("updated_at", "9999-12-31T23:59:59-14:00"),
         ("password_hash", "a password"),

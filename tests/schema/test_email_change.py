@@ -319,6 +319,19 @@ async def test_where_proof_is_required_its_owner_alone_is_told(
     assert await by_admin(api, admin, ada, email=other.email) == TAKEN
 
 
+@in_mode("require")
+async def test_address_that_differs_from_an_accounts_in_ss_alone_gets_no_link(
+    api: Api, ada: Person, letterbox: Letterbox
+) -> None:
+    await add_customer(api.database, "Eve", "weiss@example.com")
+    assert faults(await ask(api, ada, "weiß@example.com")) == SUCCESS
+    letter = await letterbox.to("weiß@example.com", "This e-mail address can't be used")
+    assert link_in(letter) is None
+    await letterbox.to(A, REQUESTED)
+    await until_all_letters_left(api)
+    assert letterbox.unread() == []
+
+
 async def test_address_that_another_got_meanwhile_spends_the_link_and_is_dropped(
     api: Api, ada: Person, letterbox: Letterbox
 ) -> None:

@@ -144,3 +144,19 @@ async def test_flood_of_guesses_is_a_handful_of_events(api: Api, admin: Person) 
     assert len(told) <= 3
     numbers = [int(each["fields"][0].split()[0]) if each["fields"] else 1 for each in told]
     assert sum(numbers) == 120
+
+
+async def test_one_network_floods_with_tokens_and_a_guess_at_an_account_keeps_its_trace(
+    api: Api, plain: Person, admin: Person
+) -> None:
+    for number in range(20):
+        async with api.elsewhere(f"2001:db8:1:2::{number:x}") as there:
+            await there.run("{ __typename }", token="a.b.c", headers=FROM)
+    await send(api, "deleteMe", PROOFS["deleteMe"], token=plain.token, headers=FROM)
+    await api.resources.guesses.record(api.database, last=True)
+    told = await guesses(api, admin)
+    assert event("password:proof_failed", plain) in told
+    refused = [each for each in told if each["action"] == "token:refused"]
+    numbers = [int(each["fields"][0].split()[0]) if each["fields"] else 1 for each in refused]
+    assert sum(numbers) == 20
+    assert len(refused) <= 2

@@ -60,6 +60,17 @@ async def test_stranger_keeps_no_owner_out_and_from_no_link(
     assert faults(asked) == SUCCESS
 
 
+@pytest.mark.usefixtures("letterbox")
+async def test_one_site_of_ipv6_is_judged_four_times_as_often_as_one_network(
+    api: Api, plain: Person
+) -> None:
+    assert plain.email == ADA
+    neighbours = [f"2001:db8:1:{number << 8:x}::1" for number in range(1, 24)]
+    told = [await login(api, address, password="a guess") for address in neighbours]
+    assert told == [WRONG] * 20 + [LOCKED] * 3
+    assert await login(api, "2001:db8:2::1") == SUCCESS
+
+
 @pytest.mark.parametrize("email", [ADA, NOBODY, "malformed"])
 @pytest.mark.usefixtures("letterbox")
 async def test_after_a_hundred_failures_in_a_row_no_unknown_client_is_judged(

@@ -18,7 +18,7 @@ from gql_app.schema.authentication import sign_in as sign_in_by_feature
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 from tests.api import Api, running
-from tests.letterbox import Letterbox
+from tests.letterbox import Letterbox, link_in
 from tests.people import NOWHERE, PASSWORD, Person, add_customer, current
 from tests.rows import column
 from tests.schema.mutations import SUCCESS, CodeAndField, do, faults
@@ -107,6 +107,22 @@ async def test_register_answers_and_costs_the_same_whether_or_not_an_account_has
     events = await api.database.fetch_all(asked)
     assert {(each.customer_id, each.ip_address) for each in events} == {(None, HERE)}
     assert (len(events), len(await waiting(api))) == (2 * (MAX_WAITING + 2), 2 * MAX_WAITING)
+
+
+@pytest.mark.parametrize("known", ["weiss@example.com", "weiß@example.com"])
+async def test_address_that_differs_from_an_accounts_in_ss_alone_gets_a_letter_that_says_so(
+    api: Api, letterbox: Letterbox, known: str
+) -> None:
+    (other,) = {"weiss@example.com", "weiß@example.com"} - {known}
+    await add_customer(api.database, "Ada", known)
+    assert faults(await register(api, other)) == SUCCESS
+    first = await letterbox.next()
+    assert (first.recipient, first.subject) == (other, "This e-mail address can't be used")
+    assert link_in(first) is None
+    assert faults(await login(api, other)) == UNPROVEN
+    again = await letterbox.next()
+    assert (again.recipient, again.subject, again.body) == (other, first.subject, first.body)
+    assert letterbox.empty
 
 
 async def waiting(api: Api) -> Sequence[str]:

@@ -36,10 +36,17 @@ def rfc3339(moment: datetime) -> str:
 
 
 def parse_moment(text: str) -> datetime | None:
-    """Return the time of a text in ISO 8601, in UTC; None if it is malformed or has no offset."""
+    """Return the time of a text in ISO 8601, in UTC; None if it is malformed or has no offset.
+
+    A leap second, which is only at the end of a month, is read as the second after it.
+    """
+    is_leap = text[16:19] == ":60"
+    written = f"{text[:17]}59{text[19:]}" if is_leap else text
     with suppress(ValueError, OverflowError):
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else None
+        moment = datetime.fromisoformat(written.upper())
+        if moment.tzinfo:
+            utc = moment.astimezone(UTC) + timedelta(seconds=is_leap)
+            return utc if not is_leap or (utc.day, utc.hour, utc.minute) == (1, 0, 0) else None
     return None
 
 
