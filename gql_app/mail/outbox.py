@@ -105,7 +105,7 @@ class Outbox:
             return True
         if not await _QUEUE.postpone(db, row, last_try=clock.made_at(row.id) + LAST_TRY):
             return False
-        await self.throttle.give_back(db, self._limit(row.kind, letter.recipient))
+        await self.throttle.give_back(db, self._limit(letter.kind, letter.recipient))
         return True
 
     def _limit(self, kind: str, recipient: str) -> Limit:
@@ -145,18 +145,18 @@ class Outbox:
 
     async def _written(self, db: Transaction, letter: "_Addressed") -> Letter | None:
         """Return a letter rendered; None if that fails, and then it is retried later."""
-        place, write = (str(letter.id), letter.recipient), self.features.get(letter.kind)
-        is_ours = letter.kind not in self.features
+        kind, write = letter.kind, self.features.get(letter.kind)
+        place, is_ours = (str(letter.id), letter.recipient), kind not in self.features
         values = await self._values(db, letter) if is_ours else letter.data
         try:
             if write and letter.customer:
                 subject, body = write(values, letter.customer.person)
-                return Letter(*place, subject, body)
-            said = self.templates.render(letter.kind, letter.locale, values)
-            return Letter(*place, said.subject, said.text, said.html, said.language)
+                return Letter(*place, subject, body, kind=kind)
+            said = self.templates.render(kind, letter.locale, values)
+            return Letter(*place, said.subject, said.text, said.html, said.language, kind)
         except Exception:  # noqa: BLE001 — no error of one letter may stop the others
-            _log.exception("A letter can't be written", kind=letter.kind, letter=place[0])
-            await self.postpone(db, Letter(*place, "", ""))
+            _log.exception("A letter can't be written", kind=kind, letter=place[0])
+            await self.postpone(db, Letter(*place, "", "", kind=kind))
             return None
 
     async def _values(self, db: Transaction, letter: "_Addressed") -> Mapping[str, object]:

@@ -6,11 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from gql_app.accounts import customers, letters
 from gql_app.accounts.letters import Kind
+from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import FACTORS_PER_DAY
+from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
 from gql_app.lib.outbox import Letter
 from gql_app.lib.outbox.delivery import BATCH
@@ -144,20 +147,30 @@ async def test_housekeeping_keeps_the_counts_for_a_day(
     assert deleted == [0, 1]
 
 
+@pytest.mark.parametrize("kind", [Kind.PASSWORD_RESET, Kind.ADDRESS_IN_USE])
 async def test_letter_that_did_not_leave_is_not_counted(
-    noon: Database, ada: CustomerRecord, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock, kind: Kind
 ) -> None:
+    asked, whose = LinkKind.PASSWORD_RESET, ada
+    if kind == Kind.ADDRESS_IN_USE:  # what is sent in place of a link to prove it
+        asked, whose = LinkKind.VERIFY_EMAIL, await add_customer(noon, "Bob Other")
+        async with noon.transaction() as db:
+            pending = update(CustomerRow).where(CustomerRow.id == whose.id)
+            await db.execute(pending.values(pending_email=ada.email))
     now = NOON
     for _ in range(2 * PER_DAY):
-        await ask_reset(noon, ada)
+        async with noon.transaction() as db:
+            await letters.post_link(db, asked, customer_id=whose.id)
         (letter,) = await claim(noon)
+        assert letter.kind == kind
         async with noon.transaction() as db:
             assert await OUTBOX.postpone(db, letter)
         now += timedelta(minutes=1)
         set_clock(now)
     left = []
     for _ in range(PER_DAY + 1):
-        await ask_reset(noon, ada)
+        async with noon.transaction() as db:
+            await letters.post_link(db, asked, customer_id=whose.id)
         left.append(len(await leave(noon)))
     assert left == [1] * PER_DAY + [0]
 

@@ -40,6 +40,8 @@ class Letter:
     """The body in HTML, if there is one."""
     language: str | None = None
     """The language tag (BCP 47), if known."""
+    kind: str = ""
+    """The kind of the letter that was written, by which it is limited."""
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError for a text that can't be sent."""
