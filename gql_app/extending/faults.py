@@ -5,10 +5,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
-from inspect import iscoroutinefunction, signature
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from starlette.routing import BaseRoute, Mount, Route
 from strawberry.schema.config import StrawberryConfig
@@ -20,7 +19,9 @@ from gql_app.accounts.permissions import ADMIN, OURS, Role, Roles
 from gql_app.extending import tables
 from gql_app.extending.comparisons import is_comparable
 from gql_app.extending.connections import Connection, connection_of
+from gql_app.extending.extend import extends_input
 from gql_app.extending.feature import Feature
+from gql_app.extending.functions import function_fault, function_name
 from gql_app.extending.hooks import EVENTS
 from gql_app.extending.letters import Letter
 from gql_app.extending.nested import BY, KEY
@@ -70,6 +71,9 @@ _RESERVED_CODES: Final = frozenset(
     {*REASONS, "FORBIDDEN", "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "UNAUTHENTICATED"}
 )
 _NAMES: Final = StrawberryConfig().name_converter
+_Functions: TypeAlias = tuple[str, Iterable[tuple[str, object]], Sequence[str] | None, bool | None]
+"""What some functions are, the functions by their names, the positional arguments that they take,
+unless these are the builder's own, and whether they must be asynchronous, None if they may be."""
 
 
 _all = chain.from_iterable
@@ -80,7 +84,7 @@ def faults(features: Sequence[Feature]) -> list[str]:
     found = [
         sentence(f"The feature {feature.name}: {fault}")
         for feature in features
-        for check in (_name, _routes, _migrations, _settings, _commands, _functions)
+        for check in (_name, _routes, _migrations, _settings, _commands, _values, _functions)
         for fault in check(feature)
     ]
     found += [*_roles(features), *_duplicates(features), *_names(features)]
@@ -136,26 +140,66 @@ def _commands(feature: Feature) -> Iterator[str]:
             yield f"there is a command {name} already"
 
 
-def _functions(feature: Feature) -> Iterator[str]:
-    """Yield a sentence on each value that is not a function, or has the wrong parameters."""
+def _values(feature: Feature) -> Iterator[str]:
+    """Yield a sentence on each value that is not what its argument takes."""
     for letter in feature.letters:
         yield from _letter(letter)
     for node in feature.nodes:
         if not isinstance(node, NodeKind):
             yield f"{node!r} is none of what node() returns"
-    for rule in feature.password_rules:
-        yield from _function(f"the password rule {_named(rule)}", rule, "password", "person")
-    for each in feature.authenticators:
-        what = f"the authenticator {_named(each)}"
-        yield from _function(what, each, "db", "scheme", "credentials", is_async=True)
-    for name, after in feature.on.items():
-        yield from _function(f"the hook of {name}", after, "event", is_async=True)
-    for name, within in feature.within.items():
-        yield from _function(f"the hook of {name}", within, "tx", "event", is_async=True)
-    if feature.claims is not None:
-        yield from _function(
-            f"the claims {_named(feature.claims)}", feature.claims, "db", "customer"
-        )
+
+
+def _functions(feature: Feature) -> Iterator[str]:
+    """Yield a sentence on each function that can't be called as it will be."""
+    letters = [each for each in feature.letters if isinstance(each, Letter)]
+    inputs = [each for each in feature.extensions if extends_input(each)]
+    commands = _all(map(_command_functions, feature.commands))
+    signs = [getattr(feature.signer, "sign", None)]
+    credentials = ("db", "scheme", "credentials")
+    table: Sequence[_Functions] = (
+        ("the letter", [(x.name, x.write) for x in letters], ("data", "customer"), False),
+        ("the password rule", _named(feature.password_rules), ("password", "person"), None),
+        ("the authenticator", _named(feature.authenticators), credentials, True),
+        ("the hook of", feature.on.items(), ("event",), True),
+        ("the hook of", feature.within.items(), ("tx", "event"), True),
+        ("the claims", _named([feature.claims]), ("db", "customer"), None),
+        ("the method", _named(signs), ("data",), True),
+        ("the method", _named(map(_save, inputs)), ("tx", "customer_id", "values"), True),
+        ("the method", _named(_all(map(_checks, inputs))), ("value",), None),
+        ("the command", _named(commands), None, False),
+    )
+    for what, functions, arguments, is_async in table:
+        for name, function in functions:
+            fault = function_fault(function, arguments, is_async=is_async)
+            if function is not None and fault:
+                yield f"{what} {name} {fault}"
+
+
+def _named(functions: Iterable[object]) -> Iterable[tuple[str, object]]:
+    """Return functions with their names, or with the text of one that has none."""
+    return [(function_name(each), each) for each in functions]
+
+
+def _save(extension: type) -> object:
+    return getattr(extension, "save", None)
+
+
+def _checks(extension: type) -> Iterator[object]:
+    for field in get_object_definition(extension, strict=True).fields:
+        yield getattr(extension, f"check_{field.python_name}", None)
+
+
+def _command_functions(command: object) -> Iterator[object]:
+    """Yield the function of a command, or those of a Typer and of the ones in it."""
+    groups: Sequence[Any] | None = getattr(command, "registered_groups", None)
+    if groups is None:
+        yield command
+        return
+    others: Sequence[Any] = getattr(command, "registered_commands", ())
+    callbacks = [each.callback for each in (*groups, *others)]
+    callbacks.append(getattr(getattr(command, "registered_callback", None), "callback", None))
+    yield from filter(callable, callbacks)
+    yield from _all(_command_functions(each.typer_instance) for each in groups)
 
 
 def _letter(letter: object) -> Iterator[str]:
@@ -163,40 +207,11 @@ def _letter(letter: object) -> Iterator[str]:
         yield f"{letter!r} is no Letter"
     elif (letter.write is None) == (letter.templates is None):
         yield f"the letter {letter.name} needs a function or templates, and not both"
-    elif letter.write is not None:
-        yield from _function(f"the letter {letter.name}", letter.write, "data", "customer")
     elif letter.templates is not None and package_folder(letter.templates) is None:
         yield (
             f"the letter {letter.name}: there is no folder {letter.templates}, "
             "which is written package:folder"
         )
-
-
-def _function(
-    what: str, function: object, *arguments: str, is_async: bool = False
-) -> Iterator[str]:
-    """Yield a sentence if a value is not a function that takes these positional arguments."""
-    if not callable(function):
-        yield f"{what} is no function"
-    elif is_async and not any(map(iscoroutinefunction, (function, type(function).__call__))):
-        yield f"{what} is no asynchronous function"
-    elif not _takes(function, arguments):
-        yield f"{what} must take {', '.join(arguments)}"
-
-
-def _named(function: object) -> str:
-    return getattr(function, "__qualname__", repr(function))
-
-
-def _takes(function: Callable[..., object], arguments: Sequence[object]) -> bool:
-    """Return whether a function can be called with so many positional arguments."""
-    try:
-        signature(function).bind(*arguments)
-    except TypeError:
-        return False
-    except ValueError:  # it is written in C, and has no signature
-        return True
-    return True
 
 
 def _roles(features: Sequence[Feature]) -> Iterator[str]:

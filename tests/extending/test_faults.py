@@ -1,20 +1,37 @@
 """Faults of features: told in sentences when the application is made, all at once."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
+import strawberry
 import typer
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from gql_app import Feature, FeatureSettings, Role, create_app
+from gql_app import (
+    Feature,
+    FeatureSettings,
+    Letter,
+    Payload,
+    RegisterInput,
+    Role,
+    UpdateMeInput,
+    connection,
+    create_app,
+    extend,
+    loader,
+    mutation,
+    node,
+)
 from gql_app.cli import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import faults
 from gql_app.lib.faults import CannotStart
 from gql_app.settings import Settings
 from tests.extending.odd import LastingRow
+from tests.extending.test_node_kinds import Line, LineRow
 
 
 class OfMail(FeatureSettings):
@@ -105,11 +122,56 @@ def in_time(db: object, scheme: object, credentials: object) -> None:
     """Take what an authenticator does, and is none."""
 
 
+WRONG: tuple[Any, ...] = (two, in_time, one)
+"""Functions that mypy refuses where they are given."""
+
+
 class Authenticator:
     """An authenticator that is an object."""
 
     async def __call__(self, db: object, scheme: str, credentials: str) -> None:
         """Let nobody in."""
+
+
+class LocalSigner:
+    """A signer that signs in the same process."""
+
+    def sign(self, data: bytes) -> bytes:
+        """Return no signature."""
+        return data
+
+
+@extend(RegisterInput, UpdateMeInput)
+class SavedInTime:
+    """An input whose value nobody waits to be saved."""
+
+    motto: str | None = strawberry.UNSET
+
+    @staticmethod
+    def save(tx: object, customer_id: object, values: object) -> None:
+        """Save nothing."""
+
+
+@extend(UpdateMeInput)
+class CheckedWithMore:
+    """An input whose check takes more than the value."""
+
+    motto: str | None = strawberry.UNSET
+
+    @staticmethod
+    async def check_motto(value: object, customer: object) -> None:
+        """Check nothing."""
+
+    @staticmethod
+    async def save(tx: object, customer_id: object, values: object) -> None:
+        """Save nothing."""
+
+
+def tools(add: Callable[[typer.Typer], object]) -> typer.Typer:
+    """Return a command that has commands of its own."""
+    made = typer.Typer(name="tools")
+    add(made)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -127,6 +189,47 @@ class Authenticator:
             "the authenticator in_time is no asynchronous function",
         ),
         ({"password_rules": [three]}, "the password rule three must take password, person"),
+        (
+            {"signer": LocalSigner()},
+            "the method LocalSigner.sign is no asynchronous function",
+        ),
+        (
+            {"letters": [Letter("shop_hello", WRONG[0])]},
+            "the letter shop_hello is an asynchronous function",
+        ),
+        ({"commands": [one]}, "the command one is an asynchronous function"),
+        (
+            {"commands": [tools(lambda made: made.command()(one))]},
+            "the command one is an asynchronous function",
+        ),
+        (
+            {"commands": [tools(lambda made: made.callback()(one))]},
+            "the command one is an asynchronous function",
+        ),
+        (
+            {"commands": [tools(lambda made: made.add_typer(typer.Typer(), callback=one))]},
+            "the command one is an asynchronous function",
+        ),
+        (
+            {
+                "commands": [
+                    tools(lambda made: made.add_typer(tools(lambda inner: inner.command()(one))))
+                ]
+            },
+            "the command one is an asynchronous function",
+        ),
+        (
+            {"extensions": [SavedInTime]},
+            "the method SavedInTime.save is no asynchronous function",
+        ),
+        (
+            {"extensions": [CheckedWithMore]},
+            "the method CheckedWithMore.check_motto must take value",
+        ),
+        (
+            {"within": {"email:changed": end_sessions}},
+            "the hook of email:changed is no asynchronous function",
+        ),
         ({"on": {"email:changed": two}}, "the hook of email:changed must take event"),
         ({"within": {"email:changed": one}}, "the hook of email:changed must take tx, event"),
     ],
@@ -135,6 +238,33 @@ def test_function_that_can_not_be_called_as_it_will_be_is_told(
     parts: Mapping[str, Any], sentence: str
 ) -> None:
     assert told(Feature("shop", **parts)) == (f"The feature shop: {sentence}.",)
+
+
+def test_function_that_is_declared_by_itself_is_told_at_once() -> None:
+    declared: list[tuple[Callable[[], object], str]] = [
+        (lambda: loader(WRONG[1]), "loader(): in_time is no asynchronous function."),
+        (lambda: loader(WRONG[2]), "loader(): one must take db, keys."),
+        (
+            lambda: mutation(Payload, "Does nothing.")(WRONG[1]),
+            "mutation(): in_time is no asynchronous function.",
+        ),
+        *(
+            (partial(declare, visible=visible), f"visible {fault}.")
+            for declare in (
+                partial(connection, Line, LineRow, order_by=["id"]),
+                partial(node, Line, LineRow),
+            )
+            for visible, fault in (
+                (one, "is an asynchronous function"),
+                (in_time, "must take caller"),
+                (True, "is no function"),
+            )
+        ),
+    ]
+    for declare, fault in declared:
+        with pytest.raises(TypeError) as caught:
+            declare()
+        assert str(caught.value).endswith(fault)
 
 
 def test_functions_may_be_objects_and_written_in_c() -> None:
