@@ -87,7 +87,7 @@ def faults(features: Sequence[Feature]) -> list[str]:
         for check in (_name, _routes, _migrations, _settings, _commands, _values, _functions)
         for fault in check(feature)
     ]
-    found += [*_roles(features), *_duplicates(features), *_names(features)]
+    found += [*_tables(features), *_roles(features), *_duplicates(features), *_names(features)]
     found += _root_types("Query", QUERIES, [*_all(each.queries for each in features)])
     found += _root_types("Mutation", MUTATIONS, [*_all(each.mutations for each in features)])
     return found
@@ -114,7 +114,14 @@ def _migrations(feature: Feature) -> Iterator[str]:
         yield f"migrations must be package:folder, not {feature.migrations}"
     elif package_folder(feature.migrations) is None:
         yield f"there is no folder {folder} in a package {package} for its migrations"
-    yield from tables.faults_of(package)
+
+
+def _tables(features: Sequence[Feature]) -> Iterator[str]:
+    """Yield a sentence on each invalid table."""
+    named = [(f.name, f.migrations.partition(":")[0]) for f in features if f.migrations]
+    for name, package in named:
+        for fault in tables.faults_of(package, [each for _, each in named]):
+            yield sentence(f"The feature {name}: {fault}")
 
 
 def _settings(feature: Feature) -> Iterator[str]:

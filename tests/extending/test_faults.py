@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from gql_app.cli import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import faults
 from gql_app.lib.faults import CannotStart
 from gql_app.settings import Settings
+from tests.commands import run_here
 from tests.extending.odd import LastingRow
 from tests.extending.test_node_kinds import Line, LineRow
 
@@ -411,6 +413,52 @@ def test_tables_that_can_not_be_are_told() -> None:
     ):
         assert fault.startswith(f"The feature odd: {sentence}")
         assert (fault.endswith("."), fault.endswith("..")) == (True, False)
+
+
+KEYED = """
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gql_app import Feature, Table, create_app
+
+
+def declare(name: str, *keys: str, package: str = "keyed", **more: Any) -> None:
+    columns = {f"k{n}": mapped_column(ForeignKey(key)) for n, key in enumerate(keys)}
+    kinds = {each: Mapped[UUID] for each in ("id", *columns)}
+    of_class = {"__module__": package, "__tablename__": name, "__annotations__": kinds, **more}
+    type(name, (Table,), {**of_class, "id": mapped_column(primary_key=True), **columns})
+
+
+declare("good", "customers.id", "good.id", "more.id", package="keyed.part")
+declare("more", package="more.part")
+declare("left", package="left_out")
+declare("apart", __table_args__={"schema": "other"})
+declare("bad", "sessions.id", "customers.email", "no.id", "no", "left.id", "other.apart.id")
+features = [Feature(name, migrations=f"{name}:migrations") for name in ("keyed", "more")]
+app = create_app(features=features)
+"""
+
+
+def test_tables_that_refer_to_what_they_may_not_or_have_a_schema_are_told(tmp_path: Path) -> None:
+    for name, code in (("keyed", KEYED), ("more", "")):
+        (tmp_path / name / "migrations").mkdir(parents=True)
+        (tmp_path / name / "__init__.py").write_text(code, encoding="utf-8")
+    done = run_here("--app", "keyed:app", "make-migration", "Make keys", folder=tmp_path)
+    wrong = ("customers.email", "left.id", "no.id", "no.k3", "other.apart.id", "sessions.id")
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        [
+            *(
+                f"The feature keyed: the table bad refers to {each}, which is neither "
+                "customers.id nor a column of these features' tables."
+                for each in wrong
+            ),
+            "The feature keyed: the table other.apart has a schema: leave it out.",
+        ],
+    )
 
 
 def test_every_command_of_ours_is_known_as_taken() -> None:
