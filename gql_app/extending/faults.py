@@ -17,7 +17,7 @@ from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.permissions import ADMIN, OURS, Role, Roles
 from gql_app.extending import tables
-from gql_app.extending.comparisons import is_comparable
+from gql_app.extending.comparisons import clashes, is_comparable
 from gql_app.extending.connections import Connection, connection_of
 from gql_app.extending.extend import extends_input
 from gql_app.extending.feature import Feature
@@ -132,7 +132,9 @@ def _settings(feature: Feature) -> Iterator[str]:
         yield "settings must be a subclass of gql_app.FeatureSettings"
         return
     ours = {PREFIX + name.upper() for name in Settings.model_fields}
-    for taken in sorted(ours.intersection(names({feature.name: kind}))):
+    read = names({feature.name: kind})
+    yield from clashes("settings", zip(kind.model_fields, read, strict=True))
+    for taken in sorted(ours.intersection(read)):
         yield f"the variable {taken} is read already; rename the field"
     for field in unreadable(kind):
         yield f"its setting {field} is more than a list of values: make it JSON, by pydantic's Json"
