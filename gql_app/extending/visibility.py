@@ -26,7 +26,7 @@ class OwnedBy:
     It may also be called with the caller, to get the condition for a statement of the feature.
     """
 
-    def __init__(self, column: InstrumentedAttribute[UUID], unless: str | None) -> None:
+    def __init__(self, column: InstrumentedAttribute[UUID | None], unless: str | None) -> None:
         self._column: Final = column
         self._unless: Final = unless
         self._condition: Final = Condition(column == bindparam(_OWNER, type_=Uuid()))
@@ -53,7 +53,7 @@ Visible: TypeAlias = OwnedBy | Callable[[Caller | None], ColumnElement[bool] | N
 """A function that returns the condition of the rows that a caller may see, None for all."""
 
 
-def owned_by(column: InstrumentedAttribute[UUID], *, unless: str | None = None) -> OwnedBy:
+def owned_by(column: InstrumentedAttribute[UUID | None], *, unless: str | None = None) -> OwnedBy:
     """Return the visibility of rows that have the caller's id in a column.
 
     Callers with the permission `unless` see all rows, and callers that are not signed in none.
