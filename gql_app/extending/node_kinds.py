@@ -36,6 +36,7 @@ def node(
 
     Types of a connection() need none. As there, fields without a resolver are columns of the same
     names, and `visible` and `permissions` decide which rows a caller sees; other rows are null.
+    Callers who are not signed in see none, even without permissions.
     Raises TypeError unless the type has `id: strawberry.ID`, which is a UUID and the only primary
     key, and with every other fault of the declaration.
     """
