@@ -186,8 +186,8 @@ NO_FEATURE = "is no feature's"
 def test_error_that_is_meant_for_people_ends_a_command_in_words(
     database_url: str, tmp_path: Path, what: str, words: str
 ) -> None:
-    (tmp_path / "failing.py").write_text(FAILING, encoding="utf-8")
-    chosen = {"database_url": database_url, "app": "failing:app", "secret_key": SECRET}
+    (tmp_path / "mistaken.py").write_text(FAILING, encoding="utf-8")
+    chosen = {"database_url": database_url, "app": "mistaken:app", "secret_key": SECRET}
     output_here("migrate", folder=tmp_path, **chosen)
     done = run_here("fail", what, folder=tmp_path, **chosen)
     assert (done.returncode, done.stdout) == (1, "It has failed.\n")
@@ -196,6 +196,6 @@ def test_error_that_is_meant_for_people_ends_a_command_in_words(
 
 
 def test_unforeseen_error_ends_a_command_with_its_traceback(tmp_path: Path) -> None:
-    (tmp_path / "failing.py").write_text(FAILING, encoding="utf-8")
+    (tmp_path / "mistaken.py").write_text(FAILING, encoding="utf-8")
     with pytest.raises(LookupError, match="other"):
-        run_here("fail", "other", folder=tmp_path, app="failing:app", secret_key=SECRET)
+        run_here("fail", "other", folder=tmp_path, app="mistaken:app", secret_key=SECRET)

@@ -31,9 +31,9 @@ from gql_app.cli import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import faults
 from gql_app.lib.faults import CannotStart
 from gql_app.settings import Settings
-from tests.commands import run_here
 from tests.extending.odd import LastingRow
 from tests.extending.test_node_kinds import Line, LineRow
+from tests.processes import run_main
 
 
 class OfMail(FeatureSettings):
@@ -446,7 +446,7 @@ def test_tables_that_refer_to_what_they_may_not_or_have_a_schema_are_told(tmp_pa
     for name, code in (("keyed", KEYED), ("more", "")):
         (tmp_path / name / "migrations").mkdir(parents=True)
         (tmp_path / name / "__init__.py").write_text(code, encoding="utf-8")
-    done = run_here("--app", "keyed:app", "make-migration", "Make keys", folder=tmp_path)
+    done = run_main("--app", "keyed:app", "make-migration", "Make keys", folder=tmp_path)
     wrong = ("customers.email", "left.id", "no.id", "no.k3", "other.apart.id", "sessions.id")
     assert (done.returncode, done.stderr.splitlines()) == (
         2,
