@@ -160,10 +160,9 @@ def _values(feature: Feature) -> Iterator[str]:
 
 def _functions(feature: Feature) -> Iterator[str]:
     """Yield a sentence on each function that can't be called as it will be."""
-    letters = [each for each in feature.letters if isinstance(each, Letter)]
+    letters = [each for each in feature.letters if isinstance(each, Letter) and each.write]
     inputs = [each for each in feature.extensions if extends_input(each)]
     commands = _all(map(_command_functions, feature.commands))
-    signs = [getattr(feature.signer, "sign", None)]
     credentials = ("db", "scheme", "credentials")
     table: Sequence[_Functions] = (
         ("the letter", [(x.name, x.write) for x in letters], ("data", "customer"), False),
@@ -171,16 +170,20 @@ def _functions(feature: Feature) -> Iterator[str]:
         ("the authenticator", _named(feature.authenticators), credentials, True),
         ("the hook of", feature.on.items(), ("event",), True),
         ("the hook of", feature.within.items(), ("tx", "event"), True),
-        ("the claims", _named([feature.claims]), ("db", "customer"), None),
-        ("the method", _named(signs), ("data",), True),
-        ("the method", _named(map(_save, inputs)), ("tx", "customer_id", "values"), True),
+        ("the claims", _named(_given(feature, "claims")), ("db", "customer"), None),
+        ("the method", _named(_given(feature.signer, "sign")), ("data",), True),
+        (
+            "the method",
+            _named(_all(_given(each, "save") for each in inputs)),
+            ("tx", "customer_id", "values"),
+            True,
+        ),
         ("the method", _named(_all(map(_checks, inputs))), ("value",), None),
         ("the command", _named(commands), None, False),
     )
     for what, functions, arguments, is_async in table:
         for name, function in functions:
-            fault = function_fault(function, arguments, is_async=is_async)
-            if function is not None and fault:
+            if fault := function_fault(function, arguments, is_async=is_async):
                 yield f"{what} {name} {fault}"
 
 
@@ -189,13 +192,14 @@ def _named(functions: Iterable[object]) -> Iterable[tuple[str, object]]:
     return [(function_name(each), each) for each in functions]
 
 
-def _save(extension: type) -> object:
-    return getattr(extension, "save", None)
+def _given(owner: object, *names: str) -> Iterator[object]:
+    """Yield those of some attributes that are there."""
+    return (each for name in names if (each := getattr(owner, name, None)) is not None)
 
 
 def _checks(extension: type) -> Iterator[object]:
-    for field in get_object_definition(extension, strict=True).fields:
-        yield getattr(extension, f"check_{field.python_name}", None)
+    fields = get_object_definition(extension, strict=True).fields
+    return _given(extension, *(f"check_{each.python_name}" for each in fields))
 
 
 def _command_functions(command: object) -> Iterator[object]:

@@ -190,6 +190,8 @@ def tools(add: Callable[[typer.Typer], object]) -> typer.Typer:
             {"authenticators": [in_time]},
             "the authenticator in_time is no asynchronous function",
         ),
+        ({"password_rules": [None]}, "the password rule None is no function"),
+        ({"on": {"email:changed": None}}, "the hook of email:changed is no function"),
         ({"password_rules": [three]}, "the password rule three must take password, person"),
         (
             {"signer": LocalSigner()},
