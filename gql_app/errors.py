@@ -15,7 +15,8 @@
     ├── Rejected                a mutation is refused: the `errors` of its payload
     │   ├── Refused             by a feature's own rule, with a code of its own
     │   └── TooManyAttempts     with the seconds to wait
-    └── UndeclaredCode          a feature refused with a code that it hasn't declared
+    └── Undeclared              a name that no feature has declared
+        └── UndeclaredCode      a feature refused with such a code
 
 Unavailable, from lib.faults, is SERVICE_UNAVAILABLE with the seconds to wait. Unavailable, Refusal
 and Rejected have an `extensions` dictionary, which graphql-core copies into the GraphQL error.
@@ -245,7 +246,11 @@ class Refused(Rejected):
         self.field: Final = field
 
 
-class UndeclaredCode(GqlAppError):
+class Undeclared(GqlAppError, LookupError):
+    """A name that no feature has declared: an action, a letter, or settings."""
+
+
+class UndeclaredCode(Undeclared):
     """A code that no feature has declared, so that the schema doesn't know it."""
 
     def __init__(self, code: str) -> None:

@@ -20,6 +20,7 @@ from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import PasswordRule, Rules
 from gql_app.db.migrations.branches import Branch
 from gql_app.db.readiness import Condition, Watch, open_database, open_standby
+from gql_app.errors import Undeclared
 from gql_app.factors.passkeys import Passkeys
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, Reader, SharedResult, Transaction
@@ -98,7 +99,7 @@ class Extensions:
         if isinstance(found, kind):
             return found
         message = f"{kind.__name__} are the settings of no feature of this application"
-        raise LookupError(message)
+        raise Undeclared(message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ import typer
 from gql_app.cli import application
 from gql_app.cli.application import APP
 from gql_app.cli.console import fail
-from gql_app.errors import Rejected
+from gql_app.errors import Refusal, Rejected, Undeclared
 from gql_app.lib.environment import variable
-from gql_app.lib.faults import OperatorError, Unavailable
+from gql_app.lib.faults import IntegrityViolation, OperatorError, Unavailable
 
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "serve.serve",
@@ -85,6 +85,8 @@ def report_faults() -> Iterator[None]:
         fail(*why.faults, status=why.status)
     except Unavailable as why:
         fail(f"{why} ({why.cause})")
+    except (IntegrityViolation, Refusal, Undeclared) as why:
+        fail(str(why))
     except Rejected as why:
         fail(*(": ".join(filter(None, (fault.field, fault.message))) for fault in why.faults))
 

@@ -65,7 +65,7 @@ def run(
 
     The database is that of the settings; an SQLite file is created and migrated first if necessary.
     The rule may run several times, if its transaction is rolled back; it has no caller, and runs no
-    hooks. Its errors, such as Refused, end the command with their messages.
+    hooks. An error of gql_app, such as Refused, ends the command with its message.
 
         def cancel_stale(days: int = 30) -> None:
             '''Cancel orders that nobody paid.'''

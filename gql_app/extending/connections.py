@@ -16,7 +16,7 @@ from gql_app.extending.context import Info
 from gql_app.extending.node_kinds import node_kind
 from gql_app.extending.nodes import NodeColumns, connection_type, described_type
 from gql_app.extending.permissions import Permission, extensions, permission
-from gql_app.extending.visibility import Visibility, Visible
+from gql_app.extending.visibility import Visibility, Visible, visible_faults
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import (
     DEFAULT_SIZE,
@@ -112,7 +112,9 @@ class Connection:
         name: str,
     ) -> None:
         order_by = [*dict.fromkeys(order_by)]
-        self._columns: Final = NodeColumns(node, rows, order_by, filters)
+        self._columns: Final = NodeColumns(
+            node, rows, order_by, filters, faults=visible_faults(visible)
+        )
         self.name: Final = name
         self._visibility: Final = Visibility(visible)
         self.permissions: Final = [permission(each) for each in permissions]

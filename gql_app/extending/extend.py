@@ -34,6 +34,11 @@ class Extension:
     targets: Sequence[type]
     private: bool
 
+    @property
+    def of_input(self) -> bool:
+        """Whether any of them is an input."""
+        return any(each in INPUTS for each in self.targets)
+
 
 def extend(*targets: type, private: bool = False) -> Callable[[type[T]], type[T]]:
     """Return the decorator of a class whose fields are added to our types.
@@ -79,10 +84,10 @@ def extend(*targets: type, private: bool = False) -> Callable[[type[T]], type[T]
             message = f"{cls.__name__} extends twice: give extend() all types at once."
             raise TypeError(message)
         own = vars(cls).get("__strawberry_definition__")
-        of_input = any(each in INPUTS for each in targets)
-        kind = strawberry.input if of_input else strawberry.type
+        extension = Extension(targets, private)
+        kind = strawberry.input if extension.of_input else strawberry.type
         made: type[T] = cls if own else kind(cls)
-        setattr(made, _MARK, Extension(targets, private))
+        setattr(made, _MARK, extension)
         return made
 
     return decorate
@@ -109,9 +114,10 @@ class Extended:
             if not isinstance(extension, Extension):
                 self.faults.append(f"{cls.__name__} extends nothing: decorate it with extend().")
                 continue
+            if extension.of_input:
+                self._check_input(cls, extension)
             for target in extension.targets:
                 if target in INPUTS:
-                    self._check_input(cls, extension)
                     sources.setdefault(target, []).append(cls)
                 else:
                     self._extend(target, cls, extension)
@@ -150,7 +156,7 @@ class Extended:
     def _check_input(self, cls: type, extension: Extension) -> None:
         if extension.private:
             self.faults.append(f"{cls.__name__}: private is for Customer, and not for inputs.")
-        if not callable(getattr(cls, "save", None)):
+        if getattr(cls, "save", None) is None:
             self.faults.append(f"{cls.__name__} has no save(tx, customer_id, values).")
 
     def _extend_input(self, target: type, sources: Sequence[type]) -> None:
@@ -167,6 +173,12 @@ class Extended:
                 further.setdefault(source, []).append(field.python_name)
         if not self.faults:
             self.inputs[target] = extended_input(target, further)
+
+
+def extends_input(cls: type) -> bool:
+    """Return whether extend() decorated a class for an input."""
+    extension = vars(cls).get(_MARK)
+    return isinstance(extension, Extension) and extension.of_input
 
 
 def own_fields(cls: type, target: type) -> list[StrawberryField]:

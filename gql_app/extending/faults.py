@@ -1,33 +1,28 @@
 """Validation of features: a sentence on each fault; with any, no application is made."""
 
-import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
-from inspect import iscoroutinefunction, signature
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from starlette.routing import BaseRoute, Mount, Route
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types.base import StrawberryContainer, get_object_definition
-from strawberry.types.field import StrawberryField
-from strawberry.types.union import StrawberryUnion
+from strawberry.types.base import get_object_definition
 
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.permissions import ADMIN, OURS, Role, Roles
 from gql_app.extending import tables
-from gql_app.extending.comparisons import is_comparable
-from gql_app.extending.connections import Connection, connection_of
+from gql_app.extending.comparisons import clashes
+from gql_app.extending.extend import extends_input
 from gql_app.extending.feature import Feature
+from gql_app.extending.functions import function_fault, function_name
 from gql_app.extending.hooks import EVENTS
 from gql_app.extending.letters import Letter
-from gql_app.extending.nested import BY, KEY
 from gql_app.extending.settings import FeatureSettings, names, unreadable
-from gql_app.lib.composition import ComposedSchema
 from gql_app.lib.faults import sentence
 from gql_app.lib.nodes import NodeKind
 from gql_app.metrics import REASONS
@@ -72,6 +67,9 @@ _RESERVED_CODES: Final = frozenset(
     {*REASONS, "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "UNAUTHENTICATED"}
 )
 _NAMES: Final = StrawberryConfig().name_converter
+_Functions: TypeAlias = tuple[str, Iterable[tuple[str, object]], Sequence[str] | None, bool | None]
+"""What some functions are, the functions by their names, the positional arguments that they take,
+unless these are the builder's own, and whether they must be asynchronous, None if they may be."""
 
 
 _all = chain.from_iterable
@@ -82,10 +80,10 @@ def faults(features: Sequence[Feature]) -> list[str]:
     found = [
         sentence(f"The feature {feature.name}: {fault}")
         for feature in features
-        for check in (_name, _routes, _migrations, _settings, _commands, _functions)
+        for check in (_name, _routes, _migrations, _settings, _commands, _values, _functions)
         for fault in check(feature)
     ]
-    found += [*_roles(features), *_duplicates(features), *_names(features)]
+    found += [*_tables(features), *_roles(features), *_duplicates(features), *_names(features)]
     found += _root_types("Query", QUERIES, [*_all(each.queries for each in features)])
     found += _root_types("Mutation", MUTATIONS, [*_all(each.mutations for each in features)])
     return found
@@ -112,7 +110,14 @@ def _migrations(feature: Feature) -> Iterator[str]:
         yield f"migrations must be package:folder, not {feature.migrations}"
     elif package_folder(feature.migrations) is None:
         yield f"there is no folder {folder} in a package {package} for its migrations"
-    yield from tables.faults_of(package)
+
+
+def _tables(features: Sequence[Feature]) -> Iterator[str]:
+    """Yield a sentence on each invalid table."""
+    named = [(f.name, f.migrations.partition(":")[0]) for f in features if f.migrations]
+    for name, package in named:
+        for fault in tables.faults_of(package, [each for _, each in named]):
+            yield sentence(f"The feature {name}: {fault}")
 
 
 def _settings(feature: Feature) -> Iterator[str]:
@@ -123,7 +128,9 @@ def _settings(feature: Feature) -> Iterator[str]:
         yield "settings must be a subclass of gql_app.FeatureSettings"
         return
     ours = {PREFIX + name.upper() for name in Settings.model_fields}
-    for taken in sorted(ours.intersection(names({feature.name: kind}))):
+    read = names({feature.name: kind})
+    yield from clashes("settings", zip(kind.model_fields, read, strict=True))
+    for taken in sorted(ours.intersection(read)):
         yield f"the variable {taken} is read already; rename the field"
     for field in unreadable(kind):
         yield f"its setting {field} is more than a list of values: make it JSON, by pydantic's Json"
@@ -138,26 +145,70 @@ def _commands(feature: Feature) -> Iterator[str]:
             yield f"there is a command {name} already"
 
 
-def _functions(feature: Feature) -> Iterator[str]:
-    """Yield a sentence on each value that is not a function, or has the wrong parameters."""
+def _values(feature: Feature) -> Iterator[str]:
+    """Yield a sentence on each value that is not what its argument takes."""
     for letter in feature.letters:
         yield from _letter(letter)
     for node in feature.nodes:
         if not isinstance(node, NodeKind):
             yield f"{node!r} is none of what node() returns"
-    for rule in feature.password_rules:
-        yield from _function(f"the password rule {_named(rule)}", rule, "password", "person")
-    for each in feature.authenticators:
-        what = f"the authenticator {_named(each)}"
-        yield from _function(what, each, "db", "scheme", "credentials", is_async=True)
-    for name, after in feature.on.items():
-        yield from _function(f"the hook of {name}", after, "event", is_async=True)
-    for name, within in feature.within.items():
-        yield from _function(f"the hook of {name}", within, "tx", "event", is_async=True)
-    if feature.claims is not None:
-        yield from _function(
-            f"the claims {_named(feature.claims)}", feature.claims, "db", "customer"
-        )
+
+
+def _functions(feature: Feature) -> Iterator[str]:
+    """Yield a sentence on each function that can't be called as it will be."""
+    letters = [each for each in feature.letters if isinstance(each, Letter) and each.write]
+    inputs = [each for each in feature.extensions if extends_input(each)]
+    commands = _all(map(_command_functions, feature.commands))
+    credentials = ("db", "scheme", "credentials")
+    table: Sequence[_Functions] = (
+        ("the letter", [(x.name, x.write) for x in letters], ("data", "customer"), False),
+        ("the password rule", _named(feature.password_rules), ("password", "person"), None),
+        ("the authenticator", _named(feature.authenticators), credentials, True),
+        ("the hook of", feature.on.items(), ("event",), True),
+        ("the hook of", feature.within.items(), ("tx", "event"), True),
+        ("the claims", _named(_given(feature, "claims")), ("db", "customer"), None),
+        ("the method", _named(_given(feature.signer, "sign")), ("data",), True),
+        (
+            "the method",
+            _named(_all(_given(each, "save") for each in inputs)),
+            ("tx", "customer_id", "values"),
+            True,
+        ),
+        ("the method", _named(_all(map(_checks, inputs))), ("value",), None),
+        ("the command", _named(commands), None, False),
+    )
+    for what, functions, arguments, is_async in table:
+        for name, function in functions:
+            if fault := function_fault(function, arguments, is_async=is_async):
+                yield f"{what} {name} {fault}"
+
+
+def _named(functions: Iterable[object]) -> Iterable[tuple[str, object]]:
+    """Return functions with their names, or with the text of one that has none."""
+    return [(function_name(each), each) for each in functions]
+
+
+def _given(owner: object, *names: str) -> Iterator[object]:
+    """Yield those of some attributes that are there."""
+    return (each for name in names if (each := getattr(owner, name, None)) is not None)
+
+
+def _checks(extension: type) -> Iterator[object]:
+    fields = get_object_definition(extension, strict=True).fields
+    return _given(extension, *(f"check_{each.python_name}" for each in fields))
+
+
+def _command_functions(command: object) -> Iterator[object]:
+    """Yield the function of a command, or those of a Typer and of the ones in it."""
+    groups: Sequence[Any] | None = getattr(command, "registered_groups", None)
+    if groups is None:
+        yield command
+        return
+    others: Sequence[Any] = getattr(command, "registered_commands", ())
+    callbacks = [each.callback for each in (*groups, *others)]
+    callbacks.append(getattr(getattr(command, "registered_callback", None), "callback", None))
+    yield from filter(callable, callbacks)
+    yield from _all(_command_functions(each.typer_instance) for each in groups)
 
 
 def _letter(letter: object) -> Iterator[str]:
@@ -165,40 +216,11 @@ def _letter(letter: object) -> Iterator[str]:
         yield f"{letter!r} is no Letter"
     elif (letter.write is None) == (letter.templates is None):
         yield f"the letter {letter.name} needs a function or templates, and not both"
-    elif letter.write is not None:
-        yield from _function(f"the letter {letter.name}", letter.write, "data", "customer")
     elif letter.templates is not None and package_folder(letter.templates) is None:
         yield (
             f"the letter {letter.name}: there is no folder {letter.templates}, "
             "which is written package:folder"
         )
-
-
-def _function(
-    what: str, function: object, *arguments: str, is_async: bool = False
-) -> Iterator[str]:
-    """Yield a sentence if a value is not a function that takes these positional arguments."""
-    if not callable(function):
-        yield f"{what} is no function"
-    elif is_async and not any(map(iscoroutinefunction, (function, type(function).__call__))):
-        yield f"{what} is no asynchronous function"
-    elif not _takes(function, arguments):
-        yield f"{what} must take {', '.join(arguments)}"
-
-
-def _named(function: object) -> str:
-    return getattr(function, "__qualname__", repr(function))
-
-
-def _takes(function: Callable[..., object], arguments: Sequence[object]) -> bool:
-    """Return whether a function can be called with so many positional arguments."""
-    try:
-        signature(function).bind(*arguments)
-    except TypeError:
-        return False
-    except ValueError:  # it is written in C, and has no signature
-        return True
-    return True
 
 
 def _roles(features: Sequence[Feature]) -> Iterator[str]:
@@ -329,48 +351,3 @@ def command_name(command: Callable[..., Any]) -> str | None:
     if info := getattr(command, "info", None):  # of a Typer, which holds commands of its own
         name = getattr(info, "name", None)
     return name if isinstance(name, str) and _COMMAND.fullmatch(name) else None
-
-
-def schema_faults(schema: ComposedSchema) -> Iterator[str]:
-    """Yield a sentence on each nested list with a wrong key, and field with taken types."""
-    connections: dict[str, tuple[Connection, str]] = {}
-    named: dict[str, tuple[type, str]] = {}
-    for kind, fields in schema.fields.items():
-        names = {each.name for each in dataclasses.fields(kind)}
-        shown = {each.python_name: each.type for each in fields}
-        for field in fields:
-            where = f"{kind.__name__}.{field.python_name}"
-            key: Any = field.metadata.get(KEY)
-            by: Any = field.metadata.get(BY)
-            if key and key not in names:
-                yield f"{where} is read by {key}, which is no field of {kind.__name__}."
-            elif key and not is_comparable(shown.get(key), by):
-                yield f"{where} is read by {key}, whose type can't be compared with {by}."
-            made = connection_of(field)
-            if made and connections.setdefault(made.name, (made, where))[0].inputs != made.inputs:
-                yield (
-                    f"{where} would share the types of {connections[made.name][1]}, such as "
-                    f"{made.name}Order: give it a name of its own."
-                )
-            for name, one in _types_of(field):
-                other, place = named.setdefault(name, (one, where))
-                if other is not one:
-                    yield f"{where} has another type {name} than {place}: rename one."
-
-
-def _types_of(field: StrawberryField) -> Iterator[tuple[str, type]]:
-    """Yield the names and classes of a feature's types that are those of a field or its arguments.
-
-    Strawberry takes two classes for one if their qualified names are equal, as those are that one
-    function makes. connection() relies on that; its types are compared by their parts.
-    """
-    kinds: list[Any] = [field.type, *(argument.type for argument in field.arguments)]
-    while kinds:
-        kind = kinds.pop(0)
-        made = get_object_definition(kind)
-        if isinstance(kind, StrawberryContainer):
-            kinds.append(kind.of_type)
-        elif isinstance(kind, StrawberryUnion):
-            kinds += kind.types
-        elif made and not made.concrete_of and not made.origin.__module__.startswith("gql_app."):
-            yield made.name, made.origin

@@ -70,4 +70,4 @@ class Feature:
     settings: type[FeatureSettings] | None = None
     """The class of its settings, read from variables that begin with GQL_APP_ and its name."""
     commands: Sequence[Callable[..., Any]] = ()
-    """Further commands: functions as Typer takes them, or a Typer that has a name."""
+    """Further commands: functions as Typer takes them, not asynchronous, or a Typer with a name."""

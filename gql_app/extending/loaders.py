@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import update_wrapper
 from typing import Any, Generic, TypeVar, overload
 
+from gql_app.extending.functions import check_function
 from gql_app.lib.database import Reader
 
 K = TypeVar("K")
@@ -50,8 +51,10 @@ def loader(read: Callable[[Reader, list[Any]], Awaitable[Any]]) -> Loader[Any, A
 
     The function returns the values in the order of the keys, or a mapping, in which a missing key
     stands for None. `await info.context.load(orders_of, self.id)` is one statement for a whole
-    page. Values are cached for the request, until it writes.
+    page. Values are cached for the request, until it writes. Raises TypeError unless it is an
+    asynchronous function of the two.
     """
+    check_function("loader()", read, ("db", "keys"), is_async=True)
     return Loader(read)
 
 

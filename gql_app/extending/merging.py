@@ -18,11 +18,12 @@ from gql_app.accounts.validation import PasswordRule
 from gql_app.db.migrations.branches import Branch, revisions
 from gql_app.extending.connections import connection_of
 from gql_app.extending.extend import Extended
-from gql_app.extending.faults import command_name, faults, package_folder, schema_faults
+from gql_app.extending.faults import command_name, faults, package_folder
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
 from gql_app.extending.node_kinds import implement_node
+from gql_app.extending.schema_faults import schema_faults
 from gql_app.extending.settings import FeatureSettings, load_features
 from gql_app.extending.tables import Table, referred, tables_of
 from gql_app.lib.faults import CannotStart, sentence

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from gql_app.extending.functions import check_function
 from gql_app.extending.permissions import Permission, extensions
 from gql_app.schema import payloads
 from gql_app.schema.payloads import Payload
@@ -26,6 +27,13 @@ def mutation(
                 order = await info.context.write(rules.cancel, id)
                 return OrderPayload.success("The order is cancelled.", order=order)
 
-    With a permission its type must be nullable, for the field is null when it is refused.
+    With a permission its type must be nullable, for the field is null when it is refused. The
+    decorator raises TypeError unless the function is asynchronous.
     """
-    return payloads.mutation(payload, *extensions(permissions), description=description)
+
+    def decorate(resolve: payloads.Mutation[P]) -> Any:  # noqa: ANN401 — as Strawberry has it
+        check_function("mutation()", resolve, None, is_async=True)
+        asked = extensions(permissions)
+        return payloads.mutation(payload, *asked, description=description)(resolve)
+
+    return decorate

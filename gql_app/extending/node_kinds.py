@@ -14,7 +14,7 @@ from gql_app.accounts.sessions import Caller
 from gql_app.errors import Refusal
 from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.permissions import Permission, permission
-from gql_app.extending.visibility import MAX_KNOWN, Visibility, Visible
+from gql_app.extending.visibility import MAX_KNOWN, Visibility, Visible, visible_faults
 from gql_app.lib.database import Query, Reader, any_of
 from gql_app.lib.nodes import NodeKind
 from gql_app.lib.pagination import Condition
@@ -36,10 +36,11 @@ def node(
 
     Types of a connection() need none. As there, fields without a resolver are columns of the same
     names, and `visible` and `permissions` decide which rows a caller sees; other rows are null.
+    Callers who are not signed in see none, even without permissions.
     Raises TypeError unless the type has `id: strawberry.ID`, which is a UUID and the only primary
     key, and with every other fault of the declaration.
     """
-    columns = NodeColumns(kind, rows, ["id"], (), "node")
+    columns = NodeColumns(kind, rows, ["id"], (), "node", visible_faults(visible))
     made = node_kind(columns, Visibility(visible), [permission(each) for each in permissions])
     if made is None:
         message = (

@@ -45,10 +45,11 @@ class NodeColumns:
         order_by: Sequence[str],
         filters: Sequence[str],
         asked_by: str = "connection",
+        faults: Iterable[str] = (),
     ) -> None:
         """Take the node type and its declaration, and the public function's name for errors.
 
-        Raises TypeError with every fault of the declaration.
+        Raises TypeError with every fault of the declaration; `faults` are those found already.
         """
         self.node: Final = node
         definition = _definition(node)
@@ -60,9 +61,10 @@ class NodeColumns:
         }
         """The types of the fields without a resolver, by their names."""
         where = f"{asked_by}({node.__name__}, {rows.__name__})"
-        faults = [*self._faults(where, rows, order_by, filters)]
-        if faults:
-            raise TypeError(" ".join(faults))
+        found = [*self._faults(where, rows, order_by, filters)]
+        found += [f"{where}: {fault}." for fault in faults]
+        if found:
+            raise TypeError(" ".join(found))
         init = [each.name for each in _init_fields(node)]
         self.names: Final = tuple(name for name in init if name in self.table.c)
         """The columns that are parameters of the node type."""

@@ -1,6 +1,6 @@
 """Settings of features: read from the environment and validated together with ours."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import is_dataclass
 from types import UnionType
@@ -86,8 +86,9 @@ def load_features(kinds: Kinds) -> Loaded:
     loaded: dict[type, FeatureSettings] = {}
     faults: list[str] = []
     for name, kind in kinds.items():
-        prefix = _prefix(name)
-        values = {key.removeprefix(prefix).lower(): v for key, v in variables(prefix).items()}
+        prefix, fields = _prefix(name), {each.upper(): each for each in kind.model_fields}
+        given = {key.removeprefix(prefix): value for key, value in variables(prefix).items()}
+        values = {fields.get(key, key.lower()): value for key, value in given.items()}
         try:
             loaded[kind] = kind.model_validate(values)
         except ValidationError as error:
@@ -97,11 +98,11 @@ def load_features(kinds: Kinds) -> Loaded:
     return loaded
 
 
-def names(kinds: Kinds) -> Collection[str]:
-    """Return the names of the variables that features read."""
-    return {
+def names(kinds: Kinds) -> Sequence[str]:
+    """Return the names of the variables that features read, in the order of their fields."""
+    return [
         _prefix(each) + name.upper() for each, kind in kinds.items() for name in kind.model_fields
-    }
+    ]
 
 
 def unreadable(kind: type[FeatureSettings]) -> list[str]:

@@ -1,10 +1,10 @@
 """Tables of features: their base class, the tables of a package, and their faults."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final
 
 import sqlalchemy
-from sqlalchemy import Column, MetaData
+from sqlalchemy import Column, ForeignKey, MetaData
 
 from gql_app.db.tables import CustomerRow, Row
 from gql_app.lib.database import check_table
@@ -43,33 +43,51 @@ for _row in _REFERRED:
 
 def tables_of(package: str) -> frozenset[str]:
     """Return the names of the tables that a package declares, in any of its modules."""
-    return frozenset(
-        kind.__tablename__
-        for kind in _kinds(Table)
-        if f"{kind.__module__}.".startswith(f"{package}.")
-    )
+    return frozenset(each.name for each in _tables(package) if each.schema is None)
 
 
-def faults_of(package: str) -> Iterator[str]:
-    """Yield a sentence on each invalid table of a package."""
-    for name in sorted(tables_of(package)):
-        if name in Row.metadata.tables:
-            yield f"the table {name} is there already; give yours another name"
+def faults_of(package: str, packages: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence on each invalid table of a package; `packages` are those of all features."""
+    known = {each.__tablename__ for each in _REFERRED}.union(*map(tables_of, packages))
+    for table in _tables(package):
+        if table.schema is not None:
+            yield f"the table {table.fullname} has a schema: leave it out"
+            continue
+        if table.name in Row.metadata.tables:
+            yield f"the table {table.name} is there already; give yours another name"
             continue
         try:
-            check_table(Table.metadata.tables[name])
+            check_table(table)
         except TypeError as why:
-            yield f"the table {name}: {why}"
+            yield f"the table {table.name}: {why}"
+        for name, column in sorted(map(_target, table.foreign_keys)):
+            if name not in known or column not in Table.metadata.tables[name].c:
+                yield (
+                    f"the table {table.name} refers to {name}.{column}, which is neither "
+                    "customers.id nor a column of these features' tables"
+                )
 
 
 def referred(name: str) -> list[str]:
     """Return the names of the tables that a feature's table refers to."""
-    keys = Table.metadata.tables[name].foreign_keys
-    return [key.target_fullname.rpartition(".")[0] for key in keys]
+    return [_target(key)[0] for key in Table.metadata.tables[name].foreign_keys]
+
+
+def _target(key: ForeignKey) -> tuple[str, str]:
+    """Return the table that a foreign key refers to, and the column."""
+    table, _, column = key.target_fullname.rpartition(".")
+    return (table, column) if table else (column, key.parent.key)
+
+
+def _tables(package: str) -> list[sqlalchemy.Table]:
+    """Return the tables that a package declares, in any of its modules, by their names."""
+    kinds = (each for each in _kinds(Table) if f"{each.__module__}.".startswith(f"{package}."))
+    found = [each.__table__ for each in kinds]
+    return sorted((t for t in found if isinstance(t, sqlalchemy.Table)), key=lambda t: t.fullname)
 
 
 def _kinds(base: type[Table]) -> Iterator[type[Table]]:
     for kind in base.__subclasses__():
-        if "__tablename__" in vars(kind):
+        if "__table__" in vars(kind):
             yield kind
         yield from _kinds(kind)

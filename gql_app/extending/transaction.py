@@ -8,7 +8,7 @@ from uuid import UUID
 from gql_app.accounts import audit, letters, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.sessions import Caller
-from gql_app.errors import TokenMissing
+from gql_app.errors import TokenMissing, Undeclared
 from gql_app.extending.letters import Letter
 from gql_app.lib import database
 from gql_app.lib.database import Query, Statement
@@ -87,7 +87,7 @@ class Transaction:
         """
         if action not in self._extensions.actions:
             message = f"{action} is no feature's action: name it in Feature.actions"
-            raise LookupError(message)
+            raise Undeclared(message)
         await audit.record(
             self._db, action, self._origin, customer_id=customer_id, fields=list(fields)
         )
@@ -101,7 +101,7 @@ class Transaction:
         """
         if letter.name not in self._extensions.letters:
             message = f"{letter.name} is no feature's letter: name it in Feature.letters"
-            raise LookupError(message)
+            raise Undeclared(message)
         await letters.post(self._db, letter.name, customer_id=customer_id, data=data)
 
     async def open_session(self, customer_id: UUID, until: datetime) -> Identity:

@@ -1,6 +1,6 @@
 """Visibility: the SQL condition of the rows of a feature's table that a caller may see."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
 from gql_app.accounts.sessions import Caller
+from gql_app.extending.functions import function_fault
 from gql_app.lib.pagination import NOTHING, Condition
 
 MAX_KNOWN: Final = 64
@@ -25,7 +26,7 @@ class OwnedBy:
     It may also be called with the caller, to get the condition for a statement of the feature.
     """
 
-    def __init__(self, column: InstrumentedAttribute[UUID], unless: str | None) -> None:
+    def __init__(self, column: InstrumentedAttribute[UUID | None], unless: str | None) -> None:
         self._column: Final = column
         self._unless: Final = unless
         self._condition: Final = Condition(column == bindparam(_OWNER, type_=Uuid()))
@@ -52,12 +53,18 @@ Visible: TypeAlias = OwnedBy | Callable[[Caller | None], ColumnElement[bool] | N
 """A function that returns the condition of the rows that a caller may see, None for all."""
 
 
-def owned_by(column: InstrumentedAttribute[UUID], *, unless: str | None = None) -> OwnedBy:
+def owned_by(column: InstrumentedAttribute[UUID | None], *, unless: str | None = None) -> OwnedBy:
     """Return the visibility of rows that have the caller's id in a column.
 
     Callers with the permission `unless` see all rows, and callers that are not signed in none.
     """
     return OwnedBy(column, unless)
+
+
+def visible_faults(visible: object) -> Iterator[str]:
+    """Yield a sentence if a `visible` can't be called as it will be."""
+    if visible is not None and (fault := function_fault(visible, ("caller",), is_async=False)):
+        yield f"visible {fault}"
 
 
 class Visibility:

@@ -106,7 +106,6 @@ class AuditQuery:
         listing = audit.listing(
             customer_id=None if named is None else parse_id(named) or NOBODY,
             action=or_null(action),
-            further=info.context.resources.extensions.actions,
         )
         page = await listing.page(await info.context.lists(), window, AuditRecord._fields)
         return AuditEventConnection(

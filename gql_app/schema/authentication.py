@@ -27,7 +27,9 @@ from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Caller, Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction, Unavailable
+from gql_app.lib.faults import DependencyFailed
 from gql_app.lib.keyring import check_claims
+from gql_app.lib.telemetry import get_logger
 from gql_app.schema.challenges import SecondFactorChallenge
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer
@@ -218,6 +220,7 @@ def saving_stored(info: Info) -> registrations.Save:
     return save
 
 
+_log: Final = get_logger(__name__)
 _SECOND_FACTOR: Final = Fault(
     UserErrorCode.SECOND_FACTOR_REQUIRED,
     "Almost there: prove by your second factor that it is you, with verifySecondFactor.",
@@ -244,10 +247,22 @@ def _service(context: Context, audience: str | None) -> str | None:
 async def _extra_claims(context: Context, opened: Opened) -> dict[str, object]:
     """Return a token's claims for other services: roles, the proof, and those of features.
 
-    Raises ValueError for claims that no token may have.
+    Raises Unavailable; any other error of a feature is logged, and raised as DependencyFailed, for
+    the session is committed.
     """
+    try:
+        added = await _further_claims(context, opened.customer)
+    except Unavailable:
+        raise
+    except Exception as why:
+        _log.exception("The claims failed")
+        raise DependencyFailed from why
+    return {**added, "roles": opened.customer.roles.split(), **proofs.claims(opened.session)}
+
+
+async def _further_claims(context: Context, customer: CustomerRecord) -> dict[str, object]:
+    """Return the claims of features. Raises ValueError for claims that no token may have."""
     added: dict[str, object] = {}
-    customer = opened.customer
     for claims_of in context.resources.extensions.claims:
         claims = claims_of(context.db, customer)
         more = await claims if isawaitable(claims) else claims
@@ -256,7 +271,7 @@ async def _extra_claims(context: Context, opened: Opened) -> dict[str, object]:
             message = f"{', '.join(twice)}: another feature has a claim of this name"
             raise ValueError(message)
         added = check_claims(added | more, RESERVED_CLAIMS)
-    return {**added, "roles": customer.roles.split(), **proofs.claims(opened.session)}
+    return added
 
 
 async def _signed_in(

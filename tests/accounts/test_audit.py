@@ -118,8 +118,14 @@ async def test_stream_holds_more_than_one_fetch(database: Database) -> None:
 
 
 FIELDS = AuditRecord._fields
+GONE = "shop:close"
+"""An action of a feature that the application no longer has."""
 LISTS: tuple[tuple[UUID | None, str | None, list[str]], ...] = (
-    (None, None, ["session:login", "session:login", "session:login_failed", "customer:create"]),
+    (
+        None,
+        None,
+        ["session:login", "session:login", "session:login_failed", "customer:create", GONE],
+    ),
     (BOB, None, ["session:login", "customer:create"]),
     (ADA, None, ["session:login"]),
     (None, "session:login", ["session:login", "session:login"]),
@@ -128,6 +134,7 @@ LISTS: tuple[tuple[UUID | None, str | None, list[str]], ...] = (
     (new_id(), None, []),
     (None, "session:reuse", []),
     (None, "session:Login", []),
+    (None, GONE, [GONE]),
     (None, "", []),
     (None, "no\0action", []),
     (None, "session:" + "x" * 100, []),
@@ -135,6 +142,8 @@ LISTS: tuple[tuple[UUID | None, str | None, list[str]], ...] = (
 
 
 async def test_list_is_the_newest_first_of_one_customer_and_action(database: Database) -> None:
+    async with database.transaction() as db:
+        await audit.record(db, GONE, BY_ADA, at=NOON - timedelta(minutes=1))
     for customer_id, action, expected in LISTS:
         listing = audit.listing(customer_id=customer_id, action=action)
         page = await listing.page(database, Window(), FIELDS)

@@ -126,3 +126,76 @@ def test_admin_has_no_password_that_a_feature_refuses(tmp_path: Path) -> None:
 
     assert create("I haggle all day long") == "password: Don't haggle in your password.\n"
     assert create("I walk all day long") == ""
+
+
+FAILING = """
+from datetime import UTC, datetime
+
+from sqlalchemy import insert, select
+
+import gql_app
+from gql_app import Feature, FeatureSettings, Letter, Refused, Transaction, create_app, new_id
+from tests.extending.market.api import market
+from tests.extending.market.tables import StallRow
+
+LETTER = Letter("undeclared", lambda data, customer: ("", ""))
+
+
+async def fails(tx: Transaction, what: str) -> None:
+    match what:
+        case "refused":
+            raise Refused("INVALID", "There are no stalls today.", "day")
+        case "me":
+            tx.me
+        case "audit":
+            await tx.audit("stall:undeclared")
+        case "post":
+            await tx.post(LETTER, new_id())
+        case "settings":
+            tx.settings_of(FeatureSettings)
+        case "row":
+            stall = insert(StallRow).values(name="A stall", opened_at=datetime.now(UTC))
+            await tx.execute(stall.values(id=new_id(), customer_id=new_id()))
+        case _:
+            raise LookupError(what)
+
+
+def fail(what: str) -> None:
+    try:
+        gql_app.run(fails, what)
+    finally:
+        print("It has failed.")
+
+
+app = create_app(features=[market, Feature("failing", commands=[fail])])
+"""
+NO_FEATURE = "is no feature's"
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("refused", "day: There are no stalls today."),
+        ("me", "You are not signed in."),
+        ("audit", f"stall:undeclared {NO_FEATURE} action: name it in Feature.actions"),
+        ("post", f"undeclared {NO_FEATURE} letter: name it in Feature.letters"),
+        ("settings", "FeatureSettings are the settings of no feature of this application"),
+        ("row", "foreign key constraint"),
+    ],
+)
+def test_error_that_is_meant_for_people_ends_a_command_in_words(
+    database_url: str, tmp_path: Path, what: str, words: str
+) -> None:
+    (tmp_path / "mistaken.py").write_text(FAILING, encoding="utf-8")
+    chosen = {"database_url": database_url, "app": "mistaken:app", "secret_key": SECRET}
+    output_here("migrate", folder=tmp_path, **chosen)
+    done = run_here("fail", what, folder=tmp_path, **chosen)
+    assert (done.returncode, done.stdout) == (1, "It has failed.\n")
+    [line] = done.stderr.splitlines()
+    assert words.lower() in line.lower()
+
+
+def test_unforeseen_error_ends_a_command_with_its_traceback(tmp_path: Path) -> None:
+    (tmp_path / "mistaken.py").write_text(FAILING, encoding="utf-8")
+    with pytest.raises(LookupError, match="other"):
+        run_here("fail", "other", folder=tmp_path, app="mistaken:app", secret_key=SECRET)

@@ -1,20 +1,39 @@
 """Faults of features: told in sentences when the application is made, all at once."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+import strawberry
 import typer
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from gql_app import Feature, FeatureSettings, Role, create_app
+from gql_app import (
+    Feature,
+    FeatureSettings,
+    Letter,
+    Payload,
+    RegisterInput,
+    Role,
+    UpdateMeInput,
+    connection,
+    create_app,
+    extend,
+    loader,
+    mutation,
+    node,
+)
 from gql_app.cli import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import faults
 from gql_app.lib.faults import CannotStart
 from gql_app.settings import Settings
 from tests.extending.odd import LastingRow
+from tests.extending.test_node_kinds import Line, LineRow
+from tests.processes import run_main
 
 
 class OfMail(FeatureSettings):
@@ -105,11 +124,56 @@ def in_time(db: object, scheme: object, credentials: object) -> None:
     """Take what an authenticator does, and is none."""
 
 
+WRONG: tuple[Any, ...] = (two, in_time, one)
+"""Functions that mypy refuses where they are given."""
+
+
 class Authenticator:
     """An authenticator that is an object."""
 
     async def __call__(self, db: object, scheme: str, credentials: str) -> None:
         """Let nobody in."""
+
+
+class LocalSigner:
+    """A signer that signs in the same process."""
+
+    def sign(self, data: bytes) -> bytes:
+        """Return no signature."""
+        return data
+
+
+@extend(RegisterInput, UpdateMeInput)
+class SavedInTime:
+    """An input whose value nobody waits to be saved."""
+
+    motto: str | None = strawberry.UNSET
+
+    @staticmethod
+    def save(tx: object, customer_id: object, values: object) -> None:
+        """Save nothing."""
+
+
+@extend(UpdateMeInput)
+class CheckedWithMore:
+    """An input whose check takes more than the value."""
+
+    motto: str | None = strawberry.UNSET
+
+    @staticmethod
+    async def check_motto(value: object, customer: object) -> None:
+        """Check nothing."""
+
+    @staticmethod
+    async def save(tx: object, customer_id: object, values: object) -> None:
+        """Save nothing."""
+
+
+def tools(add: Callable[[typer.Typer], object]) -> typer.Typer:
+    """Return a command that has commands of its own."""
+    made = typer.Typer(name="tools")
+    add(made)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -126,7 +190,50 @@ class Authenticator:
             {"authenticators": [in_time]},
             "the authenticator in_time is no asynchronous function",
         ),
+        ({"password_rules": [None]}, "the password rule None is no function"),
+        ({"on": {"email:changed": None}}, "the hook of email:changed is no function"),
         ({"password_rules": [three]}, "the password rule three must take password, person"),
+        (
+            {"signer": LocalSigner()},
+            "the method LocalSigner.sign is no asynchronous function",
+        ),
+        (
+            {"letters": [Letter("shop_hello", WRONG[0])]},
+            "the letter shop_hello is an asynchronous function",
+        ),
+        ({"commands": [one]}, "the command one is an asynchronous function"),
+        (
+            {"commands": [tools(lambda made: made.command()(one))]},
+            "the command one is an asynchronous function",
+        ),
+        (
+            {"commands": [tools(lambda made: made.callback()(one))]},
+            "the command one is an asynchronous function",
+        ),
+        (
+            {"commands": [tools(lambda made: made.add_typer(typer.Typer(), callback=one))]},
+            "the command one is an asynchronous function",
+        ),
+        (
+            {
+                "commands": [
+                    tools(lambda made: made.add_typer(tools(lambda inner: inner.command()(one))))
+                ]
+            },
+            "the command one is an asynchronous function",
+        ),
+        (
+            {"extensions": [SavedInTime]},
+            "the method SavedInTime.save is no asynchronous function",
+        ),
+        (
+            {"extensions": [CheckedWithMore]},
+            "the method CheckedWithMore.check_motto must take value",
+        ),
+        (
+            {"within": {"email:changed": end_sessions}},
+            "the hook of email:changed is no asynchronous function",
+        ),
         ({"on": {"email:changed": two}}, "the hook of email:changed must take event"),
         ({"within": {"email:changed": one}}, "the hook of email:changed must take tx, event"),
     ],
@@ -135,6 +242,33 @@ def test_function_that_can_not_be_called_as_it_will_be_is_told(
     parts: Mapping[str, Any], sentence: str
 ) -> None:
     assert told(Feature("shop", **parts)) == (f"The feature shop: {sentence}.",)
+
+
+def test_function_that_is_declared_by_itself_is_told_at_once() -> None:
+    declared: list[tuple[Callable[[], object], str]] = [
+        (lambda: loader(WRONG[1]), "loader(): in_time is no asynchronous function."),
+        (lambda: loader(WRONG[2]), "loader(): one must take db, keys."),
+        (
+            lambda: mutation(Payload, "Does nothing.")(WRONG[1]),
+            "mutation(): in_time is no asynchronous function.",
+        ),
+        *(
+            (partial(declare, visible=visible), f"visible {fault}.")
+            for declare in (
+                partial(connection, Line, LineRow, order_by=["id"]),
+                partial(node, Line, LineRow),
+            )
+            for visible, fault in (
+                (one, "is an asynchronous function"),
+                (in_time, "must take caller"),
+                (True, "is no function"),
+            )
+        ),
+    ]
+    for declare, fault in declared:
+        with pytest.raises(TypeError) as caught:
+            declare()
+        assert str(caught.value).endswith(fault)
 
 
 def test_functions_may_be_objects_and_written_in_c() -> None:
@@ -281,6 +415,52 @@ def test_tables_that_can_not_be_are_told() -> None:
     ):
         assert fault.startswith(f"The feature odd: {sentence}")
         assert (fault.endswith("."), fault.endswith("..")) == (True, False)
+
+
+KEYED = """
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gql_app import Feature, Table, create_app
+
+
+def declare(name: str, *keys: str, package: str = "keyed", **more: Any) -> None:
+    columns = {f"k{n}": mapped_column(ForeignKey(key)) for n, key in enumerate(keys)}
+    kinds = {each: Mapped[UUID] for each in ("id", *columns)}
+    of_class = {"__module__": package, "__tablename__": name, "__annotations__": kinds, **more}
+    type(name, (Table,), {**of_class, "id": mapped_column(primary_key=True), **columns})
+
+
+declare("good", "customers.id", "good.id", "more.id", package="keyed.part")
+declare("more", package="more.part")
+declare("left", package="left_out")
+declare("apart", __table_args__={"schema": "other"})
+declare("bad", "sessions.id", "customers.email", "no.id", "no", "left.id", "other.apart.id")
+features = [Feature(name, migrations=f"{name}:migrations") for name in ("keyed", "more")]
+app = create_app(features=features)
+"""
+
+
+def test_tables_that_refer_to_what_they_may_not_or_have_a_schema_are_told(tmp_path: Path) -> None:
+    for name, code in (("keyed", KEYED), ("more", "")):
+        (tmp_path / name / "migrations").mkdir(parents=True)
+        (tmp_path / name / "__init__.py").write_text(code, encoding="utf-8")
+    done = run_main("--app", "keyed:app", "make-migration", "Make keys", folder=tmp_path)
+    wrong = ("customers.email", "left.id", "no.id", "no.k3", "other.apart.id", "sessions.id")
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        [
+            *(
+                f"The feature keyed: the table bad refers to {each}, which is neither "
+                "customers.id nor a column of these features' tables."
+                for each in wrong
+            ),
+            "The feature keyed: the table other.apart has a schema: leave it out.",
+        ],
+    )
 
 
 def test_every_command_of_ours_is_known_as_taken() -> None:

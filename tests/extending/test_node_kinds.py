@@ -99,6 +99,7 @@ async def test_one_statement_reads_all_orders_that_are_asked_for(shop: Graph, ad
     ("found", "expected"),
     [
         (node(Line, LineRow), ["A LINE", "ANOTHER"]),
+        (node(Line, LineRow, permissions=()), ["A LINE", "ANOTHER"]),
         (node(Line, LineRow, visible=owned_by(LineRow.customer_id)), ["A LINE", None]),
         (node(Line, LineRow, visible=lambda _: LineRow.text.in_(["another"])), [None, "ANOTHER"]),
         (node(Line, LineRow, visible=lambda _: LineRow.text == "another"), [None, "ANOTHER"]),
@@ -121,6 +122,8 @@ async def test_feature_says_which_other_types_are_nodes_and_to_whom(
             query = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Line { shout } } }"
             answer = await lines.data(query, person.token, ids=[str(each) for each in ids])
             assert [each and each["shout"] for each in answer["nodes"]] == expected
+        anonymous = await lines.ask(query, ids=[str(each) for each in ids])
+        assert anonymous.code("nodes") == "UNAUTHENTICATED"
 
 
 def test_first_that_names_a_type_finds_it() -> None:

@@ -83,7 +83,8 @@ def test_a_builders_code_is_checked_by_its_types(tmp_path: Path) -> None:
 from datetime import datetime
 from uuid import UUID
 
-from gql_app import Feature, FeatureSettings, Role, Table, Transaction, create_app, run, settings_of
+from gql_app import Feature, FeatureSettings, Role, Table, Transaction
+from gql_app import create_app, owned_by, run, settings_of
 from sqlalchemy.orm import Mapped, mapped_column
 
 
@@ -95,6 +96,13 @@ class OrderRow(Table):
     __tablename__ = "orders"
     id: Mapped[UUID] = mapped_column(primary_key=True)
     placed_at: Mapped[datetime]
+    placed_by: Mapped[UUID]
+    paid_by: Mapped[UUID | None]
+
+
+owned_by(OrderRow.paid_by)
+owned_by(OrderRow.placed_by)
+owned_by(OrderRow.placed_at)
 
 
 async def count(db: Transaction, least: int) -> int:
@@ -125,6 +133,8 @@ Feature("shop", settings=dict)
     )
     notes = [line.partition(": ")[2] for line in done.stdout.splitlines()[:-1]]
     expected = """
+error: Argument 1 to "owned_by" has incompatible type "InstrumentedAttribute[datetime]"; \
+expected "InstrumentedAttribute[UUID | None]"  [arg-type]
 note: Revealed type is "int"
 note: Revealed type is "str"
 error: Argument 2 to "run" has incompatible type "str"; expected "int"  [arg-type]

@@ -45,6 +45,20 @@ class Spoken(FeatureSettings):
         return text.split()
 
 
+class Spelt(FeatureSettings):
+    """Settings whose names have capitals."""
+
+    Upper: int = 1
+    maxCents: int = 1  # noqa: N815 — as some builders spell it
+
+
+class Twice(FeatureSettings):
+    """Two settings with one variable."""
+
+    most: int = 1
+    Most: int = 1
+
+
 def of(kind: object) -> type[FeatureSettings]:
     """Return settings with a value of a type."""
     value: Any = (kind, ...)
@@ -141,4 +155,26 @@ def test_what_no_variable_can_hold_is_told(kind: object) -> None:
     assert caught.value.faults[0] == (
         "The feature shop: its setting value is more than a list of values: make it JSON, by "
         "pydantic's Json."
+    )
+
+
+def test_setting_is_read_however_its_name_is_spelt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GQL_APP_SHOP_UPPER", "9")
+    monkeypatch.setenv("GQL_APP_SHOP_MAXCENTS", "8")
+    assert load_features({"shop": Spelt})[Spelt] == Spelt(Upper=9, maxCents=8)
+    monkeypatch.setenv("GQL_APP_SHOP_MAXCENTS", "none")
+    with pytest.raises(CannotStart) as caught:
+        load_features({"shop": Spelt})
+    [fault] = caught.value.faults
+    assert fault.startswith("GQL_APP_SHOP_MAXCENTS: should be a valid integer")
+
+
+def test_two_settings_with_one_variable_are_a_fault() -> None:
+    with pytest.raises(CannotStart) as caught:
+        create_app(Settings(playground=False), features=[Feature("shop", settings=Twice)])
+    assert caught.value.faults == (
+        (
+            "The feature shop: settings names most and Most, which would both be "
+            "GQL_APP_SHOP_MOST: leave one out."
+        ),
     )

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from gql_app.accounts.audit import Origin
 from gql_app.db.tables import CustomerRow, LetterRow
-from gql_app.errors import TokenMissing
+from gql_app.errors import TokenMissing, Undeclared
 from gql_app.extending.context import Context
 from gql_app.extending.letters import Letter
 from gql_app.extending.settings import FeatureSettings
@@ -180,7 +180,7 @@ async def test_rule_knows_who_asks_and_the_settings_of_its_feature(
             missing = type(why)
         return tx.me.customer_id, missing
 
-    assert await context_of(shop, ada.token).write(me) == (ada.id, LookupError)
+    assert await context_of(shop, ada.token).write(me) == (ada.id, Undeclared)
     with pytest.raises(TokenMissing):
         await context_of(shop, None).write(me)
     with pytest.raises(TokenMissing):

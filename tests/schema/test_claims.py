@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import jwt
@@ -10,8 +11,10 @@ import pytest
 from sqlalchemy import func, select
 
 from gql_app.accounts.records import CustomerRecord
-from gql_app.db.tables import CustomerRow
+from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.errors import Refused, TokenMissing
 from gql_app.lib.database import Reader
+from gql_app.lib.database.errors import ConnectionLost
 from gql_app.lib.keyring import check_claims
 from gql_app.lib.keyring.compact import MAX_CLAIMS_BYTES, MAX_DEPTH
 from gql_app.resources import ClaimsOf, Extensions
@@ -24,6 +27,11 @@ from tests.people import PASSWORD, add_customer
 LOGIN = """
 mutation SignIn($email: String!, $password: String!) {
   login(email: $email, password: $password) { token refreshToken }
+}
+"""
+REGISTER = """
+mutation Join($email: String!, $password: String!) {
+  register(input: {name: "Bob", email: $email, password: $password}) { status token }
 }
 """
 REFRESH = "mutation Again($spent: String!) { refresh(refreshToken: $spent) { token } }"
@@ -110,25 +118,35 @@ def test_circle_is_refused() -> None:
 
 
 @sqlite
-@pytest.mark.parametrize("fault", ["raises", "reserved", "twice"])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (RuntimeError("the directory of tenants is on fire"), "directory of tenants"),
+        (Refused("INVALID", "The directory of tenants refuses."), "directory of tenants"),
+        (TokenMissing(), "TokenMissing"),
+        (ConnectionLost(), "ConnectionLost"),
+        ({"sub": "somebody else"}, "sub: no feature"),
+        ({"tenant": "another"}, "tenant: another feature"),
+    ],
+    ids=["raises", "refused", "unauthenticated", "unavailable", "reserved", "twice"],
+)
 async def test_faulty_claims_fail_the_sign_in_and_are_logged_in_words(
-    settings: Settings, capsys: pytest.CaptureFixture[str], fault: str
+    settings: Settings, capsys: pytest.CaptureFixture[str], fault: object, words: str
 ) -> None:
-    def faulty(_: Reader, __: CustomerRecord) -> Mapping[str, object]:
-        if fault == "raises":
-            message = "the directory of tenants is on fire"
-            raise RuntimeError(message)
-        return {"sub": "somebody else"} if fault == "reserved" else {"tenant": "another"}
+    def faulty(_: Reader, __: CustomerRecord) -> object:
+        if isinstance(fault, Exception):
+            raise fault
+        return fault
 
-    words = {
-        "raises": "directory of tenants",
-        "reserved": "sub: no feature",
-        "twice": "tenant: another feature",
-    }
-    async with running(settings, extensions=Extensions(claims=[tenant, faulty])) as api:
+    claims: Any = [tenant, faulty]
+    async with running(settings, extensions=Extensions(claims=claims)) as api:
         customer = await add_customer(api.database, "Ada")
-        answer = await api.run(LOGIN, email=customer.email, password=PASSWORD)
-        assert answer.status == 200
-        assert [each["extensions"]["code"] for each in answer.errors] == ["INTERNAL_SERVER_ERROR"]
-        assert words[fault] not in json.dumps(answer.body)
-    assert words[fault] in capsys.readouterr().err
+        for operation, email in ((LOGIN, customer.email), (REGISTER, "bob@example.com")):
+            answer = await api.run(operation, email=email, password=PASSWORD)
+            assert answer.status == 503
+            told = {"code": "SERVICE_UNAVAILABLE", "mayBeDone": True}
+            (error,) = answer.errors
+            assert told.items() <= error["extensions"].items()
+            assert words not in json.dumps(answer.body)
+        assert await api.database.fetch_one(select(func.count(SessionRow.id))) == (2,)
+    assert words in capsys.readouterr().err

@@ -7,9 +7,7 @@ from gql_app.lib.database.database import Database, Reader, Transaction
 from gql_app.lib.database.errors import (
     Busy,
     Conflict,
-    IntegrityViolation,
     LockTimeout,
-    StatementError,
     unavailable,
 )
 from gql_app.lib.database.expressions import (
@@ -32,7 +30,7 @@ from gql_app.lib.database.statements import (
     check_table,
 )
 from gql_app.lib.database.urls import options_of
-from gql_app.lib.faults import Unavailable
+from gql_app.lib.faults import IntegrityViolation, StatementError, Unavailable
 
 __all__ = [
     "SSL_MODES",

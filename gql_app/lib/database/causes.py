@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from gql_app.lib.database.errors import StatementError, primary_code, root_of
+from gql_app.lib.database.errors import primary_code, root_of
 from gql_app.lib.database.servers import tls_advice
 from gql_app.lib.database.sqlite import unwritable
-from gql_app.lib.faults import sentence
+from gql_app.lib.faults import StatementError, sentence
 
 _SQLITE: Final = "sqlite:///"
 _BY_SQLSTATE: Final[Mapping[str, str]] = {

@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 
-from gql_app.lib.faults import Unavailable
+from gql_app.lib.faults import IntegrityViolation, StatementError, Unavailable
 
 DRIVER_ERRORS: Final = (
     asyncpg.PostgresError,
@@ -65,17 +65,6 @@ class CommitOutcomeUnknown(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(mayBeDone=True)
-
-
-class StatementError(Exception):
-    """The database refuses a statement, so that a retry would fail as well.
-
-    Its text names what is wrong and holds no value: that may be a password's hash.
-    """
-
-
-class IntegrityViolation(StatementError):
-    """A constraint refuses a row: a unique key, a foreign key, or NOT NULL."""
 
 
 _BY_SQLSTATE: Final[Mapping[str, type[Unavailable]]] = {

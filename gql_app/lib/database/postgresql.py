@@ -12,13 +12,12 @@ from gql_app.lib.database.errors import (
     POOLER_ERRORS,
     CommitOutcomeUnknown,
     ConnectionLost,
-    StatementError,
     translate,
     unavailable,
 )
 from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
 from gql_app.lib.database.uncancelled import Cancelled, Uncancelled
-from gql_app.lib.faults import Unavailable
+from gql_app.lib.faults import StatementError, Unavailable
 
 CANCEL_DELAY: Final = 0.1
 """Seconds that a statement may go on after its caller was cancelled, until it is cancelled too."""

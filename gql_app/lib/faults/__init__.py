@@ -55,6 +55,17 @@ class Unavailable(Exception):
         return f"{type(error).__name__}: {error}"
 
 
+class StatementError(Exception):
+    """The database refuses a statement, so that a retry would fail as well.
+
+    Its text names what is wrong and holds no value: that may be a password's hash.
+    """
+
+
+class IntegrityViolation(StatementError):
+    """A constraint refuses a row: a unique key, a foreign key, or NOT NULL."""
+
+
 class DependencyFailed(Unavailable):
     """Another service that the program depends on failed, or took too long."""
 

@@ -1,0 +1,59 @@
+"""Validation of the composed schema: a sentence on each field that can't be read as declared."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from strawberry.types.base import StrawberryContainer, get_object_definition
+from strawberry.types.field import StrawberryField
+from strawberry.types.union import StrawberryUnion
+
+from gql_app.extending.comparisons import is_comparable
+from gql_app.extending.connections import Connection, connection_of
+from gql_app.extending.nested import BY, KEY
+from gql_app.lib.composition import ComposedSchema
+
+
+def schema_faults(schema: ComposedSchema) -> Iterator[str]:
+    """Yield a sentence on each nested list with a wrong key, and field with taken types."""
+    connections: dict[str, tuple[Connection, str]] = {}
+    named: dict[str, tuple[type, str]] = {}
+    for kind, fields in schema.fields.items():
+        names = {each.name for each in dataclasses.fields(kind)}
+        shown = {each.python_name: each.type for each in fields}
+        for field in fields:
+            where = f"{kind.__name__}.{field.python_name}"
+            key: Any = field.metadata.get(KEY)
+            by: Any = field.metadata.get(BY)
+            if key and key not in names:
+                yield f"{where} is read by {key}, which is no field of {kind.__name__}."
+            elif key and not is_comparable(shown.get(key), by):
+                yield f"{where} is read by {key}, whose type can't be compared with {by}."
+            made = connection_of(field)
+            if made and connections.setdefault(made.name, (made, where))[0].inputs != made.inputs:
+                yield (
+                    f"{where} would share the types of {connections[made.name][1]}, such as "
+                    f"{made.name}Order: give it a name of its own."
+                )
+            for name, one in _types_of(field):
+                other, place = named.setdefault(name, (one, where))
+                if other is not one:
+                    yield f"{where} has another type {name} than {place}: rename one."
+
+
+def _types_of(field: StrawberryField) -> Iterator[tuple[str, type]]:
+    """Yield the names and classes of a feature's types that are those of a field or its arguments.
+
+    Strawberry takes two classes for one if their qualified names are equal, as those are that one
+    function makes. connection() relies on that; its types are compared by their parts.
+    """
+    kinds: list[Any] = [field.type, *(argument.type for argument in field.arguments)]
+    while kinds:
+        kind = kinds.pop(0)
+        made = get_object_definition(kind)
+        if isinstance(kind, StrawberryContainer):
+            kinds.append(kind.of_type)
+        elif isinstance(kind, StrawberryUnion):
+            kinds += kind.types
+        elif made and not made.concrete_of and not made.origin.__module__.startswith("gql_app."):
+            yield made.name, made.origin
