@@ -38,7 +38,6 @@ from gql_app.lib.passkeys import (
     challenge_of,
     credential_id_of,
     may_use,
-    shared_domain,
     user_handle_of,
 )
 from gql_app.settings import Settings
@@ -99,11 +98,12 @@ class Passkeys:
     @classmethod
     def of(cls, settings: Settings, key: bytes) -> Self | None:
         """Return the relying party of the settings, None if they name no page for passkeys."""
-        pages = settings.passkey_pages
-        rp_id = settings.passkey_rp_id or shared_domain(pages)
+        rp_id = settings.passkey_domain
         if rp_id is None:
             return None
-        origins = [page for page in pages if may_use(page, rp_id)] or [f"https://{rp_id}"]
+        origins = [page for page in settings.passkey_pages if may_use(page, rp_id)] or [
+            f"https://{rp_id}"
+        ]
         return cls(RelyingParty(rp_id, settings.product_name, origins), Challenges(key))
 
     def creation_options(self, me: SignedIn, begun: Begun) -> Mapping[str, object]:

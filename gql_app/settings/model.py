@@ -301,6 +301,11 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys(filter(None, map(origin_of, pages))))
 
     @property
+    def passkey_domain(self) -> str | None:
+        """The domain that passkeys are of, None if this server has none."""
+        return self.passkey_rp_id or shared_domain(self.passkey_pages)
+
+    @property
     def sends_mail(self) -> bool:
         """Whether letters are sent, or logged by the demo."""
         return self.smtp_url is not None or self.demo

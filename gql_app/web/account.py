@@ -35,7 +35,7 @@ PAGES: Final = {
     "verify": "Confirm your address",
 }
 """The titles of the pages, by their names."""
-PARTS: Final = ("missing", "second")
+PARTS: Final = ("email", "missing", "second")
 """The parts that several pages share, a file each."""
 JSON: Final = b"application/json"
 MAX_BODY_BYTES: Final = 1024
@@ -61,11 +61,16 @@ PATHS: Final = tuple(f"/account/{name}" for name in ("link", *PAGES, *MEDIA_TYPE
 def routes(settings: Settings) -> Sequence[Route]:
     """Return the routes of the pages and of their files, which are read now.
 
-    The pages show the product's name, and link to the home URL, empty if there is none.
+    The pages show the product's name, link to the home URL, empty if there is none, and offer only
+    what this server has.
     """
     found = [Route("/account/link", describe, methods=["POST"])]
     playground = f"..{PATH}" if settings.playground else ""
-    filled = {"{home}": settings.home_url or playground, "{product}": settings.product_name}
+    filled = {
+        "{home}": settings.home_url or playground,
+        "{offered}": _offered(settings),
+        "{product}": settings.product_name,
+    }
     headers = {"Content-Security-Policy": POLICY}
     for name, title in PAGES.items():
         page = _page(name)
@@ -77,6 +82,17 @@ def routes(settings: Settings) -> Sequence[Route]:
         content = (FOLDER / name).read_bytes()
         found.append(Route(f"/account/{name}", _static(content, media_type, {})))
     return found
+
+
+def _offered(settings: Settings) -> str:
+    """Return the names of what the pages may offer on this server."""
+    has = {
+        "passkeys": settings.passkey_domain,
+        "passwordReset": settings.sends_mail,
+        "verification": settings.sends_mail and settings.verification != "off",
+        "signInLinks": settings.sign_in_links,
+    }
+    return " ".join(name for name, value in has.items() if value)
 
 
 def _page(name: str) -> str:

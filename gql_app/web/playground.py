@@ -66,13 +66,13 @@ class Playground:
         return read_manifest(self._operations).values() if self._operations.is_file() else ()
 
     def page(self, request: Request) -> Response:
-        """Return the page; in the demo, it offers the sign-ins."""
+        """Return the page, which offers what the server has, and the sign-ins in the demo."""
         if self._files is None:
             return HTMLResponse(self._page, headers={"Content-Security-Policy": STOCK_POLICY})
         resources: Resources = request.state.resources
-        facts: dict[str, object] = {}
+        facts: dict[str, object] = {"lacks": _lacks(resources)}
         if self._sign_ins:
-            facts = {"signIns": self._sign_ins, "expiredToken": _expired_token(resources)}
+            facts |= {"signIns": self._sign_ins, "expiredToken": _expired_token(resources)}
         page = self._page.replace(_FACTS.format("{}"), _FACTS.format(escape(json.dumps(facts))))
         return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
@@ -83,6 +83,12 @@ class Playground:
         if response is None:
             raise HTTPException(404, "The playground has no such file")
         return response
+
+
+def _lacks(resources: Resources) -> Sequence[str]:
+    """Return the names of what the server lacks of what the page could offer."""
+    has = {"passwordReset": resources.mailer.open, "registration": resources.registration}
+    return [name for name, value in has.items() if not value]
 
 
 def _expired_token(resources: Resources) -> str:

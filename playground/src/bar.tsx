@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState, useSyncExternalStore, type RefObject } from "react";
 import { Countdown } from "./countdown";
 import type { Factors } from "./factors";
-import type { SignIn } from "./facts";
+import type { Facts } from "./facts";
 import { NOTICE_ID } from "./fields";
 import { DemoSignIns, ForgottenForm, RegisterForm, SignInForm, type Form } from "./forms";
 import type { Session } from "./held";
@@ -14,12 +14,12 @@ import { Security } from "./security";
 interface BarProps {
   keeper: Keeper;
   factors: Factors;
-  signIns: SignIn[];
+  facts: Facts;
 }
 
 const FORMS = { "sign in": SignInForm, register: RegisterForm, forgotten: ForgottenForm };
 
-export function Bar({ keeper, factors, signIns }: BarProps) {
+export function Bar({ keeper, factors, facts: { lacks, signIns } }: BarProps) {
   const state = useSyncExternalStore(keeper.subscribe, keeper.state);
   const [form, setForm] = useState<Form>("sign in");
   const [isOpen, setOpen] = useState(false);
@@ -57,7 +57,14 @@ export function Bar({ keeper, factors, signIns }: BarProps) {
         ) : state.challenge ? (
           <ChallengeForm keeper={keeper} factors={factors} state={state} />
         ) : (
-          <Shown keeper={keeper} factors={factors} state={state} email={email} go={go} />
+          <Shown
+            keeper={keeper}
+            factors={factors}
+            state={state}
+            lacks={lacks}
+            email={email}
+            go={go}
+          />
         )}
         {view === "sign in" && signIns.length > 0 && (
           <DemoSignIns keeper={keeper} state={state} signIns={signIns} />

@@ -1,4 +1,4 @@
-/** The server's data for the page: in the demo, the accounts to sign in to. */
+/** The server's data for the page: what it lacks, and in the demo the accounts to sign in to. */
 export interface SignIn {
   role: string;
   email: string;
@@ -6,6 +6,8 @@ export interface SignIn {
 }
 
 export interface Facts {
+  /** What the server lacks of "passwordReset" and "registration". */
+  lacks: string[];
   signIns: SignIn[];
   /** An expired token, with which the tour shows what the server answers to one. */
   expiredToken: string | null;
@@ -14,5 +16,6 @@ export interface Facts {
 /** Read the facts from the page's meta element. */
 export function readFacts(page: Document): Facts {
   const content = page.querySelector<HTMLMetaElement>('meta[name="facts"]')?.content;
-  return { signIns: [], expiredToken: null, ...(JSON.parse(content ?? "{}") as Partial<Facts>) };
+  const told = JSON.parse(content ?? "{}") as Partial<Facts>;
+  return { lacks: [], signIns: [], expiredToken: null, ...told };
 }

@@ -13,12 +13,14 @@ interface FormProps {
   keeper: Keeper;
   factors: Factors;
   state: State;
+  /** What the server lacks, and so is not offered. */
+  lacks: string[];
   /** The address that was last typed or signed in with, shared by the forms. */
   email: RefObject<string>;
   go: (form: Form) => void;
 }
 
-export function SignInForm({ keeper, factors, state, email, go }: FormProps) {
+export function SignInForm({ keeper, factors, state, lacks, email, go }: FormProps) {
   const password = useRef<HTMLInputElement>(null);
   const submit = async (typed: FormData) => {
     if (!(await keeper.signIn(text(typed, "email"), text(typed, "password"))))
@@ -37,15 +39,19 @@ export function SignInForm({ keeper, factors, state, email, go }: FormProps) {
       <button type="submit" className="main" disabled={state.busy}>
         Sign in
       </button>
-      <button type="button" className="link" onClick={() => go("forgotten")}>
-        Forgot it?
-      </button>
+      {!lacks.includes("passwordReset") && (
+        <button type="button" className="link" onClick={() => go("forgotten")}>
+          Forgot it?
+        </button>
+      )}
       <button type="button" disabled={state.busy} onClick={() => void factors.signIn()}>
         Use a passkey
       </button>
-      <button type="button" className="link" onClick={() => go("register")}>
-        Create an account
-      </button>
+      {!lacks.includes("registration") && (
+        <button type="button" className="link" onClick={() => go("register")}>
+          Create an account
+        </button>
+      )}
     </FormOf>
   );
 }

@@ -34,7 +34,7 @@ setInterval(() => void keeper.tick(), 1000);
 function Page({ facts }: { facts: Facts }) {
   return (
     <>
-      <Bar keeper={keeper} factors={factors} signIns={facts.signIns} />
+      <Bar keeper={keeper} factors={factors} facts={facts} />
       <Editor keeper={keeper} post={post} facts={facts} />
     </>
   );

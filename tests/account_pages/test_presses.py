@@ -169,13 +169,14 @@ async def test_too_many_attempts_wait_as_long_as_the_server_says(visit: Visit) -
     [None, {"status": 502, "body": "<h1>Bad Gateway</h1>"}],
     ids=["no answer", "a proxy's answer"],
 )
-async def test_whoever_is_not_answered_tries_again_and_has_lost_nothing(
+async def test_whoever_is_not_answered_is_told_what_is_known_and_tries_again(
     visit: Visit, answer: dict[str, object] | None
 ) -> None:
     await visit.play("graphql", answer)
     await visit.play("link", answer)
     await visit.open("verify")
     await visit.heading("We could not look at your link")
+    await expect(visit.page.get_by_text("Nothing is lost")).to_be_visible()
     await visit.play("link", link("change"))
     await visit.press("Try again")
     await expect(visit.page.locator("[data-kind]:visible")).to_have_text(
@@ -183,7 +184,7 @@ async def test_whoever_is_not_answered_tries_again_and_has_lost_nothing(
     )
     await visit.heading("Confirm your address")
     await visit.press("No, it wasn’t me")
-    await expect(visit.alert()).to_contain_text("Nothing is lost")
+    await expect(visit.alert()).to_contain_text("we don’t know whether your request arrived")
     await visit.play("graphql", payload("declineEmail"))
     await visit.press("No, it wasn’t me")
     await visit.arrived("Thank you for telling us")
@@ -215,3 +216,44 @@ async def test_without_javascript_a_sentence_says_what_to_do(
         await expect(page.locator("noscript p")).to_be_visible()
         assert await page.locator("input:visible, button:visible").count() == 0
     await context.close()
+
+
+READ: Final = """() => {
+  globalThis.read = [];
+  addEventListener("focusin", ({ target }) => read.push(target.getAttribute("aria-describedby")));
+  const seen = new MutationObserver((changes) => {
+    for (const { target } of changes)
+      if (target.textContent && target.closest("[data-wrong]"))
+        if (target.closest("[aria-live=assertive]")) read.push(target.id);
+  });
+  seen.observe(document.body, { subtree: true, childList: true });
+}"""
+
+
+async def test_error_at_a_field_is_read_aloud_once(visit: Visit) -> None:
+    weak = fault("WEAK_PASSWORD", "Choose a longer one.", "newPassword")
+    await visit.play("graphql", payload("resetPassword", "Choose a longer one.", weak))
+    await visit.open("reset")
+    await visit.password().focus()
+    await visit.page.evaluate(READ)
+    for _ in range(2):
+        await visit.page.keyboard.press("Enter")
+        await expect(visit.page.locator("#wrong")).to_have_text("Choose a longer one.")
+        assert await visit.page.evaluate("read.splice(0)") == ["wrong"]  # the focus is there
+        await visit.button("Set the password").focus()
+        await visit.page.evaluate("read.splice(0)")
+        await visit.page.keyboard.press("Enter")
+        await expect(visit.password()).to_be_focused()
+        assert await visit.page.evaluate("read.splice(0)") == ["wrong hint"]
+
+
+async def test_errors_at_several_fields_are_all_read_and_the_first_has_the_focus(
+    visit: Visit,
+) -> None:
+    missing = [fault("REQUIRED", "Give it.", field) for field in ("email", "password")]
+    await visit.play("graphql", payload("login", "Give it.", *missing))
+    await visit.open("security", None)
+    await visit.page.evaluate(READ)
+    await visit.press("Sign in")
+    await expect(visit.field("E-mail address")).to_be_focused()
+    assert await visit.page.evaluate("read") == [None, "wrong-email", "wrong-password"]

@@ -49,6 +49,13 @@ def spent(name: str, mutation: str, button: str, token: str = TOKEN) -> View:
     return view
 
 
+async def another(visit: Visit) -> None:
+    """Show that another link was asked for."""
+    await visit.play("graphql", payload("requestPasswordReset", "It is on its way."))
+    await visit.press("Send me a new link")
+    await visit.arrived("Your request has arrived")
+
+
 def done(name: str, mutation: str, button: str, token: str = TOKEN) -> View:
     """Show that something is done."""
 
@@ -97,7 +104,7 @@ async def offline(visit: Visit) -> None:
     await visit.play("graphql", None)
     await visit.open("undo")
     await visit.press("Undo the change")
-    await visit.page.get_by_text("We could not reach the server").wait_for()
+    await visit.page.get_by_text("The server did not answer").wait_for()
 
 
 async def unasked(visit: Visit) -> None:
@@ -139,7 +146,8 @@ def factors(*owned: Answer) -> View:
     """Show what an account has, whoever is signed in."""
 
     async def view(visit: Visit) -> None:
-        me = {"secondFactors": owned, "recoveryCodesLeft": 9}
+        address = {"email": "ada@example.com", "emailVerifiedAt": None, "pendingEmail": None}
+        me = {**address, "secondFactors": owned, "recoveryCodesLeft": 9}
         await visit.play("graphql", {"body": {"data": {"me": me}}})
         held = json.dumps({"token": "e30.e30.x"})
         await visit.page.evaluate("(held) => sessionStorage.setItem('gql_app:session', held)", held)
@@ -198,6 +206,7 @@ VIEWS: Final[tuple[View, ...]] = (
     asked("account"),
     spent("accept", "acceptInvitation", "Set the password and sign in"),
     spent("reset", "resetPassword", "Set the password"),
+    another,
     spent("sign-in", "signInByLink", "Sign in"),
     spent("undo", "undoEmailChange", "Undo the change"),
     spent("undo", "undoSecondFactor", "Remove it", FACTORS),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.async_api import BrowserContext, expect
+from playwright.async_api import BrowserContext, Route, expect
 
 from tests.mailbox import HOST, Arrived, Mailbox, mail_server, port_of, reserved_port
 from tests.playground.tab import Tab
@@ -38,6 +38,33 @@ async def posting(
     smtp_url = f"smtp://{HOST}:{mailbox[1]}"
     with serving("--demo", folder=folder, smtp_url=smtp_url) as server:
         yield server
+
+
+async def test_nothing_is_offered_that_the_server_lacks(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    offers = ("Forgot it?", "Create an account")
+    lacks = re.compile(r"&quot;lacks&quot;: \[[^\]]*\]")
+    told = '&quot;lacks&quot;: ["passwordReset", "registration"]'.replace('"', "&quot;")
+
+    async def page(route: Route) -> None:
+        if route.request.method == "GET":
+            served = await route.fetch()
+            text, count = lacks.subn(told, await served.text())
+            assert count == 1
+            await route.fulfill(response=served, body=text)
+        else:
+            await route.fallback()
+
+    with serving("--demo", folder=tmp_path) as server:
+        async with Tab.opened(context, server.url) as tab:
+            for offer in offers:
+                await expect(tab.bar.get_by_role("button", name=offer)).to_be_visible()
+            await tab.page.route("**/graphql", page)
+            await tab.page.reload()
+            await tab.ready()
+            for offer in offers:
+                await expect(tab.bar.get_by_role("button", name=offer)).to_have_count(0)
 
 
 async def create_account(tab: Tab) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import httpx
 import pytest
 from sqlalchemy import select, update
+from starlette.applications import Starlette
 
 from gql_app.accounts import customers, links
 from gql_app.accounts.audit import Action
@@ -17,7 +18,7 @@ from gql_app.db.tables import AuditRow, CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.clock import rfc3339
 from gql_app.settings import Settings
-from gql_app.web.account import FOLDER, MEDIA_TYPES, PAGES, PARTS
+from gql_app.web.account import FOLDER, MEDIA_TYPES, PAGES, PARTS, routes
 from tests.api import Api, running
 from tests.conftest import SetClock
 from tests.people import Person
@@ -63,7 +64,7 @@ async def test_page_runs_its_own_script_alone_and_tells_nobody_where_it_was(
             assert response.headers["x-frame-options"] == "DENY"
             assert re.findall(r"<script[^>]*>([^<]*)</script>", response.text) == [""]
             assert not re.search(r"://| style=| on[a-z]+=|<style", response.text)
-            loaded = set(re.findall(r' (?:src|href)="([^"]+)"', response.text))
+            loaded = set(re.findall(r'<(?!a )\w+[^>]* (?:src|href)="([^"]+)"', response.text))
             script = "security.js" if name == "security" else "account.js"
             assert loaded == {"account.css", script, "icon.svg"}
 
@@ -127,6 +128,38 @@ async def test_page_knows_where_one_signs_in_and_how_the_product_is_called(
     async with running(closed) as alone:
         page = (await alone.client.get("/account/reset")).text
     assert '<meta name="home" content="" />' in page
+
+
+@pytest.mark.parametrize(
+    ("chosen", "offered"),
+    [
+        ({}, ""),
+        ({"reset_url": "https://a.example/reset"}, "passkeys"),
+        ({"passkey_rp_id": "localhost"}, "passkeys"),
+        ({"demo": True}, "passwordReset verification"),
+        ({"demo": True, "email_verification": "off"}, "passwordReset"),
+        (
+            {"demo": True, "sign_in_links": True},
+            "passwordReset verification signInLinks",
+        ),
+    ],
+)
+async def test_page_offers_what_the_server_has(
+    settings: Settings, chosen: dict[str, object], offered: str
+) -> None:
+    app = Starlette(routes=routes(settings.model_copy(update={"passkey_rp_id": None, **chosen})))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+        for name in PAGES:
+            page = (await client.get(f"/account/{name}")).text
+            assert f'<meta name="offered" content="{offered}" />' in page
+
+
+async def test_error_of_every_field_is_announced(api: Api) -> None:
+    for name in PAGES:
+        page = (await api.client.get(f"/account/{name}")).text
+        errors = re.findall(r'<p class="error"[^>]*>', page)
+        assert [each for each in errors if 'aria-live="assertive" data-wrong=' not in each] == []
+        assert len(errors) == page.count('class="error"') == page.count("data-wrong")
 
 
 @pytest.mark.parametrize("playground", [True, False])

@@ -147,7 +147,7 @@ async def test_closed_playground_serves_no_files(settings: Settings) -> None:
 
 @ON_SQLITE
 async def test_nobody_is_offered_a_sign_in_but_in_the_demo(settings: Settings, api: Api) -> None:
-    assert facts(await api.client.get("/graphql", headers=HTML)) == {}
+    assert facts(await api.client.get("/graphql", headers=HTML)) == {"lacks": ["passwordReset"]}
     sign_ins = [person._asdict() for person in SIGN_INS]
     async with running(settings.model_copy(update={"demo": True}), sign_ins=sign_ins) as demo:
         told = facts(await demo.client.get("/graphql", headers=HTML))
@@ -156,6 +156,21 @@ async def test_nobody_is_offered_a_sign_in_but_in_the_demo(settings: Settings, a
         (person.email, person.password) for person in SIGN_INS
     ]
     assert report.data["token"] == {"reason": "TOKEN_EXPIRED"}
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("chosen", "lacks"),
+    [
+        ({"demo": True}, []),
+        ({"registration": False}, ["passwordReset", "registration"]),
+    ],
+)
+async def test_page_is_told_what_the_server_lacks(
+    settings: Settings, chosen: dict[str, object], lacks: list[str]
+) -> None:
+    async with running(settings.model_copy(update=chosen)) as api:
+        assert facts(await api.client.get("/graphql", headers=HTML)) == {"lacks": lacks}
 
 
 @pytest.mark.parametrize("left", [(), ("playground",)])

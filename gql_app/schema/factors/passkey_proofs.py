@@ -17,8 +17,7 @@ from gql_app.schema.links import find_by_token
 from gql_app.security.tokens import CHALLENGE
 
 _NOT_ENABLED: Final = Fault(
-    UserErrorCode.NOT_ENABLED,
-    "This server takes no passkeys: it was not told on which domain its pages are.",
+    UserErrorCode.NOT_ENABLED, "This server takes no passkeys. Take another way."
 )
 
 

@@ -37,8 +37,9 @@ function takeToken() {
 function go(form, button) {
   const isSecond = button.value === "verifySecondFactor";
   const name = isSecond ? waiting : button.value;
+  const token = form.closest("[data-view=spent]") ? {} : { token: TOKEN };
   const work = () =>
-    isSecond ? verifying(form, button) : send(name, { token: TOKEN, ...typed(form) });
+    isSecond ? verifying(form, button) : send(name, { ...token, ...typed(form) });
   void press(form, button, work, (payload) => take(name, payload));
 }
 

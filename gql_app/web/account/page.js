@@ -2,11 +2,19 @@
 /** What the account pages share: views, forms with errors, requests, and the stored session. */
 
 const TITLE = document.title;
-const HOME = /** @type {HTMLMetaElement} */ (document.querySelector("meta[name=home]")).content;
+const HOME = told("home");
+/** What this server has: "passkeys", "passwordReset", "signInLinks", "verification". */
+export const OFFERED = told("offered").split(" ");
 const SESSION = "gql_app:session"; // the same key as the playground's
 const PATIENCE = 60_000;
+/** The elements that are filled with what belongs to an account. */
+const FILLED =
+  "[data-message], [data-list], [data-email], [data-left], [data-secret], [data-qr], " +
+  "[data-codes], [data-copied]";
 export const UNREACHABLE =
   "We could not reach the server. Nothing is lost: check your connection, and try again.";
+export const UNANSWERED =
+  "The server did not answer, so we don’t know whether your request arrived.";
 
 /**
  * @typedef {{ code: string, field?: string | null, message: string }} Fault
@@ -15,7 +23,7 @@ export const UNREACHABLE =
  *   status?: string, message: string, errors: Fault[], retryAfter?: number | null,
  *   token?: string | null, refreshToken?: string | null, secondFactor?: Challenge | null,
  *   customer?: { name: string, email: string, isAdmin: boolean } | null,
- *   reason?: string, methods?: string[], codes?: string[] | null, options?: any,
+ *   reason?: string, methods?: string[], mayBeDone?: boolean, codes?: string[] | null, options?: any,
  *   secret?: string, uri?: string, qrCode?: string | null,
  * }} Payload a mutation's payload, or the error in place of it
  * @typedef {{
@@ -31,12 +39,17 @@ export class Told extends Error {}
 let operations = null;
 let busy = false;
 /**
- * When each rate-limited form opens again (milliseconds since 1970). Passkeys are exempt, since
- * they can't be guessed.
+ * When each rate-limited form opens again (milliseconds since 1970), and the address that it is
+ * closed for. Passkeys are exempt, since they can't be guessed.
  *
- * @type {Map<HTMLFormElement, number>}
+ * @type {Map<HTMLFormElement, { until: number, email: unknown }>}
  */
-const closedUntil = new Map();
+const closings = new Map();
+
+/** Return a setting of the server from the page's head. @param {string} name */
+function told(name) {
+  return /** @type {HTMLMetaElement} */ (document.querySelector(`meta[name=${name}]`)).content;
+}
 
 /** @param {string} selector @param {ParentNode} within @returns {HTMLElement[]} */
 export function all(selector, within = document) {
@@ -46,19 +59,36 @@ export function all(selector, within = document) {
 /**
  * Show one of the page's views; focus its heading unless it is the first view or "ask".
  *
+ * Whatever was typed or filled in is removed from all views, except one to come back to.
+ *
  * @param {string} name
  * @param {string} message
+ * @param {string} kept
  */
-export function show(name, message = "") {
+export function show(name, message = "", kept = "") {
   const heading = /** @type {HTMLElement} */ (document.querySelector("h1"));
   const isFirst = all("[data-view]").every((view) => view.hidden);
   for (const view of all("[data-view]")) {
     view.hidden = view.dataset.view !== name;
+    if (view.dataset.view !== kept) wipe(view);
     if (view.hidden) continue;
     document.title = heading.textContent = view.dataset.title ?? TITLE;
     for (const each of all("[data-message]", view)) each.textContent = message;
   }
   if (!isFirst && name !== "ask") heading.focus();
+}
+
+/** Return a view to its first state. @param {HTMLElement} view */
+function wipe(view) {
+  for (const form of document.forms) {
+    if (!view.contains(form)) continue;
+    form.reset();
+    clear(form);
+    closings.delete(form);
+    lock(form, false);
+  }
+  for (const each of all(FILLED, view)) each.replaceChildren();
+  for (const link of view.querySelectorAll("[data-uri]")) link.removeAttribute("href");
 }
 
 /**
@@ -91,8 +121,8 @@ export async function send(name, variables = {}, headers = {}) {
 /** Return the first error in the form of a payload. @param {any} errors @returns {Payload} */
 export function refusal(errors) {
   const [{ message, extensions }] = errors;
-  const { code = "", reason, methods } = extensions ?? {};
-  return { message, errors: [{ code, message }], reason, methods };
+  const { code = "", reason, methods, mayBeDone } = extensions ?? {};
+  return { message, errors: [{ code, message }], reason, methods, mayBeDone };
 }
 
 /** @param {string} url @param {object} body @param {HeadersInit} headers */
@@ -119,20 +149,26 @@ export function documents() {
  * @param {HTMLButtonElement} button
  * @param {() => Promise<Payload>} work
  * @param {(payload: Payload) => boolean | Promise<boolean>} take returns false for an error
+ * @param {() => unknown} lose shows that no answer came
  */
-export async function press(form, button, work, take) {
+export async function press(form, button, work, take, lose = () => tryAgain(form)) {
   if (busy) return;
   if (left(form) > 0 && !isForPasskey(button)) return say(form, "alert", waiting(form));
   begin(form);
   try {
     const payload = await work();
-    if (payload.status === "SUCCESS" || payload.secondFactor) form.reset();
-    if (!(await take(payload))) refuse(form, payload);
+    if (!(await take(payload))) refuse(form, button, payload);
   } catch (error) {
-    say(form, "alert", error instanceof Told ? error.message : UNREACHABLE);
+    if (error instanceof Told) say(form, "alert", error.message);
+    else await lose();
   } finally {
     end(form);
   }
+}
+
+/** @param {HTMLFormElement} form */
+function tryAgain(form) {
+  say(form, "alert", `${UNANSWERED} Check your connection, and try again.`);
 }
 
 /**
@@ -146,6 +182,8 @@ export function onPress(form, work) {
     event.preventDefault();
     if (event.submitter instanceof HTMLButtonElement) work(form, event.submitter);
   });
+  // Another address opens a rate-limited form.
+  form.addEventListener("input", () => busy || lock(form, left(form) > 0));
 }
 
 /** @param {HTMLFormElement} form */
@@ -156,12 +194,21 @@ export function typed(form) {
 /** @param {HTMLFormElement} form */
 function begin(form) {
   busy = true;
-  say(form, "alert", "");
+  clear(form);
   say(form, "status", "One moment …");
-  for (const input of form.querySelectorAll("input")) input.removeAttribute("aria-invalid");
-  for (const each of all("[data-wrong]", form)) each.textContent = "";
-  for (const each of all("[aria-pressed=true]", form)) each.click(); // hides what was typed
   lock(form, true);
+}
+
+/** Remove all messages of a form, and hide what is typed. @param {HTMLFormElement} form */
+function clear(form) {
+  say(form, "alert", "");
+  say(form, "status", "");
+  for (const input of form.querySelectorAll("input")) input.removeAttribute("aria-invalid");
+  for (const each of all("[data-wrong]", form)) {
+    each.textContent = "";
+    each.setAttribute("aria-live", "assertive");
+  }
+  for (const each of all("[aria-pressed=true]", form)) each.click();
 }
 
 /** @param {HTMLFormElement} form */
@@ -191,20 +238,23 @@ export function isSpent({ errors = [] }) {
  * Show the server's errors, each at its field.
  *
  * @param {HTMLFormElement} form
+ * @param {HTMLButtonElement} button
  * @param {Payload} payload
  */
-function refuse(form, payload) {
+function refuse(form, button, payload) {
   if (isSpent(payload)) return show("spent", payload.message);
   /** @type {string[]} */
   const others = [];
   for (const { field, message } of payload.errors)
     if (!mark(form, field, message)) others.push(message);
-  if (payload.retryAfter) close(form, payload.retryAfter);
+  if (payload.retryAfter && !isForPasskey(button)) close(form, payload.retryAfter);
   say(form, "alert", payload.errors.length ? others.join(" ") : payload.message);
 }
 
 /**
  * Show an error at a field; returns false if the form has none of this name.
+ *
+ * A screen reader reads it once: with the first wrong field if that gets the focus, else by itself.
  *
  * @param {HTMLFormElement} form
  * @param {string | null | undefined} name
@@ -213,16 +263,23 @@ function refuse(form, payload) {
 function mark(form, name, message) {
   const input = name && form.elements.namedItem(name);
   if (!(input instanceof HTMLInputElement)) return false;
-  for (const each of all(`[data-wrong=${name}]`, form)) each.textContent = message;
+  const isFirst = !form.querySelector("[aria-invalid]");
+  const isRead = isFirst && input !== document.activeElement;
+  for (const each of all(`[data-wrong=${name}]`, form)) {
+    each.setAttribute("aria-live", isRead ? "off" : "assertive");
+    each.textContent = message;
+  }
   input.setAttribute("aria-invalid", "true");
-  input.focus();
+  if (isFirst) input.focus();
   return true;
 }
 
 /** Lock a form for some seconds. @param {HTMLFormElement} form @param {number} seconds */
 function close(form, seconds) {
-  closedUntil.set(form, Date.now() + seconds * 1000);
+  const closing = { until: Date.now() + seconds * 1000, email: typed(form).email };
+  closings.set(form, closing);
   setTimeout(() => {
+    if (closings.get(form) !== closing || typed(form).email !== closing.email) return;
     lock(form, busy);
     say(form, "alert", "");
     say(form, "status", "You can try again now.");
@@ -231,7 +288,8 @@ function close(form, seconds) {
 
 /** Return the milliseconds until a form opens again. @param {HTMLFormElement} form */
 function left(form) {
-  return (closedUntil.get(form) ?? 0) - Date.now();
+  const closing = closings.get(form);
+  return closing?.email === typed(form).email ? (closing?.until ?? 0) - Date.now() : 0;
 }
 
 /** @param {HTMLElement} button */
@@ -275,7 +333,11 @@ export function keep({ token, refreshToken = null, customer }) {
   // By its iat and exp claims (RFC 7519 section 4.1), since this machine's clock may be wrong.
   const { iat, exp } = JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/")));
   const life = (exp - iat) * 1000;
-  const held = { token, expiresAt: Date.now() + life, life, refreshToken, ...customer };
+  store({ token: token ?? "", expiresAt: Date.now() + life, life, refreshToken, ...customer });
+}
+
+/** @param {Held} held */
+export function store(held) {
   try {
     sessionStorage.setItem(SESSION, JSON.stringify(held));
   } catch {
@@ -310,6 +372,8 @@ for (const button of all("[data-shows]"))
     input.type = isShown ? "password" : "text";
     button.setAttribute("aria-pressed", String(!isShown));
   });
+for (const each of all("[data-offered]"))
+  each.hidden = !OFFERED.includes(each.dataset.offered ?? "");
 for (const each of all("[data-homeless]")) each.hidden = Boolean(HOME);
 for (const each of all("[data-home]")) {
   each.hidden = !HOME;

@@ -1,6 +1,6 @@
 // @ts-check
 /** Proofs of identity other than a password: codes, and passkeys from the browser. */
-import { all, isForPasskey, send, show, Told, typed } from "./page.js";
+import { all, isForPasskey, OFFERED, send, show, Told, typed } from "./page.js";
 
 /** @typedef {import("./page.js").Challenge} Challenge */
 
@@ -10,14 +10,14 @@ const WHYS = {
   SecurityError: "A passkey works only on its own domain: open this page there.",
 };
 const NONE = "The browser gave no passkey. Try again, or take another way.";
-/** Why this page can't use passkeys; null if it can. */
+/** Why this page can't use passkeys, empty if the server has none; null if it can. */
 export const HINDRANCE = hindrance();
 
 /** The challenge of the pending sign-in. @type {Challenge | null} */
 let waiting = null;
 
-/** Return why this page can't use passkeys, such as at an IP address; null if it can. */
 function hindrance() {
+  if (!OFFERED.includes("passkeys")) return "";
   const { protocol, hostname, port, pathname } = location;
   if (/^127[\d.]+$|^\[::1\]$/.test(hostname)) {
     const address = `${protocol}//localhost${port && `:${port}`}${pathname}`;
@@ -69,8 +69,8 @@ export async function foundAny() {
 /** Show the second step of a sign-in. @param {Challenge} challenge */
 export function secondStep(challenge) {
   waiting = challenge;
-  offer("second", challenge.methods);
   show("second");
+  offer("second", challenge.methods);
   return true;
 }
 
@@ -111,7 +111,7 @@ export function offer(view, methods) {
  * @param {boolean} areWanted
  */
 export function tellHindrance(view, areWanted = true) {
-  for (const each of all("[data-passkey]", view)) each.hidden = !areWanted || Boolean(HINDRANCE);
+  for (const each of all("[data-passkey]", view)) each.hidden = !areWanted || HINDRANCE !== null;
   for (const each of all("[data-hindrance]", view)) each.textContent = areWanted ? HINDRANCE : "";
 }
 
@@ -132,11 +132,13 @@ function setRecovery(button, isRecovery) {
   button.dataset.swap = isRecovery ? "recovery" : "app";
 }
 
-for (const button of all("[data-swap]"))
+for (const button of all("[data-swap]")) {
+  const form = /** @type {HTMLFormElement} */ (button.closest("form"));
+  form.addEventListener("reset", () => setRecovery(button, false));
   button.addEventListener("click", () => {
     setRecovery(button, button.dataset.swap !== "recovery");
-    const form = /** @type {HTMLFormElement} */ (button.closest("form"));
     const input = /** @type {HTMLInputElement} */ (form.elements.namedItem("code"));
     input.value = "";
     input.focus();
   });
+}

@@ -8,17 +8,21 @@ import {
   isSpent,
   keep,
   kept,
+  OFFERED,
   onPress,
   press,
   say,
   send,
   show,
+  store,
   typed,
+  UNANSWERED,
   UNREACHABLE,
 } from "./page.js";
 import { foundAny, made, offer, secondStep, tellHindrance, verifying } from "./proofs.js";
 
 /**
+ * @typedef {import("./page.js").Held} Held
  * @typedef {import("./page.js").Payload} Payload
  * @typedef {{
  *   id: string, method: string, name: string | null, createdAt: string, lastUsedAt: string | null,
@@ -26,6 +30,11 @@ import { foundAny, made, offer, secondStep, tellHindrance, verifying } from "./p
  */
 
 const SVG = "http://www.w3.org/2000/svg";
+const LOST =
+  `${UNANSWERED} This is what your account has now. ` +
+  "If you have missed new recovery codes, make others.";
+/** Tells the tabs with the same session of its refresh and its end, as the playground does. */
+const tabs = new BroadcastChannel("gql_app");
 /** Mutations that need more than a form's fields, by their names. */
 const WORKS = {
   login: signingIn,
@@ -52,12 +61,15 @@ function one(selector) {
 function go(form, button) {
   const name = /** @type {keyof typeof WORKS} */ (button.value);
   const { id } = form.dataset;
+  const isChange = form.matches("[data-view=factors] form, [data-view=beginCodes]");
   const work = () =>
     WORKS[name] ? WORKS[name](form, button) : ask(name, id ? { id, ...typed(form) } : typed(form));
-  void press(form, button, work, (payload) => {
+  const pass = (/** @type {Payload} */ payload) => {
     if (payload.methods) return again(payload, form, button);
+    if (isChange && payload.mayBeDone) return load(payload.message);
     return take(name, payload);
-  });
+  };
+  void press(form, button, work, pass, isChange ? () => load(LOST, UNANSWERED) : undefined);
 }
 
 /**
@@ -68,21 +80,31 @@ function go(form, button) {
  */
 async function take(name, payload) {
   if (payload.secondFactor) return secondStep(payload.secondFactor);
-  if (isOver(payload)) return signIn(payload.message);
+  if (isOver(payload)) return end(payload.message);
   if (payload.status !== "SUCCESS") return false;
   if (payload.token) keep(payload);
-  if (name === "logout") return signIn();
+  if (name === "logout") return end();
   if (name === "reauthenticate") return goOn();
   if (payload.secret) return scan(payload);
   if (payload.codes?.length) return showCodes(payload);
-  await load(payload.message);
-  return true;
+  return load(payload.message);
+}
+
+/** Forget a session that has ended, here and in the tabs that hold it too; show the sign-in. */
+function end(message = "") {
+  tellTabs(kept(), null);
+  return signIn(message);
+}
+
+/** @param {Held | null} before @param {Held | null} held the session that replaces it */
+function tellTabs(before, held) {
+  if (before) tabs.postMessage({ token: before.token, held });
 }
 
 /** Forget the session, and show the sign-in form with a message. */
 function signIn(message = "") {
   forget();
-  wipe();
+  pending = null;
   show("sign-in");
   say(one("[data-view=sign-in]"), "alert", message);
   return true;
@@ -98,8 +120,8 @@ function signIn(message = "") {
 function again({ methods = [], message }, form, button) {
   if (methods.every((each) => each === "SIGN_IN")) return signIn(message);
   pending = { form, button };
+  show("again", "", viewOf(form));
   offer("again", methods);
-  show("again");
   return true;
 }
 
@@ -108,10 +130,15 @@ function goOn() {
   if (!pending) return false;
   const { form, button } = pending;
   pending = null;
-  const view = /** @type {HTMLElement} */ (form.closest("[data-view]"));
-  show(view.dataset.view ?? "");
+  show(viewOf(form), "", viewOf(form));
   setTimeout(() => go(form, button)); // once this press has ended
   return true;
+}
+
+/** Return the name of a form's view. @param {HTMLFormElement} form */
+function viewOf(form) {
+  const view = /** @type {HTMLElement} */ (form.closest("[data-view]"));
+  return view.dataset.view ?? "";
 }
 
 /** @param {HTMLFormElement} form */
@@ -148,10 +175,35 @@ async function ask(name, variables = {}) {
   const held = kept();
   const payload = await send(name, variables, held ? bearing(held) : {});
   if (!held?.refreshToken || payload.reason !== "TOKEN_EXPIRED") return payload;
-  const next = await send("refresh", { refreshToken: held.refreshToken });
+  // Plain HTTP has no Web Locks; there the server's grace period for concurrent refreshes must do.
+  const refused = navigator.locks
+    ? await navigator.locks.request("gql_app:refresh", () => refresh(held))
+    : await refresh(held);
+  const now = kept();
+  return refused ?? send(name, variables, now ? bearing(now) : {});
+}
+
+/** Refresh the session, unless another tab does; returns why it was refused. @param {Held} held */
+async function refresh(held) {
+  const { refreshToken } = held;
+  if (kept()?.refreshToken !== refreshToken) return null;
+  const next = await send("refresh", { refreshToken });
+  if (kept()?.refreshToken !== refreshToken) return null; // it has ended meanwhile
   if (!next.token) return next;
   keep(next);
-  return send(name, variables, bearing(next));
+  tellTabs(held, kept());
+  return null;
+}
+
+/**
+ * Apply a change that another tab made to the session which this tab holds too.
+ *
+ * @param {MessageEvent<{ token: string, held: Held | null }>} message
+ */
+function hear({ data: { token, held } }) {
+  if (kept()?.token !== token) return;
+  if (held) store(held);
+  else signIn("The session was ended in another tab.");
 }
 
 /** Return whether a session, or a pending sign-in, is over. @param {Payload} payload */
@@ -159,26 +211,26 @@ function isOver(payload) {
   return isSpent(payload) || (payload.reason ?? "").startsWith("TOKEN_");
 }
 
-/** Load and show the account's second factors, with a message. */
-async function load(message = "") {
-  const me = /** @type {any} */ (await ask("me"));
-  if (me.errors && isOver(me)) return signIn(me.message);
-  if (me.errors) return show("unreachable", me.message);
-  wipe();
+/** Load and show the account's second factors, with a message; with another if that fails. */
+async function load(message = "", excuse = UNREACHABLE) {
+  const me = /** @type {any} */ (await ask("me").catch(() => ({ errors: [], message: excuse })));
+  if (me.errors && isOver(me)) return end(me.message);
+  if (!kept()) return true; // it has ended meanwhile, and the sign-in is shown
+  show(me.errors ? "unreachable" : "factors", me.errors ? me.message : message);
+  if (me.errors) return true;
   list(me.secondFactors);
-  for (const each of all("[data-left]")) each.textContent = String(me.recoveryCodesLeft);
-  show("factors", message);
+  one("[data-left]").textContent = String(me.recoveryCodesLeft);
+  one("[data-email]").textContent = me.pendingEmail ?? me.email;
+  const isConfirmed = me.emailVerifiedAt !== null && !me.pendingEmail;
+  one("[data-unconfirmed]").hidden = isConfirmed || !OFFERED.includes("verification");
+  return true;
 }
 
 /** Open the page: load the second factors, or ask for a sign-in. */
 async function open() {
   if (!kept()) return void signIn();
   show("loading");
-  try {
-    await load();
-  } catch {
-    show("unreachable", UNREACHABLE);
-  }
+  await load();
 }
 
 /** @param {Factor[]} factors */
@@ -222,12 +274,12 @@ function day(moment) {
 
 /** Show the secret for an authenticator app. @param {Payload} payload */
 function scan({ message, secret = "", uri = "", qrCode }) {
+  show("beginCodes", message);
   one("[data-secret]").textContent = secret.replace(/(.{4})(?=.)/g, "$1 ");
   const link = /** @type {HTMLAnchorElement} */ (one("[data-uri]"));
   link.hidden = !uri.startsWith("otpauth:");
   if (!link.hidden) link.href = uri;
   one("[data-qr]").replaceChildren(...drawn(qrCode ?? ""));
-  show("beginCodes", message);
   return true;
 }
 
@@ -259,9 +311,8 @@ function showCodes({ message, codes }) {
     item.append(Object.assign(document.createElement("code"), { textContent: code }));
     return item;
   });
-  one("[data-codes]").replaceChildren(...items);
-  one("[data-copied]").textContent = "";
   show("codes", message);
+  one("[data-codes]").replaceChildren(...items);
   return true;
 }
 
@@ -280,12 +331,6 @@ function back() {
   void open();
 }
 
-/** Remove the secrets that were shown from the page. */
-function wipe() {
-  for (const each of all("[data-codes], [data-qr], [data-secret]")) each.replaceChildren();
-  one("[data-uri]").removeAttribute("href");
-}
-
 /**
  * End the session before following a link to another origin, which can't read it.
  *
@@ -296,6 +341,7 @@ async function leave(event) {
   if (link.origin === location.origin) return;
   event.preventDefault();
   await ask("logout").catch(() => null);
+  tellTabs(kept(), null);
   forget();
   location.assign(link.href);
 }
@@ -305,5 +351,6 @@ for (const button of all("[data-back]")) button.addEventListener("click", back);
 for (const button of all("[data-again]")) button.addEventListener("click", () => void open());
 one("[data-home] a").addEventListener("click", (event) => void leave(event));
 one("[data-copy]").addEventListener("click", () => void copy());
+tabs.onmessage = hear;
 tellHindrance(document.body);
 void open();
