@@ -10,7 +10,7 @@ THROUGH := authenticators breached_passwords claims email_change email_verificat
 EXTENDING := extend inputs writing
 # Packages of gql_app/lib that accounts/ and security/ use, measured with them.
 MACHINERY := atomic_files clock encryption fair_queue hashes keyring one_time_codes pagination \
-	passkeys password_policy text throttling
+	passkeys password_policy tally text throttling
 COVERING := tests/accounts tests/cli/test_imports.py tests/factors tests/security $(MACHINERY:%=tests/lib/%) \
 	$(EXTENDING:%=tests/extending/test_%.py) $(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)

@@ -4,11 +4,8 @@ After the commit the event is logged, so that it is kept elsewhere as well. Gues
 passwords and tokens are counted in memory, so that a flood of them writes little.
 """
 
-import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -41,6 +38,7 @@ from gql_app.lib.pagination import (
     QueryReader,
     Window,
 )
+from gql_app.lib.tally import Due, Tally
 from gql_app.lib.telemetry import get_logger, is_configured
 
 _log: Final = get_logger(__name__)
@@ -278,77 +276,33 @@ async def stream(db: QueryReader) -> AsyncIterator[AuditRecord]:
         window = Window(MAX_SIZE, after=page.cursor(page.rows[-1]))
 
 
-_Kind = tuple[Action, str | None, UUID | None]
-"""The action, client and account of guesses that count together; None are all other clients."""
-
-
-@dataclass(slots=True)
-class _Count:
-    """The number of guesses of a kind that are yet to be recorded, and the origin of the last."""
-
-    origin: Origin
-    due: float
-    number: int = 0
-
-
-class Guesses:
+class Guesses(Tally[Action, UUID, Origin]):
     """The guesses of one process that are yet to be recorded.
 
-    The first of a kind is recorded at once, the others as one event per GUESS_INTERVAL.
+    The first of an action, client and account is recorded at once, the others as one event per
+    GUESS_INTERVAL.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self.first: Final = asyncio.Event()
-        """Set when a guess was noted that is to be recorded at once."""
-        self._now: Final = now
-        self._counts: Final[dict[_Kind, _Count]] = {}
-        self._shares: Counter[tuple[Action, UUID | None]] = Counter()
-        """How many counts each action has, at one account or none."""
-        self._recording: Final = asyncio.Lock()
+        """Take the clock."""
+        super().__init__(places=MAX_GUESS_COUNTS, interval=GUESS_INTERVAL, others=Origin(), now=now)
 
     def note(self, action: Action, origin: Origin, customer_id: UUID | None = None) -> None:
-        """Count a guess, at the password of a customer if one is given.
-
-        An action, at one account or none, has no more counts than it leaves to others; its further
-        clients count as one, and further accounts by action alone.
-        """
-        kind: _Kind = (action, client_of(origin.ip_address), customer_id)
-        share, left = self._shares[action, customer_id], MAX_GUESS_COUNTS - len(self._counts)
-        if kind not in self._counts and share >= left:
-            kind, origin = (action, None, customer_id if share else None), Origin()
-        if kind not in self._counts:
-            self._counts[kind] = _Count(origin, self._now())
-            self._shares[action, kind[2]] += 1
-            self.first.set()
-        self._counts[kind].origin = origin
-        self._counts[kind].number += 1
+        """Count a guess, at the password of a customer if one is given."""
+        self.count(action, customer_id, client_of(origin.ip_address), origin)
 
     async def record(self, database: Database, *, last: bool = False) -> int:
         """Record the guesses that are due, or with `last` all; return the number of events.
 
-        If that fails, they remain due. Kinds without new ones are forgotten. Raises Unavailable.
+        If that fails, they remain due. Raises Unavailable.
         """
-        async with self._recording:
-            now, guesses = self._now(), []
-            for kind, count in list(self._counts.items()):
-                if last or count.due <= now:
-                    if count.number:
-                        guesses.append((kind, count.origin, count.number))
-                    else:
-                        del self._counts[kind]
-            self._shares = Counter((action, whose) for action, _, whose in self._counts)
-            if guesses:
-                await database.transact(_record_guesses, guesses)
-            for kind, _, number in guesses:
-                self._counts[kind].number -= number
-                self._counts[kind].due = now + GUESS_INTERVAL
-            return len(guesses)
+        return await self.report(lambda due: database.transact(_record_guesses, due), last=last)
 
 
-async def _record_guesses(db: Transaction, guesses: Sequence[tuple[_Kind, Origin, int]]) -> None:
+async def _record_guesses(db: Transaction, due: Sequence[Due[Action, UUID, Origin]]) -> None:
     """Record guesses, those at the password of a customer who is gone by now without an origin."""
-    known = {None, *await undeleted(db, {whose for (_, _, whose), _, _ in guesses if whose})}
-    for (action, _, customer_id), last, number in guesses:
+    known = {None, *await undeleted(db, {each.owner for each in due if each.owner})}
+    for action, customer_id, _, last, number in due:
         origin = last if customer_id in known else last._replace(**_NO_ORIGIN)
         await record(db, action, origin, customer_id=customer_id, times=number)
 
