@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from gql_app.lib import clock
 from gql_app.lib.keyring import KeyStore
 from gql_app.security.tokens import Issuer, encode_token
-from gql_app.verify.server import KEY_INTERVAL
+from gql_app.verify.server import INTERVAL
 from tests.examples.driving import EXAMPLES, PERSON, SECRET
 from tests.processes import PATIENCE, Server, free_port, output_of, serving
 from tests.security.forging import b64
@@ -221,7 +221,7 @@ async def test_new_key_is_found_and_the_former_one_goes_on(
     key_id = accounts.rotate()
     after, _ = accounts.login("orders")
     assert jwt.get_unverified_header(after)["kid"] == key_id
-    service.ticking.now += KEY_INTERVAL
+    service.ticking.now += INTERVAL
     assert await service.reason(after) is None
     assert await service.reason(before) is None
 
