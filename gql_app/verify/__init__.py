@@ -4,7 +4,7 @@
     token = await verifier.verify(bearer_token(request.headers.get("Authorization")))
     token.customer_id, token.session_id, token.roles, token.claims["tenant"]
 
-It needs no database, no settings, and none of the server's libraries.
+It needs no database, no settings, and of the server's libraries only PyJWT and cryptography.
 """
 
 import asyncio

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -37,6 +39,7 @@ from gql_app.verify.server import (
     MAX_SESSIONS,
     USUAL_AGE,
 )
+from tests.processes import ROOT, environment
 from tests.security.forging import seal
 from tests.security.foundry import public_spellings
 from tests.verify.standin import CUSTOMER, ISSUER, StandIn, ring, standing_in
@@ -497,6 +500,24 @@ async def test_without_a_bound_every_use_is_asked_for(stand_in: StandIn, verify:
     stand_in.active = False
     with pytest.raises(TokenRevoked):
         await verify(verifier, token)
+
+
+def test_service_loads_no_library_but_those_of_signatures(stand_in: StandIn) -> None:
+    code = """
+import sys
+before = {*sys.modules}
+from gql_app.verify import TokenVerifier
+url, issuer, audience, token = sys.argv[1:]
+TokenVerifier(url, issuer=issuer, audience=audience, liveness=5).verify_sync(token)
+loaded = {name.partition(".")[0] for name in {*sys.modules} - before}
+print(*loaded - sys.stdlib_module_names - {"gql_app"})
+"""
+    arguments = (stand_in.url, ISSUER.issuer, ISSUER.audience, stand_in.token())
+    loaded = subprocess.check_output(  # noqa: S603  the code above, with this very Python
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment(), encoding="utf-8"
+    ).split()
+    of_cryptography = {"_cffi_backend", "_openssl", "bcrypt"}
+    assert {*loaded} - of_cryptography == {"cryptography", "jwt"}
 
 
 async def test_without_liveness_nothing_is_asked(stand_in: StandIn) -> None:
