@@ -35,6 +35,7 @@ LONGEST_AGE: Final = 3600.0
 """Seconds for which keys are cached: without a max-age, and at most."""
 _MAX_AGE: Final = re.compile(r"\bmax-age=(\d{1,9})")
 _FAILURES: Final = (OSError, HTTPException, ValueError, RecursionError)
+_EVENT: Final = "The server that issues others' tokens is unavailable"
 _log: Final = logging.getLogger(__name__)
 
 
@@ -42,6 +43,7 @@ class ServerUnreachable(Unavailable):
     """The server that issues the tokens can't be reached, or not be asked again so soon."""
 
     advice = "The server that issues the tokens can't be asked at this moment. Try again shortly."
+    event = _EVENT
 
 
 class NoPublishedKeys(Unavailable):
@@ -52,6 +54,7 @@ class NoPublishedKeys(Unavailable):
         "Run there: gql-app keys new, and gql-app keys promote."
     )
     wait = 10
+    event = _EVENT
 
 
 class UnknownKey(TokenInvalid):
