@@ -7,6 +7,7 @@ from typing import Any
 import jwt
 
 ALGORITHMS = ["EdDSA", "ES256", "RS256"]
+TYPES = ["at+jwt", "application/at+jwt"]
 # A cache of single keys (cache_keys) would never drop one that the server removes.
 keys = jwt.PyJWKClient(
     os.environ["ACCOUNTS_URL"] + "/.well-known/jwks.json", lifespan=300, cooldown_duration=1
@@ -20,15 +21,16 @@ def verified(token: str) -> dict[str, Any]:
     Raises another jwt.PyJWTError if the token is refused: answer 401.
     """
     header = jwt.get_unverified_header(token)
+    if header.get("typ") not in TYPES:
+        message = "This is no access token"
+        raise jwt.InvalidTokenError(message)
     try:
         key = keys.get_signing_key(header.get("kid", ""))
     except jwt.PyJWKClientError:
+        # An expired token is refused by any key.
         jwt.decode(token, options={"verify_signature": False, "verify_exp": True})
         raise
-    if header.get("typ", "").lower() not in {"at+jwt", "application/at+jwt"}:
-        message = "This is no access token"
-        raise jwt.InvalidTokenError(message)
-    if header["alg"] != key.algorithm_name:
+    if header.get("alg") != key.algorithm_name:
         message = "The key is not for this algorithm"
         raise jwt.InvalidAlgorithmError(message)
     claims: dict[str, Any] = jwt.decode(

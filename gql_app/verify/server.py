@@ -139,10 +139,10 @@ class PublishedKeys:
             raise ServerUnreachable
 
     def seek(self, token: str, seen: int) -> Generator[Future[None], None, None]:
-        """Yield the future to wait for, if any, until a token's key is known or can't be published.
+        """Yield the future to wait for, if any, until a token's key is known.
 
-        It can't be if the token is older than the known keys, or if a request after the number
-        `seen` succeeded. Raise ServerUnreachable if the keys can't be requested now.
+        Raise TokenInvalid if it isn't published: the token is older than the known keys, or a
+        request after the number `seen` succeeded. Raise ServerUnreachable if that can't be told.
         """
         header, payload, *_ = parse_compact(token, max_bytes=MAX_TOKEN_BYTES)
         key_id, issued_at = header["kid"], payload["iat"]
@@ -158,7 +158,9 @@ class PublishedKeys:
         if header.get("alg") in tuple(Algorithm) and may_be_published():
             yield self.fetch(lambda: time.monotonic() >= self._next and may_be_published())
             if may_be_published():
-                raise ServerUnreachable
+                raise ServerUnreachable from None
+        if key_id not in self._keys:
+            raise TokenInvalid from None
 
     def fetch(self, needed: Callable[[], bool] = lambda: True) -> Future[None]:
         """Return the future of a request for the keys, which never fails; callers share it.

@@ -1,6 +1,7 @@
 """The services of examples/: they let in whom this server signed in for them, and nobody else."""
 
 import importlib.util
+import json
 import re
 import sys
 import time
@@ -259,6 +260,10 @@ def test_checks_by_hand_are_enough(accounts: Accounts, by_hand: ModuleType) -> N
     assert by_hand.verified(token)["sub"] == customer
     header, payload, _ = token.split(".")
     claims = jwt.decode(token, options={"verify_signature": False})
+    good = jwt.get_unverified_header(token)
+    odd: list[object] = [None, 1, [], {}]
+    headers = [good | {name: each} for name in good for each in odd]
+    headers += [{name: good[name] for name in good if name != lacking} for lacking in good]
     for bad in (
         accounts.login("mail")[0],
         accounts.login(None)[0],
@@ -267,6 +272,7 @@ def test_checks_by_hand_are_enough(accounts: Accounts, by_hand: ModuleType) -> N
         accounts.signed(claims, typ="JWT"),
         accounts.signed(claims, kid="unknown"),
         accounts.signed({name: value for name, value in claims.items() if name != "sid"}),
+        *(f"{b64(json.dumps(each).encode())}.{payload}.{b64(bytes(64))}" for each in headers),
     ):
         with pytest.raises(jwt.PyJWTError):
             by_hand.verified(bad)

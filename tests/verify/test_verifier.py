@@ -177,8 +177,9 @@ async def test_token_that_is_no_good_is_refused_as_this_server_would(
     make: Callable[[StandIn], str],
     why: type[Unauthenticated],
 ) -> None:
-    with pytest.raises(why):
+    with pytest.raises(why) as refusal:
         await verify(verifier_of(stand_in, liveness=5), make(stand_in))
+    assert refusal.type is why
     assert stand_in.tokens == []  # none is sent on that was refused
 
 
