@@ -141,26 +141,20 @@ class PublishedKeys:
     def seek(self, token: str, seen: int) -> Generator[Future[None], None, None]:
         """Yield the future to wait for, if any, until a token's key is known.
 
-        Raise TokenInvalid if it isn't published: the token is older than the known keys, or a
-        request after the number `seen` succeeded. Raise ServerUnreachable if that can't be told.
+        Raise TokenInvalid if it isn't published: a request after the number `seen` succeeded, or
+        the token is older than the known keys. Raise ServerUnreachable if that can't be told.
         """
         header, payload, *_ = parse_compact(token, max_bytes=MAX_TOKEN_BYTES)
         key_id, issued_at = header["kid"], payload["iat"]
-
-        def may_be_published() -> bool:
-            return (
-                key_id not in self._keys
-                and self._answered <= seen
-                and isinstance(issued_at, int | float)
-                and issued_at + CLOCK_LEEWAY > self._as_of
-            )
-
-        if header.get("alg") in tuple(Algorithm) and may_be_published():
-            yield self.fetch(lambda: time.monotonic() >= self._next and may_be_published())
-            if may_be_published():
-                raise ServerUnreachable from None
-        if key_id not in self._keys:
+        if header.get("alg") not in tuple(Algorithm):
             raise TokenInvalid from None
+        yield self.fetch(lambda: time.monotonic() >= self._next and key_id not in self._keys)
+        if key_id in self._keys:
+            return
+        is_older = isinstance(issued_at, int | float) and issued_at + CLOCK_LEEWAY <= self._as_of
+        if self._answered > seen or is_older:
+            raise TokenInvalid from None
+        raise ServerUnreachable from None
 
     def fetch(self, needed: Callable[[], bool] = lambda: True) -> Future[None]:
         """Return the future of a request for the keys, which never fails; callers share it.
