@@ -202,6 +202,7 @@ class KeysGone(Unavailable):
 
     advice = "The server can issue no token at this moment. Try again later."
     wait = 10
+    event = "No key is left to sign tokens: run keys new, then keys promote"
 
 
 @dataclass(frozen=True, slots=True)

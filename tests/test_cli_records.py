@@ -37,7 +37,11 @@ def read_all(folder: Path, ending: Format, content: bytes) -> list[Record | Refu
         ("csv", b'name,email\n"Bob,bob@example.com\n', 2),
         ("csv", b'name,email\n"' + (b"x" * 60_000 + b"\n") * 3, 2),
         ("csv", b"name,email\nBob,bob@example.com\rEve,eve@example.com\n", 2),
+        ("csv", b"name,email\n" + b"x" * 200_000 + b",bob@example.com\n", 2),
+        ("csv", b'name,email\n"Bob\n' + b"x" * 70_000 + b'",bob@example.com\n', 2),
+        ("csv", b"name,email\n" + b"x" * 65_536 + b"\n", 2),
         ("jsonl", b"[]\n", 1),
+        ("jsonl", b"x" * 200_000 + b"\n", 1),
         ("jsonl", b'\n \n"Bob"\n', 3),
         ("jsonl", b'{"name": "Bob", "email": "bob@example.com"\n', 1),
         ("jsonl", b'{"name": "B\xf6b", "email": "bob@example.com"}\n', 1),
@@ -74,8 +78,8 @@ def test_line_that_is_no_customer_is_told_and_those_after_it_are_read(
         (b"name;email\n", "column 1 is unknown"),
         ("name,email\n".encode("utf-16"), "column 1 is unknown"),
         (b'"name"x,email\n', "The header is no CSV"),
-        (b"x" * 70_000, "Line 1 is longer"),
-        (b"name,email\n" + b"x" * 70_000, "Line 2 is longer"),
+        (b"x" * 70_000, "a line is longer than 65536 bytes"),
+        (b"x" * 70_000 + b"\nname,email\n", "a line is longer than 65536 bytes"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -85,3 +89,25 @@ def test_file_that_is_no_list_of_customers_is_told_in_words(
     with pytest.raises(OperatorError, match=told) as why:
         read_all(tmp_path, "csv", header)
     assert HASHES[0] not in str(why.value)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_every_line_that_is_too_long_is_one_fault_of_its_own(
+    tmp_path: Path, ending: Format, end: bytes
+) -> None:
+    header = b"name,email\n" if ending == "csv" else b"\n"
+    long = b"x" * 70_000
+    found = read_all(
+        tmp_path, ending, header + AFTER[ending] + b"\n".join([long, long, b"[1,", long]) + end
+    )
+    assert [each.line for each in found] == [2, 3, 4, 5, 6]
+    assert found[0] == Record(2, EVE)
+    longs = [each for each in found if isinstance(each, Refused) and "65536" in each.fault.message]
+    assert [each.line for each in longs] == [3, 4, 6]
+
+
+def test_line_of_the_greatest_length_is_read(tmp_path: Path) -> None:
+    line = AFTER["csv"].removesuffix(b"\n")
+    (read,) = read_all(tmp_path, "csv", b"name,email\n" + line.rjust(65_535) + b"\n")
+    assert isinstance(read, Record)

@@ -73,18 +73,25 @@ class Source:
         self._file = file
         self.size: Final = os.fstat(file.fileno()).st_size if file.seekable() else None
         """Bytes of the file; None for a pipe."""
-        self.done = 0
-        """Bytes read so far."""
+        self.done = self.number = 0
+        """Bytes and lines read so far."""
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield the lines. Raises OperatorError at one that is longer than LONGEST_LINE."""
-        number = 0
-        while line := self._file.readline(LONGEST_LINE + 1):
-            number += 1
-            if len(line) > LONGEST_LINE:
-                raise OperatorError([f"Line {number} is longer than {LONGEST_LINE} bytes."])
-            self.done += len(line)
-            yield line.removeprefix(_BOM) if number == 1 else line
+    def lines(self) -> Iterator[bytes | None]:
+        """Yield the lines, None for each that is longer than LONGEST_LINE."""
+        while line := self._read():
+            self.number += 1
+            if len(line) <= LONGEST_LINE:
+                yield line.removeprefix(_BOM) if self.number == 1 else line
+                continue
+            yield None
+            while line and not line.endswith(b"\n"):
+                line = self._read()
+
+    def _read(self) -> bytes:
+        """Return the next line, or LONGEST_LINE bytes and one of it; empty at the end."""
+        line = self._file.readline(LONGEST_LINE + 1)
+        self.done += len(line)
+        return line
 
 
 def format_of(file: str, named: Format | None) -> Format:
@@ -116,11 +123,10 @@ def writer(
 
 def _read_csv(source: Source) -> Iterator[tuple[int, _Found]]:
     """Yield the lines of CSV after the header, which names the columns in any order."""
-    lines = (line.decode(errors="surrogateescape") for line in source.lines())
-    rows = csv.reader(lines, strict=True)
+    rows = csv.reader(map(_text, source.lines()), strict=True)
     header: list[str] = []
     while True:
-        line = rows.line_num + 1
+        line = source.number + 1
         try:
             cells = next(rows)
         except StopIteration:
@@ -136,6 +142,13 @@ def _read_csv(source: Source) -> Iterator[tuple[int, _Found]]:
             yield line, _record(header, cells)
     if not header:
         raise OperatorError(["There is no header."])
+
+
+def _text(line: bytes | None) -> str:
+    """Return the text of a line of CSV. Raise csv.Error if it is too long."""
+    if line is None:
+        raise csv.Error(_TOO_LONG)
+    return line.decode(errors="surrogateescape")
 
 
 def _header(cells: Sequence[str]) -> list[str]:
@@ -164,11 +177,14 @@ def _record(header: Sequence[str], cells: Sequence[str]) -> _Found:
 
 def _read_json(source: Source) -> Iterator[tuple[int, _Found]]:
     """Yield the object of each line that isn't empty."""
-    lines = enumerate(source.lines(), 1)
-    return ((number, _object(line)) for number, line in lines if not line.isspace())
+    for line in source.lines():
+        if line is None or not line.isspace():
+            yield source.number, _object(line)
 
 
-def _object(line: bytes) -> _Found:
+def _object(line: bytes | None) -> _Found:
+    if line is None:
+        return sentence(f"This is no JSON: {_TOO_LONG}")
     try:
         # Objects are parsed as tuples of members, to find duplicate names.
         pairs = json.loads(line.decode(), object_pairs_hook=tuple)
@@ -185,6 +201,7 @@ def _object(line: bytes) -> _Found:
     return "A name is there twice." if len(values) < len(pairs) else values
 
 
+_TOO_LONG: Final = f"a line is longer than {LONGEST_LINE} bytes"
 _KNOWN: Final = f"Known are {', '.join(FIELDS)}."
 
 

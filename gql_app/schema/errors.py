@@ -9,7 +9,6 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from gql_app.errors import Refusal, Rejected, UndeclaredCode
 from gql_app.lib.database import Unavailable
 from gql_app.lib.engine import MAX_ERRORS, OperationTimeout, is_denial, is_of_value
-from gql_app.lib.faults import DependencyFailed
 from gql_app.lib.pagination import InvalidArgument
 from gql_app.lib.telemetry import get_logger
 from gql_app.schema.context import Context
@@ -36,15 +35,17 @@ def map_errors(
 ) -> list[GraphQLError]:
     """Return errors as a client is shown them, with unforeseen ones masked.
 
-    The causes of an unavailable database are logged, and the first MAX_ERRORS masked errors: each
+    The causes of whatever is unavailable are logged, and the first MAX_ERRORS masked errors: each
     row of a page may have the same one.
     """
     errors = list(_declared(errors, context))
     whys = [error.original_error for error in errors]
-    database = [why for why in whys if isinstance(why, Unavailable)]
-    causes = dict.fromkeys(why.cause for why in database if not isinstance(why, DependencyFailed))
-    if causes:
-        _log.warning("The database is unavailable", causes=list(causes))
+    causes: dict[str, dict[str, None]] = {}
+    for why in whys:
+        if isinstance(why, Unavailable) and why.event:
+            causes.setdefault(why.event, {})[why.cause] = None
+    for event, each in causes.items():
+        _log.warning(event, causes=list(each))
     if isinstance(whys[0], OperationTimeout):
         return [_timeout_error(whys[0].seconds, may_be_done=context.writes)]
     if not executed:

@@ -133,7 +133,7 @@ def encode_token(
         raise KeysGone
     payload = _payload(issuer, customer_id, session_id, not_after, hints)
     token = sign(key, unsigned_token(key, payload, typ=_TYPE))
-    return token, _checked(payload, issuer, key)
+    return token, _checked(payload, issuer, key.id)
 
 
 async def issue_token(
@@ -158,7 +158,7 @@ async def issue_token(
         raise KeysGone
     payload = _payload(issuer, customer_id, session_id, not_after, hints)
     token = await sign_externally(signer, key, unsigned_token(key, payload, typ=_TYPE))
-    return token, _checked(payload, issuer, key)
+    return token, _checked(payload, issuer, key.id)
 
 
 def decode_token(keys: Keys, issuer: Issuer, text: str) -> Claims:
@@ -182,10 +182,12 @@ def read_token(
         raise TokenMalformed from None
     except DuplicateMember:
         raise TokenInvalid from None
-    key = _key(keys, token.header)
+    claims = _checked(token.payload, issuer, _key_id(token.header), audiences)
+    key = keys.find(claims.key_id)
+    if key is None or token.header.get("alg") != key.algorithm:
+        raise TokenInvalid
     if not verifies(key, token.signed, token.signature):
         raise TokenInvalid
-    claims = _checked(token.payload, issuer, key, audiences)
     if claims.expires_at <= clock.now():
         raise TokenExpired(
             issued_at=claims.issued_at, expires_at=claims.expires_at, key_id=claims.key_id
@@ -193,19 +195,17 @@ def read_token(
     return claims, token.payload
 
 
-def _key(keys: Keys, header: Mapping[str, object]) -> Key:
-    """Return the key that a header names, with that key's algorithm. Raise TokenInvalid."""
+def _key_id(header: Mapping[str, object]) -> str:
+    """Return the id of the key that an access token's header names. Raise TokenInvalid."""
     key_id = header.get("kid")
-    key = keys.find(key_id) if isinstance(key_id, str) else None
     if (
-        key is None
-        or header.get("alg") != key.algorithm
+        not isinstance(key_id, str)
         or header.get("typ") not in _TYPES
         or "crit" in header
         or header.get("b64") is False
     ):
         raise TokenInvalid
-    return key
+    return key_id
 
 
 def _payload(
@@ -230,7 +230,7 @@ def _payload(
 
 
 def _checked(
-    payload: Mapping[str, object], issuer: Issuer, key: Key, audiences: Collection[str] = ()
+    payload: Mapping[str, object], issuer: Issuer, key_id: str, audiences: Collection[str] = ()
 ) -> Claims:
     customer_id, session_id = _id(payload.get("sub")), _id(payload.get("sid"))
     issued_at, expires_at = _time(payload.get("iat")), _time(payload.get("exp"))
@@ -253,7 +253,7 @@ def _checked(
         session_id=session_id,
         issued_at=datetime.fromtimestamp(issued_at, UTC),
         expires_at=datetime.fromtimestamp(expires_at, UTC),
-        key_id=key.id,
+        key_id=key_id,
     )
 
 

@@ -4,7 +4,7 @@
     token = await verifier.verify(bearer_token(request.headers.get("Authorization")))
     token.customer_id, token.session_id, token.roles, token.claims["tenant"]
 
-It needs no database, no settings, and none of the server's libraries.
+It needs no database, no settings, and of the server's libraries only PyJWT and cryptography.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from gql_app.verify.server import (
     Server,
     ServerUnreachable,
     Sessions,
+    UnknownKey,
 )
 
 __all__ = [
@@ -143,15 +144,14 @@ class TokenVerifier:
         """Yield the futures to wait for, and return the contents of the token."""
         if not token:
             raise TokenMissing
+        seen = self._keys.requests
         if self._keys.are_due():
             yield self._keys.fetch(self._keys.are_due)
         self._keys.require()
         try:
             verified = self._read(token)
-        except TokenInvalid:
-            if not self._keys.may_lack_key_of(token):
-                raise
-            yield self._keys.fetch(lambda: self._keys.may_lack_key_of(token))
+        except UnknownKey:
+            yield from self._keys.seek(token, seen)
             verified = self._read(token)
         if self._sessions:
             lives = yield from self._sessions.judge(verified.session_id, token)

@@ -15,22 +15,16 @@ from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 from uuid import UUID
 
+from gql_app.errors import TokenInvalid
+from gql_app.lib import clock
 from gql_app.lib.faults import Unavailable
-from gql_app.lib.keyring import (
-    DuplicateMember,
-    Key,
-    MalformedToken,
-    parse_compact,
-    published_keys,
-)
-from gql_app.security.tokens import MAX_TOKEN_BYTES
+from gql_app.lib.keyring import Algorithm, Key, parse_compact, published_keys
+from gql_app.security.tokens import CLOCK_LEEWAY, MAX_TOKEN_BYTES
 
-KEY_INTERVAL: Final = 10.0
-"""Least seconds between two requests for the keys, whatever key ids tokens name."""
+INTERVAL: Final = 1.0
+"""Seconds between two requests for the keys, whatever ids tokens name, and after any failure."""
 KEYS_STALE_FOR: Final = 3600.0
 """Seconds after their max-age for which keys are used while the server can't be reached."""
-RETRY_INTERVAL: Final = 1.0
-"""Seconds after a failed request before the next one."""
 MAX_SESSIONS: Final = 10_000
 """The most sessions in the cache; the oldest answers are dropped first."""
 MAX_ANSWER_BYTES: Final = 256 * 1024
@@ -41,13 +35,15 @@ LONGEST_AGE: Final = 3600.0
 """Seconds for which keys are cached: without a max-age, and at most."""
 _MAX_AGE: Final = re.compile(r"\bmax-age=(\d{1,9})")
 _FAILURES: Final = (OSError, HTTPException, ValueError, RecursionError)
+_EVENT: Final = "The server that issues others' tokens is unavailable"
 _log: Final = logging.getLogger(__name__)
 
 
 class ServerUnreachable(Unavailable):
-    """The server that issues the tokens can't be reached."""
+    """The server that issues the tokens can't be reached, or not be asked again so soon."""
 
-    advice = "The server that issues the tokens can't be reached at this moment. Try again shortly."
+    advice = "The server that issues the tokens can't be asked at this moment. Try again shortly."
+    event = _EVENT
 
 
 class NoPublishedKeys(Unavailable):
@@ -58,6 +54,11 @@ class NoPublishedKeys(Unavailable):
         "Run there: gql-app keys new, and gql-app keys promote."
     )
     wait = 10
+    event = _EVENT
+
+
+class UnknownKey(TokenInvalid):
+    """The token is right but for its key, which is none of the known ones."""
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -111,6 +112,10 @@ class PublishedKeys:
         self._keys: Mapping[str, Key] = {}
         self._fetched = False
         """Whether the last request for the keys succeeded."""
+        self.requests = self._answered = 0
+        """The number of requests for the keys so far, and which of them succeeded last."""
+        self._as_of = 0.0
+        """The time of that request, in seconds since 1970."""
         self._fresh_until = self._next = time.monotonic()
         self._fetching: Future[None] | None = None
         self._lock: Final = threading.Lock()
@@ -119,9 +124,12 @@ class PublishedKeys:
         """Return whether the keys are stale, and may be fetched again."""
         return time.monotonic() >= max(self._fresh_until, self._next)
 
-    def find(self, key_id: str) -> Key | None:
-        """Return the key of an id, None if there is none."""
-        return self._keys.get(key_id)
+    def find(self, key_id: str) -> Key:
+        """Return the key of an id. Raise UnknownKey if there is none."""
+        key = self._keys.get(key_id)
+        if key is None:
+            raise UnknownKey
+        return key
 
     def require(self) -> None:
         """Raise ServerUnreachable or NoPublishedKeys if there are no keys to verify with."""
@@ -130,15 +138,23 @@ class PublishedKeys:
         if time.monotonic() > self._fresh_until + KEYS_STALE_FOR:
             raise ServerUnreachable
 
-    def may_lack_key_of(self, token: str) -> bool:
-        """Return whether a token names an unknown key, which may have been published since."""
-        if time.monotonic() < self._next:
-            return False
-        try:
-            key_id = parse_compact(token, max_bytes=MAX_TOKEN_BYTES).header.get("kid")
-        except (MalformedToken, DuplicateMember):
-            return False
-        return isinstance(key_id, str) and key_id not in self._keys
+    def seek(self, token: str, seen: int) -> Generator[Future[None], None, None]:
+        """Yield the future to wait for, if any, until a token's key is known.
+
+        Raise TokenInvalid if it isn't published: a request after the number `seen` succeeded, or
+        the token is older than the known keys. Raise ServerUnreachable if that can't be told.
+        """
+        header, payload, *_ = parse_compact(token, max_bytes=MAX_TOKEN_BYTES)
+        key_id, issued_at = header["kid"], payload["iat"]
+        if header.get("alg") not in tuple(Algorithm):
+            raise TokenInvalid from None
+        yield self.fetch(lambda: time.monotonic() >= self._next and key_id not in self._keys)
+        if key_id in self._keys:
+            return
+        is_older = isinstance(issued_at, int | float) and issued_at + CLOCK_LEEWAY <= self._as_of
+        if self._answered > seen or is_older:
+            raise TokenInvalid from None
+        raise ServerUnreachable from None
 
     def fetch(self, needed: Callable[[], bool] = lambda: True) -> Future[None]:
         """Return the future of a request for the keys, which never fails; callers share it.
@@ -147,11 +163,12 @@ class PublishedKeys:
         """
         with self._lock:
             if self._fetching is None or (self._fetching.done() and needed()):
-                self._fetching = self._server.threads.submit(self._fetch)
+                self.requests += 1
+                self._fetching = self._server.threads.submit(self._fetch, self.requests)
             return self._fetching
 
-    def _fetch(self) -> None:
-        began, wait = time.monotonic(), RETRY_INTERVAL
+    def _fetch(self, number: int) -> None:
+        began, as_of = time.monotonic(), clock.now().timestamp()
         try:
             document, age = self._server.ask("/.well-known/jwks.json")
             keys = published_keys(document)
@@ -159,10 +176,10 @@ class PublishedKeys:
             _log.warning("The published keys could not be fetched: %s", why)
             self._fetched = False
         else:
-            wait = KEY_INTERVAL
             self._keys, self._fetched = keys, True
-            self._fresh_until = began + (age if keys else wait)
-        self._next = time.monotonic() + wait
+            self._answered, self._as_of = number, as_of
+            self._fresh_until = began + (age if keys else 0)
+        self._next = time.monotonic() + INTERVAL
 
 
 class _Answer(NamedTuple):
@@ -226,7 +243,7 @@ class Sessions:
                 raise ValueError(message)  # noqa: TRY004 — as of any answer of no use
         except _FAILURES as why:
             _log.warning("Whether a session lives could not be asked: %s", why)
-            self._retry_at = time.monotonic() + RETRY_INTERVAL
+            self._retry_at = time.monotonic() + INTERVAL
             return
         with self._lock:
             self._answers[session_id] = _Answer(lives, asked_at)

@@ -1,6 +1,7 @@
 """The services of examples/: they let in whom this server signed in for them, and nobody else."""
 
 import importlib.util
+import json
 import re
 import sys
 import time
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp
 from gql_app.lib import clock
 from gql_app.lib.keyring import KeyStore
 from gql_app.security.tokens import Issuer, encode_token
-from gql_app.verify.server import KEY_INTERVAL
+from gql_app.verify.server import INTERVAL
 from tests.examples.driving import EXAMPLES, PERSON, SECRET
 from tests.processes import PATIENCE, Server, free_port, output_of, serving
 from tests.security.forging import b64
@@ -50,7 +51,7 @@ class Accounts:
         key_id = made(self.command("keys", "new"))
         self.command("keys", "promote", key_id)
         deadline = time.monotonic() + PATIENCE
-        while jwt.get_unverified_header(self.login(None)[0])["kid"] != key_id:
+        while kid_of(self.login(None)[0]) != key_id:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         return key_id
@@ -69,6 +70,12 @@ class Accounts:
         payload = self.run(LOGIN, email=email, password=password, audience=audience)["login"]
         return payload["token"], payload["customer"]["id"]
 
+    def signed(self, claims: dict[str, Any], **header: str) -> str:
+        """Sign claims with the server's key."""
+        key = KeyStore(SECRET.encode(), folder=self.folder / "keys").read().signing
+        named = {"kid": key.id, "typ": "at+jwt", **header}
+        return jwt.encode(claims, key.secret, key.algorithm, named)
+
     def expired(self, token: str) -> str:
         """Sign what a token says as if it had been issued a day ago."""
         claims = jwt.decode(token, options={"verify_signature": False})
@@ -81,6 +88,12 @@ class Accounts:
             not_after=clock.now() - timedelta(minutes=1),
         )
         return text
+
+
+def kid_of(token: str) -> str:
+    """Return the id of the key that a token names."""
+    kid: str = jwt.get_unverified_header(token)["kid"]
+    return kid
 
 
 def made(printed: str) -> str:
@@ -220,8 +233,8 @@ async def test_new_key_is_found_and_the_former_one_goes_on(
     assert await service.reason(before) is None
     key_id = accounts.rotate()
     after, _ = accounts.login("orders")
-    assert jwt.get_unverified_header(after)["kid"] == key_id
-    service.ticking.now += KEY_INTERVAL
+    assert kid_of(after) == key_id
+    service.ticking.now += INTERVAL
     assert await service.reason(after) is None
     assert await service.reason(before) is None
 
@@ -235,27 +248,70 @@ async def test_service_lets_nobody_in_while_the_server_cannot_be_reached(
         assert await service.reason(accounts.login("orders")[0]) == "SERVICE_UNAVAILABLE"
 
 
-def test_checks_by_hand_are_enough(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def by_hand(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Load the checks with PyJWT alone."""
     monkeypatch.setenv("ACCOUNTS_URL", accounts.server.url)
-    by_hand = loaded("by_hand")
+    return loaded("by_hand")
+
+
+def test_checks_by_hand_are_enough(accounts: Accounts, by_hand: ModuleType) -> None:
     token, customer = accounts.login("orders")
     assert by_hand.verified(token)["sub"] == customer
     header, payload, _ = token.split(".")
     claims = jwt.decode(token, options={"verify_signature": False})
-    key = KeyStore(SECRET.encode(), folder=accounts.folder / "keys").read().signing
+    good = jwt.get_unverified_header(token)
+    odd: list[object] = [None, 1, [], {}]
+    headers = [good | {name: each} for name in good for each in odd]
+    headers += [{name: good[name] for name in good if name != lacking} for lacking in good]
     for bad in (
         accounts.login("mail")[0],
         accounts.login(None)[0],
         accounts.expired(token),
         f"{header}.{payload}.{b64(bytes(64))}",
-        jwt.encode(claims, key.secret, key.algorithm, {"kid": key.id, "typ": "JWT"}),
-        jwt.encode(claims, key.secret, key.algorithm, {"kid": "unknown", "typ": "at+jwt"}),
-        jwt.encode(
-            {name: value for name, value in claims.items() if name != "sid"},
-            key.secret,
-            key.algorithm,
-            {"kid": key.id, "typ": "at+jwt"},
-        ),
+        accounts.signed(claims, typ="JWT"),
+        accounts.signed(claims, kid="unknown"),
+        accounts.signed({name: value for name, value in claims.items() if name != "sid"}),
+        *(f"{b64(json.dumps(each).encode())}.{payload}.{b64(bytes(64))}" for each in headers),
     ):
         with pytest.raises(jwt.PyJWTError):
             by_hand.verified(bad)
+
+
+def test_checks_by_hand_allow_for_clocks_but_not_after_the_end(
+    accounts: Accounts, by_hand: ModuleType
+) -> None:
+    claims = jwt.decode(accounts.login("orders")[0], options={"verify_signature": False})
+    now = int(time.time())
+    for soon in ({"iat": now + 40}, {"nbf": now + 40}):
+        assert by_hand.verified(accounts.signed(claims | soon))
+    for late in ({"iat": now + 80}, {"nbf": now + 80}):
+        with pytest.raises(jwt.ImmatureSignatureError):
+            by_hand.verified(accounts.signed(claims | late))
+    with pytest.raises(jwt.ExpiredSignatureError):
+        by_hand.verified(accounts.signed(claims | {"exp": now}))
+
+
+def test_checks_by_hand_know_a_new_key_from_a_forged_or_removed_one(
+    accounts: Accounts, by_hand: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticking = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("jwt.jwks_client.time", SimpleNamespace(monotonic=lambda: ticking.now))
+    before, _ = accounts.login("orders")
+    assert by_hand.verified(before)
+    accounts.rotate()
+    after, _ = accounts.login("orders")
+    with pytest.raises(jwt.PyJWKClientError):  # which is answered by 503
+        by_hand.verified(after)
+    claims = jwt.decode(after, options={"verify_signature": False})
+    with pytest.raises(jwt.ExpiredSignatureError):
+        by_hand.verified(accounts.signed(claims | {"exp": 1}, kid="removed"))
+    ticking.now += 1
+    assert by_hand.verified(after)
+    assert by_hand.verified(before)
+    left = [key for key in by_hand.keys.fetch_data()["keys"] if key["kid"] != kid_of(before)]
+    monkeypatch.setattr(by_hand.keys, "fetch_data", lambda: {"keys": left})
+    by_hand.keys.jwk_set_cache.put(None)  # as once its lifespan is over
+    with pytest.raises(jwt.PyJWKClientError):
+        by_hand.verified(before)
+    assert by_hand.verified(after)

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -15,6 +17,7 @@ import pytest
 
 from gql_app.lib import clock
 from gql_app.lib.keyring import KeyStore
+from gql_app.security.tokens import CLOCK_LEEWAY, Issuer
 from gql_app.verify import (
     NoPublishedKeys,
     ServerUnreachable,
@@ -29,14 +32,14 @@ from gql_app.verify import (
     bearer_token,
 )
 from gql_app.verify.server import (
-    KEY_INTERVAL,
+    INTERVAL,
     KEYS_STALE_FOR,
     LONGEST_AGE,
     MAX_ANSWER_BYTES,
     MAX_SESSIONS,
-    RETRY_INTERVAL,
     USUAL_AGE,
 )
+from tests.processes import ROOT, environment
 from tests.security.forging import seal
 from tests.security.foundry import public_spellings
 from tests.verify.standin import CUSTOMER, ISSUER, StandIn, ring, standing_in
@@ -127,6 +130,16 @@ def of_type(stand_in: StandIn, typ: str) -> str:
     return jwt.encode(payload, key.secret, "EdDSA", {"kid": key.id, "typ": typ})
 
 
+def forged(issuer: Issuer = ISSUER) -> str:
+    """Sign with a key that the server never had."""
+    return StandIn(ring(other=True)).token(issuer)
+
+
+def of_secret() -> str:
+    """Sign with a secret, as a server without key files does."""
+    return StandIn(KeyStore(b"another secret of thirty-two bytes!").read()).token()
+
+
 def late(stand_in: StandIn) -> str:
     """Issue a token that has expired."""
     return stand_in.token(replace(ISSUER, ttl=-10))
@@ -143,10 +156,17 @@ BAD: dict[str, tuple[Callable[[StandIn], str], type[Unauthenticated]]] = {
     "an id token": (lambda it: of_type(it, "JWT"), TokenInvalid),
     "expired": (late, TokenExpired),
     "of a long life": (lambda it: it.token(replace(ISSUER, ttl=90_000)), TokenInvalid),
-    "of an unknown key": (
-        lambda _: StandIn(KeyStore(b"another secret of thirty-two bytes!").read()).token(),
-        TokenInvalid,
-    ),
+    "of an unknown key": (lambda _: forged(), TokenInvalid),
+    "of an unknown secret": (lambda _: of_secret(), TokenInvalid),
+}
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "an error": {"status": 500},
+    "a redirect": {"status": 302},
+    "no JSON": {"body": b"<html>"},
+    "no key set": {"body": b"[]"},
+    "too much": {"body": b" " * (MAX_ANSWER_BYTES + 1)},
 }
 
 
@@ -157,8 +177,9 @@ async def test_token_that_is_no_good_is_refused_as_this_server_would(
     make: Callable[[StandIn], str],
     why: type[Unauthenticated],
 ) -> None:
-    with pytest.raises(why):
+    with pytest.raises(why) as refusal:
         await verify(verifier_of(stand_in, liveness=5), make(stand_in))
+    assert refusal.type is why
     assert stand_in.tokens == []  # none is sent on that was refused
 
 
@@ -259,12 +280,121 @@ async def test_key_that_is_published_since_is_found_by_the_first_token_that_name
     old = stand_in.ring
     stand_in.ring = ring("ES256")
     stand_in.keys = {"keys": old.published() + stand_in.ring.published()}
-    with pytest.raises(TokenInvalid):  # it is too soon to ask again
+    with pytest.raises(ServerUnreachable):  # it is too soon to ask again
         await verify(verifier, stand_in.token())
-    ticking.now += KEY_INTERVAL
+    ticking.now += INTERVAL
     assert await verify(verifier, stand_in.token())
     assert await verify(verifier, before)
     assert stand_in.asked == [KEYS] * 2
+
+
+async def test_forged_key_id_just_before_a_rotation_signs_nobody_out(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    verifier = verifier_of(stand_in)
+    await verify(verifier, stand_in.token())
+    ticking.now += INTERVAL
+    with pytest.raises(TokenInvalid):
+        await verify(verifier, forged())
+    stand_in.ring = ring("ES256")
+    with pytest.raises(ServerUnreachable):
+        await verify(verifier, stand_in.token())
+    ticking.now += INTERVAL
+    assert await verify(verifier, stand_in.token())
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+async def test_key_that_cannot_be_asked_for_is_no_fault_of_the_caller(
+    stand_in: StandIn, ticking: Clock, verify: Verify, fault: dict[str, Any]
+) -> None:
+    verifier, before = verifier_of(stand_in), stand_in.token()
+    await verify(verifier, before)
+    vars(stand_in).update(fault)
+    stand_in.ring = ring("ES256")
+    for _ in range(3):
+        ticking.now += INTERVAL
+        for _ in range(2):
+            with pytest.raises(ServerUnreachable):
+                await verify(verifier, stand_in.token())
+            assert await verify(verifier, before)
+    assert stand_in.asked == [KEYS] * 4
+
+
+async def test_request_that_began_before_a_token_came_proves_nothing_against_it(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    verifier = verifier_of(stand_in)
+    await verify(verifier, stand_in.token())
+    stand_in.arrived.acquire()
+    ticking.now += INTERVAL
+    stand_in.gate, stand_in.keys = threading.Event(), {"keys": stand_in.ring.published()}
+    first = asyncio.create_task(_awaited(verify(verifier, forged())))
+    await asyncio.to_thread(stand_in.arrived.acquire)
+    stand_in.ring = ring("ES256")
+    second = asyncio.create_task(_awaited(verify(verifier, stand_in.token())))
+    await asyncio.sleep(0)
+    stand_in.gate.set()
+    with pytest.raises(TokenInvalid):
+        await first
+    with pytest.raises(ServerUnreachable):
+        await second
+    assert stand_in.asked == [KEYS] * 2
+
+
+def issued(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn, *, ago: int) -> str:
+    """Issue a token so many seconds before the clock, which stands still from now on."""
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now - timedelta(seconds=ago))
+    token = stand_in.token()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    return token
+
+
+async def test_token_that_is_older_than_the_keys_is_refused_without_newer_ones(
+    stand_in: StandIn, ticking: Clock, monkeypatch: pytest.MonkeyPatch, verify: Verify
+) -> None:
+    assert ticking.now
+    other, verifier = StandIn(ring(other=True)), verifier_of(stand_in)
+    old = issued(monkeypatch, other, ago=CLOCK_LEEWAY + 1)
+    new = issued(monkeypatch, other, ago=CLOCK_LEEWAY - 1)
+    await verify(verifier, stand_in.token())
+    with pytest.raises(TokenInvalid):
+        await verify(verifier, old)
+    with pytest.raises(ServerUnreachable):
+        await verify(verifier, new)
+    assert stand_in.asked == [KEYS]
+
+
+async def test_new_key_is_found_although_the_clock_of_the_service_is_fast(
+    stand_in: StandIn, ticking: Clock, monkeypatch: pytest.MonkeyPatch, verify: Verify
+) -> None:
+    verifier = verifier_of(stand_in)
+    await verify(verifier, stand_in.token())
+    stand_in.ring = ring("ES256")
+    token = issued(monkeypatch, stand_in, ago=10 * CLOCK_LEEWAY)
+    ticking.now += INTERVAL
+    assert await verify(verifier, token)
+
+
+NO_KEY_HELPS: dict[str, Callable[[], str]] = {
+    "signed with a secret": of_secret,
+    "of another issuer": lambda: forged(replace(ISSUER, issuer="https://else.example")),
+    "of another audience": lambda: forged(replace(ISSUER, audience="mail")),
+    "of another type": lambda: of_type(StandIn(ring(other=True)), "JWT"),
+}
+
+
+@pytest.mark.parametrize("make", NO_KEY_HELPS.values(), ids=NO_KEY_HELPS)
+async def test_token_that_no_published_key_could_save_is_refused_at_once(
+    stand_in: StandIn, ticking: Clock, verify: Verify, make: Callable[[], str]
+) -> None:
+    verifier = verifier_of(stand_in)
+    await verify(verifier, stand_in.token())
+    for seconds in (0.0, INTERVAL):
+        ticking.now += seconds
+        with pytest.raises(TokenInvalid):
+            await verify(verifier, make())
+    assert stand_in.asked == [KEYS]
 
 
 async def test_key_that_is_published_no_longer_verifies_nothing_after_the_keys_age(
@@ -284,10 +414,13 @@ async def test_flood_of_unknown_keys_makes_no_flood_of_questions(
     verifier = verifier_of(stand_in)
     await verify(verifier, stand_in.token())
     for seconds in range(3):
-        ticking.now += KEY_INTERVAL
+        ticking.now += INTERVAL
+        with pytest.raises(TokenInvalid):
+            await verify(verifier, forged())
         for _ in range(20):
-            with pytest.raises(TokenInvalid):
-                await verify(verifier, BAD["of an unknown key"][0](stand_in))
+            with pytest.raises(ServerUnreachable):
+                await verify(verifier, forged())
+            assert await verify(verifier, stand_in.token())
         assert stand_in.asked == [KEYS] * (seconds + 2)
 
 
@@ -301,18 +434,9 @@ async def test_server_without_public_keys_is_told_with_its_remedy(
     with pytest.raises(NoPublishedKeys):
         verifier.check()
     stand_in.keys = None
-    ticking.now += KEY_INTERVAL
+    ticking.now += INTERVAL
     assert await verify(verifier, stand_in.token())
     verifier.check()
-
-
-FAULTS: dict[str, dict[str, Any]] = {
-    "an error": {"status": 500},
-    "a redirect": {"status": 302},
-    "no JSON": {"body": b"<html>"},
-    "no key set": {"body": b"[]"},
-    "too much": {"body": b" " * (MAX_ANSWER_BYTES + 1)},
-}
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -329,7 +453,7 @@ async def test_server_that_cannot_be_asked_lets_nobody_in(
     with pytest.raises(ServerUnreachable):
         verifier.check()
     vars(stand_in).update(usual)
-    ticking.now += RETRY_INTERVAL
+    ticking.now += INTERVAL
     assert await verify(verifier, stand_in.token())
 
 
@@ -345,7 +469,7 @@ async def test_keys_go_on_verifying_for_an_hour_while_nobody_answers(
     with pytest.raises(ServerUnreachable):
         await verifier.verify(token)
     stand_in.status = 200
-    ticking.now += RETRY_INTERVAL
+    ticking.now += INTERVAL
     assert await verifier.verify(token)
 
 
@@ -394,6 +518,24 @@ async def test_without_a_bound_every_use_is_asked_for(stand_in: StandIn, verify:
         await verify(verifier, token)
 
 
+def test_service_loads_no_library_but_those_of_signatures(stand_in: StandIn) -> None:
+    code = """
+import sys
+before = {*sys.modules}
+from gql_app.verify import TokenVerifier
+url, issuer, audience, token = sys.argv[1:]
+TokenVerifier(url, issuer=issuer, audience=audience, liveness=5).verify_sync(token)
+loaded = {name.partition(".")[0] for name in {*sys.modules} - before}
+print(*loaded - sys.stdlib_module_names - {"gql_app"})
+"""
+    arguments = (stand_in.url, ISSUER.issuer, ISSUER.audience, stand_in.token())
+    loaded = subprocess.check_output(  # noqa: S603  the code above, with this very Python
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment(), encoding="utf-8"
+    ).split()
+    of_cryptography = {"_cffi_backend", "_openssl", "bcrypt"}
+    assert {*loaded} - of_cryptography == {"cryptography", "jwt"}
+
+
 async def test_without_liveness_nothing_is_asked(stand_in: StandIn) -> None:
     stand_in.active = False
     assert await verifier_of(stand_in).verify(stand_in.token())
@@ -438,7 +580,7 @@ async def test_who_cannot_be_judged_is_refused_unless_that_is_wished(
         assert await verify(opened, each)
     assert len(stand_in.asked) == asked + 2  # for a while neither asks again
     stand_in.status, stand_in.body = 200, None
-    ticking.now += RETRY_INTERVAL
+    ticking.now += INTERVAL
     assert await verify(closed, fresh)
 
 

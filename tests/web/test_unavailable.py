@@ -13,8 +13,11 @@ import pytest
 from sqlalchemy import func, select
 
 from gql_app.db.tables import AuditRow
+from gql_app.errors import KeysGone
 from gql_app.lib import clock
+from gql_app.lib.faults import DependencyFailed, Unavailable
 from gql_app.settings import Settings
+from gql_app.verify import NoPublishedKeys, ServerUnreachable
 from tests.api import GRAPHQL, Answer, Api, running
 from tests.conftest import SECRET, SetClock
 from tests.databases import Postgres
@@ -65,6 +68,36 @@ async def test_unavailable_database_is_503_with_what_could_be_answered(
     [request] = [line for line in lines if line["event"] == "Request"]
     assert request["outcome"] == "SERVICE_UNAVAILABLE"
     assert not any("exception" in line or "stamina" in str(line) for line in lines)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [
+        (KeysGone, "No key is left to sign tokens: run keys new, then keys promote"),
+        (ServerUnreachable, "The server that issues others' tokens is unavailable"),
+        (NoPublishedKeys, "The server that issues others' tokens is unavailable"),
+        (DependencyFailed, None),  # which is logged where it happens
+    ],
+)
+async def test_nothing_else_that_is_unavailable_is_logged_as_the_database(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: type[Unavailable],
+    event: str | None,
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("gql_app.schema.authentication.issue_token", refuse)
+    async with running(settings) as api:
+        await add_customer(api.database, "Ada")
+        capsys.readouterr()
+        assert (await api.run(LOGIN)).status == 503
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    told = {line["event"]: line["causes"] for line in lines if line["level"] == "warning"}
+    assert told == ({event: [f"{error.__name__}: {error.advice}"]} if event else {})
 
 
 async def test_server_that_takes_no_connection_is_no_late_operation() -> None:

@@ -36,6 +36,8 @@ class Unavailable(Exception):
     advice: ClassVar = "The database can't be reached at this moment. Try again shortly."
     wait: ClassVar = 1
     """Seconds after which a retry may succeed."""
+    event: ClassVar[str | None] = "The database is unavailable"
+    """What the log says, None if the failure is logged where it happens."""
 
     def __init__(self, **details: bool) -> None:
         super().__init__(self.advice)
@@ -71,3 +73,4 @@ class DependencyFailed(Unavailable):
 
     advice = "A service that this server depends on does not answer at this moment. Try again."
     wait = 5
+    event = None

@@ -26,7 +26,6 @@ from gql_app.lib.keyring.keys import (
     verifying_key,
 )
 from gql_app.lib.keyring.manifest import NAME, Manifest, read_manifest
-from gql_app.lib.telemetry import get_logger
 
 INTERVAL: Final = 1.0
 """Seconds between two checks of the folder, at least."""
@@ -40,7 +39,6 @@ Fingerprint: TypeAlias = frozenset[tuple[str, int, int, int, int]]
 Place: TypeAlias = Path | str
 """The file, or else the variable, that holds a key."""
 _Read = TypeVar("_Read")
-_log: Final = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -219,6 +217,10 @@ class ReloadingKeyRing:
 
     def __init__(self, store: KeyStore, *, interval: float = INTERVAL) -> None:
         """Read the ring for the first time. Raise CannotStart."""
+        # Only servers log: services that verify tokens do without it.
+        from gql_app.lib.telemetry import get_logger  # noqa: PLC0415
+
+        self._log = get_logger(__name__)
         self._store = store
         self._interval = interval
         self._fingerprint = store.fingerprint()
@@ -246,10 +248,10 @@ class ReloadingKeyRing:
             if fingerprint != self._fingerprint:
                 self._read()
                 self._fingerprint = fingerprint
-                _log.info("The keys were read anew", signing=self._ring.signing.id)
+                self._log.info("The keys were read anew", signing=self._ring.signing.id)
         except CannotStart as why:
             if why.faults != self._faults:
-                _log.warning("The keys can't be read; none is added", faults=why.faults)
+                self._log.warning("The keys can't be read; none is added", faults=why.faults)
             self._faults = why.faults
         else:
             self._faults = ()
@@ -265,7 +267,7 @@ class ReloadingKeyRing:
             if self._ring is not before:
                 kept = [key.id for key in self._ring.keys]
                 signing = self._ring.signing.id
-                _log.warning("Keys were taken away", verifying=kept, signing=signing)
+                self._log.warning("Keys were taken away", verifying=kept, signing=signing)
             raise
 
 

@@ -29,7 +29,7 @@ def make(store: KeyStore, algorithm: Algorithm) -> tuple[Key, Path]:
     Raise OperatorError.
     """
     folder = store.require_folder()
-    store.read()
+    store.scan().keys()  # raises every fault but a lost signing key, which this one may replace
     with _writing(folder):
         file = add_key(folder, algorithm)
     return read_key(file), file

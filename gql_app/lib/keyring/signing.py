@@ -10,14 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from gql_app.lib.faults import CannotStart, DependencyFailed
 from gql_app.lib.keyring.keys import Algorithm, Key, public_key
 from gql_app.lib.keyring.ring import compact, verifies
-from gql_app.lib.telemetry import get_logger
 
 SIGNING_TIMEOUT: Final = 5
 """Seconds that a signer has to answer."""
 ES256_BYTES: Final = 64
 _PARTS: Final = ("key_id", "algorithm", "public_key", "sign")
 """What a Signer has."""
-_log: Final = get_logger(__name__)
 
 
 class Signer(Protocol):
@@ -70,15 +68,18 @@ async def sign_externally(signer: Signer, key: Key, unsigned: bytes) -> str:
 
     Raise DependencyFailed, and log why.
     """
+    from gql_app.lib.telemetry import get_logger  # noqa: PLC0415 — as for ReloadingKeyRing
+
+    log = get_logger(__name__)
     try:
         async with asyncio.timeout(SIGNING_TIMEOUT):
             signature = _jws_signature(key.algorithm, await signer.sign(unsigned))
         if verifies(key, unsigned, signature):
             return compact(unsigned, signature)
     except Exception as why:
-        _log.warning("The signer failed", key=key.id, cause=f"{type(why).__name__}: {why}")
+        log.warning("The signer failed", key=key.id, cause=f"{type(why).__name__}: {why}")
         raise DependencyFailed from why
-    _log.error("What the signer signs does not verify by its public key", key=key.id)
+    log.error("What the signer signs does not verify by its public key", key=key.id)
     raise DependencyFailed
 
 

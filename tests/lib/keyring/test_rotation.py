@@ -55,6 +55,18 @@ def test_new_key_verifies_and_is_published_but_signs_nothing(
     assert file.name == f"{algorithm}-{key.id}.pem"
 
 
+def test_new_key_replaces_the_last_that_could_sign_once_that_is_lost(store: KeyStore) -> None:
+    lost, file = make(store, Algorithm.EDDSA)
+    promote(store, lost.id)
+    retire(store, HS256, ttl=TTL)
+    file.unlink()
+    with pytest.raises(CannotStart, match="the signing key is not here"):
+        store.read()
+    key, _ = make(store, Algorithm.EDDSA)
+    promote(store, key.id)
+    assert verified_by(store, sign(store)) == key.id
+
+
 @pytest.mark.parametrize("algorithm", Algorithm)
 def test_promoted_key_signs_and_the_one_before_goes_on_verifying(
     store: KeyStore, algorithm: Algorithm

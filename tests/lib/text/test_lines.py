@@ -60,7 +60,9 @@ def test_line_that_hides_something_or_shows_no_letter_is_refused(line: str, why:
         assert visible_line(line, "name", longest=10) == line
 
 
-@pytest.mark.parametrize("phone", ["5", "+1 555 0100", "(030) 123/45-67", "555 x7", "1" * 40])
+@pytest.mark.parametrize(
+    "phone", ["5", "+1 555 0100", "(030) 123/45-67", "+1 (5) 0.1-2/3 ext. 12", "555 x7", "1" * 40]
+)
 def test_a_phone_number_is_kept_as_it_was_typed(phone: str) -> None:
     assert phone_number(f" {phone} ") == phone
 
