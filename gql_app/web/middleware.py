@@ -96,7 +96,8 @@ class RequestLogMiddleware:
             if context := state.get("context"):
                 state |= {"kind": context.kind, "facts": context.facts(NO_ANSWER)}
         finally:
-            self._record(scope, state, time.perf_counter() - started)
+            if not Disconnect.of(scope).is_refused:  # the refusal has its own line
+                self._record(scope, state, time.perf_counter() - started)
             # The connection keeps the scope until its next request; a page shall not stay with it.
             state.pop("context", None)
 
@@ -142,7 +143,8 @@ class ServerErrorMiddleware:
 
 def refuse(status: int, message: str, headers: Mapping[str, str]) -> ASGIApp:
     """Return an application that refuses, and logs, requests that never reach the API."""
-    response = refusal(status, message, headers=headers)
+    wait = {"retryAfter": int(headers["Retry-After"])} if "Retry-After" in headers else {}
+    response = refusal(status, message, headers=headers, **wait)
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         policy = scope["state"].get("cors")
