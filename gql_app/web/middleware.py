@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gql_app.accounts.audit import MAX_USER_AGENT, Origin
 from gql_app.lib.clock import new_request_id
 from gql_app.lib.cors import CORSMiddleware
+from gql_app.lib.faults import CancellationsAsFaults
 from gql_app.lib.network import Networks, apply_forwarded
 from gql_app.lib.server import Disconnect
 from gql_app.lib.telemetry import NO_ANSWER, NO_OPERATION, bind_log_context, get_logger
@@ -131,7 +132,8 @@ class ServerErrorMiddleware:
             await self._app(scope, receive, send)
             return
         try:
-            await self._app(scope, receive, send)
+            with CancellationsAsFaults():
+                await self._app(scope, receive, send)
         except Exception:
             _log.exception("Unforeseen error")
             if scope["state"]["status"]:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from functools import partial
 from typing import Final, Generic, TypeVar
 
+from gql_app.lib.faults import CancellationsAsFaults
+
 __all__ = ["Batches"]
 
 K = TypeVar("K", bound=Hashable)
@@ -45,7 +47,8 @@ class Batches(Generic[K, V]):
         for future in waiting.values():
             future.add_done_callback(partial(_give_up, task, waiting.values()))
         try:
-            values = await self._read([*waiting])
+            with CancellationsAsFaults():
+                values = await self._read([*waiting])
             if len(values) != len(waiting):
                 message = f"{len(values)} values were read of {len(waiting)} keys"
                 raise ValueError(message)  # noqa: TRY301 — it is raised in the callers

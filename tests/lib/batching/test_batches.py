@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from gql_app.lib.batching import Batches
+from gql_app.lib.faults import WorkCancelled
 from tests.processes import PATIENCE
 
 
@@ -14,7 +15,7 @@ class Source:
 
     def __init__(self) -> None:
         self.asked: list[list[int]] = []
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.lacks = 0
         self.open = asyncio.Event()
         self.open.set()
@@ -73,6 +74,15 @@ async def test_error_is_raised_by_all_who_wait_and_is_kept() -> None:
     with pytest.raises(LookupError):
         await batches.load(1)
     assert source.asked == [[1, 2]]
+
+
+async def test_cancellation_of_the_reading_is_an_error_of_all_who_wait() -> None:
+    source = Source()
+    batches = Batches(source.read)
+    source.error = asyncio.CancelledError()
+    async with asyncio.timeout(PATIENCE):
+        errors = await asyncio.gather(batches.load(1), batches.load(2), return_exceptions=True)
+    assert [type(each) for each in errors] == [WorkCancelled, WorkCancelled]
 
 
 async def test_too_few_values_are_an_error() -> None:
