@@ -70,7 +70,7 @@ class WorkCancelled(Exception):
 def fault_of(error: Exception | asyncio.CancelledError) -> Exception:
     """Return an error, or WorkCancelled in place of a CancelledError.
 
-    Raise the CancelledError if the current task itself is cancelled, which nothing may keep up.
+    Raise the CancelledError if the current task itself is cancelled: that must go on.
     """
     if isinstance(error, Exception):
         return error
