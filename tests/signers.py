@@ -16,7 +16,7 @@ class KeyService:
 
     algorithm: str = "ES256"
     key_id: str = "key-of-the-service"
-    error: Exception | None = None
+    error: BaseException | None = None
     gate: asyncio.Event | None = None
     """The event that each signature waits for, if there is one."""
     asked: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)

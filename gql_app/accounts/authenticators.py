@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from gql_app.errors import Unauthenticated
 from gql_app.lib.database import Reader
-from gql_app.lib.faults import DependencyFailed
+from gql_app.lib.faults import CancellationsAsFaults, DependencyFailed
 from gql_app.lib.telemetry import get_logger
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Identity
 
@@ -39,8 +39,9 @@ async def identify(
         return refused
     for authenticate in authenticators:
         try:
-            async with asyncio.timeout(AUTHENTICATION_TIMEOUT):
-                identity = await authenticate(db, scheme.lower(), credentials.strip())
+            with CancellationsAsFaults():
+                async with asyncio.timeout(AUTHENTICATION_TIMEOUT):
+                    identity = await authenticate(db, scheme.lower(), credentials.strip())
         except Unauthenticated as why:
             return why
         except TimeoutError:

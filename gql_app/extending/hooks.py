@@ -20,6 +20,7 @@ from gql_app.extending.transaction import Transaction, transact
 from gql_app.lib import database
 from gql_app.lib.database import Query, Statement
 from gql_app.lib.fair_queue import FairQueue, Party
+from gql_app.lib.faults import CancellationsAsFaults
 from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Hooks, Resources
 
@@ -179,8 +180,9 @@ class FeatureHooks(Hooks):
 
     async def _run(self, hook: _Hook, event: Event, party: Party) -> None:
         try:
-            async with self._places.place(party), asyncio.timeout(TIMEOUT):
-                await hook.run(event)
+            with CancellationsAsFaults():
+                async with self._places.place(party), asyncio.timeout(TIMEOUT):
+                    await hook.run(event)
         except asyncio.QueueFull:
             _log.error("Too many hooks wait: dropped", feature=hook.feature, hook=event.name)
         except Exception:  # noqa: BLE001 — a hook's error stops nothing else

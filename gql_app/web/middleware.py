@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gql_app.accounts.audit import MAX_USER_AGENT, Origin
 from gql_app.lib.clock import new_request_id
 from gql_app.lib.cors import CORSMiddleware
+from gql_app.lib.faults import CancellationsAsFaults
 from gql_app.lib.network import Networks, apply_forwarded
 from gql_app.lib.server import Disconnect
 from gql_app.lib.telemetry import NO_ANSWER, NO_OPERATION, bind_log_context, get_logger
@@ -96,7 +97,8 @@ class RequestLogMiddleware:
             if context := state.get("context"):
                 state |= {"kind": context.kind, "facts": context.facts(NO_ANSWER)}
         finally:
-            self._record(scope, state, time.perf_counter() - started)
+            if not Disconnect.of(scope).is_refused:  # the refusal has its own line
+                self._record(scope, state, time.perf_counter() - started)
             # The connection keeps the scope until its next request; a page shall not stay with it.
             state.pop("context", None)
 
@@ -130,7 +132,8 @@ class ServerErrorMiddleware:
             await self._app(scope, receive, send)
             return
         try:
-            await self._app(scope, receive, send)
+            with CancellationsAsFaults():
+                await self._app(scope, receive, send)
         except Exception:
             _log.exception("Unforeseen error")
             if scope["state"]["status"]:
@@ -142,7 +145,8 @@ class ServerErrorMiddleware:
 
 def refuse(status: int, message: str, headers: Mapping[str, str]) -> ASGIApp:
     """Return an application that refuses, and logs, requests that never reach the API."""
-    response = refusal(status, message, headers=headers)
+    wait = {"retryAfter": int(headers["Retry-After"])} if "Retry-After" in headers else {}
+    response = refusal(status, message, headers=headers, **wait)
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         policy = scope["state"].get("cors")

@@ -98,10 +98,11 @@ async def test_route_that_wants_a_caller_refuses_as_a_field_does(
         (Unavailable(), 503, "SERVICE_UNAVAILABLE"),
         (Rejected(Fault(UserErrorCode.TAKEN, "It is taken.")), 400, "TAKEN"),
         (ZeroDivisionError(), 500, "INTERNAL_SERVER_ERROR"),
+        (asyncio.CancelledError(), 500, "INTERNAL_SERVER_ERROR"),
     ],
 )
 async def test_what_a_route_raises_is_answered_in_the_form_of_a_refusal(
-    raised: Exception, status: int, code: str
+    raised: BaseException, status: int, code: str
 ) -> None:
     async def fail(_: Request) -> PlainTextResponse:
         raise raised

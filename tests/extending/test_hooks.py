@@ -63,6 +63,22 @@ async def test_hook_that_fails_harms_nobody(
     assert "customer:registered" in told
 
 
+async def test_hook_whose_work_is_cancelled_is_logged(
+    capsys: pytest.CaptureFixture[str], shop: Graph
+) -> None:
+    async def fail(_event: CommittedEvent) -> None:
+        task = asyncio.ensure_future(asyncio.Event().wait())
+        task.cancel()
+        await task
+
+    failing = hooks.FeatureHooks([("failing", {"session:opened": fail})], [])
+    configure_logging("INFO")
+    async with failing.running(shop.resources):
+        failing.committed([Recorded(Action.LOGIN, now(), new_id(), Origin("192.0.2.1"), [])])
+        await failing.done()
+    assert "A hook failed" in "".join(capsys.readouterr())
+
+
 async def test_hook_within_the_transaction_refuses_it(shop: Graph, ada: Person) -> None:
     answer = (await shop.data(REGISTER, name="Forbidden"))["register"]
     assert answer["errors"] == [{"code": "NOT_SERVED", "field": "name"}]

@@ -1,5 +1,6 @@
 """Other credentials than our tokens: API keys of a small feature, and signing in by other means."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,7 +45,7 @@ class ApiKeys:
     """A feature's keys, each with a session of its own; a table of its own would hold them."""
 
     sessions: dict[str, Identity] = field(default_factory=dict)
-    error: Exception | None = None
+    error: BaseException | None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     async def issue(self, db: Database, customer: CustomerRecord) -> str:
@@ -196,10 +197,11 @@ async def test_token_of_another_issuer_may_be_known_to_a_feature_and_ours_never_
         (Unavailable(), "SERVICE_UNAVAILABLE"),
         (TimeoutError(), "SERVICE_UNAVAILABLE"),
         (RuntimeError("a feature's mistake"), "INTERNAL_SERVER_ERROR"),
+        (asyncio.CancelledError(), "INTERNAL_SERVER_ERROR"),
     ],
 )
 async def test_error_of_an_authenticator_is_that_of_the_fields_that_want_to_know(
-    settings: Settings, error: Exception, code: str
+    settings: Settings, error: BaseException, code: str
 ) -> None:
     async with keyed(settings) as keyed_api:
         keyed_api.keys.error = error

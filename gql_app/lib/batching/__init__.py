@@ -2,14 +2,32 @@
 
 import asyncio
 from asyncio import Future, Task
-from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Final, Generic, TypeVar
+
+from gql_app.lib.faults import CancellationsAsFaults
 
 __all__ = ["Batches"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+
+class _Batch(dict[K, list[Future[V]]]):
+    """Keys that are read together, each with the futures of its callers."""
+
+    task: Task[None] | None = None
+    """The task that reads them, once it does."""
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether all callers were cancelled."""
+        return all(each.cancelled() for callers in self.values() for each in callers)
+
+    def give_up(self, future: Future[V]) -> None:
+        """Cancel the read once the last caller was cancelled."""
+        if future.cancelled() and self.task and not self.task.cancelling() and self.is_cancelled:
+            self.task.cancel()
 
 
 class Batches(Generic[K, V]):
@@ -18,47 +36,50 @@ class Batches(Generic[K, V]):
     def __init__(self, read: Callable[[list[K]], Awaitable[Sequence[V]]]) -> None:
         """Take a function that returns the value of each key, in the order of the keys."""
         self._read: Final = read
-        self._values: Final[dict[K, Future[V]]] = {}
-        self._waiting: dict[K, Future[V]] = {}
-        """The keys to read next, with their futures."""
+        self._values: Final[dict[K, _Batch[K, V]]] = {}
+        self._waiting: _Batch[K, V] = _Batch()
+        """The keys to read next."""
         self._reading: Final[set[Task[None]]] = set()
 
     def load(self, key: K) -> Future[V]:
-        """Return a future of the value of a key. Awaiting it raises what `read` raises."""
-        value = self._values.get(key)
-        if value is None or value.cancelled():
-            loop = asyncio.get_running_loop()
+        """Return a future of the value of a key. Awaiting it raises what `read` raises.
+
+        Until the value is read, each caller has its own: a cancelled task cancels what it awaits.
+        """
+        batch = self._values.get(key, self._waiting)
+        known = next((each for each in batch.get(key, ()) if not each.cancelled()), None)
+        if known is not None and known.done():
+            return known
+        loop = asyncio.get_running_loop()
+        if known is None:
             if not self._waiting:
                 task = loop.create_task(self._fill())
                 self._reading.add(task)
                 task.add_done_callback(self._reading.discard)
-            value = self._values[key] = self._waiting[key] = loop.create_future()
+            batch = self._values[key] = self._waiting
+        value: Future[V] = loop.create_future()
+        value.add_done_callback(batch.give_up)
+        batch.setdefault(key, []).append(value)
         return value
 
     async def _fill(self) -> None:
         """Read the values of all keys that are waiting now."""
-        waiting, self._waiting = self._waiting, {}
-        if all(value.cancelled() for value in waiting.values()):
+        batch, self._waiting = self._waiting, _Batch()
+        if batch.is_cancelled:
             return
-        task = asyncio.current_task()
-        assert task  # noqa: S101 — for mypy
-        for future in waiting.values():
-            future.add_done_callback(partial(_give_up, task, waiting.values()))
+        batch.task = asyncio.current_task()
         try:
-            values = await self._read([*waiting])
-            if len(values) != len(waiting):
-                message = f"{len(values)} values were read of {len(waiting)} keys"
+            with CancellationsAsFaults():
+                values = await self._read([*batch])
+            if len(values) != len(batch):
+                message = f"{len(values)} values were read of {len(batch)} keys"
                 raise ValueError(message)  # noqa: TRY301 — it is raised in the callers
-            for future, value in zip(waiting.values(), values, strict=True):
-                if not future.done():
-                    future.set_result(value)
+            for callers, value in zip(batch.values(), values, strict=True):
+                for future in callers:
+                    if not future.done():
+                        future.set_result(value)
         except Exception as error:  # noqa: BLE001 — it is raised in the callers
-            for future in waiting.values():
-                if not future.done():
-                    future.set_exception(error)
-
-
-def _give_up(task: Task[None], waiting: Collection[Future[V]], future: Future[V]) -> None:
-    """Cancel the read of a batch once all its callers were cancelled."""
-    if future.cancelled() and not task.cancelling() and all(each.cancelled() for each in waiting):
-        task.cancel()
+            for callers in batch.values():
+                for future in callers:
+                    if not future.done():
+                        future.set_exception(error)

@@ -12,6 +12,8 @@ from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.executor import Plan
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.schema import Schema, StrawberryExecutor
+from gql_app.lib.engine.waiting import PatientExecutor, patient
+from gql_app.lib.faults import CancellationsAsFaults
 
 C = TypeVar("C", bound=ExecutionContext)
 C_contra = TypeVar("C_contra", bound=ExecutionContext, contravariant=True)
@@ -129,7 +131,7 @@ class Engine(Generic[C]):
         context.kind = operation.operation.value
         context.document = document
         try:
-            with Timeout(self._timeout) as timeout:
+            with CancellationsAsFaults(), Timeout(self._timeout) as timeout:
                 result = self._run(operation, request, context)
                 if not isinstance(result, ExecutionResult):
                     result = await result
@@ -168,5 +170,7 @@ class Engine(Generic[C]):
             context_value=context,
             variable_values=request.variables,
             operation_name=request.operation_name,
+            middleware=(patient,),
+            executor_class=PatientExecutor,
             hide_suggestions=hidden,
         )

@@ -22,10 +22,9 @@ from graphql import (
     default_field_resolver,
     get_variable_values,
 )
-from graphql.execution.incremental import IncrementalExecutor
 
 from gql_app.lib.engine.complexity import selected
-from gql_app.lib.engine.waiting import Group
+from gql_app.lib.engine.waiting import FAILURES, Group, PatientExecutor
 
 Value: TypeAlias = Any
 """A value that a resolver returns, or the JSON made of it."""
@@ -92,7 +91,7 @@ class Pending:
                     value = self.position.completed(execution, await awaitable, self.path)
                     if type(value) is Completion or execution.pending:
                         value = await execution.completion(value)
-            except Exception as error:  # noqa: BLE001 — any error is the field's
+            except FAILURES as error:
                 execution.abandon(0)
                 value = self.position.fail(execution, error, self.path)
         except BaseException as error:
@@ -108,7 +107,7 @@ class Pending:
                 group.end()
 
 
-class Execution(IncrementalExecutor):
+class Execution(PatientExecutor):
     """graphql-core's executor, which can also run an operation by its plan."""
 
     compiled = False
@@ -167,7 +166,7 @@ class Execution(IncrementalExecutor):
         *_, path, item, position = given
         try:
             value = position.completed(self, item, path)
-        except Exception:
+        except FAILURES:
             self.abandon(0)
             raise
         return self.completion(value) if type(value) is Completion or self.pending else value
@@ -381,7 +380,7 @@ async def complete_later(
     complete = choose(await execution.with_abort_signal(awaitable))
     try:
         done = complete(execution, value, path)
-    except Exception:
+    except FAILURES:
         execution.abandon(0)
         raise
     return await execution.completion(done)

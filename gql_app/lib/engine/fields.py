@@ -3,6 +3,7 @@
 It is GraphQL sections 6.4.2, ResolveFieldValue, and 6.4.3, CompleteValue.
 """
 
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -33,7 +34,8 @@ from gql_app.lib.engine.execution import (
 )
 from gql_app.lib.engine.generated import object_function
 from gql_app.lib.engine.rows import LazyRows, Nested, fill_nested, item_paths, row_writer
-from gql_app.lib.engine.waiting import ATTRIBUTES, IMMUTABLE, SPECIAL
+from gql_app.lib.engine.waiting import ATTRIBUTES, FAILURES, IMMUTABLE, SPECIAL
+from gql_app.lib.faults import fault_of
 
 GENERATE_AFTER: Final = 32
 """Objects of a selection after which a function is generated for it."""
@@ -90,17 +92,17 @@ class Position:
             done = complete(execution, value, path)
             if type(done) is Completion:
                 return execution.add_pending(self, done, path)
-        except Exception as error:  # noqa: BLE001 — any error is the field's
+        except FAILURES as error:
             execution.abandon(mark)
             return self.fail(execution, error, path)
         if self.nullable and len(execution.pending) > mark:
             return execution.await_non_null(self, done, path, mark)
         return done
 
-    def fail(self, execution: Execution, error: Exception, path: Path) -> Value:
+    def fail(self, execution: Execution, error: Exception | CancelledError, path: Path) -> Value:
         """Add an error and return null if that is allowed; raise it, located, if it is not."""
         where: Any = real_path(path)
-        execution.handle_field_error(error, self.kind, self.details, where)
+        execution.handle_field_error(fault_of(error), self.kind, self.details, where)
         return None
 
 
@@ -147,7 +149,7 @@ class Field(Position):
                 value = source.get(name)
             else:
                 value = getattr(source, name, None)
-        except Exception as error:  # noqa: BLE001 — any error is the field's
+        except FAILURES as error:
             return self.fail(execution, error, (path, self.name, self.typename))
         return value if type(value) is self.exact else self.fetched(execution, value, path)
 
@@ -158,7 +160,7 @@ class Field(Position):
             here = real_path(here)
             try:
                 value = value(execution.info(self, here))
-            except Exception as error:  # noqa: BLE001 — any error is the field's
+            except FAILURES as error:
                 return self.fail(execution, error, here)
         return self.settle(execution, value, here)
 
@@ -175,7 +177,7 @@ class Field(Position):
                 if arguments is None:
                     arguments = self._coerce_arguments(execution)
             value = resolve(source, info, **arguments)
-        except Exception as error:  # noqa: BLE001 — any error is the field's
+        except FAILURES as error:
             return self.fail(execution, error, here)
         return value if type(value) is self.exact else self.settle(execution, value, here)
 
@@ -364,8 +366,8 @@ class Lists(NamedTuple):
         items = iter(values)
         try:
             self._add(execution, items, answer, (path, answer, None))
-        except Exception:
-            with suppress(Exception):  # as graphql-core does: what is left may raise, too
+        except FAILURES:
+            with suppress(*FAILURES):  # as graphql-core does: what is left may raise, too
                 execution.track_async_work(list(items))
             raise
         return answer

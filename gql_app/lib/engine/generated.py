@@ -19,6 +19,7 @@ from graphql import (
 )
 
 from gql_app.lib.engine.execution import Complete, Pending, Value
+from gql_app.lib.engine.waiting import FAILURES
 
 Field: TypeAlias = Any
 """A Field of fields.py."""
@@ -33,7 +34,7 @@ _BOUNDS: Final[Mapping[Callable[[Value], Value], tuple[type, float, float]]] = {
 def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
     """Return the function that completes an object with attributes, or a dictionary."""
     lines: list[str] = []
-    names: dict[str, Any] = {"Pending": Pending, "bind": _bind}
+    names: dict[str, Any] = {"Pending": Pending, "FAILURES": FAILURES, "bind": _bind}
     constants: dict[str, str] = {}
     items: list[str] = []
     for number, field in enumerate(fields):
@@ -80,7 +81,7 @@ def _fetch(field: Field, number: int, value: str, *, keyed: bool) -> list[str]:
     return [
         f"try: {value} = source.{name}",
         *absent,
-        f"except Exception as error: {value} = {failed}",
+        f"except FAILURES as error: {value} = {failed}",
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from gql_app.lib.engine.execution import Execution, Path, Pending, Value, fill
 from gql_app.lib.engine.generated import Field, function_of
+from gql_app.lib.engine.waiting import FAILURES
 
 T = TypeVar("T")
 Row: TypeAlias = Sequence[Any]
@@ -72,7 +73,7 @@ async def fill_nested(
     try:
         nested, sizes = await execution.with_abort_signal(read(execution.context_value, keys))
         written = field.selection.write(execution, nested, lambda: item_paths(where(), sizes))
-    except Exception as error:  # noqa: BLE001 — any error is the field's
+    except FAILURES as error:
         for path, key in zip(where(), keys, strict=True):
             if key is not None:
                 field.fail(execution, error, path)

@@ -5,15 +5,21 @@ never do, because they only read what was loaded.
 """
 
 import asyncio
-from asyncio import Future, Task
-from collections.abc import Coroutine, Generator, Iterator, Mapping, Sequence
+from asyncio import CancelledError, Future, Task
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from functools import partial
 from types import CoroutineType, GeneratorType, NoneType, coroutine
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from graphql import Undefined
+from graphql.execution.incremental import IncrementalExecutor
 
+from gql_app.lib.faults import CancellationsAsFaults
+
+T = TypeVar("T")
+FAILURES: Final = (Exception, CancelledError)
+"""What fails a field: also a cancellation, unless it is that of the task which executes it."""
 IMMUTABLE: Final[frozenset[type]] = frozenset({str, int, float, bool, NoneType})
 """Types of arguments that may be handed to a resolver more than once."""
 _BUILTIN: Final = IMMUTABLE | {bytes, list, tuple, dict, set, frozenset}
@@ -43,6 +49,26 @@ SPECIAL: Final = _Types()
 """Whether a type's values may be exceptions, callable or awaitable: most are not."""
 ATTRIBUTES: Final[set[type]] = set()
 """Types seen so far whose attributes are a GraphQL object's fields; a Mapping's are not."""
+
+
+class PatientExecutor(IncrementalExecutor):
+    """graphql-core's executor, but a field whose awaitable is cancelled has failed."""
+
+    async def with_abort_signal(self, awaitable: Awaitable[T]) -> T:
+        """Return what an awaitable returns, unless the operation is aborted."""
+        with CancellationsAsFaults():
+            return await super().with_abort_signal(awaitable)
+
+    async def complete_async_iterator_value(self, *given: Any) -> list[Any]:  # noqa: ANN401 — graphql-core's
+        """Return the completed items of an async iterable."""
+        with CancellationsAsFaults():
+            return await super().complete_async_iterator_value(*given)
+
+
+def patient(resolve: Callable[..., Any], *given: Any, **arguments: Any) -> Any:  # noqa: ANN401 — any
+    """Return what a resolver returns; it is graphql-core's middleware for PatientExecutor."""
+    with CancellationsAsFaults():
+        return resolve(*given, **arguments)
 
 
 Pending: TypeAlias = Any

@@ -1,5 +1,6 @@
 """Errors that independent packages share, and that a program reports in words."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -74,3 +75,34 @@ class DependencyFailed(Unavailable):
     advice = "A service that this server depends on does not answer at this moment. Try again."
     wait = 5
     event = None
+
+
+class WorkCancelled(Exception):
+    """Something that was awaited was cancelled, and not the task that awaits it."""
+
+
+def fault_of(error: Exception | asyncio.CancelledError) -> Exception:
+    """Return an error, or WorkCancelled in place of a CancelledError.
+
+    Raise the CancelledError if the current task itself is cancelled: that must go on.
+    """
+    if isinstance(error, Exception):
+        return error
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise error
+    fault = WorkCancelled("What was awaited was cancelled.")
+    fault.__cause__ = error
+    return fault
+
+
+class CancellationsAsFaults:
+    """A block that raises WorkCancelled if what it awaits is cancelled, and not its task."""
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Raise WorkCancelled in place of a CancelledError, unless the task is cancelled."""
+        if isinstance(error, asyncio.CancelledError):
+            raise fault_of(error)

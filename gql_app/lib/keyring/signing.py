@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from gql_app.lib.faults import CannotStart, DependencyFailed
+from gql_app.lib.faults import CancellationsAsFaults, CannotStart, DependencyFailed
 from gql_app.lib.keyring.keys import Algorithm, Key, public_key
 from gql_app.lib.keyring.ring import compact, verifies
 
@@ -72,8 +72,9 @@ async def sign_externally(signer: Signer, key: Key, unsigned: bytes) -> str:
 
     log = get_logger(__name__)
     try:
-        async with asyncio.timeout(SIGNING_TIMEOUT):
-            signature = _jws_signature(key.algorithm, await signer.sign(unsigned))
+        with CancellationsAsFaults():
+            async with asyncio.timeout(SIGNING_TIMEOUT):
+                signature = _jws_signature(key.algorithm, await signer.sign(unsigned))
         if verifies(key, unsigned, signature):
             return compact(unsigned, signature)
     except Exception as why:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gql_app.lib.database import Unavailable
+from gql_app.lib.faults import CancellationsAsFaults
 from gql_app.lib.telemetry import get_logger
 
 __all__ = ["PeriodicTask", "running"]
@@ -79,7 +80,8 @@ async def _run(
         task.wake.clear()
         pause = longer(pause, interval=task.interval)  # unless it succeeds
         try:
-            await task.work()
+            with CancellationsAsFaults():
+                await task.work()
             pause = task.interval
         except Unavailable as error:
             _log.warning("A chore has to wait", chore=task.name, why=error.cause)

@@ -10,7 +10,7 @@ from typing import Final, Self
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Scope
 
-from gql_app.lib.server.connection import Connection
+from gql_app.lib.server.connection import LINGER_BYTES, Connection
 
 _log: Final = logging.getLogger(__name__)
 _STATUS_LINES: Final = {
@@ -36,7 +36,9 @@ class Disconnect:
     is_shielded: bool = False
     """Whether the application finishes the request nevertheless."""
     is_cancelled: bool = False
-    """Whether the server has cancelled the application, because the client is gone."""
+    """Whether the server has cancelled the application: nobody waits for its answer."""
+    is_refused: bool = False
+    """Whether the server refuses the rest of the request, and cancels the application for that."""
 
     @classmethod
     def of(cls, scope: Scope) -> Self:
@@ -70,7 +72,7 @@ class RequestCycle:
         self.response_started = self.response_complete = False
         self._connection: Final = connection
         self._app: Final = app
-        self._scope: Final = scope
+        self.scope: Final = scope
         self._default_headers: Final = default_headers
         self._on_complete: Final = on_complete
         self._disconnect: Final = Disconnect()
@@ -112,6 +114,11 @@ class RequestCycle:
         if self._task is not None and not self._disconnect.is_shielded:
             self._disconnect.is_cancelled = True
             self._task.cancel()
+
+    def refuse(self) -> None:
+        """Cancel the application as the server refuses the request, with an answer of its own."""
+        self._disconnect.is_refused = True
+        self.cancel()
 
     async def receive(self) -> Message:
         """Return a piece of the body; http.disconnect if the client is gone or has its response."""
@@ -158,10 +165,16 @@ class RequestCycle:
     def _is_over(self) -> bool:
         return self._is_disconnected or self.response_complete
 
+    @property
+    def _can_discard_rest(self) -> bool:
+        """Whether the body is known to be short enough, so that another request may follow it."""
+        lengths = (value for name, value in self.scope["headers"] if name == b"content-length")
+        return int(next(lengths, LINGER_BYTES + 1)) <= LINGER_BYTES
+
     def _expects_continue(self) -> bool:
         """Return whether the client waits for 100 Continue (RFC 9110 section 10.1.1)."""
         expected = (b"expect", b"100-continue")
-        headers: Sequence[tuple[bytes, bytes]] = self._scope["headers"]
+        headers: Sequence[tuple[bytes, bytes]] = self.scope["headers"]
         return not (self._body or self._is_over or self._connection.is_closing) and any(
             (name, value.lower()) == expected for name, value in headers
         )
@@ -169,7 +182,7 @@ class RequestCycle:
     async def _run(self) -> None:
         """Run the application, and end a response that it leaves incomplete."""
         try:
-            await self._app(self._scope, self.receive, self.send)
+            await self._app(self.scope, self.receive, self.send)
         except (Exception, asyncio.CancelledError) as why:  # noqa: BLE001 — the client gets an answer
             if not self._disconnect.is_cancelled:
                 _log.error("Exception in ASGI application", exc_info=why)
@@ -181,7 +194,7 @@ class RequestCycle:
         if self.response_started:
             self._connection.close()
         else:
-            await _FAILED(self._scope, self.receive, self.send)
+            await _FAILED(self.scope, self.receive, self.send)
 
     def _begin(self) -> bytes:
         """Return the response's head, and mark it as started. Raise RuntimeError."""
@@ -191,11 +204,12 @@ class RequestCycle:
         headers = [*self._default_headers, *self._start.get("headers", ())]
         by_name = dict(headers)
         length = by_name.get(b"content-length")
-        if by_name.get(b"connection", b"").lower() == b"close":
+        closes = by_name.get(b"connection", b"").lower() == b"close"
+        if closes or (self.more_body and not self._can_discard_rest):
             self.keep_alive = False
-        elif not self.keep_alive:
+        if not (self.keep_alive or closes):
             headers.append((b"connection", b"close"))
-        self._has_body = self._scope["method"] != "HEAD" and status not in {204, 304}
+        self._has_body = self.scope["method"] != "HEAD" and status not in {204, 304}
         if length is None and self._has_body:
             self._is_chunked = True
             headers.append((b"transfer-encoding", b"chunked"))

@@ -124,11 +124,9 @@ class RequestParser:
         self.in_head, self.has_progressed = False, True
 
     def on_body(self, body: bytes) -> None:
-        """Hand on a piece of a body; one of more than twice the limit is refused here."""
+        """Hand on a piece of a body."""
         self.has_progressed = True
         self.body_bytes += len(body)
-        if self.body_bytes > 2 * self._limits.body_bytes:
-            raise HTTPException(413, f"The body is larger than {self._limits.body_bytes} bytes")
         self._on_body(body)
 
     def on_message_complete(self) -> None:

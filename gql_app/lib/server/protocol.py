@@ -44,7 +44,7 @@ _NO_REQUEST: Final[Mapping[str, Any]] = {
     "path": "",
     "query_string": b"",
 }
-"""The scope's part for bytes that never became a request; of headers it has Origin alone."""
+"""A refusal's part of the scope if no head was read; of headers it has Origin alone."""
 
 
 class HttpProtocol(Connection):
@@ -153,7 +153,7 @@ class HttpProtocol(Connection):
             self._set_read_deadline()
         elif not self._is_arriving and self._queue:
             self._close_after_last()
-        elif not self._is_arriving:
+        elif not self._is_arriving or (self._receiving and self._receiving.response_complete):
             self._close(may_linger=False)
         elif left <= 0:
             self._refuse(408, f"The request did not arrive within {self._limits.timeout} seconds")
@@ -174,10 +174,15 @@ class HttpProtocol(Connection):
             self.transport.pause_reading()
 
     def _on_body(self, body: bytes) -> None:
-        """Add a piece to the request's body, unless it has been answered. Raise HTTPException."""
+        """Add a piece to the request's body, unless it has been answered. Raise HTTPException.
+
+        The application refuses a body over its limit; one of more than twice that is refused here.
+        """
         cycle = self._receiving
         if cycle is None or cycle.response_complete:
             return
+        if self._parser.body_bytes > 2 * self._limits.body_bytes:
+            raise HTTPException(413, f"The body is larger than {self._limits.body_bytes} bytes")
         cycle.pending_bytes += len(body)
         self._usage.pending_body_bytes += len(body)
         if self._usage.pending_body_bytes > self._limits.pending_body_bytes:
@@ -206,7 +211,9 @@ class HttpProtocol(Connection):
             return
         if self._queue:
             self._start(self._queue[0])
-        elif self.due_at == NEVER:  # no body is still arriving
+        elif self._receiving is not None:  # the rest of the body is discarded
+            self.expect(min(LINGER_TIMEOUT, self._read_timeout))
+        else:
             self._wait_idle()
         if len(self._queue) > 1:
             self.transport.pause_reading()
@@ -291,11 +298,13 @@ class HttpProtocol(Connection):
         if unfinished is not None and unfinished.response_started:
             self._close(may_linger=unfinished.response_complete)
             return
+        request = _NO_REQUEST
         if unfinished is not None:
             self._release(unfinished)
-            unfinished.disconnect()
             self._queue.pop()
+            unfinished.refuse()
+            request = {name: unfinished.scope[name] for name in ("method", "http_version", "path")}
         headers = {"Retry-After": "1"} if status in {429, 503} else {}
         app = resolve_name(self._refusal)(status, f"{message}.", headers)
         origins = [header for header in self._parser.headers if header[0] == b"origin"]
-        self._enqueue(app, {**_NO_REQUEST, "headers": origins}, keep_alive=False)
+        self._enqueue(app, {**_NO_REQUEST, **request, "headers": origins}, keep_alive=False)

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import TypeVar
 
 import pytest
 
 from gql_app.lib.batching import Batches
+from gql_app.lib.faults import WorkCancelled
 from tests.processes import PATIENCE
+
+V = TypeVar("V")
 
 
 class Source:
@@ -14,7 +18,7 @@ class Source:
 
     def __init__(self) -> None:
         self.asked: list[list[int]] = []
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.lacks = 0
         self.open = asyncio.Event()
         self.open.set()
@@ -75,6 +79,15 @@ async def test_error_is_raised_by_all_who_wait_and_is_kept() -> None:
     assert source.asked == [[1, 2]]
 
 
+async def test_cancellation_of_the_reading_is_an_error_of_all_who_wait() -> None:
+    source = Source()
+    batches = Batches(source.read)
+    source.error = asyncio.CancelledError()
+    async with asyncio.timeout(PATIENCE):
+        errors = await asyncio.gather(batches.load(1), batches.load(2), return_exceptions=True)
+    assert [type(each) for each in errors] == [WorkCancelled, WorkCancelled]
+
+
 async def test_too_few_values_are_an_error() -> None:
     source = Source()
     batches = Batches(source.read)
@@ -97,19 +110,40 @@ async def test_keys_that_nobody_waits_for_are_not_read() -> None:
     assert source.asked == [[1, 2], [1]]
 
 
-async def test_reading_that_nobody_waits_for_any_more_is_cancelled() -> None:
+@pytest.mark.parametrize("gone", [0, 1])
+async def test_who_is_cancelled_takes_the_value_from_nobody(gone: int) -> None:
+    source = Source()
+    source.open.clear()
+    batches = Batches(source.read)
+    tasks = [asyncio.ensure_future(_awaited(batches, 1)) for _ in range(2)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert source.asked == [[1]]
+    tasks.append(asyncio.ensure_future(_awaited(batches, 1)))
+    await asyncio.sleep(0)
+    tasks[gone].cancel()
+    await asyncio.wait([tasks[gone]])
+    source.open.set()
+    del tasks[gone]
+    assert await asyncio.gather(*tasks) == ["1", "1"]
+    assert await batches.load(1) == "1"
+    assert source.asked == [[1]]
+
+
+@pytest.mark.parametrize("keys", [(1, 2), (1, 1)])
+async def test_reading_that_nobody_waits_for_any_more_is_cancelled(keys: tuple[int, int]) -> None:
     began, ended = asyncio.Event(), asyncio.Event()
 
-    async def read(keys: list[int]) -> list[int]:
+    async def read(given: list[int]) -> list[int]:
         began.set()
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
-        return keys
+        return given
 
     batches = Batches(read)
-    one, other = (asyncio.ensure_future(_awaited(batches, key)) for key in (1, 2))
+    one, other = (asyncio.ensure_future(_awaited(batches, key)) for key in keys)
     async with asyncio.timeout(PATIENCE):
         await began.wait()
         one.cancel()
@@ -120,5 +154,5 @@ async def test_reading_that_nobody_waits_for_any_more_is_cancelled() -> None:
         await ended.wait()
 
 
-async def _awaited(batches: Batches[int, int], key: int) -> int:
+async def _awaited(batches: Batches[int, V], key: int) -> V:
     return await batches.load(key)

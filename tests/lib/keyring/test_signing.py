@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gql_app.lib.faults import CannotStart, DependencyFailed
+from gql_app.lib.faults import CannotStart, DependencyFailed, WorkCancelled
 from gql_app.lib.keyring import (
     Key,
     KeyStore,
@@ -104,9 +104,12 @@ async def test_signature_of_the_form_of_a_jws_is_taken_as_it_is() -> None:
     assert await sign_externally(raw, key, DATA) == token
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no credit left"), TimeoutError(), OSError()])
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("no credit left"), TimeoutError(), OSError(), asyncio.CancelledError()],
+)
 async def test_failing_signer_is_told_apart_and_logged(
-    error: Exception, capsys: pytest.CaptureFixture[str]
+    error: BaseException, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure_logging("INFO")
     service = KeyService(error=error)
@@ -114,7 +117,8 @@ async def test_failing_signer_is_told_apart_and_logged(
         await sign_externally(service, signer_key(service), DATA)
     assert caught.value.extensions == {"code": "SERVICE_UNAVAILABLE", "retryAfter": 5}
     logged = capsys.readouterr().err
-    assert type(error).__name__ in logged
+    kind = WorkCancelled if isinstance(error, asyncio.CancelledError) else type(error)
+    assert kind.__name__ in logged
     assert "key-of-the-service" in logged
 
 

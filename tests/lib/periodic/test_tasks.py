@@ -15,7 +15,7 @@ NEVER = 3600.0
 class Runs:
     """Work that says when it was done, and fails if it is told to."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: BaseException | None = None) -> None:
         self.done: asyncio.Queue[int] = asyncio.Queue()
         self.error = error
         self.count = 0
@@ -76,9 +76,12 @@ async def test_tasks_wait_for_none_of_the_others() -> None:
     [
         (Unavailable(), "A chore has to wait", "warning"),
         (LookupError("no such thing"), "A chore failed", "error"),
+        (asyncio.CancelledError(), "A chore failed", "error"),
     ],
 )
-async def test_error_is_logged_and_ends_no_task(error: Exception, event: str, level: str) -> None:
+async def test_error_is_logged_and_ends_no_task(
+    error: BaseException, event: str, level: str
+) -> None:
     work = Runs(error)
     task = PeriodicTask("work", work, NEVER)
     with capture_logs() as log:
