@@ -174,7 +174,7 @@ class Merged:
         """Raise CannotStart with every condition of `visible` that a database doesn't take."""
         checked: list[Connection | CheckedKind] = [*_connections(self.features)]
         checked += [each for each in self.parts.nodes if isinstance(each, CheckedKind)]
-        found = dict.fromkeys(_all(each.faults(dialect) for each in checked))
+        found = dict.fromkeys(_all([*each.faults(dialect)] for each in checked))
         if found:
             raise CannotStart([*found])
 

@@ -32,7 +32,7 @@ _ANYONE: Final = (
     Caller(UUID(int=0), UUID(int=0), "", Everything()),
 )
 """Callers for whom conditions are tested at start: one may do nothing, and one everything."""
-_SPELLING: Final = postgresql.dialect(paramstyle="named")
+_SPELLING: Final = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 """The dialect whose SQL tells conditions apart: the default one leaves out the types of JSON."""
 _OWNER: Final = "visible_owner"
 _Seen = tuple[tuple[Condition, ...], Mapping[str, object]]

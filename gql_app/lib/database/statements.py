@@ -71,9 +71,13 @@ class Compiled:
                 )
                 raise TypeError(msg)
         self.names_no_column = False
+        self.renamed: Mapping[str, str] = {}
+        """Columns of an INSERT by the attributes of other names, without those that it binds."""
         if isinstance(statement, Insert):  # the fewest columns change nothing if it names some
             fewest = statement.compile(dialect=dialect, column_keys=_unfilled(statement))
             self.names_no_column = compiler.params.keys() != fewest.params.keys()
+            known = _columns(statement)
+            self.renamed = {n: c for n, c in known.items() if n not in {c, *compiler.binds}}
         required = {name for name, each in compiler.binds.items() if each.required}
         prefetched = (*compiler.insert_prefetch, *compiler.update_prefetch)
         defaults = {each.key: default_of(each) for each in prefetched}
@@ -136,7 +140,10 @@ def compiled(
     found = known.get(dialect.name)
     if found is None:
         found = known[dialect.name] = Compiled(statement, dialect)
-    if names is None or not (found.names_no_column and isinstance(statement, Insert)):
+    if names is None or not (found.names_no_column or found.renamed):
+        return found
+    assert isinstance(statement, Insert)  # noqa: S101 — for mypy
+    if not found.names_no_column and found.renamed.keys().isdisjoint(names):
         return found
     key = (dialect.name, *names)
     if key not in known:

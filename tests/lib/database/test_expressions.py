@@ -1,6 +1,5 @@
 """Expressions of SQLAlchemy Core: the same values on both databases, or a refusal in words."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -75,22 +74,25 @@ VALUES: dict[str, object] = {
     "made_at": AT,
     "day": DAY,
 }
+ELSEWHERE = """
+DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I SET timezone = %L', current_database(), 'Asia/Tokyo');
+END $$
+"""
 Expression = ColumnElement[Any]
 data = ThingRow.data
 
 
 @pytest.fixture
-async def things(database: Database, database_url: str) -> AsyncIterator[Database]:
+async def things(database: Database, database_url: str) -> Database:
     """Store a row; on PostgreSQL, sessions begin in another time zone."""
-    made = str(CreateTable(ThingRow.__table__).compile(dialect=dialect_of(database_url)))
+    made = CreateTable(Base.metadata.tables["things"]).compile(dialect=dialect_of(database_url))
     async with database.transaction() as db:
-        await db.execute(text(made))
+        await db.execute(text(str(made)))
         await db.execute(insert(ThingRow), **VALUES)
     if database.dialect == "postgresql":
-        await past(database_url, "ALTER ROLE CURRENT_USER SET timezone = 'Asia/Tokyo'")
-    yield database
-    if database.dialect == "postgresql":
-        await past(database_url, "ALTER ROLE CURRENT_USER RESET timezone")
+        await past(database_url, ELSEWHERE)
+    return database
 
 
 @pytest.mark.parametrize(

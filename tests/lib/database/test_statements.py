@@ -344,19 +344,26 @@ class OtherRow(Row):
 async def test_columns_have_the_names_of_their_attributes(
     database: Database, database_url: str
 ) -> None:
-    made = CreateTable(OtherRow.__table__).compile(dialect=dialect_of(database_url))
+    made = CreateTable(Row.metadata.tables["others"]).compile(dialect=dialect_of(database_url))
     rows = select(OtherRow.ours, OtherRow.kept, OtherRow.more).order_by(OtherRow.id)
     async with database.transaction() as db:
         await db.execute(text(str(made)))
         await db.execute(insert(OtherRow), id=1, ours=2, kept="a")
         await db.execute(insert(OtherRow).values(id=2, ours=3, kept="b", more=None))
         await db.execute(insert(OtherRow), id=3, theirs=5, keyed="c", more=1)
+        named = insert(OtherRow).values(id=4, ours=bindparam("ours"), kept=bindparam("theirs"))
+        await db.execute(named, ours=9, theirs="f")
         changed = update(OtherRow).where(OtherRow.ours == bindparam("old"))
         await db.execute(changed.values(ours=bindparam("new"), kept="d"), old=2, new=6)
-        assert await db.fetch_all(rows) == [(6, "d", None), (3, "b", None), (5, "c", 1)]
+        assert await db.fetch_all(rows) == [
+            (6, "d", None),
+            (3, "b", None),
+            (5, "c", 1),
+            (9, "f", None),
+        ]
         for missing, values in (("ours", {"kept": "e"}), ("kept", {"ours": 1, "most": 2})):
             with pytest.raises(TypeError, match=f"no value for the column or parameter {missing} "):
-                await db.execute(insert(OtherRow), id=4, **values)
+                await db.execute(insert(OtherRow), id=5, **values)
 
 
 async def test_rows_of_several_tables_and_selects_are_restored(database: Database) -> None:
