@@ -13,6 +13,7 @@ from sqlalchemy import (
     ARRAY,
     JSON,
     BigInteger,
+    BinaryExpression,
     Boolean,
     Column,
     ColumnClause,
@@ -35,6 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.functions import current_timestamp, now
+from sqlalchemy.sql.operators import is_comparison
 from sqlalchemy.types import NullType, TypeEngine
 
 Converter: TypeAlias = Callable[[Any], object]
@@ -91,6 +93,8 @@ def decoder_of(column: ColumnElement[Any], dialect: str) -> Decoder | None:
     kind, roots = column.type, column.base_columns
     if all(isinstance(each, now | current_timestamp) for each in roots):
         kind = Moment()
+    elif isinstance(kind, NullType) and all(map(_is_comparison, roots)):
+        kind = Boolean()
     try:
         decode = codec(kind, dialect).decode
     except TypeError as why:
@@ -99,6 +103,10 @@ def decoder_of(column: ColumnElement[Any], dialect: str) -> Decoder | None:
     if dialect == "postgresql" and not all(isinstance(each, ColumnClause) for each in roots):
         return _OF_DECIMALS.get(type(kind), decode)
     return decode
+
+
+def _is_comparison(root: ColumnElement[Any]) -> bool:
+    return isinstance(root, BinaryExpression) and is_comparison(root.operator)
 
 
 def codec(kind: TypeEngine[Any], dialect: str) -> Codec:

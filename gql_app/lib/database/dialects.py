@@ -22,7 +22,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ExpressionClauseList
 from sqlalchemy.sql.operators import custom_op
+from sqlalchemy.sql.visitors import replacement_traverse
 from sqlalchemy.types import TypeEngine
 
 from gql_app.lib.database.codecs import Compared, Moment
@@ -138,13 +140,17 @@ def _typed(
     kind: TypeEngine[Any],
     is_such: Callable[[ColumnElement[Any]], bool],
 ) -> BinaryExpression[Any]:
-    """Return an operation with another type for such parameters."""
-    if not is_such(binary.left) and not is_such(binary.right):
+    """Return an operation with another type for such parameters, also for those of a BETWEEN."""
+    ends = binary.right.clauses if isinstance(binary.right, ExpressionClauseList) else ()
+    if not any(map(is_such, (binary.left, binary.right, *ends))):
         return binary
-    left, right = (
-        type_coerce(each, kind).typed_expression if is_such(each) else each
-        for each in (binary.left, binary.right)
-    )
+
+    def typed(element: ColumnElement[Any], **_: object) -> ColumnElement[Any] | None:
+        if isinstance(element, ExpressionClauseList):
+            return None
+        return type_coerce(element, kind).typed_expression if is_such(element) else element
+
+    left, right = (replacement_traverse(each, {}, typed) for each in (binary.left, binary.right))
     return BinaryExpression(
         left, right, binary.operator, binary.type, binary.negate, binary.modifiers
     )

@@ -246,7 +246,11 @@ async def test_integer_that_a_column_can_not_hold_finds_nothing(
             assert await things.fetch_all(select(ThingRow.id).where(constant)) == []
         some = column.in_([number, found])
         assert await things.fetch_all(select(ThingRow.id).where(some)) == [(1,)]
-    assert await things.fetch_all(equal, x=found) == [(1,)]
+    between = select(ThingRow.id).where(column.between(bindparam("low"), bindparam("high")))
+    assert await things.fetch_all(between, low=2**62 + 1, high=2**63 - 1) == []
+    for statement, values in ((equal, {"x": found}), (between, {"low": found, "high": 2**63 - 1})):
+        assert await things.fetch_all(statement, **values) == [(1,)]
+    assert await things.fetch_one(select(column.between(found, found))) == (True,)
 
 
 async def test_pairs_are_found_in_a_list(things: Database) -> None:
