@@ -1,12 +1,13 @@
 """Node kinds: types of features whose rows `node` finds by id, as far as the caller sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Dialect, select
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from strawberry.types.base import get_object_definition
 
@@ -16,11 +17,20 @@ from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.permissions import Permission, permission
 from gql_app.extending.visibility import MAX_KNOWN, Visibility, Visible, visible_faults
 from gql_app.lib.database import Query, Reader, any_of
+from gql_app.lib.faults import sentence
 from gql_app.lib.nodes import NodeKind
 from gql_app.lib.pagination import Condition
 from gql_app.schema.context import Info
 from gql_app.schema.permissions import IsAuthenticated
 from gql_app.schema.types import Node
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedKind(NodeKind[Info]):
+    """A type of a feature whose rows are visible on conditions."""
+
+    faults: Callable[[Dialect], Iterator[str]]
+    """Yields a sentence on each condition that a database doesn't take."""
 
 
 def node(
@@ -56,9 +66,14 @@ def node_kind(
     """Return how a type's objects are found by id, None if its id is not the primary key."""
     if columns.ids is None:
         return None
-    return NodeKind(
-        columns.node, columns.ids, _RowsById(columns, columns.ids, visibility, permissions).load
-    )
+    rows = _RowsById(columns, columns.ids, visibility, permissions)
+    return CheckedKind(columns.node, columns.ids, rows.load, partial(faults, columns, visibility))
+
+
+def faults(columns: NodeColumns, visibility: Visibility, dialect: Dialect) -> Iterator[str]:
+    """Yield a sentence on each condition of `visible` that a database doesn't take."""
+    for fault in visibility.faults(columns.table, dialect):
+        yield sentence(f"{columns.where}: {fault}")
 
 
 def implement_node(kind: type) -> None:
