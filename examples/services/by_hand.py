@@ -21,16 +21,16 @@ def verified(token: str) -> dict[str, Any]:
     Raises another jwt.PyJWTError if the token is refused: answer 401.
     """
     header = jwt.get_unverified_header(token)
-    if header.get("typ") not in TYPES:
+    if not (header.get("typ") in TYPES and header.get("alg") in ALGORITHMS and "kid" in header):
         message = "This is no access token"
         raise jwt.InvalidTokenError(message)
     try:
-        key = keys.get_signing_key(header.get("kid", ""))
+        key = keys.get_signing_key(header["kid"])
     except jwt.PyJWKClientError:
         # An expired token is refused by any key.
         jwt.decode(token, options={"verify_signature": False, "verify_exp": True})
         raise
-    if header.get("alg") != key.algorithm_name:
+    if header["alg"] != key.algorithm_name:
         message = "The key is not for this algorithm"
         raise jwt.InvalidAlgorithmError(message)
     claims: dict[str, Any] = jwt.decode(

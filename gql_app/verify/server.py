@@ -149,10 +149,12 @@ class PublishedKeys:
         if header.get("alg") not in tuple(Algorithm):
             raise TokenInvalid from None
         yield self.fetch(lambda: time.monotonic() >= self._next and key_id not in self._keys)
+        # Read before the keys, which another request may replace meanwhile.
+        is_newer, as_of = self._answered > seen, self._as_of
         if key_id in self._keys:
             return
-        is_older = isinstance(issued_at, int | float) and issued_at + CLOCK_LEEWAY <= self._as_of
-        if self._answered > seen or is_older:
+        is_older = isinstance(issued_at, int | float) and issued_at + CLOCK_LEEWAY <= as_of
+        if is_newer or is_older:
             raise TokenInvalid from None
         raise ServerUnreachable from None
 

@@ -8,11 +8,10 @@ const COMMENT = String.raw`#.*|//.*|/\*[^]*?(?:\*/|$)`;
 /** A string literal of GraphQL or JSON, perhaps unterminated or in the wrong quotes. */
 const STRING = String.raw`"""(?:\\"""|[^])*?(?:"""|$)|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?`;
 const TOKEN = new RegExp(String.raw`(${COMMENT})|${STRING}|\$?\w+|[^\s,]`, "g");
-/** A comment with a name and a string, such as an argument that was commented out. */
-const COMMENTED = new RegExp(
-  String.raw`^(?=[^]*["'])[^]*(?:${WORDS}|\bcode|\$\w+)"?\s*:[^]*(?:"|\B')`,
-  "i",
-);
+/** The name of an argument that may be a secret, before its value. */
+const NAMED = new RegExp(String.raw`(?:${WORDS}|\bcode|\$\w+)["']?\s*:`, "i");
+/** The quote that begins or ends a string, unlike an apostrophe within a word. */
+const QUOTE = /"|\B'/;
 
 /** A string, a variable or a comment, with the name before its colon, and the outermost one. */
 interface Value {
@@ -27,7 +26,7 @@ interface Value {
 export function withoutSecrets(query: string, known: readonly string[] = []): string {
   const goes = variablesOf(query);
   return emptied(query, known, ({ text, name, isComment }) =>
-    isComment ? COMMENTED.test(text) : SECRET.test(name) || goes.get(name) === true,
+    isComment ? isCommentedOut(text) : SECRET.test(name) || goes.get(name) === true,
   );
 }
 
@@ -43,8 +42,14 @@ export function withoutSecretValues(
 ): string {
   const goes = variablesOf(query);
   return emptied(variables, known, ({ text, name, outermost, isComment }) =>
-    isComment ? /"|\B'/.test(text) : SECRET.test(name) || goes.get(`$${outermost}`) !== false,
+    isComment ? QUOTE.test(text) : SECRET.test(name) || goes.get(`$${outermost}`) !== false,
   );
+}
+
+/** Return whether a comment has a secret's name before a string, as a commented-out argument. */
+function isCommentedOut(comment: string): boolean {
+  const at = comment.search(NAMED);
+  return at >= 0 && QUOTE.test(comment.slice(at));
 }
 
 /** Return the variables that a query uses, and whether each is a secret. */
@@ -78,7 +83,7 @@ function* valuesOf(text: string): Generator<Value> {
     const isName = !isComment && marks[++place] === ":";
     depth += Number(token === "{") - Number(token === "}");
     if (isName) {
-      name = token.replaceAll('"', "");
+      name = token.replaceAll(/["']/g, "");
       if (depth < 2) outermost = name;
     } else if (isComment || /^["'$]/.test(token)) {
       yield { text: token, at, name, outermost, isComment };

@@ -20,6 +20,7 @@ from tests.processes import Server
 pytestmark = pytest.mark.xdist_group("chromium")
 
 SPENT: Final = "This link no longer works"
+NO_ADDRESS: Final = "Give your account’s e-mail address."
 CONFIRM: Final = "Send me a link to confirm it"
 OFFERED: Final = 'content="passkeys passwordReset verification"'
 BUTTONS: Final = {"Set the password": "resetPassword", "Sign in": "signInByLink"}
@@ -62,6 +63,12 @@ async def newer(visit: Visit, posting: Correspondence, email: str, page: str, ol
 async def ask_for_another(visit: Visit, email: str) -> None:
     """Ask for another link where one no longer works."""
     await visit.arrived(SPENT)
+    sent = len(visit.sent())
+    for blank in ("", " "):
+        await visit.field("E-mail address").fill(blank)
+        await visit.press("Send me a new link")
+        await expect(visit.field("E-mail address")).to_have_accessible_description(NO_ADDRESS)
+    assert len(visit.sent()) == sent
     await visit.field("E-mail address").fill(email)
     await visit.press("Send me a new link")
     await visit.arrived("Your request has arrived")

@@ -17,6 +17,7 @@ HELD: Final = "() => sessionStorage.getItem('gql_app:session')"
 IS_HELD: Final = "(held) => sessionStorage.getItem('gql_app:session') === held"
 EXPIRED: Final = {"code": "UNAUTHENTICATED", "reason": "TOKEN_EXPIRED"}
 OLD: Final = {"data": None, "errors": [{"message": "Old.", "extensions": EXPIRED}]}
+GONE: Final = "You are not signed in any more."
 REFRESH: Final = """mutation ($refreshToken: String!) {
   refresh(refreshToken: $refreshToken) { token refreshToken }
 }"""
@@ -160,3 +161,36 @@ async def test_answer_after_the_end_of_the_session_shows_nothing_of_the_account(
     await visit.page.evaluate("new Promise((done) => setTimeout(done))")
     await visit.heading("Sign in")
     await expect(visit.page.get_by_text(CUSTOMER.email)).to_have_count(0)
+
+
+async def test_press_after_the_end_of_the_session_is_refused_in_words_for_people(
+    visit: Visit,
+) -> None:
+    sent = len(visit.sent())
+    await visit.page.evaluate("sessionStorage.clear()")
+    await visit.press("Set up an app for codes")
+    await visit.arrived("Sign in")
+    await expect(visit.alert()).to_have_text(GONE)
+    assert len(visit.sent()) == sent
+
+
+async def test_session_that_ends_during_its_refresh_sends_nothing_more(visit: Visit) -> None:
+    refreshing: list[Route] = []
+
+    async def expire(route: Route) -> None:
+        if "mutation Refresh" in (route.request.post_data or ""):
+            refreshing.append(route)
+        else:
+            await route.fulfill(json=OLD)
+
+    other = await twin(visit)
+    await visit.page.route("**/graphql", expire)
+    async with visit.page.expect_request(lambda each: "mutation Refresh" in (each.post_data or "")):
+        await visit.press("Set up an app for codes")
+    sent = len(visit.sent())
+    await other.press("Sign out")
+    await visit.arrived("Sign in")
+    (route,) = refreshing
+    await route.continue_()
+    await expect(visit.alert()).to_have_text(GONE)
+    assert len(visit.sent()) == sent

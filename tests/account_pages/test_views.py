@@ -52,6 +52,7 @@ def spent(name: str, mutation: str, button: str, token: str = TOKEN) -> View:
 async def another(visit: Visit) -> None:
     """Show that another link was asked for."""
     await visit.play("graphql", payload("requestPasswordReset", "It is on its way."))
+    await visit.field("E-mail address").fill("ada@example.com")
     await visit.press("Send me a new link")
     await visit.arrived("Your request has arrived")
 

@@ -276,6 +276,10 @@ def test_checks_by_hand_are_enough(accounts: Accounts, by_hand: ModuleType) -> N
     ):
         with pytest.raises(jwt.PyJWTError):
             by_hand.verified(bad)
+    by_no_key = {name: good[name] for name in good if name != "kid"}
+    for never in (by_no_key, good | {"kid": "unknown", "alg": "HS256"}):
+        with pytest.raises(jwt.InvalidTokenError):  # answered by 401: no key saves it
+            by_hand.verified(f"{b64(json.dumps(never).encode())}.{payload}.{b64(bytes(64))}")
 
 
 def test_checks_by_hand_allow_for_clocks_but_not_after_the_end(

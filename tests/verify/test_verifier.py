@@ -303,6 +303,27 @@ async def test_forged_key_id_just_before_a_rotation_signs_nobody_out(
     assert await verify(verifier, stand_in.token())
 
 
+@pytest.mark.usefixtures("ticking")
+async def test_key_that_another_request_finds_meanwhile_is_not_judged_by_it(
+    stand_in: StandIn, verify: Verify
+) -> None:
+    verifier = verifier_of(stand_in)
+    await verify(verifier, stand_in.token())
+    keys = vars(verifier)["_keys"]
+
+    class Replaced(dict[str, Any]):
+        def __contains__(self, key_id: object) -> bool:
+            found = super().__contains__(key_id)
+            keys.fetch().result()
+            return found
+
+    vars(keys)["_keys"] = Replaced(vars(keys)["_keys"])
+    stand_in.ring = ring("ES256")
+    with pytest.raises(ServerUnreachable):
+        await verify(verifier, stand_in.token())
+    assert await verify(verifier, stand_in.token())
+
+
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 async def test_key_that_cannot_be_asked_for_is_no_fault_of_the_caller(
     stand_in: StandIn, ticking: Clock, verify: Verify, fault: dict[str, Any]

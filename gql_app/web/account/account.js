@@ -37,10 +37,26 @@ function takeToken() {
 function go(form, button) {
   const isSecond = button.value === "verifySecondFactor";
   const name = isSecond ? waiting : button.value;
-  const token = form.closest("[data-view=spent]") ? {} : { token: TOKEN };
-  const work = () =>
-    isSecond ? verifying(form, button) : send(name, { ...token, ...typed(form) });
+  const work = () => {
+    if (isSecond) return verifying(form, button);
+    return form.closest("[data-view=spent]")
+      ? renewing(name, typed(form))
+      : send(name, { token: TOKEN, ...typed(form) });
+  };
   void press(form, button, work, (payload) => take(name, payload));
+}
+
+/**
+ * Ask for a new link. The server answers alike for all addresses, so a blank one is refused here.
+ *
+ * @param {string} name
+ * @param {{ email?: string }} given
+ * @returns {Promise<Payload>}
+ */
+async function renewing(name, given) {
+  if (given.email?.trim()) return send(name, given);
+  const message = "Give your account’s e-mail address.";
+  return { message, errors: [{ code: "REQUIRED", field: "email", message }] };
 }
 
 /**

@@ -33,6 +33,11 @@ const SVG = "http://www.w3.org/2000/svg";
 const LOST =
   `${UNANSWERED} This is what your account has now. ` +
   "If you have missed new recovery codes, make others.";
+/** The payload without a session, as it may have ended in another tab. @type {Payload} */
+const GONE = {
+  message: "You are not signed in any more.",
+  errors: [{ code: "TOKEN_MISSING", message: "" }],
+};
 /** Tells the tabs with the same session of its refresh and its end, as the playground does. */
 const tabs = new BroadcastChannel("gql_app");
 /** Mutations that need more than a form's fields, by their names. */
@@ -173,14 +178,15 @@ async function addingPasskey(form) {
  */
 async function ask(name, variables = {}) {
   const held = kept();
-  const payload = await send(name, variables, held ? bearing(held) : {});
-  if (!held?.refreshToken || payload.reason !== "TOKEN_EXPIRED") return payload;
+  if (!held) return GONE;
+  const payload = await send(name, variables, bearing(held));
+  if (!held.refreshToken || payload.reason !== "TOKEN_EXPIRED") return payload;
   // Plain HTTP has no Web Locks; there the server's grace period for concurrent refreshes must do.
   const refused = navigator.locks
     ? await navigator.locks.request("gql_app:refresh", () => refresh(held))
     : await refresh(held);
   const now = kept();
-  return refused ?? send(name, variables, now ? bearing(now) : {});
+  return refused ?? (now ? send(name, variables, bearing(now)) : GONE);
 }
 
 /** Refresh the session, unless another tab does; returns why it was refused. @param {Held} held */
