@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from ipaddress import IPv6Address, ip_network
+from os.path import isdir
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -255,7 +256,7 @@ Proxies = Annotated[
         lambda text: text == "*" or _each(ip_network)(text),
     ),
 ]
-Folder = Annotated[Path, _must("must be a folder that is there", Path.is_dir)]
+Folder = Annotated[Path, _must("must be a folder that this account can find", isdir)]
 Documents = Annotated[Path, AfterValidator(_check_documents)]
 Exceptions = Annotated[
     str,
