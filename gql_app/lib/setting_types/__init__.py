@@ -59,9 +59,8 @@ _NO_ORIGINS: Final = frozenset({"about", "blob", "data", "file", "ftp", "javascr
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]+")
 _HOST_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 _DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
-_SENDER: Final = re.compile(
-    r"[^\s@<>]+@[^\s@<>]+|[^\x00-\x1f\x7f-\x9f\u2028\u2029@<>]+ <[^\s@<>]+@[^\s@<>]+>"
-)
+_ADDRESS: Final = r"""(?:[^\s@<>"]+|"[^\s@<>"]+")@[^\s@<>"']+"""
+_SENDER: Final = re.compile(rf"{_ADDRESS}|[^\x00-\x1f\x7f-\x9f\u2028\u2029@<>]+ <{_ADDRESS}>")
 
 
 def _must(sentence: str, fits: Callable[[Any], object]) -> AfterValidator:
