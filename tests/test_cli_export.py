@@ -31,6 +31,7 @@ async def fill(url: str) -> None:
     made[4].is_admin, made[5].is_active = True, False
     made[6].created_at = datetime.min.replace(tzinfo=UTC)
     made[7].updated_at = datetime.max.replace(tzinfo=UTC)
+    made[8].email_verified_at = datetime(2030, 1, 31, tzinfo=UTC)
     await store(database, made)
     await database.close()
 
@@ -90,8 +91,9 @@ async def test_export_is_written_as_the_standards_have_it(
     ).decode()
     moment = "2030-01-31T12:00:00.123456Z"
     assert told == (
-        "id,name,email,phone,is_admin,is_active,created_at,updated_at,roles,locale\r\n"
-        f'{row.id},"Ada ""=1+1"", of Zürich",ada@example.com,,false,true,{moment},{moment},,\r\n'
+        "id,name,email,phone,is_admin,is_active,created_at,updated_at,roles,locale,"
+        "email_verified_at\r\n"
+        f'{row.id},"Ada ""=1+1"", of Zürich",ada@example.com,,false,true,{moment},{moment},,,\r\n'
     )
     lines = ("export", "-", "--format", "jsonl")
     assert json.loads(output_here(*lines, folder=tmp_path, database_url=database_url)) == {
@@ -105,6 +107,7 @@ async def test_export_is_written_as_the_standards_have_it(
         "updated_at": moment,
         "roles": "",
         "locale": None,
+        "email_verified_at": None,
     }
 
 

@@ -77,6 +77,24 @@ def test_dead_key_is_listed_as_such(tmp_path: Path, kept: dict[str, str]) -> Non
     assert listed(tmp_path, kept)["EdDSA"]["state"] == "dead"
 
 
+def test_keys_are_listed_although_the_one_that_signs_is_lost(
+    tmp_path: Path, kept: dict[str, str]
+) -> None:
+    lost, other = new(tmp_path, kept), new(tmp_path, kept, "--algorithm", "ES256")
+    output_here("keys", "promote", lost, folder=tmp_path, **kept)
+    (tmp_path / "keys" / f"EdDSA-{lost}.pem").unlink()
+    done = run_here("keys", "list", folder=tmp_path, **kept)
+    found = [match for line in done.stdout.splitlines() if (match := LINE.fullmatch(line))]
+    assert {match["algorithm"]: match["state"] for match in found} == {
+        "HS256": "verifying",
+        "ES256": "verifying",
+    }
+    assert done.returncode == 2
+    assert f"the signing key is not here: {lost}; " in done.stderr
+    output_here("keys", "promote", other, folder=tmp_path, **kept)
+    assert listed(tmp_path, kept)["ES256"]["state"] == "signing"
+
+
 def test_secret_kept_beside_the_sqlite_file_is_listed_with_its_file(
     tmp_path: Path, kept: dict[str, str]
 ) -> None:

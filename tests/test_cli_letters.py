@@ -193,4 +193,4 @@ def test_faulty_template_is_told_by_file_line_and_cause(
 def test_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     done = run_here("letters", "preview", folder=tmp_path, letters_dir=str(tmp_path / "nowhere"))
     assert done.returncode == 2
-    assert done.stderr == "GQL_APP_LETTERS_DIR: must be a folder that is there\n"
+    assert done.stderr == "GQL_APP_LETTERS_DIR: must be a folder that this account can find\n"

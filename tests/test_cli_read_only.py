@@ -1,6 +1,7 @@
 """A database that takes no changes, or fails midway: each command says so, and what mends it."""
 
 import asyncio
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -105,6 +106,50 @@ def test_folder_that_is_missing_is_found_and_not_made(tmp_path: Path) -> None:
     assert told[FINDING] == f"There is no folder {folder}."
     assert "pending-migrations" not in told
     assert not folder.exists()
+
+
+TOO_LONG = f"/{'x' * 300}"
+"""A place that can't be looked up, for root either: as one below a folder of another account."""
+
+
+@pytest.mark.parametrize("name", ["keys_dir", "letters_dir"])
+def test_folder_that_cannot_be_looked_up_is_a_faulty_setting(
+    sqlite_template: Path, tmp_path: Path, name: str
+) -> None:
+    given = {"database_url": copied_sqlite(sqlite_template, tmp_path), name: TOO_LONG}
+    for command in ("check", "serve"):
+        done = run_here(command, folder=tmp_path, **given)
+        assert "must be a folder that this account can find" in done.stdout + done.stderr
+        assert done.returncode == (1 if command == "check" else 2)
+
+
+def test_database_that_cannot_be_looked_up_is_a_finding_beside_the_others(tmp_path: Path) -> None:
+    told = found(tmp_path, f"sqlite://{TOO_LONG}/x.db")
+    assert {"no-mail", FINDING} <= told.keys()
+    done = run_here("check", folder=tmp_path, database_url=f"sqlite://{TOO_LONG}/x.db")
+    assert "no-database: " in done.stdout
+
+
+@pytest.mark.parametrize("name", ["keys_dir", "letters_dir"])
+def test_folder_that_cannot_be_read_is_a_finding_beside_the_others(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    listed = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    given = {"database_url": copied_sqlite(sqlite_template, tmp_path), "secret_key": SECRET}
+    done = run_here("check", "--json", folder=tmp_path, **given, **{name: str(folder)})
+    told = {each["code"]: each["message"] for each in json.loads(done.stdout)["findings"]}
+    assert {"no-mail", "cannot-start"} <= told.keys()
+    assert told["cannot-start"].startswith(f"{folder}: ")
+    assert "Permission denied" in told["cannot-start"]
 
 
 async def test_database_that_fails_midway_is_a_finding_beside_the_others(

@@ -28,6 +28,23 @@ def run_with(
     )
 
 
+def test_backup_that_gets_no_room_leaves_nothing(sqlite_template: Path, tmp_path: Path) -> None:
+    url = copied_sqlite(sqlite_template, tmp_path)
+    before = sorted(tmp_path.iterdir())
+    limited = ["/bin/sh", "-c", 'ulimit -f 100 && exec "$@"', "sh", *MAIN, "backup", "copy.db"]
+    done = subprocess.run(  # noqa: S603 — our own program
+        limited,
+        cwd=tmp_path,
+        env=environment(database_url=url),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{tmp_path}/test.db can't be copied: ")
+    assert sorted(tmp_path.iterdir()) == before
+
+
 @pytest.fixture
 def given(sqlite_template: Path, tmp_path: Path) -> dict[str, str]:
     """Return the settings of a database with an event to export."""

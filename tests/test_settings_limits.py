@@ -39,7 +39,7 @@ UNLIMITED = (
     "reauthentication_seconds",
 )
 """Settings of seconds that have no end but that of time."""
-FOLDER = "must be a folder that is there"
+FOLDER = "must be a folder that this account can find"
 ORIGINS = (
     "must be origins as browsers send them, comma-separated: https://app.example.com or "
     "capacitor://localhost, in small letters, without a path or a slash at the end, with a "

@@ -70,6 +70,9 @@ def _no_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MAIL_FROM", "Hush <hush@shop.example", SENDER),
         ("MAIL_FROM", "Hush hush@shop.example", SENDER),
         ("MAIL_FROM", "Hush <hush>", SENDER),
+        ("MAIL_FROM", '"hush@shop.example"', SENDER),
+        ("MAIL_FROM", "'hush@shop.example'", SENDER),
+        ("REPLY_TO", 'Hush <"hush@shop.example">', SENDER),
         ("MAIL_FROM", "Hush <hush@shop.example>, <hush@shop.example>", SENDER),
         ("MAIL_FROM", "Hush\r\nBcc: hush <hush@shop.example>", SENDER),
         ("MAIL_FROM", "Hush\u2028Hush <hush@shop.example>", SENDER),
@@ -78,7 +81,7 @@ def _no_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         ("REPLY_TO", "Hush\r\nBcc: hush <hush@shop.example>", SENDER),
         ("PRODUCT_NAME", "Hush\nBcc: hush", LINE),
         ("PRODUCT_NAME", "Hush\u202ehush", LINE),
-        ("LETTERS_DIR", "/nowhere/hush", "must be a folder that is there"),
+        ("LETTERS_DIR", "/nowhere/hush", "must be a folder that this account can find"),
     ],
 )
 def test_fault_names_the_variable_and_never_its_value(

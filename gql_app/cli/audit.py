@@ -1,5 +1,6 @@
 """`export-audit`, and the audit records of operators' actions."""
 
+import os
 import sys
 from contextlib import suppress
 
@@ -30,7 +31,7 @@ def record(chosen: Settings, action: str) -> bool:
         return is_ready
 
     branches = application.branches()
-    is_there = not chosen.on_sqlite or chosen.sqlite_file.exists()
+    is_there = not chosen.on_sqlite or os.access(chosen.sqlite_file, os.F_OK)
     with suppress(Unavailable):
         return is_there and run_on_database(chosen, attempt)
     return False

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
 from typing import Annotated
@@ -130,15 +131,24 @@ def _files(chosen: Settings) -> Iterator[Finding]:
         if chosen.secret_bytes is None:
             files.append(("exposed-key", kept_beside(file)))
     if chosen.keys_dir:
-        private = (chosen.keys_dir, *sorted(chosen.keys_dir.iterdir()))
-        files += [("exposed-key", file) for file in private]
+        files.append(("exposed-key", chosen.keys_dir))
+        with suppress(OSError):  # _keys() has found a folder that can't be read
+            files += [("exposed-key", file) for file in sorted(chosen.keys_dir.iterdir())]
     for code, file in files:
-        if has_modes() and file.exists() and file.stat().st_mode & (S_IRWXG | S_IRWXO):
+        if _is_exposed(file):
             yield Finding(
                 code,
                 f"Others on this machine may read or write {file}.",
                 f"Run: chmod go= {file}",
             )
+
+
+def _is_exposed(file: Path) -> bool:
+    """Return whether others may read or write a file; this account may not see it at all."""
+    try:
+        return has_modes() and bool(file.stat().st_mode & (S_IRWXG | S_IRWXO))
+    except OSError:
+        return False
 
 
 def _documents(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:

@@ -70,6 +70,7 @@ def copy(file: Path, to: Path) -> None:
     with atomic_files.creating(to) as draft:
         source = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)
         with closing(source), closing(sqlite3.connect(draft)) as target:
+            target.execute("PRAGMA journal_mode = OFF")  # a full disk would leave one behind
             source.backup(target)
 
 

@@ -1,7 +1,9 @@
 """Findings: faults of a deployment with their remedies, and those of its database."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import closing
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from gql_app.accounts import customers
@@ -42,7 +44,11 @@ _MIGRATE: Final = Finding("pending-migrations", "The database is not up to date.
 
 async def of_database(chosen: Settings) -> AsyncIterator[Finding]:
     """Yield the faults of the database; if it fails meanwhile, that is the last."""
-    if chosen.on_sqlite and not chosen.sqlite_file.exists() and not unwritable(chosen.sqlite_file):
+    if (
+        chosen.on_sqlite
+        and not _is_there(chosen.sqlite_file)
+        and not unwritable(chosen.sqlite_file)
+    ):
         yield _MIGRATE
         return
     async with readiness.open_database(chosen) as database:
@@ -78,7 +84,12 @@ async def _opened(chosen: Settings, database: Database) -> AsyncIterator[Finding
 
 def is_keyless(chosen: Settings) -> bool:
     """Return whether there is no key yet, as for an SQLite file that was never served."""
-    return not chosen.secret_bytes and not kept_beside(chosen.sqlite_file).exists()
+    return not chosen.secret_bytes and not _is_there(kept_beside(chosen.sqlite_file))
+
+
+def _is_there(file: Path) -> bool:
+    """Return whether this account finds a file; Path.exists() raises PermissionError."""
+    return os.access(file, os.F_OK)
 
 
 def _unusable(cause: Cause) -> Finding:

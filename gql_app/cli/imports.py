@@ -138,6 +138,7 @@ def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[st
         "is_active": read.get("is_active", True),
         "created_at": created_at,
         "updated_at": read.get("updated_at") or created_at,
+        "email_verified_at": read.get("email_verified_at"),
         "password_hash": read.get("password_hash", NO_PASSWORD),
     }
     person: dict[str, Any] = {"name": "", "email": "", "phone": None, "locale": None}
@@ -242,7 +243,7 @@ def _parse(field: str, value: object) -> tuple[object, str | None]:
         return value, hashes.fault(value)
     elif field == "id":
         parsed, wrong = _id(value), "This is not a UUID."
-    elif field in {"created_at", "updated_at"}:
+    elif field in {"created_at", "updated_at", "email_verified_at"}:
         parsed, wrong = clock.parse_moment(value), _NO_MOMENT
     else:
         return value, None

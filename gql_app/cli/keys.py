@@ -10,7 +10,7 @@ from gql_app.cli import application
 from gql_app.cli.console import err, out
 from gql_app.lib import keyring
 from gql_app.lib.clock import rfc3339
-from gql_app.lib.keyring import INTERVAL, Algorithm, Key, KeyRing, KeyStore
+from gql_app.lib.keyring import INTERVAL, Algorithm, Key, is_valid
 from gql_app.security.key_store import key_store
 from gql_app.settings import Settings
 
@@ -36,14 +36,21 @@ def new(
 
 @keys.command("list")
 def show() -> None:
-    """Print each key's id, algorithm, state and place."""
+    """Print each key's id, algorithm, state and place, even if the one that signs is lost."""
     store = key_store(application.load(serving=True), application.signer())
     if not store.external:
         store.require_folder()
     scan = store.scan()
-    ring = store.ring(scan)
-    for place, key in scan.stored.items():
-        out(f"{key.id:43}  {key.algorithm:5}  {_state(key, ring, store)}  {place}")
+    scan.keys()  # raises every fault but a lost signing key
+    signing = store.external
+    try:
+        ring = store.ring(scan)
+        signing = signing or [ring.signing]
+    finally:
+        ids = {key.id for key in signing}
+        for place, key in scan.stored.items():
+            state = "signing" if key.id in ids else _until(key)
+            out(f"{key.id:43}  {key.algorithm:5}  {state}  {place}")
 
 
 @keys.command(context_settings=_TAKES_ID)
@@ -80,12 +87,7 @@ def _record(chosen: Settings, action: str) -> None:
         err("The audit does not know of it, for the database is not ready.")
 
 
-def _state(key: Key, ring: KeyRing, store: KeyStore) -> str:
-    signing = store.external or [ring.signing]
-    if key.id in {each.id for each in signing}:
-        return "signing"
-    return _until(key) if ring.find(key.id) else "dead"
-
-
 def _until(key: Key) -> str:
+    if not is_valid(key):
+        return "dead"
     return f"retired until {rfc3339(key.not_after)}" if key.not_after else "verifying"

@@ -28,6 +28,7 @@ FIELDS: Final = (
     "updated_at",
     "roles",
     "locale",
+    "email_verified_at",
     "password_hash",
 )
 """The fields of a customer, in this order."""

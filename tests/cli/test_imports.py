@@ -92,6 +92,7 @@ async def test_everything_that_is_said_is_kept(noon: Database) -> None:
         password_hash=HASH,
         roles="support admin",
         locale="de-ch",
+        email_verified_at="2001-02-03T04:05:08Z",
     )
     assert set(said) == set(FIELDS)
     assert await bring(noon, said) == []
@@ -105,6 +106,7 @@ async def test_everything_that_is_said_is_kept(noon: Database) -> None:
     assert row.locale == "de-CH"
     assert (row.is_admin, row.is_active, row.password_hash) == (True, False, HASH)
     assert (row.created_at, row.updated_at) == (EARLY, EARLY.replace(second=7, microsecond=0))
+    assert row.email_verified_at == EARLY.replace(second=8, microsecond=0)
     [kept] = await customers.by_ids(noon, [row.id])
     assert kept is not None
     assert kept.roles == "admin support"
@@ -126,6 +128,7 @@ async def test_what_is_not_said_is_as_of_a_new_customer(
     assert (ada.phone, ada.is_admin, ada.is_active, ada.password_hash) == (None, False, True, "")
     assert (ada.created_at, ada.updated_at) == (NOON, NOON)
     assert (bob.created_at, bob.updated_at) == (EARLY, EARLY)
+    assert (ada.email_verified_at, bob.email_verified_at) == (None, None)
     assert [action for action, _ in await deeds(noon)] == ["customer:import"] * 2
 
 
@@ -168,6 +171,7 @@ def test_each_fault_of_a_new_customer_is_one_of_an_import(
         ("created_at", "2016-12-31T12:00:60Z"),
         ("created_at", 1_700_000_000),
         ("updated_at", "9999-12-31T23:59:59-14:00"),
+        ("email_verified_at", "true"),
         ("password_hash", "a password"),
         ("password_hash", "!"),
         ("password_hash", {}),

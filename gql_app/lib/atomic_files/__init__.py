@@ -13,6 +13,8 @@ from gql_app.lib.faults import CannotStart
 
 __all__ = ["create", "creating", "has_modes", "replace", "replacing", "require_private"]
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 
 def create(file: Path, content: bytes) -> None:
     """Create a file of mode 0600. Raise FileExistsError if there is one."""
@@ -65,7 +67,7 @@ def _is_read_only(path: Path) -> bool:
 def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
     """Return the path of a draft beside the file; sync it and put it in place after the block.
 
-    An OSError of the draft is raised with the name of the file.
+    An OSError of the draft, or of a disk without room for it, is raised with the name of the file.
     """
     if not file.name:  # an empty path, or the root
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
@@ -83,7 +85,8 @@ def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as why:
-        if str(why.filename) != str(draft):
+        is_full = why.filename is None and why.errno in _NO_ROOM  # as write() raises it
+        if str(why.filename) != str(draft) and not is_full:
             raise
         raise OSError(why.errno, why.strerror, str(file)) from None
 

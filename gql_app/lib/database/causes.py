@@ -1,5 +1,6 @@
 """Causes: why a database can't be used and how to mend it, in words for its operator."""
 
+import os
 import re
 import socket
 import sqlite3
@@ -96,12 +97,17 @@ def cause_of(error: BaseException, url: str) -> Cause:
 
 def _of_place(file: Path) -> Cause | None:
     """Return why there can be no SQLite file at a place, None if there can."""
-    if not file.absolute().parent.is_dir():
+    if not _is_folder(file.absolute().parent):
         mend = "Make it, or look at the URL."
         return Cause(f"There is no folder {file.parent}.", mend, is_lasting=True)
-    if file.is_dir():
+    if _is_folder(file):
         return Cause(f"{file} is a folder.", "Name a file in it.", is_lasting=True)
     return None
+
+
+def _is_folder(place: Path) -> bool:
+    """Return whether this account finds a folder."""
+    return os.path.isdir(place)  # noqa: PTH112 — Path.is_dir() raises PermissionError
 
 
 def _of_file(error: BaseException, file: Path) -> Cause:

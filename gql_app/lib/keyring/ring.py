@@ -53,7 +53,7 @@ class KeyRing:
 
     def find(self, key_id: str) -> Key | None:
         """Return the key that a token's header names, None if it is unknown or has expired."""
-        return next((key for key in self.keys if key.id == key_id and _is_valid(key)), None)
+        return next((key for key in self.keys if key.id == key_id and is_valid(key)), None)
 
     def published(self) -> list[dict[str, str]]:
         """Return the public keys of all keys that verify now as JWKs (RFC 7517 section 5), by id.
@@ -63,7 +63,7 @@ class KeyRing:
         return [
             {**public_jwk(key.verifier), "use": "sig", "alg": key.algorithm, "kid": key.id}
             for key in sorted(self.keys, key=lambda key: key.id)
-            if not isinstance(key.verifier, bytes) and _is_valid(key)
+            if not isinstance(key.verifier, bytes) and is_valid(key)
         ]
 
     def derive(self, purpose: str) -> bytes:
@@ -157,11 +157,15 @@ class KeyStore:
     def ring(self, scan: Scan) -> KeyRing:
         """Return the ring of a scan. Raise CannotStart, with every fault."""
         keys = scan.keys()
-        signing = keys.get(scan.manifest.signing or scan.stored[self.origin].id)
+        key_id = scan.manifest.signing or scan.stored[self.origin].id
+        signing = keys.get(key_id)
         if isinstance(signing, SigningKey) and signing.not_after is None:
             return KeyRing(signing, tuple(keys.values()), self.secret)
         fault = "is not here" if signing is None else "is retired, or only its public half is here"
-        raise CannotStart([f"{self.require_folder() / NAME}: the signing key {fault}"])
+        remedy = "put its file back, or select another: keys promote"
+        raise CannotStart(
+            [f"{self.require_folder() / NAME}: the signing key {fault}: {key_id}; {remedy}"]
+        )
 
     def scan(self) -> Scan:
         """Return the keys of every place, and the faults of each."""
@@ -310,7 +314,7 @@ def _signing(ring: KeyRing, scan: Scan, kept: Mapping[str, Key]) -> SigningKey:
     return ring.signing
 
 
-def _is_valid(key: Key) -> bool:
+def is_valid(key: Key) -> bool:
     """Return whether a key verifies now."""
     return key.not_after is None or clock.now() < key.not_after
 

@@ -98,7 +98,12 @@ def read_folders(folders: Sequence[Folder], kinds: Collection[str]) -> Files:
     """Return the templates of some folders, with a fault for each file that can't be one."""
     files = Files()
     for folder in folders:
-        for path in sorted(folder.path.iterdir()):
+        try:
+            paths = sorted(folder.path.iterdir())
+        except OSError as why:
+            files.faults.append(f"{folder.path}: can't be read: {why.strerror}.")
+            continue
+        for path in paths:
             if path.name.startswith(".") or path.suffix not in {".txt", ".html"}:
                 continue
             fault = _add(files, folder, path)

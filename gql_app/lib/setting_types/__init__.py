@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from ipaddress import IPv6Address, ip_network
+from os.path import isdir
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -58,9 +59,8 @@ _NO_ORIGINS: Final = frozenset({"about", "blob", "data", "file", "ftp", "javascr
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]+")
 _HOST_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 _DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
-_SENDER: Final = re.compile(
-    r"[^\s@<>]+@[^\s@<>]+|[^\x00-\x1f\x7f-\x9f\u2028\u2029@<>]+ <[^\s@<>]+@[^\s@<>]+>"
-)
+_ADDRESS: Final = r"""(?:[^\s@<>"]+|"[^\s@<>"]+")@[^\s@<>"']+"""
+_SENDER: Final = re.compile(rf"{_ADDRESS}|[^\x00-\x1f\x7f-\x9f\u2028\u2029@<>]+ <{_ADDRESS}>")
 
 
 def _must(sentence: str, fits: Callable[[Any], object]) -> AfterValidator:
@@ -255,7 +255,7 @@ Proxies = Annotated[
         lambda text: text == "*" or _each(ip_network)(text),
     ),
 ]
-Folder = Annotated[Path, _must("must be a folder that is there", Path.is_dir)]
+Folder = Annotated[Path, _must("must be a folder that this account can find", isdir)]
 Documents = Annotated[Path, AfterValidator(_check_documents)]
 Exceptions = Annotated[
     str,

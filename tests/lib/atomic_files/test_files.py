@@ -1,5 +1,7 @@
 """A file that somebody else writes to is for its owner only, and appears when it is whole."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,20 @@ def test_error_names_the_file_and_not_its_draft(tmp_path: Path, place: str) -> N
         assert failed.value.filename == str(tmp_path / place)
         assert failed.value.filename2 is None
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "taken"]
+
+
+def test_error_of_a_full_disk_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    for write in (atomic_files.create, atomic_files.replace):
+        with pytest.raises(OSError, match="No space left") as failed:
+            write(tmp_path / "file", b"hush")
+        assert failed.value.filename == str(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:

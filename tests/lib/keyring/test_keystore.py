@@ -162,17 +162,17 @@ def test_manifest_that_cannot_be_read_is_told(store: KeyStore, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("decided", "words"),
     [
-        ({"signing": "another"}, "is not here"),
-        ({"signing": EDDSA[:12]}, "is not here"),
+        ({"signing": "another"}, "is not here: another"),
+        ({"signing": EDDSA[:12]}, f"is not here: {EDDSA[:12]}"),
         (
             {"signing": EDDSA, "retired": {EDDSA: "2999-01-01T00:00:00Z"}},
-            "is retired, or only its public half is here",
+            f"is retired, or only its public half is here: {EDDSA}",
         ),
         (
             {"retired": {RING.signing.id: "2999-01-01T00:00:00Z"}},
-            "is retired, or only its public half is here",
+            f"is retired, or only its public half is here: {RING.signing.id}",
         ),
-        ({"signing": RS256}, "is retired, or only its public half is here"),
+        ({"signing": RS256}, f"is retired, or only its public half is here: {RS256}"),
     ],
     ids=["unknown", "shortened", "retired", "the secret retired", "public"],
 )
@@ -181,13 +181,15 @@ def test_ring_without_a_fit_signing_key_is_refused(
 ) -> None:
     (tmp_path / "RS256.pem").write_bytes(public_pem(pair("RS256").public_key()))
     decide(store, **decided)
-    assert faults(store) == (f"{tmp_path / 'ring.json'}: the signing key {words}",)
+    remedy = "put its file back, or select another: keys promote"
+    assert faults(store) == (f"{tmp_path / 'ring.json'}: the signing key {words}; {remedy}",)
 
 
 def test_fallback_secret_cannot_be_made_to_sign(store: KeyStore, tmp_path: Path) -> None:
     with_fallback = KeyStore(SECRET, fallback=OTHER_SECRET, folder=tmp_path)
-    decide(store, signing=KeyStore(OTHER_SECRET).read().signing.id)
-    assert faults(with_fallback)[0].endswith("only its public half is here")
+    other = KeyStore(OTHER_SECRET).read().signing.id
+    decide(store, signing=other)
+    assert f"only its public half is here: {other};" in faults(with_fallback)[0]
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
