@@ -22,7 +22,6 @@ from gql_app.extending.nested import limit_of
 from gql_app.extending.settings import load
 from gql_app.lib import telemetry
 from gql_app.lib.cors import CORSMiddleware, CORSPolicy
-from gql_app.lib.database import dialect_of
 from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.environment import variable
 from gql_app.lib.faults import CannotStart
@@ -86,7 +85,6 @@ class Application(Starlette):
         """
         if self._extensions is None:
             chosen = self.load(serving=True)
-            self.merged.check(dialect_of(chosen.database_url))
             self._extensions = self.merged.extensions()
             telemetry.configure_logging(chosen.log_level)
             self._tracing = telemetry.Tracing(__version__) if chosen.traces else None

@@ -1,20 +1,19 @@
 """Connections: keyset pagination over a feature's own table, as `customers` has it."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from inspect import Parameter, Signature
 from typing import Annotated, Any, Final, NamedTuple
 
 import strawberry
-from sqlalchemy import Dialect
 from sqlalchemy.orm import DeclarativeBase
 from strawberry.schema.config import StrawberryConfig
 
 from gql_app.accounts.sessions import Caller
 from gql_app.errors import Unauthenticated
 from gql_app.extending.context import Info
-from gql_app.extending.node_kinds import faults, node_kind
+from gql_app.extending.node_kinds import node_kind
 from gql_app.extending.nodes import NodeColumns, connection_type, described_type
 from gql_app.extending.permissions import Permission, extensions, permission
 from gql_app.extending.visibility import Visibility, Visible, visible_faults
@@ -164,10 +163,6 @@ class Connection:
     def inputs(self) -> object:
         """The orders and filters; only connections for which they are equal may share a name."""
         return [*self._orders], {name: each.kind for name, each in self._comparisons.items()}
-
-    def faults(self, dialect: Dialect) -> Iterator[str]:
-        """Return a sentence on each condition of `visible` that a database doesn't take."""
-        return faults(self._columns, self._visibility, dialect)
 
     def resolver(self) -> Callable[..., Any]:
         """Return the resolver of the field, with its arguments as its signature."""

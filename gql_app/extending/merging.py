@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Dialect
 from starlette.routing import BaseRoute
 from strawberry.exceptions import StrawberryException
 from strawberry.permission import PermissionExtension
@@ -17,13 +16,13 @@ from strawberry.types.base import get_object_definition
 from gql_app.accounts.permissions import Roles
 from gql_app.accounts.validation import PasswordRule
 from gql_app.db.migrations.branches import Branch, revisions
-from gql_app.extending.connections import Connection, connection_of
+from gql_app.extending.connections import connection_of
 from gql_app.extending.extend import Extended
 from gql_app.extending.faults import command_name, faults, package_folder
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
-from gql_app.extending.node_kinds import CheckedKind, implement_node
+from gql_app.extending.node_kinds import implement_node
 from gql_app.extending.schema_faults import schema_faults
 from gql_app.extending.settings import FeatureSettings, load_features
 from gql_app.extending.tables import Table, referred, tables_of
@@ -102,18 +101,13 @@ def _codes(features: Sequence[Feature]) -> Mapping[str, str]:
 
 def _nodes(features: Sequence[Feature]) -> tuple[NodeKind[Any], ...]:
     """Return how `node` finds each type: by Feature.nodes, or else as its first connection does."""
-    kinds = (each.kind for each in _connections(features))
+    types = [get_object_definition(each) for feature in features for each in feature.queries]
+    made = [connection_of(field) for each in types if each for field in each.fields]
     first: dict[type, NodeKind[Any]] = {}
-    for each in (*_all(each.nodes for each in features), *kinds):
+    for each in (*_all(each.nodes for each in features), *(each.kind for each in made if each)):
         if isinstance(each, NodeKind):
             first.setdefault(each.type, each)
     return tuple(first.values())
-
-
-def _connections(features: Sequence[Feature]) -> list[Connection]:
-    types = [get_object_definition(each) for feature in features for each in feature.queries]
-    made = [connection_of(field) for each in types if each for field in each.fields]
-    return [each for each in made if each]
 
 
 def _shared_ids(nodes: Iterable[NodeKind[Any]]) -> Iterator[str]:
@@ -170,14 +164,6 @@ class Merged:
     def signer(self) -> Signer | None:
         """The signer of access tokens, None if no feature has one."""
         return next((each.signer for each in self.features if each.signer is not None), None)
-
-    def check(self, dialect: Dialect) -> None:
-        """Raise CannotStart with every condition of `visible` that a database doesn't take."""
-        checked: list[Connection | CheckedKind] = [*_connections(self.features)]
-        checked += [each for each in self.parts.nodes if isinstance(each, CheckedKind)]
-        found = dict.fromkeys(_all([*each.faults(dialect)] for each in checked))
-        if found:
-            raise CannotStart([*found])
 
     def extensions(self) -> Extensions:
         """Return the additions to the resources; this reads the settings. Raises CannotStart."""

@@ -175,11 +175,9 @@ class _Lists:
         values = func.json_each(bindparam("keys", type_=JsonList(kind)))
         keys = values.table_valued(column("key"), column("value", kind), name="keys")
         columns = [column(each.name, each.type) for each in named.c]
-        for made, each in zip(columns, named.c, strict=True):
-            made.key = each.key  # by which it is found, as its attribute and name may differ
         every = table(named.name, column("rowid"), *columns, schema=named.schema)
         rows = every.alias("rows")
-        found = select(rows.c.rowid).where(rows.c[str(self._by.expression.key)] == keys.c.value)
+        found = select(rows.c.rowid).where(rows.c[self._by.key] == keys.c.value)
         first = found.order_by(*order.order(rows)).limit(self._limit).correlate(keys)
         here = every.c.rowid.in_(first)
         return self._shown(every, keys.c.key).select_from(keys.join(every, here))

@@ -1,13 +1,12 @@
 """Node kinds: types of features whose rows `node` finds by id, as far as the caller sees them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from inspect import isawaitable
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Dialect, select
+from sqlalchemy import select
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from strawberry.types.base import get_object_definition
 
@@ -17,20 +16,11 @@ from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.permissions import Permission, permission
 from gql_app.extending.visibility import MAX_KNOWN, Visibility, Visible, visible_faults
 from gql_app.lib.database import Query, Reader, any_of
-from gql_app.lib.faults import sentence
 from gql_app.lib.nodes import NodeKind
 from gql_app.lib.pagination import Condition
 from gql_app.schema.context import Info
 from gql_app.schema.permissions import IsAuthenticated
 from gql_app.schema.types import Node
-
-
-@dataclass(frozen=True, eq=False)
-class CheckedKind(NodeKind[Info]):
-    """A type of a feature whose rows are visible on conditions."""
-
-    faults: Callable[[Dialect], Iterator[str]]
-    """Yields a sentence on each condition that a database doesn't take."""
 
 
 def node(
@@ -66,14 +56,9 @@ def node_kind(
     """Return how a type's objects are found by id, None if its id is not the primary key."""
     if columns.ids is None:
         return None
-    rows = _RowsById(columns, columns.ids, visibility, permissions)
-    return CheckedKind(columns.node, columns.ids, rows.load, partial(faults, columns, visibility))
-
-
-def faults(columns: NodeColumns, visibility: Visibility, dialect: Dialect) -> Iterator[str]:
-    """Yield a sentence on each condition of `visible` that a database doesn't take."""
-    for fault in visibility.faults(columns.table, dialect):
-        yield sentence(f"{columns.where}: {fault}")
+    return NodeKind(
+        columns.node, columns.ids, _RowsById(columns, columns.ids, visibility, permissions).load
+    )
 
 
 def implement_node(kind: type) -> None:

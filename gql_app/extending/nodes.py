@@ -11,7 +11,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import strawberry
-from sqlalchemy import ColumnElement, FromClause, inspect
+from sqlalchemy import ColumnElement, FromClause
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from strawberry.types.base import (
     StrawberryObjectDefinition,
@@ -60,10 +60,9 @@ class NodeColumns:
             if each.base_resolver is None
         }
         """The types of the fields without a resolver, by their names."""
-        self.where: Final = f"{asked_by}({node.__name__}, {rows.__name__})"
-        """The declaration, for errors."""
-        found = [*self._faults(self.where, rows, order_by, filters)]
-        found += [f"{self.where}: {fault}." for fault in faults]
+        where = f"{asked_by}({node.__name__}, {rows.__name__})"
+        found = [*self._faults(where, rows, order_by, filters)]
+        found += [f"{where}: {fault}." for fault in faults]
         if found:
             raise TypeError(" ".join(found))
         init = [each.name for each in _init_fields(node)]
@@ -85,9 +84,7 @@ class NodeColumns:
         """Checks of whether a column's values are ready to be written; None if all values are."""
         shown = [each.python_name for each in definition.fields if each.type is strawberry.ID]
         self.ids: Final[InstrumentedAttribute[UUID] | None] = (
-            inspect(rows).get_property_by_column(self.table.c["id"]).class_attribute
-            if "id" in self.table.c and "id" in shown
-            else None
+            vars(rows)["id"] if "id" in self.table.c and "id" in shown else None
         )
         """The primary key, if the type shows it as its id."""
         self.comparisons: Final = {

@@ -4,37 +4,17 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Dialect,
-    FromClause,
-    Uuid,
-    bindparam,
-    false,
-    select,
-)
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import ArgumentError, CompileError
+from sqlalchemy import BindParameter, ColumnElement, Uuid, bindparam, false
+from sqlalchemy.exc import CompileError
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
-from gql_app.accounts.permissions import Everything
 from gql_app.accounts.sessions import Caller
 from gql_app.extending.functions import function_fault
-from gql_app.lib.database import Compiled
 from gql_app.lib.pagination import NOTHING, Condition
 
 MAX_KNOWN: Final = 64
 """The most conditions of a function that are cached; with more, the cache is emptied."""
-_ANYONE: Final = (
-    None,
-    Caller(UUID(int=0), UUID(int=0), "", frozenset()),
-    Caller(UUID(int=0), UUID(int=0), "", Everything()),
-)
-"""Callers for whom conditions are tested at start: one may do nothing, and one everything."""
-_SPELLING: Final = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
-"""The dialect whose SQL tells conditions apart: the default one leaves out the types of JSON."""
 _OWNER: Final = "visible_owner"
 _Seen = tuple[tuple[Condition, ...], Mapping[str, object]]
 """The conditions of the visible rows, and the values of their placeholders."""
@@ -103,27 +83,6 @@ class Visibility:
         condition = self._visible(caller)
         return ((), {}) if condition is None else self._kept(condition)
 
-    def faults(self, rows: FromClause, dialect: Dialect) -> Iterator[str]:
-        """Yield a sentence on each condition of some rows that a database doesn't take.
-
-        Only conditions for anyone are known before there are callers: the function may raise an
-        error for one who is made up.
-        """
-        for caller in _ANYONE:
-            try:
-                condition = self._visible(caller) if self._visible else None
-            except Exception:  # noqa: BLE001, S112 — it is the builder's, and may raise any error
-                continue
-            if condition is None:
-                continue
-            try:
-                [made], _ = self._kept(condition)
-                Compiled(select(rows).where(made.row_condition), dialect)
-            except (ArgumentError, AttributeError):
-                yield f"visible returns {type(condition).__name__}, which is no condition"
-            except (CompileError, TypeError) as why:
-                yield f"visible returns a condition that can't be used: {why}"
-
     def _kept(self, condition: ColumnElement[bool]) -> _Seen:
         """Return a condition with its values taken out: the same object for the same SQL.
 
@@ -131,7 +90,7 @@ class Visibility:
         """
         values = [each for each in iterate(condition) if isinstance(each, BindParameter)]
         try:
-            sql = str(condition.compile(dialect=_SPELLING))
+            sql = str(condition)
         except CompileError:
             return (Condition(condition),), {}
         if any(each.expanding for each in values):

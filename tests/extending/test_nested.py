@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 import strawberry
-from sqlalchemy import insert, text
+from sqlalchemy import text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from gql_app.app import build_engine
@@ -265,60 +265,6 @@ async def test_keys_may_be_text_come_twice_or_be_null(shop: Graph, ada: Person) 
     nodes = (await shop.data(asked, ada.token))["parcels"]["nodes"]
     assert [each["alike"] for each in nodes] == [None, [{"totalCents": 1}], None, None]
     assert [[b["totalCents"] for b in each["beside"]] for each in nodes] == [[3, 2]] * 4
-
-
-class Other(DeclarativeBase):
-    """The base of this table."""
-
-
-class RenamedRow(Other):
-    """A table whose columns have other names than their attributes."""
-
-    __tablename__ = "renamed"
-
-    key: Mapped[UUID] = mapped_column("id", primary_key=True)
-    ours: Mapped[int] = mapped_column("theirs")
-    kept: Mapped[int] = mapped_column("stored", key="keyed")
-
-
-@strawberry.type
-class Renamed:
-    """A row, by the names of its columns."""
-
-    id: strawberry.ID
-    theirs: int
-    keyed: int
-
-
-@strawberry.type
-class Twin(Renamed):
-    """A row, with those of the same numbers."""
-
-    alike = nested(Renamed, RenamedRow, by=RenamedRow.ours, key="theirs", order_by="keyed", limit=2)
-    kept = nested(Renamed, RenamedRow, by=RenamedRow.kept, key="keyed", order_by="id", limit=2)
-
-
-@strawberry.type
-class Twins:
-    """A list of them."""
-
-    twins = connection(Twin, RenamedRow, order_by=["keyed"], filters=["theirs"], permissions=[])
-
-
-async def test_columns_may_have_other_names_than_their_attributes(settings: Settings) -> None:
-    query = """{ twins(filter: {theirs: 5}) {
-      nodes { keyed alike { keyed theirs } kept { theirs keyed } }
-    } }"""
-    async with graph(settings, [Feature("twins", queries=[Twins])]) as opened:
-        await create_tables(opened.resources.database, Other)
-        async with opened.resources.database.transaction() as db:
-            for ours, kept in ((5, 1), (5, 2), (6, 2)):
-                await db.execute(insert(RenamedRow), key=new_id(), ours=ours, kept=kept)
-        first, second = (await opened.data(query))["twins"]["nodes"]
-    of_two = [{"keyed": 2, "theirs": 5}, {"keyed": 1, "theirs": 5}]
-    assert first == {"keyed": 1, "alike": of_two, "kept": [of_two[1]]}
-    assert second["alike"] == of_two
-    assert sorted(each["theirs"] for each in second["kept"]) == [5, 6]
 
 
 def test_order_that_no_cursor_could_have_is_told() -> None:

@@ -3,9 +3,7 @@
 from functools import cache
 from typing import Any, Literal
 
-from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Column, Connection, Index, MetaData, Table, create_mock_engine, inspect
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import CreateIndex, SchemaItem
 
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch
@@ -57,11 +55,6 @@ def _is_ours(connection: Connection, name: str | None) -> bool:
     return not any(each.startswith(f"{VERSION_TABLE}_") for each in tables)
 
 
-def render(kind: str, item: object, context: AutogenContext) -> str | Literal[False]:
-    """Return the source of a type whose usual one needs an import that is not there; else False."""
-    if kind == "type" and isinstance(item, Moment):
-        return "sa.DateTime(timezone=True)"
-    if kind == "type" and isinstance(item, JSONB):
-        context.imports.add("from sqlalchemy.dialects import postgresql")
-        return "postgresql.JSONB()"
-    return False
+def render(kind: str, item: object, _: object) -> str | Literal[False]:
+    """Return the source of a Moment's type for migrations, which needs no import; else False."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, Moment) else False

@@ -3,9 +3,7 @@
 from gql_app.lib.database.batches import Batch
 from gql_app.lib.database.causes import Cause
 from gql_app.lib.database.citus import distributed_tables, unreachable_machines
-from gql_app.lib.database.codecs import JsonList, Moment, check_metadata, check_table
 from gql_app.lib.database.database import Database, Reader, Transaction
-from gql_app.lib.database.dialects import dialect_of
 from gql_app.lib.database.errors import (
     Busy,
     Conflict,
@@ -22,7 +20,15 @@ from gql_app.lib.database.expressions import (
 from gql_app.lib.database.probing import SharedResult
 from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear
 from gql_app.lib.database.sqlite import sqlite_file, unwritable
-from gql_app.lib.database.statements import Compiled, EitherDialect, Query, Statement
+from gql_app.lib.database.statements import (
+    EitherDialect,
+    JsonList,
+    Moment,
+    Query,
+    Statement,
+    check_metadata,
+    check_table,
+)
 from gql_app.lib.database.urls import options_of
 from gql_app.lib.faults import IntegrityViolation, StatementError, Unavailable
 
@@ -31,7 +37,6 @@ __all__ = [
     "Batch",
     "Busy",
     "Cause",
-    "Compiled",
     "Conflict",
     "Database",
     "EitherDialect",
@@ -51,7 +56,6 @@ __all__ = [
     "api_text",
     "check_metadata",
     "check_table",
-    "dialect_of",
     "distributed_tables",
     "in_the_clear",
     "insert_or_ignore",

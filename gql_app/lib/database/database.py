@@ -16,19 +16,17 @@ from typing import (
     overload,
 )
 
-from sqlalchemy import Boolean, Dialect, Integer, Text, func, literal_column, select
+from sqlalchemy import Boolean, Dialect, Integer, Text, func, literal_column, make_url, select
 
 from gql_app.lib import clock
 from gql_app.lib.database.causes import IN_RECOVERY, READ_ONLY, Cause, cause_of, unwritable_cause
-from gql_app.lib.database.codecs import Moment
-from gql_app.lib.database.dialects import dialect_of
 from gql_app.lib.database.errors import root_of
 from gql_app.lib.database.pool import Connection, Pool, retried
 from gql_app.lib.database.postgresql import PostgresConnection
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
 from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
 from gql_app.lib.database.sqlite import SqliteConnection, sqlite_file, unwritable
-from gql_app.lib.database.statements import Query, Statement, compiled
+from gql_app.lib.database.statements import Moment, Query, Statement, compiled
 from gql_app.lib.faults import StatementError, Unavailable
 
 CONNECTIONS: Final = 10
@@ -206,15 +204,16 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         writing: Callable[[], Connection]
         probing: Callable[[], Connection]
         if url.startswith("sqlite:"):
-            lock = asyncio.Lock()
+            driver, lock = "sqlite://", asyncio.Lock()
             file = str(sqlite_file(url).absolute())
             reading = probing = partial(SqliteConnection, file, "query_only")
             writing = partial(SqliteConnection, file, "foreign_keys")
         else:
+            driver = "postgresql+asyncpg://"
             servers = Servers(url, prepared=prepared)
             reading = writing = partial(PostgresConnection, servers)
             probing = partial(PostgresConnection, servers, probes=True)
-        super().__init__(dialect_of(url))
+        super().__init__(make_url(driver).get_dialect()())
         self._url: Final = url
         self._read: Final = Pool(reading, connections, pool_timeout, servers=servers)
         self._write: Final = Pool(writing, connections, pool_timeout, lock=lock, servers=servers)

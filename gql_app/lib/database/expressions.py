@@ -9,7 +9,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Insert,
-    Integer,
     String,
     Text,
     Uuid,
@@ -25,10 +24,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
-from sqlalchemy.types import TypeEngine
 
-from gql_app.lib.database.codecs import ApiMoment, ApiUuid, Compared, JsonList, default_of
-from gql_app.lib.database.statements import EitherDialect
+from gql_app.lib.database.statements import (
+    ApiMoment,
+    ApiUuid,
+    EitherDialect,
+    JsonList,
+    default_of,
+)
 
 _RFC3339: Final[ColumnElement[str]] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
 _ENDS: Final[Mapping[ColumnElement[Any], ColumnElement[str]]] = {
@@ -39,17 +42,11 @@ _ENDS: Final[Mapping[ColumnElement[Any], ColumnElement[str]]] = {
 
 They compare with other values as those do.
 """
-_LISTED: Final[Mapping[type[TypeEngine[Any]], TypeEngine[Any]]] = {
-    String: Text(),
-    Integer: Compared(),
-}
-"""The types of values in a list, by the column's: they may be longer than the column's."""
 
 
 def any_of(column: InstrumentedAttribute[Any], name: str) -> EitherDialect:
     """Return the condition that a column's value is in a list, which is a single parameter."""
-    kind = column.expression.type
-    item = next((wide for each, wide in _LISTED.items() if isinstance(kind, each)), kind)
+    item = Text() if isinstance(column.expression.type, String) else column.expression.type
     values = func.json_each(bindparam(name, type_=JsonList(item)))
     listed = column.in_(select(literal_column("value")).select_from(values))
     return EitherDialect(listed, column == any_(bindparam(name, type_=ARRAY(item))))
