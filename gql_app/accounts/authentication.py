@@ -63,6 +63,16 @@ class Attempt:
     """The registration that waits for the address, if the password is that one's instead."""
 
 
+def check_typed(text: str | None, field: str, *, what: str) -> str:
+    """Return a password or code as it was typed. Raises Rejected if it is blank: that's no guess.
+
+    A blank one is refused before a limit is read, and costs no hash and no transaction.
+    """
+    if text is None or not text.strip():
+        raise Rejected(Fault(UserErrorCode.REQUIRED, f"Give {what}.", field))
+    return text
+
+
 async def check(
     db: Reader,
     hasher: Passwords,

@@ -227,16 +227,6 @@ def check_changes(
     return Changes(values, password, roles)
 
 
-def check_typed(text: str | None, field: str, *, what: str) -> str:
-    """Return a password or code as it was typed. Raises Rejected if it is blank: that's no guess.
-
-    A blank one is refused before a limit is read, and costs no hash and no transaction.
-    """
-    if text is None or not text.strip():
-        raise Rejected(Fault(UserErrorCode.REQUIRED, f"Give {what}.", field))
-    return text
-
-
 def check_new_password(
     text: str, customer: CustomerRecord, rules: Rules, *, field: str = "new_password"
 ) -> str:

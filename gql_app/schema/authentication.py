@@ -118,7 +118,7 @@ class AuthenticationMutation:
         """Return a session's tokens if the password is right; count the result."""
         context = info.context
         service = _service(context, None if audience is strawberry.UNSET else audience)
-        typed = validation.check_typed(password, "password", what="the password")
+        typed = authentication.check_typed(password, "password", what="the password")
         context.shield()
         return await counted(context, _signed_in(context, email, typed, service))
 

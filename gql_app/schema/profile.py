@@ -149,7 +149,7 @@ async def prove_password(
 ) -> Authority:
     """Return the authority of a caller whose password is right. Raises Rejected."""
     me, resources = authority.me, context.resources
-    typed = validation.check_typed(password, field, what="your current password")
+    typed = authentication.check_typed(password, field, what="your current password")
     context.shield()
     attempt = await authentication.prove(
         context.db,

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gql_app.accounts.audit import MAX_USER_AGENT, Origin
 from gql_app.lib.clock import new_request_id
 from gql_app.lib.cors import CORSMiddleware
-from gql_app.lib.faults import CancellationsAsFaults
+from gql_app.lib.faults import fault_of
 from gql_app.lib.network import Networks, apply_forwarded
 from gql_app.lib.server import Disconnect
 from gql_app.lib.telemetry import NO_ANSWER, NO_OPERATION, bind_log_context, get_logger
@@ -132,12 +132,12 @@ class ServerErrorMiddleware:
             await self._app(scope, receive, send)
             return
         try:
-            with CancellationsAsFaults():
-                await self._app(scope, receive, send)
-        except Exception:
-            _log.exception("Unforeseen error")
+            await self._app(scope, receive, send)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 — any error is answered
+            fault = fault_of(error)
+            _log.error("Unforeseen error", exc_info=fault)
             if scope["state"]["status"]:
-                raise
+                raise fault from fault.__cause__
             request_id = scope["state"]["request_id"]
             message = f"Something went wrong on our side. The request's id is {request_id}."
             await refusal(500, message, requestId=request_id)(scope, receive, send)

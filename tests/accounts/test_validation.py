@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gql_app.accounts.authentication import check_typed
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.validation import Changes, Rules, check_changes, check_new, check_typed
+from gql_app.accounts.validation import Changes, Rules, check_changes, check_new
 from gql_app.errors import Rejected
 from gql_app.lib import clock
 from gql_app.lib.text import canonical_email, mailbox_key, search_key

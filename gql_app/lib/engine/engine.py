@@ -12,8 +12,8 @@ from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.executor import Plan
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.schema import Schema, StrawberryExecutor
-from gql_app.lib.engine.waiting import PatientExecutor, patient
-from gql_app.lib.faults import CancellationsAsFaults
+from gql_app.lib.engine.waiting import FAILURES, PatientExecutor, patient
+from gql_app.lib.faults import fault_of
 
 C = TypeVar("C", bound=ExecutionContext)
 C_contra = TypeVar("C_contra", bound=ExecutionContext, contravariant=True)
@@ -131,13 +131,13 @@ class Engine(Generic[C]):
         context.kind = operation.operation.value
         context.document = document
         try:
-            with CancellationsAsFaults(), Timeout(self._timeout) as timeout:
+            with Timeout(self._timeout) as timeout:
                 result = self._run(operation, request, context)
                 if not isinstance(result, ExecutionResult):
                     result = await result
-        except Exception as error:  # noqa: BLE001 — unexpected errors are answered, too
+        except FAILURES as error:  # unexpected errors are answered, too
             late = timeout.expired and isinstance(error, TimeoutError)
-            cause = OperationTimeout(self._timeout) if late else error
+            cause = OperationTimeout(self._timeout) if late else fault_of(error)
             if not isinstance(cause, GraphQLError):
                 cause = GraphQLError(str(cause), original_error=cause)
             return ExecutionResult(None, self._map_errors([cause], context, executed=late))

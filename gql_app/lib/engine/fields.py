@@ -102,7 +102,8 @@ class Position:
     def fail(self, execution: Execution, error: Exception | CancelledError, path: Path) -> Value:
         """Add an error and return null if that is allowed; raise it, located, if it is not."""
         where: Any = real_path(path)
-        execution.handle_field_error(fault_of(error), self.kind, self.details, where)
+        fault = error if isinstance(error, Exception) else fault_of(error)
+        execution.handle_field_error(fault, self.kind, self.details, where)
         return None
 
 

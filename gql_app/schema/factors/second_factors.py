@@ -12,11 +12,11 @@ from strawberry.scalars import JSON
 
 from gql_app.accounts import challenges, second_factors
 from gql_app.accounts.audit import Action
+from gql_app.accounts.authentication import check_typed
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.permissions import WRITE_CUSTOMERS
 from gql_app.accounts.proofs import LINK
 from gql_app.accounts.sessions import SignedIn
-from gql_app.accounts.validation import check_typed
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.factors import attempts, changes, codes, enrolment, proving, recovery_codes
 from gql_app.lib import one_time_codes
