@@ -105,13 +105,17 @@ class Compiled:
         self._decoders: Final = [(n, decode) for n, decode in enumerate(decoders) if decode]
 
     def bind(self, values: Mapping[str, object]) -> list[object]:
-        """Return the values in the driver's order and types. Raises KeyError if one is missing."""
+        """Return the values in the driver's order and types. Raises TypeError if one is missing."""
         if self._constants:
             values = {**self._constants, **values}
-        return [
-            values[name] if encode is None or values[name] is None else encode(values[name])
-            for name, encode in self._binds
-        ]
+        try:
+            return [
+                values[name] if encode is None or values[name] is None else encode(values[name])
+                for name, encode in self._binds
+            ]
+        except KeyError as error:
+            msg = f"There is no value for the column or parameter {error.args[0]} in {self.sql}"
+            raise TypeError(msg) from error
 
     def built(self, rows: Sequence[Sequence[Any]], query: Query[T] | Statement) -> list[T]:
         """Return what the query builds of the driver's rows, by default named tuples."""
@@ -228,12 +232,14 @@ def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
         return Codec(lambda values: _write_json(list(map(encode, values))))
     if isinstance(kind, ARRAY) and dialect == "postgresql":
         return Codec()
+    is_text = isinstance(kind, Uuid) and not kind.as_uuid
     for each, on_sqlite in _CODECS.items():
-        if isinstance(kind, each) and not isinstance(kind, Enum):
+        if isinstance(kind, each) and not (is_text or isinstance(kind, Enum)):
             return on_sqlite if dialect == "sqlite" else _ON_POSTGRESQL.get(each, Codec())
+    name = "Uuid(as_uuid=False)" if is_text else type(kind).__name__
     msg = (
-        f"The type {type(kind).__name__} is not known for {dialect}. Use text, integers, floats, "
-        "booleans, UUIDs, datetimes, dates, JSON or bytes."
+        f"The type {name} is not known for {dialect}. Use text, integers, floats, booleans, "
+        "UUIDs (Uuid()), datetimes, dates, JSON or bytes."
     )
     raise TypeError(msg)
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     Time,
+    Uuid,
     bindparam,
     insert,
     select,
@@ -67,6 +68,12 @@ def test_tables_of_known_types_are_fine() -> None:
 def test_table_of_a_type_that_is_not_known_says_which_are(kind: TypeEngine[object]) -> None:
     with pytest.raises(TypeError, match=rf"{type(kind).__name__} .*Use text, integers, .*dates"):
         check_metadata(table(Column("x", kind)))
+
+
+def test_uuids_are_not_those_that_are_texts() -> None:
+    words = r"The type Uuid\(as_uuid=False\) is not known .* UUIDs \(Uuid\(\)\), datetimes"
+    with pytest.raises(TypeError, match=words):
+        check_metadata(table(Column("x", Uuid(as_uuid=False))))
 
 
 def test_default_that_is_computed_is_to_be_written_in_each_statement() -> None:
