@@ -58,7 +58,7 @@ class PasswordLimits(NamedTuple):
     """The client, over all accounts."""
     lockout: Limit
     """The account, over all clients that it does not know."""
-    wider: tuple[Limit, ...] = ()
+    wider: tuple[Limit, ...]
     """The account and the client's wider networks together."""
     known: bool = False
     """Whether the client is known to the account."""

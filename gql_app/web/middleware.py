@@ -134,7 +134,7 @@ class ServerErrorMiddleware:
         try:
             await self._app(scope, receive, send)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 — any error is answered
-            fault = fault_of(error)
+            fault = error if isinstance(error, Exception) else fault_of(error)
             _log.error("Unforeseen error", exc_info=fault)
             if scope["state"]["status"]:
                 raise fault from fault.__cause__

@@ -137,7 +137,8 @@ class Engine(Generic[C]):
                     result = await result
         except FAILURES as error:  # unexpected errors are answered, too
             late = timeout.expired and isinstance(error, TimeoutError)
-            cause = OperationTimeout(self._timeout) if late else fault_of(error)
+            fault = error if isinstance(error, Exception) else fault_of(error)
+            cause = OperationTimeout(self._timeout) if late else fault
             if not isinstance(cause, GraphQLError):
                 cause = GraphQLError(str(cause), original_error=cause)
             return ExecutionResult(None, self._map_errors([cause], context, executed=late))

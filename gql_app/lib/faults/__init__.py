@@ -81,13 +81,11 @@ class WorkCancelled(Exception):
     """Something that was awaited was cancelled, and not the task that awaits it."""
 
 
-def fault_of(error: Exception | asyncio.CancelledError) -> Exception:
-    """Return an error, or WorkCancelled in place of a CancelledError.
+def fault_of(error: asyncio.CancelledError) -> Exception:
+    """Return WorkCancelled in place of a CancelledError.
 
     Raise the CancelledError if the current task itself is cancelled: that must go on.
     """
-    if isinstance(error, Exception):
-        return error
     task = asyncio.current_task()
     if task is None or task.cancelling():
         raise error

@@ -86,7 +86,7 @@ async def test_attempts_at_once_wait_for_each_other_and_are_all_counted(noon: Da
 
 async def test_held_subject_is_counted_by_nobody_else(noon: Database) -> None:
     await count(noon, ADA)
-    limits = PasswordLimits(pair=ADA, clients=(), lockout=BOB)
+    limits = PasswordLimits(pair=ADA, clients=(), lockout=BOB, wider=())
     async with noon.transaction() as db:
         assert await LIMITER.hold_failures(db, limits) == [ADA]
         other = asyncio.create_task(count(noon, ADA))
