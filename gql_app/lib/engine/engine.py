@@ -12,7 +12,7 @@ from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.executor import Plan
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.schema import Schema, StrawberryExecutor
-from gql_app.lib.engine.waiting import FAILURES, PatientExecutor, patient
+from gql_app.lib.engine.waiting import FAILURES, CancellationExecutor, fail_if_cancelled
 from gql_app.lib.faults import fault_of
 
 C = TypeVar("C", bound=ExecutionContext)
@@ -171,7 +171,7 @@ class Engine(Generic[C]):
             context_value=context,
             variable_values=request.variables,
             operation_name=request.operation_name,
-            middleware=(patient,),
-            executor_class=PatientExecutor,
+            middleware=(fail_if_cancelled,),
+            executor_class=CancellationExecutor,
             hide_suggestions=hidden,
         )

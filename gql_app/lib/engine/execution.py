@@ -24,7 +24,7 @@ from graphql import (
 )
 
 from gql_app.lib.engine.complexity import selected
-from gql_app.lib.engine.waiting import FAILURES, Group, PatientExecutor
+from gql_app.lib.engine.waiting import FAILURES, CancellationExecutor, Group
 
 Value: TypeAlias = Any
 """A value that a resolver returns, or the JSON made of it."""
@@ -107,7 +107,7 @@ class Pending:
                 group.end()
 
 
-class Execution(PatientExecutor):
+class Execution(CancellationExecutor):
     """graphql-core's executor, which can also run an operation by its plan."""
 
     compiled = False

@@ -51,7 +51,7 @@ ATTRIBUTES: Final[set[type]] = set()
 """Types seen so far whose attributes are a GraphQL object's fields; a Mapping's are not."""
 
 
-class PatientExecutor(IncrementalExecutor):
+class CancellationExecutor(IncrementalExecutor):
     """graphql-core's executor, but a field whose awaitable is cancelled has failed."""
 
     async def with_abort_signal(self, awaitable: Awaitable[T]) -> T:
@@ -65,8 +65,8 @@ class PatientExecutor(IncrementalExecutor):
             return await super().complete_async_iterator_value(*given)
 
 
-def patient(resolve: Callable[..., Any], *given: Any, **arguments: Any) -> Any:  # noqa: ANN401 — any
-    """Return what a resolver returns; it is graphql-core's middleware for PatientExecutor."""
+def fail_if_cancelled(resolve: Callable[..., Any], *given: Any, **arguments: Any) -> Any:  # noqa: ANN401 — any
+    """Return what a resolver returns; it is graphql-core's middleware for CancellationExecutor."""
     with CancellationsAsFaults():
         return resolve(*given, **arguments)
 

@@ -1,4 +1,4 @@
-"""Origins: the functions that raised an error, by which the server's errors are known."""
+"""Error sources: the functions that raised an error, by which the server's errors are known."""
 
 from collections.abc import Callable
 from traceback import walk_tb
