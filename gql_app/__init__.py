@@ -5,114 +5,73 @@ without the server's libraries.
 """
 
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from gql_app.lib.environment import tidy_environment
 
 if TYPE_CHECKING:
-    from gql_app.accounts.authenticators import Authenticator
-    from gql_app.accounts.permissions import Role
-    from gql_app.accounts.records import CustomerRecord, Person
-    from gql_app.accounts.sessions import Caller
-    from gql_app.app import Application, create_app
-    from gql_app.cli.features import run, settings_of
-    from gql_app.errors import Refused, Rejected, TokenInvalid, Unauthenticated
-    from gql_app.extending.connections import connection
-    from gql_app.extending.context import Context, Info
-    from gql_app.extending.extend import extend
-    from gql_app.extending.feature import Feature
-    from gql_app.extending.hooks import CommittedEvent, Event
-    from gql_app.extending.letters import Letter
-    from gql_app.extending.loaders import group, loader
-    from gql_app.extending.mutations import mutation
-    from gql_app.extending.nested import nested
-    from gql_app.extending.node_kinds import node
-    from gql_app.extending.nodes import node_of
-    from gql_app.extending.routes import context_of
-    from gql_app.extending.settings import FeatureSettings
-    from gql_app.extending.tables import Table
-    from gql_app.extending.transaction import Transaction
-    from gql_app.extending.visibility import owned_by
-    from gql_app.lib.clock import new_id, parse_id
-    from gql_app.lib.database import IntegrityViolation, Query, Reader, any_of
-    from gql_app.lib.faults import CannotStart
-    from gql_app.lib.keyring import Signer
-    from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInput
-    from gql_app.schema.audit import AuditEvent
-    from gql_app.schema.authentication import LoginPayload, RegisterInput, sign_in
-    from gql_app.schema.customers import Customer
-    from gql_app.schema.mail.invitations import InviteCustomerInput
-    from gql_app.schema.payloads import Payload
-    from gql_app.schema.permissions import (
-        HasPermission,
-        IsAuthenticated,
-        IsRecentlyAuthenticated,
+    from gql_app.accounts.authenticators import Authenticator as Authenticator
+    from gql_app.accounts.permissions import Role as Role
+    from gql_app.accounts.records import CustomerRecord as CustomerRecord, Person as Person
+    from gql_app.accounts.sessions import Caller as Caller
+    from gql_app.app import Application as Application, create_app as create_app
+    from gql_app.cli.features import run as run, settings_of as settings_of
+    from gql_app.errors import (
+        Refused as Refused,
+        Rejected as Rejected,
+        TokenInvalid as TokenInvalid,
+        Unauthenticated as Unauthenticated,
     )
-    from gql_app.schema.profile import UpdateMeInput
-    from gql_app.schema.sessions import Session
-    from gql_app.security.tokens import Identity
-    from gql_app.settings import Settings
+    from gql_app.extending.connections import connection as connection
+    from gql_app.extending.context import Context as Context, Info as Info
+    from gql_app.extending.extend import extend as extend
+    from gql_app.extending.feature import Feature as Feature
+    from gql_app.extending.hooks import CommittedEvent as CommittedEvent, Event as Event
+    from gql_app.extending.letters import Letter as Letter
+    from gql_app.extending.loaders import group as group, loader as loader
+    from gql_app.extending.mutations import mutation as mutation
+    from gql_app.extending.nested import nested as nested
+    from gql_app.extending.node_kinds import node as node
+    from gql_app.extending.nodes import node_of as node_of
+    from gql_app.extending.routes import context_of as context_of
+    from gql_app.extending.settings import FeatureSettings as FeatureSettings
+    from gql_app.extending.tables import Table as Table
+    from gql_app.extending.transaction import Transaction as Transaction
+    from gql_app.extending.visibility import owned_by as owned_by
+    from gql_app.lib.clock import new_id as new_id, parse_id as parse_id
+    from gql_app.lib.database import (
+        IntegrityViolation as IntegrityViolation,
+        Query as Query,
+        Reader as Reader,
+        any_of as any_of,
+    )
+    from gql_app.lib.faults import CannotStart as CannotStart
+    from gql_app.lib.keyring import Signer as Signer
+    from gql_app.schema.administration import (
+        CreateCustomerInput as CreateCustomerInput,
+        UpdateCustomerInput as UpdateCustomerInput,
+    )
+    from gql_app.schema.audit import AuditEvent as AuditEvent
+    from gql_app.schema.authentication import (
+        LoginPayload as LoginPayload,
+        RegisterInput as RegisterInput,
+        sign_in as sign_in,
+    )
+    from gql_app.schema.customers import Customer as Customer
+    from gql_app.schema.mail.invitations import InviteCustomerInput as InviteCustomerInput
+    from gql_app.schema.payloads import Payload as Payload
+    from gql_app.schema.permissions import (
+        HasPermission as HasPermission,
+        IsAuthenticated as IsAuthenticated,
+        IsRecentlyAuthenticated as IsRecentlyAuthenticated,
+    )
+    from gql_app.schema.profile import UpdateMeInput as UpdateMeInput
+    from gql_app.schema.sessions import Session as Session
+    from gql_app.security.tokens import Identity as Identity
+    from gql_app.settings import Settings as Settings
 
 __version__ = "0.1.0"
-__all__ = [
-    "Application",
-    "AuditEvent",
-    "Authenticator",
-    "Caller",
-    "CannotStart",
-    "CommittedEvent",
-    "Context",
-    "CreateCustomerInput",
-    "Customer",
-    "CustomerRecord",
-    "Event",
-    "Feature",
-    "FeatureSettings",
-    "HasPermission",
-    "Identity",
-    "Info",
-    "IntegrityViolation",
-    "InviteCustomerInput",
-    "IsAuthenticated",
-    "IsRecentlyAuthenticated",
-    "Letter",
-    "LoginPayload",
-    "Payload",
-    "Person",
-    "Query",
-    "Reader",
-    "Refused",
-    "RegisterInput",
-    "Rejected",
-    "Role",
-    "Session",
-    "Settings",
-    "Signer",
-    "Table",
-    "TokenInvalid",
-    "Transaction",
-    "Unauthenticated",
-    "UpdateCustomerInput",
-    "UpdateMeInput",
-    "any_of",
-    "connection",
-    "context_of",
-    "create_app",
-    "extend",
-    "group",
-    "loader",
-    "mutation",
-    "nested",
-    "new_id",
-    "node",
-    "node_of",
-    "owned_by",
-    "parse_id",
-    "run",
-    "settings_of",
-    "sign_in",
-]
-
 _MODULES: Final = {
     "accounts.authenticators": ("Authenticator",),
     "accounts.permissions": ("Role",),
@@ -154,6 +113,7 @@ _MODULES: Final = {
     "settings": ("Settings",),
 }
 """The module of each public name, as imported above for type checkers."""
+__all__ = [*sorted(chain(*_MODULES.values()))]  # noqa: PLE0604 — no name twice
 
 tidy_environment()  # before the import of any library that reads its variable only then
 
