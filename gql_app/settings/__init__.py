@@ -1,12 +1,14 @@
-"""The operator's settings: the `GQL_APP_` variables of the environment."""
+"""The operator's settings: the `GQL_APP_` variables of the environment, which only it reads."""
 
-from gql_app.settings.loading import (
-    admin_password,
-    faults_of,
-    load,
-    metrics_dir,
-    unknown_variables,
-)
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gql_app.lib import setting_types as types
+from gql_app.lib.environment import variable, variables
+from gql_app.lib.faults import CannotStart
 from gql_app.settings.model import (
     ADMIN_PASSWORD,
     APP,
@@ -35,3 +37,73 @@ __all__ = [
     "metrics_dir",
     "unknown_variables",
 ]
+
+
+def load(*, serving: bool = False) -> Settings:
+    """Return the settings of the environment; `serving` checks what a server requires, too.
+
+    Raises CannotStart, which names every faulty variable at once and no value.
+    """
+    faults: list[str] = []
+    settings: Settings | None = None
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        faults = faults_of(PREFIX, error)
+    if serving and _lacks_secret():
+        faults.append(SECRET_REQUIRED)
+    if serving and settings and not settings.sends_mail:
+        needed = {"EMAIL_VERIFICATION": settings.verification == "require"}
+        needed["SIGN_IN_LINKS"] = settings.sign_in_links
+        needed["NEW_CLIENT_LETTERS"] = settings.new_client_letters
+        faults += (f"{PREFIX}{name}: {MAIL_REQUIRED}" for name, set_ in needed.items() if set_)
+    if settings is None or faults:
+        raise CannotStart(faults)
+    return settings
+
+
+def faults_of(prefix: str, error: ValidationError) -> list[str]:
+    """Return a sentence for each faulty variable, with its name and without its value."""
+    return [
+        f"{prefix}{str(fault['loc'][0]).upper() if fault['loc'] else ''}: {_in_words(fault['msg'])}"
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def unknown_variables(others: Collection[str] = ()) -> list[str]:
+    """Return the names of unknown `GQL_APP_` variables, most likely misspelt."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ADMIN_PASSWORD, APP}
+    meant = variables(PREFIX).keys() - known - set(others)
+    return sorted(name for name in os.environ if name.upper() in meant)
+
+
+def admin_password() -> str | None:
+    """Return the password for `create-admin`, so that scripts need no terminal.
+
+    Raise CannotStart if it has blanks at its ends.
+    """
+    password = os.environ.get(ADMIN_PASSWORD)
+    if password and password != password.strip():
+        raise CannotStart([f"{ADMIN_PASSWORD}: {types.BLANKS}"])
+    return password or None
+
+
+def metrics_dir() -> Path | None:
+    """Return the folder in which several processes share their metrics, set by `serve`."""
+    folder = variable(METRICS_DIR)
+    return Path(folder) if folder else None
+
+
+def _lacks_secret() -> bool:
+    """Return whether a secret is required and not set; a blank one is another fault."""
+    on_postgresql = variables(PREFIX).get(f"{PREFIX}DATABASE_URL", "").startswith(types.POSTGRESQL)
+    secret = [value for name, value in os.environ.items() if name.upper() == f"{PREFIX}SECRET_KEY"]
+    return on_postgresql and not any(secret)
+
+
+def _in_words(message: str) -> str:
+    return (
+        message.removeprefix("Value error, ")
+        .replace("Input should", "should")
+        .replace("Field required", "is required")
+    )

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, get_args
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretBytes, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gql_app.lib import setting_types as types
@@ -316,11 +316,6 @@ class Settings(BaseSettings):
         return self.email_verification or ("ask" if self.sends_mail else "off")
 
     @property
-    def requires_verification(self) -> bool:
-        """Whether a sign-in requires a proven address."""
-        return self.verification == "require"
-
-    @property
     def on_sqlite(self) -> bool:
         """Whether the database is an SQLite file."""
         return self.database_url.startswith(types.SQLITE)
@@ -333,21 +328,17 @@ class Settings(BaseSettings):
     @property
     def secret_bytes(self) -> bytes | None:
         """The bytes of the secret key, or None if it is not set."""
-        return self.secret_key.get_secret_value() if self.secret_key else None
+        return _bytes(self.secret_key)
 
     @property
     def fallback_bytes(self) -> bytes | None:
         """The bytes of the fallback secret key, or None if it is not set."""
-        return self.secret_key_fallback.get_secret_value() if self.secret_key_fallback else None
+        return _bytes(self.secret_key_fallback)
 
     @property
     def factor_keys(self) -> tuple[bytes | None, bytes | None]:
         """The bytes of the factor key and of its fallback, None for each that is not set."""
-        key, fallback = self.factor_key, self.factor_key_fallback
-        return (
-            key.get_secret_value() if key else None,
-            fallback.get_secret_value() if fallback else None,
-        )
+        return _bytes(self.factor_key), _bytes(self.factor_key_fallback)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -390,3 +381,7 @@ class Settings(BaseSettings):
 
 def _split(value: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",")) if value else ()
+
+
+def _bytes(secret: SecretBytes | None) -> bytes | None:
+    return secret.get_secret_value() if secret else None
