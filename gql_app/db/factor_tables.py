@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, String
+from sqlalchemy import JSON, BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gql_app.db.tables import DISTRIBUTED_BY, Row
+from gql_app.db.tables import DISTRIBUTED_BY, OfCustomer, Row
 
 
 class SecondFactorRow(Row):
@@ -15,9 +15,7 @@ class SecondFactorRow(Row):
     __tablename__ = "second_factors"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), index=True
-    )
+    customer_id: Mapped[OfCustomer] = mapped_column(index=True)
     method: Mapped[str] = mapped_column(String(20))
     name: Mapped[str | None]
     created_at: Mapped[datetime]
@@ -42,9 +40,7 @@ class CodeEnrolmentRow(Row):
 
     __tablename__ = "code_enrolments"
 
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True
-    )
+    customer_id: Mapped[OfCustomer] = mapped_column(primary_key=True)
     session_id: Mapped[UUID]
     secret: Mapped[str]
     key_id: Mapped[str] = mapped_column(String(40))
@@ -56,9 +52,7 @@ class RecoveryCodeRow(Row):
 
     __tablename__ = "recovery_codes"
 
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True
-    )
+    customer_id: Mapped[OfCustomer] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     created_at: Mapped[datetime]
 
@@ -68,9 +62,7 @@ class PasskeyUserRow(Row):
 
     __tablename__ = "passkey_users"
 
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True
-    )
+    customer_id: Mapped[OfCustomer] = mapped_column(primary_key=True)
     handle: Mapped[str] = mapped_column(String(86), unique=True)
 
 
@@ -80,9 +72,7 @@ class SignInChallengeRow(Row):
     __tablename__ = "sign_in_challenges"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), index=True
-    )
+    customer_id: Mapped[OfCustomer] = mapped_column(index=True)
     methods: Mapped[str]
     """The methods of the first factor's proof."""
     audience: Mapped[str | None]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
@@ -41,6 +41,10 @@ SORTABLE: Final = Text().with_variant(Text(collation="C"), "postgresql")
 """Text that both databases sort by code point, whatever their locale."""
 
 
+OfCustomer = Annotated[UUID, mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))]
+"""The customer whose row it is; it is deleted with them."""
+
+
 class Row(DeclarativeBase):
     """The base of every table; statements are built from these classes, which have no instances."""
 
@@ -60,6 +64,12 @@ def _searched(column: str) -> Iterator[Index]:
     )
     yield trigrams.ddl_if(dialect="postgresql")
     yield grams.ddl_if(dialect="postgresql")
+
+
+def _partial(name: str, *columns: str, where: str, on_sqlite: str | None = None) -> Index:
+    """Return an index of the rows that a condition is true of."""
+    ours, theirs = text(on_sqlite or where), text(where)
+    return Index(name, *columns, sqlite_where=ours, postgresql_where=theirs)
 
 
 class CustomerRow(Row):
@@ -115,26 +125,15 @@ class CustomerRow(Row):
         UniqueConstraint(
             "email_key", postgresql_include=["id", "name_key", "created_at", "is_admin"]
         ),
-        Index(
-            "ix_customers_admins",
-            "id",
-            sqlite_where=text("is_admin AND is_active"),
-            postgresql_where=text("is_admin AND is_active"),
-        ),
-        Index(
+        _partial("ix_customers_admins", "id", where="is_admin AND is_active"),
+        _partial(
             "ix_customers_is_admin",
             "created_at",
             "id",
-            sqlite_where=text("is_admin IS 1"),
-            postgresql_where=text("is_admin IS true"),
+            where="is_admin IS true",
+            on_sqlite="is_admin IS 1",
         ),
-        Index(
-            "ix_customers_invited",
-            "created_at",
-            "id",
-            sqlite_where=text("invited_at IS NOT NULL"),
-            postgresql_where=text("invited_at IS NOT NULL"),
-        ),
+        _partial("ix_customers_invited", "created_at", "id", where="invited_at IS NOT NULL"),
         *(index for key in ("name_key", "email_key") for index in _searched(key)),
     )
 
@@ -144,9 +143,7 @@ class CustomerRoleRow(Row):
 
     __tablename__ = "customer_roles"
 
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True
-    )
+    customer_id: Mapped[OfCustomer] = mapped_column(primary_key=True)
     role: Mapped[str] = mapped_column(String(40), primary_key=True)
 
 
@@ -156,7 +153,7 @@ class SessionRow(Row):
     __tablename__ = "sessions"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
+    customer_id: Mapped[OfCustomer]
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -201,9 +198,7 @@ class PasswordResetRow(Row):
 
     __tablename__ = "password_resets"
 
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True
-    )
+    customer_id: Mapped[OfCustomer] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     expires_at: Mapped[datetime]
     issued_on: Mapped[str | None] = mapped_column(String(64))
@@ -218,9 +213,7 @@ class LinkRow(Row):
 
     __tablename__ = "links"
 
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True
-    )
+    customer_id: Mapped[OfCustomer] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(40), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     expires_at: Mapped[datetime]
@@ -254,9 +247,7 @@ class FormerEmailRow(Row):
     __tablename__ = "former_emails"
 
     email_canonical: Mapped[str] = mapped_column(SORTABLE, primary_key=True)
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), index=True
-    )
+    customer_id: Mapped[OfCustomer] = mapped_column(index=True)
     email: Mapped[str]
     changed_since: Mapped[datetime]
     """When the change was requested: what was added since is removed if it is undone."""
