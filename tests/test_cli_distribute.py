@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy import Column, ForeignKey, MetaData, Table, UniqueConstraint, Uuid, text
 
 from gql_app.cli.check import findings
-from gql_app.cli.distribute import Step, beside, steps, wider_key
-from gql_app.db.distribution import key_of
+from gql_app.cli.distribute import Step, beside, key_of, steps, wider_key
 from gql_app.db.readiness import condition
 from gql_app.db.tables import DISTRIBUTED_BY, Row
 from gql_app.lib.database import Database, unreachable_machines

@@ -16,6 +16,7 @@ from gql_app import settings
 from gql_app.cli import application, backfill
 from gql_app.cli.console import err, fail, out
 from gql_app.db import readiness
+from gql_app.db.migrations import revisions
 from gql_app.db.migrations.branches import alembic_config
 from gql_app.db.readiness import Condition, open_database, open_standby
 from gql_app.lib import atomic_files
@@ -142,7 +143,7 @@ def upgrade(chosen: Settings) -> None:
     from alembic import command, util  # noqa: PLC0415 — most starts find it up to date
 
     branches = application.branches()
-    states = run_on_database(chosen, lambda each: readiness.states(each, branches))
+    states = run_on_database(chosen, lambda each: revisions.states(each, branches))
     try:
         for branch, state in zip((None, *branches), states, strict=True):
             if state != "newer":

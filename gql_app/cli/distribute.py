@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from gql_app.cli import application
 from gql_app.cli.console import bar, fail, out
 from gql_app.cli.database import reach, run_on_database
-from gql_app.db import distribution
-from gql_app.db.distribution import key_of
+from gql_app.db import readiness
 from gql_app.db.migrations.engine import run_on
+from gql_app.db.tables import DISTRIBUTED_BY
 from gql_app.lib.database import distributed_tables
 from gql_app.lib.faults import OperatorError
 
@@ -87,7 +87,7 @@ def distribute(
     names = run_on_database(chosen, distributed_tables)
     if names is None:
         fail(f"This PostgreSQL has no Citus (CREATE EXTENSION citus). {ON_ONE_MACHINE}")
-    planned: list[Step | InTurn] = [*steps(names, [*distribution.tables(application.branches())])]
+    planned: list[Step | InTurn] = [*steps(names, [*readiness.tables(application.branches())])]
     if not run_on(chosen.database_url, _is_sequential):
         planned.insert(0, InTurn())
     if not planned:
@@ -136,6 +136,12 @@ def steps(names: Collection[str], every: Sequence[Table]) -> list[Step]:
 
 def _is_sequential(connection: Connection) -> bool:
     return bool(connection.execute(_SEQUENTIAL).scalar())
+
+
+def key_of(table: Table) -> str | None:
+    """Return the distribution column of a table; None if every machine has all rows of it."""
+    key: str | None = table.info.get(DISTRIBUTED_BY)
+    return key
 
 
 def wider_key(table: Table) -> list[str]:

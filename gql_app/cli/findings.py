@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from gql_app.accounts import customers
 from gql_app.cli import application, backfill, samples
-from gql_app.db import distribution, readiness
+from gql_app.db import readiness
 from gql_app.factors import stored_secrets
 from gql_app.lib.database import (
     Cause,
@@ -97,9 +97,9 @@ def _unusable(cause: Cause) -> Finding:
 
 
 async def _cluster(database: Database, state: str | None) -> AsyncIterator[Finding]:
-    if state not in {distribution.COMPLETE, distribution.INCOMPLETE}:
+    if state not in {readiness.COMPLETE, readiness.INCOMPLETE}:
         return
-    if state == distribution.INCOMPLETE:
+    if state == readiness.INCOMPLETE:
         yield Finding(
             "undistributed-tables",
             "Some tables are distributed over the cluster, and others are the coordinator's alone.",

@@ -1,20 +1,18 @@
-"""Readiness: whether the database is reachable, and at which migration it is."""
+"""Readiness: whether the database can be used, and how far it is migrated and distributed."""
 
-from collections.abc import Callable, Collection, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Sequence
 from time import monotonic
 from typing import Final, NamedTuple
 
-from sqlalchemy import String, bindparam, column, func, literal_column, select, table
+from sqlalchemy import Table, bindparam, func, select
 
-from gql_app.db import distribution
 from gql_app.db.factor_tables import SecondFactorRow
-from gql_app.db.migrations.branches import VERSION_TABLE, Branch
-from gql_app.db.tables import REVISIONS, Row
+from gql_app.db.migrations.branches import Branch
+from gql_app.db.migrations.revisions import states
+from gql_app.db.tables import Row
 from gql_app.lib.database import (
     Cause,
     Database,
-    EitherDialect,
     Query,
     StatementError,
     Unavailable,
@@ -32,6 +30,8 @@ LOST_KEY: Final = Cause(
     f"that one as {PREFIX}SECRET_KEY or {PREFIX}SECRET_KEY_FALLBACK.",
     is_lasting=True,
 )
+COMPLETE, INCOMPLETE, NONE = "ok", "incomplete", "none"
+"""How far a Citus cluster distributes the tables."""
 LOG_INTERVAL: Final = 60
 """Seconds between log lines about the same reason that the database can't be used."""
 UNPREPARED: Final = f"{PREFIX}DATABASE_PREPARED_STATEMENTS=false, or true if it keeps them."
@@ -106,11 +106,26 @@ async def condition(
         is_key_lost = "pending" not in found and await _lacks_key(database, key_ids)
     except (Unavailable, StatementError) as error:
         return Condition("unreachable", "unknown", database.cause_of(error))
-    distribution_state = distribution.state(distributed, distribution.tables(branches))
+    distribution = None if distributed is None else _distribution(distributed, branches)
     is_pending = "pending" in found
     migrations = "pending" if is_pending else "newer" if "newer" in found else "ok"
     cause = LOST_KEY if is_key_lost else read_only or (NOT_MIGRATED if is_pending else None)
-    return Condition("read-only" if read_only else "ok", migrations, cause, distribution_state)
+    return Condition("read-only" if read_only else "ok", migrations, cause, distribution)
+
+
+def tables(branches: Sequence[Branch] = ()) -> Iterator[Table]:
+    """Yield the core's tables and those of features, each after those that it refers to."""
+    yield from Row.metadata.sorted_tables
+    for branch in branches:
+        yield from (each for each in branch.metadata.sorted_tables if each.name in branch.tables)
+
+
+def _distribution(names: Collection[str], branches: Sequence[Branch]) -> str:
+    """Return NONE, INCOMPLETE or COMPLETE, given the distributed tables."""
+    found = {each.name in names for each in tables(branches)}
+    if found == {True}:
+        return COMPLETE
+    return INCOMPLETE if True in found else NONE
 
 
 class NotMigrated(Exception):
@@ -169,21 +184,6 @@ class Watch:
         return found
 
 
-async def states(database: Database, branches: Sequence[Branch]) -> list[str]:
-    """Return the state of the core's migrations and each branch's: ok, newer or pending."""
-    ours = _state(await revision(database), REVISIONS)
-    theirs = [_state(await revision(database, b.version_table), b.revisions) for b in branches]
-    return [ours, *theirs]
-
-
-async def revision(database: Database, version_table: str = VERSION_TABLE) -> str | None:
-    """Return the migration that a database is at, None if at none. Raises Unavailable."""
-    is_migrated, at = _queries(version_table)
-    [migrated] = await database.probe(is_migrated)
-    rows = await database.probe(at) if migrated else []
-    return rows[0] if rows else None
-
-
 async def _lacks_key(database: Database, key_ids: Collection[str] | None) -> bool:
     """Return whether a second factor is encrypted by another key. Raises Unavailable."""
     seen: str | None = ""
@@ -192,25 +192,3 @@ async def _lacks_key(database: Database, key_ids: Collection[str] | None) -> boo
         if seen is not None and seen not in key_ids:
             return True
     return False
-
-
-def _state(at: str | None, revisions: Sequence[str]) -> str:
-    """Return the state of migrations, given the one a database is at and all known ones."""
-    if revisions and (at is None or at in revisions[:-1]):
-        return "pending"
-    return "ok" if at in revisions[-1:] or at is None else "newer"
-
-
-@cache
-def _queries(version_table: str) -> tuple[Query[bool], Query[str]]:
-    """Return the queries for whether a version table exists, and for its migration."""
-    listed = f"SELECT 1 FROM sqlite_master WHERE name = '{version_table}'"  # noqa: S608 — a feature's name has letters and digits only
-    exists = EitherDialect(
-        literal_column(f"EXISTS ({listed})"),
-        literal_column(f"to_regclass('{version_table}') IS NOT NULL"),
-    )
-    at = table(version_table, column("version_num", String())).c.version_num
-    return (
-        Query(select(exists), lambda row: bool(row[0])),
-        Query(select(at), lambda row: str(row[0])),
-    )

@@ -11,25 +11,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from gql_app.lib.database import Moment
 from gql_app.lib.pagination import NGRAM_ARRAY
 
-REVISIONS: Final = (
-    "0001",
-    "0002",
-    "0003",
-    "0004",
-    "0005",
-    "0006",
-    "0007",
-    "0008",
-    "0009",
-    "0010",
-    "0011",
-    "0012",
-)
-"""Every migration, the oldest first."""
-REVISION: Final = REVISIONS[-1]
-"""The migration that makes these tables."""
-
-
 DISTRIBUTED_BY: Final = "distributed_by"
 """The key of a table's info whose value is its distribution column in a cluster.
 

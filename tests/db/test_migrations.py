@@ -20,10 +20,11 @@ from sqlalchemy.sql.functions import count
 from gql_app.db import readiness
 from gql_app.db.migrations import engine
 from gql_app.db.migrations.engine import run_on
-from gql_app.db.tables import REVISION, REVISIONS, Row
+from gql_app.db.migrations.revisions import REVISIONS
+from gql_app.db.tables import Row
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
-from tests.databases import Postgres, alembic_config
+from tests.databases import REVISION, Postgres, alembic_config
 from tests.processes import PATIENCE
 from tests.rows import value
 

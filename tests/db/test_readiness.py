@@ -10,18 +10,18 @@ from alembic import command
 from sqlalchemy import Column, Interval, Table, text
 from structlog.testing import capture_logs
 
+from gql_app.db.migrations.revisions import REVISIONS, revision
 from gql_app.db.readiness import (
     LOG_INTERVAL,
     NOT_MIGRATED,
     Watch,
     condition,
     open_database,
-    revision,
 )
-from gql_app.db.tables import REVISION, REVISIONS, Row
+from gql_app.db.tables import Row
 from gql_app.lib.database import Database, Unavailable
 from gql_app.settings import Settings
-from tests.databases import Postgres, alembic_config
+from tests.databases import REVISION, Postgres, alembic_config
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

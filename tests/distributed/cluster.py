@@ -9,9 +9,9 @@ from alembic import command
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from gql_app.cli.distribute import InTurn, Step, steps
-from gql_app.db.distribution import tables
 from gql_app.db.migrations.branches import VERSION_TABLE
 from gql_app.db.migrations.engine import run_on
+from gql_app.db.readiness import tables
 from tests.databases import TABLES, alembic_config
 
 OPTION: Final = "--distributed"

@@ -9,7 +9,7 @@ from alembic.operations import Operations
 from sqlalchemy import Connection
 
 from gql_app.accounts import refresh_tokens, sessions
-from gql_app.db.distribution import key_of
+from gql_app.cli.distribute import key_of
 from gql_app.db.migrations.engine import run_on
 from gql_app.db.readiness import condition
 from gql_app.db.tables import Row

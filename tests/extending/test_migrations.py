@@ -19,14 +19,14 @@ from sqlalchemy.exc import SAWarning
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch, alembic_config, revisions
 from gql_app.db.migrations.engine import run_on
 from gql_app.db.readiness import condition
-from gql_app.db.tables import REVISION, Row
+from gql_app.db.tables import Row
 from gql_app.extending.tables import Table
 from gql_app.lib.database import Database
 from gql_app.lib.faults import CannotStart
 from tests.commands import run_here
 from tests.conftest import SECRET
+from tests.databases import REVISION, sent
 from tests.databases import alembic_config as core_config
-from tests.databases import sent
 
 APP = "tests.extending.market.api:app"
 SHOP = '''

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gql_app.db.tables import REVISION
 from gql_app.lib.database import Database
 from tests.conftest import SECRET
+from tests.databases import REVISION
 from tests.fleet.conftest import SIZE
 from tests.people import PASSWORD, add_customer
 from tests.processes import Server, output_of, preloaded, serving, signed_in

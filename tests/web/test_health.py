@@ -13,7 +13,8 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from gql_app.db.readiness import condition, revision
+from gql_app.db.migrations.revisions import revision
+from gql_app.db.readiness import condition
 from gql_app.lib.database import Database
 from gql_app.settings import Settings
 from tests.api import Api, running
@@ -198,7 +199,7 @@ async def test_database_is_asked_once_for_all_who_ask_within_a_second(
         asked += 1
         return await revision(database)
 
-    monkeypatch.setattr("gql_app.db.readiness.revision", counted)
+    monkeypatch.setattr("gql_app.db.migrations.revisions.revision", counted)
     told = await asyncio.gather(*(readiness(api) for _ in range(200)))
     assert told == [(200, set())] * 200
     assert asked <= 3  # and not 200: a slow machine may take more than a second
