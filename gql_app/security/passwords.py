@@ -68,9 +68,7 @@ class Passwords:
 
     def __init__(self, *, threads: int, queue: int) -> None:
         self._dummy = _dummy_hash()
-        # Only Linux has a priority for each thread.
-        first = _lower_priority if sys.platform == "linux" else None
-        self._pool = ThreadPoolExecutor(threads, "password", initializer=first)
+        self._pool = ThreadPoolExecutor(threads, "password", initializer=_lower_priority)
         self._queue = FairQueue(places=threads, waiting=queue)
 
     @property

@@ -41,23 +41,15 @@ may exceed the setting. A token whose `exp` is before its `iat` has expired, or 
 CLOCK_LEEWAY: Final = 60
 """Seconds that another machine's clock may be ahead; it does not apply to `exp`."""
 REFRESH: Final = "gar_"
-"""The prefix of a refresh token, by which scanners recognise a leaked one."""
 RESET: Final = "gap_"
-"""The prefix of a token that resets a password."""
 VERIFY: Final = "gav_"
-"""The prefix of a token that proves an address."""
 INVITATION: Final = "gai_"
-"""The prefix of a token that accepts an invitation."""
 SIGN_IN: Final = "gas_"
-"""The prefix of a token that signs in."""
-UNDO: Final = "gau_"
-"""The prefix of a token that undoes a change of address."""
-ENROLMENT: Final = "gae_"
-"""The prefix of a token that signs in to set up a second factor."""
+UNDO: Final = "gau_"  # a change of address
+ENROLMENT: Final = "gae_"  # signs in to set up a second factor
 UNDO_FACTOR: Final = "gaf_"
-"""The prefix of a token that undoes a new second factor."""
-CHALLENGE: Final = "gac_"
-"""The prefix of the token of a sign-in that waits for its second factor."""
+CHALLENGE: Final = "gac_"  # a sign-in that waits for its second factor
+"""The prefixes of opaque tokens, by which scanners recognise a leaked one."""
 SECRET_BYTES: Final = 32
 REFRESH_SECRET_BYTES: Final = 16
 """Random bytes of a refresh token that names its session, whose id takes as many."""
