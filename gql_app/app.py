@@ -7,7 +7,6 @@ from http import HTTPMethod
 from typing import Final, Self
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware, errors
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
@@ -41,7 +40,7 @@ from gql_app.web.introspection import introspect
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
 from gql_app.web.middleware import RequestLogMiddleware, ServerErrorMiddleware
 from gql_app.web.playground import Playground
-from gql_app.web.responses import REFUSALS, explain, explain_refusal, refusal
+from gql_app.web.responses import REFUSALS, explain, refusal
 
 GC_THRESHOLD: Final = 5_000
 """Allocations, less deallocations, after which the garbage collector runs."""
@@ -54,9 +53,8 @@ class Application(Starlette):
         self, merged: Merged, settings: Settings | None, sign_ins: Sequence[Mapping[str, str]]
     ) -> None:
         """Take the settings; if they are None, complete() reads them from the environment."""
-        refusals = dict.fromkeys(REFUSALS, explain_refusal)
         super().__init__(
-            exception_handlers={HTTPException: explain, **refusals},
+            exception_handlers=dict.fromkeys(REFUSALS, explain),
             lifespan=lambda _: self._lifespan(),
         )
         # /graphql/ is another path: a redirect would repeat the Host header, which a client sets.

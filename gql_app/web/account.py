@@ -1,7 +1,6 @@
 """Pages that the links in letters lead to: static files, which a browser runs as they are."""
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from html import escape
@@ -23,7 +22,7 @@ from gql_app.security.tokens import VERIFY
 from gql_app.settings import Settings
 from gql_app.web.graphql import PATH, open_context
 from gql_app.web.introspection import TIMEOUT
-from gql_app.web.responses import JsonResponse
+from gql_app.web.responses import JsonResponse, revalidated
 
 FOLDER: Final = Path(__file__).parent / "account"
 PAGES: Final = {
@@ -128,15 +127,12 @@ def documents() -> Collection[str]:
 def _static(
     content: bytes, media_type: str, headers: Mapping[str, str]
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint of static content, or of 304 if cached (RFC 9110 section 13.1.2)."""
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    """Return an endpoint of static content."""
     # A file keeps its name when it changes, so that a browser has to revalidate it each time.
-    headers = {**headers, "Cache-Control": "no-cache", "ETag": etag}
+    headers = {**headers, "Cache-Control": "no-cache"}
 
     async def answer(request: Request) -> Response:
-        if etag in ",".join(request.headers.getlist("if-none-match")):
-            return Response(None, 304, headers)
-        return Response(content, headers=headers, media_type=media_type)
+        return revalidated(request, content, media_type, headers)
 
     return answer
 

@@ -1,7 +1,6 @@
 """Health checks (liveness and readiness), metrics and public keys (JWKS) of a process."""
 
 import asyncio
-import hashlib
 import json
 from typing import Final
 
@@ -15,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gql_app.db.readiness import LOST_KEY, Condition
 from gql_app.lib.compression import compress
 from gql_app.resources import Resources
-from gql_app.web.responses import JsonResponse, explain
+from gql_app.web.responses import JsonResponse, explain, revalidated
 
 MAX_AGE: Final = 300
 """Seconds that others may cache the keys; a new key should be as old before it is promoted."""
@@ -94,13 +93,8 @@ async def jwks(request: Request) -> Response:
     """Answer the keys that verify tokens now (RFC 7517), or 304 if the client has them."""
     resources: Resources = request.state.resources
     body = json.dumps({"keys": resources.keys.get().published()}, separators=(",", ":")).encode()
-    tag = f'"{hashlib.sha256(body).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": f"public, max-age={MAX_AGE}"}
-    # compared weakly (RFC 9110 section 13.1.2)
-    tags = request.headers.getlist("if-none-match")
-    if any(each.strip() == "*" or tag in each for each in tags):
-        return Response(None, 304, headers)
-    return Response(body, 200, headers, "application/jwk-set+json")
+    headers = {"Cache-Control": f"public, max-age={MAX_AGE}"}
+    return revalidated(request, body, "application/jwk-set+json", headers)
 
 
 MANAGEMENT_ROUTES: Final = (

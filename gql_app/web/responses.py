@@ -1,11 +1,12 @@
 """Error responses in GraphQL's form, to requests that do not reach GraphQL."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from gql_app.errors import Refusal, Rejected, TokenMissing, Unauthenticated
 from gql_app.lib.faults import Unavailable, sentence
@@ -39,15 +40,13 @@ def refusal(
 
 
 async def explain(_: Request, error: Exception) -> JsonResponse:
-    """Return the response to an HTTPException, whether Starlette or this code raised it."""
-    if not isinstance(error, HTTPException):
-        raise error
-    return refusal(error.status_code, sentence(error.detail), headers=error.headers)
+    """Return the response to an HTTPException, whether Starlette or this code raised it.
 
-
-async def explain_refusal(_: Request, error: Exception) -> JsonResponse:
-    """Return the response to a refusal by a feature's route, like the refusal of a field."""
+    That to a refusal by a feature's route is like the refusal of a field.
+    """
     match error:
+        case HTTPException():
+            return refusal(error.status_code, sentence(error.detail), headers=error.headers)
         case Unauthenticated():
             # RFC 6750 section 3: without a token there is no error
             why = "" if isinstance(error, TokenMissing) else ' error="invalid_token"'
@@ -64,5 +63,17 @@ async def explain_refusal(_: Request, error: Exception) -> JsonResponse:
             raise error
 
 
-REFUSALS: Final = (Refusal, Unavailable, Rejected)
+REFUSALS: Final = (HTTPException, Refusal, Unavailable, Rejected)
 """Exceptions by which a route refuses a request; they are no server errors."""
+
+
+def revalidated(
+    request: Request, content: bytes, media_type: str, headers: Mapping[str, str]
+) -> Response:
+    """Return content with its ETag, or 304 if the client has it (RFC 9110 section 13.1.2)."""
+    tag = f'"{hashlib.sha256(content).hexdigest()}"'
+    headers = {**headers, "ETag": tag}
+    tags = request.headers.getlist("if-none-match")
+    if any(each.strip() == "*" or tag in each for each in tags):  # compared weakly
+        return Response(None, 304, headers)
+    return Response(content, 200, headers, media_type)
