@@ -108,10 +108,11 @@ class Application(Starlette):
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[dict[str, object]]:
         """Open the resources of the process, and run the background tasks."""
-        metrics, tracing = new_metrics(metrics_dir()), self._tracing
+        extensions, tracing = self._extensions or Extensions(), self._tracing
+        metrics = new_metrics(metrics_dir(), extensions.error_codes)
         async with (
             tracing.sending() if tracing else nullcontext(),
-            Resources.open(self._settings, metrics, tracing, self._extensions) as resources,
+            Resources.open(self._settings, metrics, tracing, extensions) as resources,
             background.running(resources),
         ):
             with tuned_gc():

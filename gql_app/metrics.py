@@ -1,6 +1,6 @@
 """The metrics, and the values that their labels may have."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -71,7 +71,7 @@ LIMITS: Final[Mapping[str, str]] = {
 """Labels of the rate limits, by the names that the rules have for them."""
 
 
-def new_metrics(folder: Path | None = None, codes: Sequence[str] = ()) -> Metrics:
+def new_metrics(folder: Path | None = None, codes: Collection[str] = ()) -> Metrics:
     """Return metrics, all at zero; with a folder, shared with the processes that use it.
 
     `codes` are the error codes of features.

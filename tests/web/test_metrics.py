@@ -4,10 +4,11 @@ import platform
 from collections.abc import AsyncIterator
 
 import pytest
+import strawberry
 from prometheus_client.openmetrics import parser
 from sqlalchemy import select, true
 
-from gql_app import __version__
+from gql_app import Feature, Refused, __version__
 from gql_app.metrics import OUTCOMES, REASONS
 from gql_app.settings import Settings
 from tests.api import Api, running
@@ -95,6 +96,29 @@ async def test_refusals_are_counted_by_reason(api: Api, tokens: dict[Kind, str |
     told = {r: now.of("gql_app_refusals_total", reason=r) for r in REASONS}
     expected = dict.fromkeys(REFUSED, 1)
     assert {reason: times for reason, times in told.items() if times} == expected
+
+
+@strawberry.type
+class Shop:
+    """A feature's mutation, which a rule of its own refuses."""
+
+    @strawberry.mutation
+    async def enter(self) -> str:
+        """Refuse everybody."""
+        code = "SHOP_CLOSED"
+        raise Refused(code, "Come back tomorrow.")
+
+
+async def test_refusals_of_a_feature_are_counted_by_its_codes(settings: Settings) -> None:
+    shop = Feature("shop", mutations=[Shop], error_codes=["SHOP_CLOSED"])
+    async with running(settings, features=[shop]) as api:
+        assert (await api.run("mutation { enter }")).code("enter") == "SHOP_CLOSED"
+        now = await numbers(api)
+    for name, labels in (
+        ("gql_app_requests_total", {"operation": "mutation", "outcome": "SHOP_CLOSED"}),
+        ("gql_app_refusals_total", {"reason": "SHOP_CLOSED"}),
+    ):
+        assert now.of(name, **labels) == 1
 
 
 async def test_sign_ins_are_counted_by_result(strict: Api) -> None:
