@@ -22,8 +22,6 @@ PURGE_DELAY: Final = 30
 """Seconds from the start of a process to its first purge, so that it delays no first request."""
 PURGE_INTERVAL: Final = 3600
 """Seconds between two purges."""
-READINESS_INTERVAL: Final = 2
-"""Seconds between two checks of a database that can't be used yet."""
 SAMPLE_INTERVAL: Final = 2
 """Seconds between two samples: the greatest age of the gauges that another process exposes."""
 WATCH_INTERVAL: Final = 2
@@ -80,7 +78,7 @@ async def running(resources: Resources) -> AsyncIterator[None]:
 async def _until_ready(resources: Resources) -> None:
     """Check the database until it can be used, and log that."""
     while not (await resources.condition.get()).ready:  # noqa: ASYNC110 — a database sends no event
-        await asyncio.sleep(READINESS_INTERVAL)
+        await asyncio.sleep(WATCH_INTERVAL)
     _log.info("The database can be used")
 
 

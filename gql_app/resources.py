@@ -106,6 +106,7 @@ class Extensions:
 class Resources:
     """The database, keys, password hasher and so on, configured by the settings."""
 
+    settings: Settings
     database: Database
     standby: Standby | None
     """The standby that lists are read from, if there is one."""
@@ -126,11 +127,8 @@ class Resources:
     outbox: Outbox
     posted: asyncio.Event
     """Set when a letter has been stored, so that it is sent at once."""
-    registration: bool
     verification: Verification
     """Whether addresses are proven: off, ask or require."""
-    sign_in_links: bool
-    """Whether a link in a letter may sign in."""
     rules: Rules
     proofs: ProofPolicy
     """Who must have a second factor, and how old a proof may be."""
@@ -138,8 +136,6 @@ class Resources:
     """Encrypts the secrets of second factors."""
     passkeys: Passkeys | None
     """Makes the options of passkeys (WebAuthn), and verifies passkeys; None if not enabled."""
-    product_name: str
-    """What authenticator apps call the service, as letters do."""
     guesses: Guesses
     origin_retention: timedelta
     """How long the audit keeps the origins of deleted customers who acted on others."""
@@ -175,6 +171,7 @@ class Resources:
         passkeys = Passkeys.of(settings, keys.derive("passkey challenges"))
         metrics = metrics or new_metrics()
         opened = cls(
+            settings=settings,
             database=database,
             standby=open_standby(settings, database, metrics.listed),
             own_writes=timedelta(seconds=own_writes),
@@ -206,9 +203,7 @@ class Resources:
                 features=extensions.letters,
             ),
             posted=asyncio.Event(),
-            registration=settings.registration,
             verification=settings.verification,
-            sign_in_links=settings.sign_in_links,
             rules=Rules.of(
                 settings, extensions.roles.names, extensions.password_rules, metrics.looked_up
             ),
@@ -219,7 +214,6 @@ class Resources:
             ),
             passkeys=passkeys,
             encryption=encryption,
-            product_name=settings.product_name,
             guesses=Guesses(),
             origin_retention=timedelta(days=settings.audit_origin_days),
             audiences=frozenset(settings.services) - {settings.audience},

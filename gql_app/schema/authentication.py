@@ -139,7 +139,7 @@ class AuthenticationMutation:
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
         """Return the new customer's tokens, or none if the address is to be proven first."""
         context, resources = info.context, info.context.resources
-        if not resources.registration:
+        if not resources.settings.registration:
             raise Rejected(_REGISTRATION_CLOSED)
         throttle = resources.throttle
         limits = throttle.of_client("register", context.origin.ip_address)

@@ -87,7 +87,7 @@ class Playground:
 
 def _lacks(resources: Resources) -> Sequence[str]:
     """Return the names of what the server lacks of what the page could offer."""
-    has = {"passwordReset": resources.mailer.open, "registration": resources.registration}
+    has = {"passwordReset": resources.mailer.open, "registration": resources.settings.registration}
     return [name for name, value in has.items() if not value]
 
 

@@ -76,7 +76,7 @@ class SecondFactorMutation:
         authority, secret = await enrol_authority(context, me), one_time_codes.new_secret()
         encryption = context.resources.encryption
         await context.write_as(authority, codes.begin, me, secret, encryption)
-        issuer = context.resources.product_name
+        issuer = context.resources.settings.product_name
         return CodesPayload.success(
             "Scan the QR code with your app, and confirm it by the code that it shows.",
             secret=one_time_codes.secret_text(secret),

@@ -55,5 +55,5 @@ class SignInLinkMutation:
 
 def _require_enabled(context: Context) -> None:
     """Raise Rejected if this server sends no such links."""
-    if not context.resources.sign_in_links:
+    if not context.resources.settings.sign_in_links:
         raise Rejected(_NOT_ENABLED)
