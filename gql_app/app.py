@@ -28,7 +28,6 @@ from gql_app.lib.graphql_http import documents_of, leading_to
 from gql_app.lib.hosts import TrustedHostMiddleware
 from gql_app.lib.network import Networks
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
-from gql_app.metrics import new_metrics
 from gql_app.resources import Extensions, Resources
 from gql_app.schema.context import Context
 from gql_app.schema.errors import map_errors
@@ -108,11 +107,10 @@ class Application(Starlette):
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[dict[str, object]]:
         """Open the resources of the process, and run the background tasks."""
-        extensions, tracing = self._extensions or Extensions(), self._tracing
-        metrics = new_metrics(metrics_dir(), extensions.error_codes)
+        tracing = self._tracing
         async with (
             tracing.sending() if tracing else nullcontext(),
-            Resources.open(self._settings, metrics, tracing, extensions) as resources,
+            Resources.open(self._settings, metrics_dir(), tracing, self._extensions) as resources,
             background.running(resources),
         ):
             with tuned_gc():

@@ -88,7 +88,7 @@ async def deliver(resources: Resources) -> int:
     def count(outcome: Outcome, number: int) -> None:
         resources.metrics.letters(outcome, number)
         if outcome is Outcome.WITHHELD:
-            resources.metrics.throttled("letter", number)
+            resources.metrics.throttled("letter_recipient", number)
 
     return await outbox.deliver(
         resources.database, resources.outbox, resources.mailer, on_outcome=count

@@ -269,4 +269,4 @@ class TooManyAttempts(Rejected):
         super().__init__(Fault(UserErrorCode.TOO_MANY_ATTEMPTS, advice or usual))
         self.retry_after: Final = retry_after
         self.limit: Final = limit
-        """The name of the limit, a key of metrics.LIMITS."""
+        """The limit, by its label of the metrics."""

@@ -1,6 +1,6 @@
 """The metrics, and the values that their labels may have."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -42,41 +42,16 @@ REASONS: Final = (*_CODES, "FORBIDDEN", *UserErrorCode)
 """Reasons of a refusal; a fault of the server's own is none."""
 SIGN_INS: Final = ("success", "second_factor", "wrong", "unverified", "throttled", "failed")
 """Results of a sign-in; `failed` is a fault of the server's own."""
-LIMITS: Final[Mapping[str, str]] = {
-    "sign-in": "sign_in_address",
-    "sign-in from": "sign_in_client",
-    "sign-in anywhere": "sign_in_lockout",
-    "sign-in by": "sign_in_account",
-    "register from": "register_client",
-    "refresh from": "refresh_client",
-    "refresh by": "refresh_account",
-    "reset from": "reset_client",
-    "reset with from": "reset_link_client",
-    "link from": "link_client",
-    "link with from": "link_token_client",
-    "link by": "link_account",
-    "challenge from": "second_factor_client",
-    "code by": "code_account",
-    "passkey from": "passkey_client",
-    "factor by": "factor_account",
-    "letter": "letter_recipient",
-    "proof": "password_proof",
-    "proof from": "password_proof_client",
-    "proof anywhere": "password_proof_lockout",
-    "change by": "change_account",
-    "taken from": "taken_client",
-    "taken by": "taken_account",
-    "passwords": "password_queue",
-}
-"""Labels of the rate limits, by the names that the rules have for them."""
 
 
-def new_metrics(folder: Path | None = None, codes: Collection[str] = ()) -> Metrics:
+def new_metrics(
+    limits: Collection[str] = (), codes: Collection[str] = (), folder: Path | None = None
+) -> Metrics:
     """Return metrics, all at zero; with a folder, shared with the processes that use it.
 
-    `codes` are the error codes of features.
+    `limits` are the labels of the rate limits, `codes` the error codes of features.
     """
     outcomes, reasons = (*OUTCOMES, *codes), (*REASONS, *codes)
     results = [*Outcome], [*Reading], [*Lookup]
-    labels = Labels(outcomes, reasons, _CODES, SIGN_INS, LIMITS, *results, FAULTS)
+    labels = Labels(outcomes, reasons, _CODES, SIGN_INS, limits, *results, FAULTS)
     return Metrics(labels, __version__, folder)

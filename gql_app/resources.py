@@ -154,7 +154,7 @@ class Resources:
     async def open(
         cls,
         settings: Settings,
-        metrics: Metrics | None = None,
+        metrics_folder: Path | None = None,
         tracing: "telemetry.Tracing | None" = None,
         extensions: Extensions | None = None,
     ) -> AsyncIterator[Self]:
@@ -163,13 +163,15 @@ class Resources:
         store = key_store(settings, extensions.signer)
         reloading, encryption = ReloadingKeyRing(store), factor_encryption(settings, store)
         keys = reloading.get()
+        throttle, sender = throttle_of(settings, keys), mailer(settings)
+        limits = [each.name for each in throttle.limits.values()]
+        limits += ["letter_recipient", "password_queue"]
+        metrics = new_metrics(limits, extensions.error_codes, metrics_folder)
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
         own_writes = settings.read_max_lag_seconds + settings.operation_timeout
         watch = Watch(database, extensions.branches, encryption.key_ids)
-        throttle, sender = throttle_of(settings, keys), mailer(settings)
         passkeys = Passkeys.of(settings, keys.derive("passkey challenges"))
-        metrics = metrics or new_metrics()
         opened = cls(
             settings=settings,
             database=database,

@@ -126,7 +126,7 @@ def test_rejection_says_all_that_is_to_be_mended() -> None:
     ],
 )
 def test_too_many_attempts_tells_how_long_to_wait(seconds: int, told: str) -> None:
-    rejected = errors.TooManyAttempts(retry_after=seconds, limit="sign-in")
+    rejected = errors.TooManyAttempts(retry_after=seconds, limit="sign_in_address")
     assert rejected.retry_after == seconds
     assert [fault.code for fault in rejected.faults] == [UserErrorCode.TOO_MANY_ATTEMPTS]
     assert str(rejected).endswith(f" Try again in {told}.")

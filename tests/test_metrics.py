@@ -4,21 +4,27 @@ import re
 
 import pytest
 
-from gql_app.accounts.throttling import Throttle
 from gql_app.errors import TokenReason, UserErrorCode
 from gql_app.lib.breached_passwords import Lookup
 from gql_app.lib.standby import Reading
 from gql_app.lib.telemetry.metrics import OPERATIONS
-from gql_app.metrics import FAULTS, LIMITS, REASONS, SIGN_INS, new_metrics
+from gql_app.metrics import FAULTS, REASONS, SIGN_INS, new_metrics
+from gql_app.resources import Resources
+from gql_app.settings import Settings
 from tests.laws import ROOT
 from tests.scraping import told
 
 THROTTLED = "gql_app_throttled_total"
 
 
-def test_every_limit_of_the_rules_has_its_label() -> None:
-    throttle = Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=900)
-    assert {*throttle.limits, "letter", "passwords"} == set(LIMITS)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_every_limit_of_the_rules_is_counted_and_in_the_guide(settings: Settings) -> None:
+    async with Resources.open(settings) as resources:
+        counted = told(resources.metrics).labels("limit")
+        names = {limit.name for limit in resources.throttle.limits.values()}
+    assert counted == {*names, "letter_recipient", "password_queue"}
+    guide = (ROOT / "docs/watching.md").read_text(encoding="utf-8")
+    assert [name for name in counted if f"`{name}`" not in guide] == []
 
 
 def test_every_reason_is_counted() -> None:
@@ -46,14 +52,14 @@ def test_outcome_of_several_parts_counts_as_the_gravest(outcome: str, label: str
 
 
 def test_several_applications_of_one_process_count_for_themselves() -> None:
-    one, two = new_metrics(), new_metrics()
-    one.throttled("sign-in")
+    one, two = new_metrics(["sign_in_address"]), new_metrics(["sign_in_address"])
+    one.throttled("sign_in_address")
     assert told(one).of(THROTTLED, limit="sign_in_address") == 1
     assert told(two).of(THROTTLED, limit="sign_in_address") == 0
 
 
 def test_guide_names_every_number_and_its_labels() -> None:
-    metrics = new_metrics()
+    metrics = new_metrics(["sign_in_address"])
     metrics.request("query", "OK", 0.1)
     metrics.sample({"running": 0}, {"read": {"idle": 0}})
     there: dict[str, set[str]] = {}
@@ -66,7 +72,7 @@ def test_guide_names_every_number_and_its_labels() -> None:
     assert {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows} == there
 
 
-def test_guide_names_every_limit_and_result() -> None:
+def test_guide_names_every_result() -> None:
     guide = (ROOT / "docs/watching.md").read_text(encoding="utf-8")
-    for value in (*LIMITS.values(), *SIGN_INS, *OPERATIONS, *Reading, *Lookup):
+    for value in (*SIGN_INS, *OPERATIONS, *Reading, *Lookup):
         assert f"`{value}`" in guide

@@ -37,14 +37,14 @@ _LOCKED_OUT: Final = (
     "There were too many attempts. Reset the password, or sign in from where you did lately."
 )
 REFUSAL_ACTIONS: Final[Mapping[str, Action]] = {
-    "proof": Action.PROOF_THROTTLED,
-    "proof from": Action.PROOF_THROTTLED,
-    "proof anywhere": Action.PROOF_THROTTLED,
-    "register from": Action.REGISTRATION_THROTTLED,
-    "refresh from": Action.REFRESH_REFUSED,
-    "reset with from": Action.RESET_REFUSED,
-    "link with from": Action.LINK_REFUSED,
-    "passkey from": Action.SECOND_FACTOR_THROTTLED,
+    "password_proof": Action.PROOF_THROTTLED,
+    "password_proof_client": Action.PROOF_THROTTLED,
+    "password_proof_lockout": Action.PROOF_THROTTLED,
+    "register_client": Action.REGISTRATION_THROTTLED,
+    "refresh_client": Action.REFRESH_REFUSED,
+    "reset_link_client": Action.RESET_REFUSED,
+    "link_token_client": Action.LINK_REFUSED,
+    "passkey_client": Action.SECOND_FACTOR_THROTTLED,
 }
 """The audit action for the refusal of each limit; refusals of other limits are not recorded."""
 
@@ -107,58 +107,57 @@ class Throttle(Limiter):
 
     @cached_property
     def limits(self) -> Mapping[str, Limit]:
-        """Every limit by its name, which is the label of the metrics, without a subject yet.
+        """Every limit by its kind, with its label of the metrics, without a subject yet.
 
-        A plain name counts per client and account as typed, "from" per client, both per network
+        A plain kind counts per client and account as typed, "from" per client, both per network
         of the client as well; "by" per account, "anywhere" an account's failures in a row.
         """
         by_client, window, writes = self.client_attempts, self.window, self.account_writes
         advice, pause = (_LOCKED_OUT, LOCKOUT_MEMORY) if self.mail else (None, LOCKOUT_PAUSE)
         lockout = Limit("", self.lockout_attempts, "", LOCKOUT_MEMORY, advice, pause)
-        limits = (
+        return {
             # Wrong passwords at login, and sessions that one account opens.
-            Limit("", self.attempts, "sign-in", window),
-            Limit("", by_client, "sign-in from", window),
-            replace(lockout, name="sign-in anywhere"),
-            Limit("", writes, "sign-in by", HOUR),
+            "sign-in": Limit("", self.attempts, "sign_in_address", window),
+            "sign-in from": Limit("", by_client, "sign_in_client", window),
+            "sign-in anywhere": replace(lockout, name="sign_in_lockout"),
+            "sign-in by": Limit("", writes, "sign_in_account", HOUR),
             # Wrong passwords at updateMe, changePassword and deleteMe.
-            Limit("", self.attempts, "proof", window),
-            Limit("", by_client, "proof from", window),
-            replace(lockout, name="proof anywhere"),
+            "proof": Limit("", self.attempts, "password_proof", window),
+            "proof from": Limit("", by_client, "password_proof_client", window),
+            "proof anywhere": replace(lockout, name="password_proof_lockout"),
             # Changes by updateMe and changePassword.
-            Limit("", writes, "change by", HOUR),
+            "change by": Limit("", writes, "change_account", HOUR),
             # Replies of register and updateMe that an address is taken.
-            Limit("", TAKEN_PER_HOUR, "taken from", HOUR),
-            Limit("", TAKEN_PER_HOUR, "taken by", HOUR),
+            "taken from": Limit("", TAKEN_PER_HOUR, "taken_client", HOUR),
+            "taken by": Limit("", TAKEN_PER_HOUR, "taken_account", HOUR),
             # Calls of register, whatever their outcome.
-            Limit("", by_client, "register from", window),
+            "register from": Limit("", by_client, "register_client", window),
             # Unknown tokens at refresh, and refreshes of one account.
-            Limit("", by_client, "refresh from", window),
-            Limit("", self.account_refreshes, "refresh by", HOUR),
+            "refresh from": Limit("", by_client, "refresh_client", window),
+            "refresh by": Limit("", self.account_refreshes, "refresh_account", HOUR),
             # Calls of requestPasswordReset, and unknown tokens at resetPassword.
-            Limit("", by_client, "reset from", window),
-            Limit("", by_client, "reset with from", window),
+            "reset from": Limit("", by_client, "reset_client", window),
+            "reset with from": Limit("", by_client, "reset_link_client", window),
             # Requests for other links by callers not signed in, and unknown tokens of such links.
-            Limit("", by_client, "link from", window),
-            Limit("", by_client, "link with from", window),
+            "link from": Limit("", by_client, "link_client", window),
+            "link with from": Limit("", by_client, "link_token_client", window),
             # Sign-ins that wait for a second factor, and wrong codes of one account.
-            Limit("", writes, "challenge from", HOUR),
-            Limit("", CODE_ATTEMPTS, "code by", CODE_WINDOW),
+            "challenge from": Limit("", writes, "second_factor_client", HOUR),
+            "code by": Limit("", CODE_ATTEMPTS, "code_account", CODE_WINDOW),
             # Refused passkeys, and second factors that one account adds.
-            Limit("", by_client, "passkey from", window),
-            Limit("", FACTORS_PER_DAY, "factor by", DAY),
+            "passkey from": Limit("", by_client, "passkey_client", window),
+            "factor by": Limit("", FACTORS_PER_DAY, "factor_account", DAY),
             # Links that one account requests.
-            Limit("", writes, "link by", HOUR),
-        )
-        return {limit.name: limit for limit in limits}
+            "link by": Limit("", writes, "link_account", HOUR),
+        }
 
     def subject(self, kind: str, who: str) -> str:
         """Return the keyed hash (HMAC-SHA-256) of a subject, so that no table holds a name."""
         return hmac.digest(self.key, f"{kind}: {who}".encode(), "sha256").hex()
 
-    def of_typed(self, name: str, typed: str) -> Limit:
+    def of_typed(self, kind: str, typed: str) -> Limit:
         """Return a limit for what was typed, whether an account has it or not."""
-        return replace(self.limits[name], subject=self.subject(name, typed))
+        return replace(self.limits[kind], subject=self.subject(kind, typed))
 
     def of_client(self, kind: str, address: str | None) -> tuple[Limit, ...]:
         """Return the limits of a kind for the client of a request and its networks."""
@@ -187,7 +186,7 @@ class Throttle(Limiter):
     def of_letters(self, kind: str, address: str, *, a_day: int) -> Limit:
         """Return the limit of letters of a kind to one mailbox in 24 hours."""
         mailbox = canonical_email(address)
-        return Limit(self.subject(f"letter {kind}", mailbox), a_day, "letter", DAY)
+        return Limit(self.subject(f"letter {kind}", mailbox), a_day, "letter_recipient", DAY)
 
     def locks(self, email_key: str, customer_id: UUID, address: str | None) -> list[Limit]:
         """Return the limits that may lock out the owner of an account, at this client address."""
@@ -201,14 +200,14 @@ class Throttle(Limiter):
         """Return the error for a limit that is reached, with the seconds to wait."""
         return TooManyAttempts(retry_after=wait, limit=limit.name, advice=limit.advice)
 
-    def check_oldest(self, name: str, oldest: datetime | None) -> None:
+    def check_oldest(self, kind: str, oldest: datetime | None) -> None:
         """Raise TooManyAttempts if a limit's number of operations was done within its window.
 
         `oldest` is the time of the first of them, None if there were fewer. It serves operations
         that have rows of their own, for which no times are stored.
         """
         if oldest is not None:
-            self.check([replace(self.limits[name], attempts=1)], {"": [oldest.timestamp()]})
+            self.check([replace(self.limits[kind], attempts=1)], {"": [oldest.timestamp()]})
 
     async def hold_failures(self, db: Transaction, limits: PasswordLimits) -> Sequence[Limit]:
         """Return the limits that a right password clears, with their rows locked.
@@ -220,12 +219,12 @@ class Throttle(Limiter):
         self.check(limits.counting, failed)
         return [limit for limit in limits.of_account if limit.subject in failed]
 
-    def _of_networks(self, name: str, address: str | None, account: str = "") -> tuple[Limit, ...]:
+    def _of_networks(self, kind: str, address: str | None, account: str = "") -> tuple[Limit, ...]:
         """Return a limit for each network of a client, of an account only if one is given.
 
         Each wider network of an IPv6 address is granted twice as much as the one within.
         """
         return tuple(
-            replace(limit := self.of_typed(name, f"{each}{account}"), attempts=limit.attempts << at)
+            replace(limit := self.of_typed(kind, f"{each}{account}"), attempts=limit.attempts << at)
             for at, each in enumerate(client_networks(address))
         )

@@ -125,4 +125,4 @@ class Passwords:
                 within = partial(copy_context().run, work)  # for the request id of log lines
                 return await asyncio.get_running_loop().run_in_executor(self._pool, within)
         except asyncio.QueueFull:
-            raise TooManyAttempts(retry_after=RETRY_AFTER, limit="passwords") from None
+            raise TooManyAttempts(retry_after=RETRY_AFTER, limit="password_queue") from None

@@ -85,7 +85,7 @@ async def test_code_that_nobody_has_declared_is_a_fault_of_the_server(
 
 
 def test_codes_of_features_are_labels_of_the_metrics() -> None:
-    metrics = new_metrics(None, ["NOT_PAYABLE"])
+    metrics = new_metrics(codes=["NOT_PAYABLE"])
     metrics.request("mutation", "NOT_PAYABLE", 0.1)
     shown, _ = metrics.exposition("text/plain")
     assert b'outcome="NOT_PAYABLE"} 1.0' in shown

@@ -92,7 +92,7 @@ async def test_account_adds_few_factors_a_day_however_many_it_removes(
         assert await remove(noon, ada, await factor_id(noon)) is None
     with pytest.raises(TooManyAttempts) as refused:
         await set_up(noon, ada)
-    assert (refused.value.limit, refused.value.retry_after) == ("factor by", DAY)
+    assert (refused.value.limit, refused.value.retry_after) == ("factor_account", DAY)
     assert await column(noon, select(SecondFactorRow.id)) == []
     await set_up(noon, await signed_in(noon, "Bob"))
     set_clock(NOON + timedelta(seconds=DAY))

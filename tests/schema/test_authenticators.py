@@ -271,4 +271,4 @@ async def test_sign_ins_by_other_means_count_as_others_do(settings: Settings) ->
             await sign_in(context_of(api), customer.id)
         with pytest.raises(TooManyAttempts) as caught:
             await sign_in(context_of(api), customer.id)
-        assert caught.value.limit == "sign-in by"
+        assert caught.value.limit == "sign_in_account"

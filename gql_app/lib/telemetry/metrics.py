@@ -49,8 +49,8 @@ class Labels:
     """The refusals of a request before it is an operation."""
     sign_ins: Collection[str]
     """Results of a sign-in."""
-    limits: Mapping[str, str]
-    """Rate limits, as the label has them, by their names in the rules."""
+    limits: Collection[str]
+    """Rate limits."""
     letters: Sequence[str]
     """Results of sending a letter."""
     lists: Sequence[str]
@@ -93,7 +93,7 @@ class Metrics:
 
     def throttled(self, limit: str, attempts: int = 1) -> None:
         """Count attempts that were refused by a rate limit."""
-        self._throttled[self._labels.limits[limit]].inc(attempts)
+        self._throttled[limit].inc(attempts)
 
     def letters(self, result: str, number: int) -> None:
         """Count letters, by the result of sending them."""
@@ -159,9 +159,7 @@ class Metrics:
                 self._counter(operation, fault)
         self._refusals = self._each("refusals", "What was refused.", "reason", labels.refusals)
         self._sign_ins = self._each("sign_ins", "Tries to sign in.", "result", labels.sign_ins)
-        self._throttled = self._each(
-            "throttled", "What hit a limit.", "limit", labels.limits.values()
-        )
+        self._throttled = self._each("throttled", "What hit a limit.", "limit", labels.limits)
         self._letters = self._each("letters", "Letters.", "result", labels.letters)
         self._lists = self._each(
             "standby_reads", "Lists that a standby was to answer.", "result", labels.lists
