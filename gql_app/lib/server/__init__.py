@@ -2,6 +2,6 @@
 
 from gql_app.lib.server.connection import ConnectionLimits
 from gql_app.lib.server.cycle import Disconnect
-from gql_app.lib.server.serving import serve
+from gql_app.lib.server.serving import serve, tuned_gc
 
-__all__ = ["ConnectionLimits", "Disconnect", "serve"]
+__all__ = ["ConnectionLimits", "Disconnect", "serve", "tuned_gc"]
