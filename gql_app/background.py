@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -103,7 +104,8 @@ async def purge(resources: Resources) -> int:
     rules: list[_Purge] = [sessions.purge, resources.throttle.purge, sessions.purge_clients]
     rules += [registrations.purge, addresses.purge, challenges.purge]
     rules += [codes.purge, passkeys.purge]
-    rules += [partial(audit.purge, kept=resources.origin_retention)]
+    origins_kept = timedelta(days=resources.settings.audit_origin_days)
+    rules += [partial(audit.purge, kept=origins_kept)]
     total = 0
     for rule in rules:
         while count := await resources.database.transact(rule, batch=PURGE_BATCH):

@@ -137,8 +137,6 @@ class Resources:
     passkeys: Passkeys | None
     """Makes the options of passkeys (WebAuthn), and verifies passkeys; None if not enabled."""
     guesses: Guesses
-    origin_retention: timedelta
-    """How long the audit keeps the origins of deleted customers who acted on others."""
     audiences: frozenset[str]
     """Other services that access tokens may be for."""
     extensions: Extensions
@@ -217,7 +215,6 @@ class Resources:
             passkeys=passkeys,
             encryption=encryption,
             guesses=Guesses(),
-            origin_retention=timedelta(days=settings.audit_origin_days),
             audiences=frozenset(settings.services) - {settings.audience},
             extensions=extensions,
             hooks=extensions.hooks() if extensions.hooks else None,

@@ -3,40 +3,29 @@
 import os
 from collections.abc import Collection
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
 from gql_app.lib import setting_types as types
 from gql_app.lib.environment import variable, variables
 from gql_app.lib.faults import CannotStart
-from gql_app.settings.model import (
-    ADMIN_PASSWORD,
-    APP,
-    MAIL_REQUIRED,
-    METRICS_DIR,
-    NO_CLIENT_LIMIT,
-    PAGES,
-    PREFIX,
-    SECRET_REQUIRED,
-    Settings,
-)
+from gql_app.settings.model import PAGES as PAGES
+from gql_app.settings.model import PREFIX as PREFIX
+from gql_app.settings.model import Settings as Settings
 
-__all__ = [
-    "ADMIN_PASSWORD",
-    "APP",
-    "MAIL_REQUIRED",
-    "METRICS_DIR",
-    "NO_CLIENT_LIMIT",
-    "PAGES",
-    "PREFIX",
-    "SECRET_REQUIRED",
-    "Settings",
-    "admin_password",
-    "faults_of",
-    "load",
-    "metrics_dir",
-    "unknown_variables",
-]
+ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
+APP: Final = PREFIX + "APP"
+"""The application that the command line and its workers take, as module:name."""
+METRICS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable of the metrics' folder; prometheus_client reads it, too, at its import."""
+SECRET_REQUIRED: Final = (
+    f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
+    "make one with: openssl rand -base64 48"
+)
+MAIL_REQUIRED: Final = f"takes letters, so {PREFIX}SMTP_URL has to be set"
+NO_CLIENT_LIMIT: Final = "anybody may be any client, so that no limit of one client holds"
+"""The consequence of trusting X-Forwarded-For of every peer."""
 
 
 def load(*, serving: bool = False) -> Settings:

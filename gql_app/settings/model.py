@@ -12,22 +12,8 @@ from gql_app.lib import setting_types as types
 from gql_app.lib.passkeys import may_use, origin_of, shared_domain
 
 PREFIX: Final = "GQL_APP_"
-ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
-APP: Final = PREFIX + "APP"
-"""The application that the command line and its workers take, as module:name."""
 LOOPBACK_ORIGINS: Final = ("http://localhost:*", "http://127.0.0.1:*")
 """Origins of pages on this machine, which the demo allows."""
-METRICS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable of the metrics' folder; prometheus_client reads it, too, at its import."""
-SECRET_REQUIRED: Final = (
-    f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
-    "make one with: openssl rand -base64 48"
-)
-MAIL_REQUIRED: Final = f"takes letters, so {PREFIX}SMTP_URL has to be set"
-NO_CLIENT_LIMIT: Final = "anybody may be any client, so that no limit of one client holds"
-"""The consequence of trusting X-Forwarded-For of every peer."""
-
-
 PAGES: Final = {
     "RESET_URL": "/account/reset",
     "VERIFY_URL": "/account/verify",
