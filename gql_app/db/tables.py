@@ -72,7 +72,7 @@ class CustomerRow(Row):
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    email_canonical: Mapped[str | None] = mapped_column(SORTABLE)
+    email_canonical: Mapped[str | None] = mapped_column(SORTABLE, index=True, unique=True)
     """The key of the mailbox, as lib/text's canonical_email() makes it.
 
     null if a server of the version before has written the row, as it does not know the column.
@@ -102,7 +102,6 @@ class CustomerRow(Row):
             "ix_customers_name_key",
             *("name_key", "id", "email_key", "created_at", "is_admin", "is_active"),
         ),
-        Index("ix_customers_email_canonical", "email_canonical", unique=True),
         UniqueConstraint(
             "email_key", postgresql_include=["id", "name_key", "created_at", "is_admin"]
         ),
@@ -137,7 +136,7 @@ class SessionRow(Row):
     customer_id: Mapped[OfCustomer]
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     ended_at: Mapped[datetime | None]
     ip_address: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(300))
@@ -152,7 +151,6 @@ class SessionRow(Row):
 
     __table_args__ = (
         Index("ix_sessions_customer_id", "customer_id", "created_at"),
-        Index("ix_sessions_expires_at", "expires_at"),
         {"info": {DISTRIBUTED_BY: "id"}},
     )
 
