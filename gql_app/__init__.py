@@ -18,17 +18,16 @@ if TYPE_CHECKING:
     from gql_app.cli.features import run, settings_of
     from gql_app.errors import Refused, Rejected, TokenInvalid, Unauthenticated
     from gql_app.extending.connections import connection
-    from gql_app.extending.context import Context, Info
+    from gql_app.extending.context import Context, Info, context_of
     from gql_app.extending.extend import extend
     from gql_app.extending.feature import Feature
     from gql_app.extending.hooks import CommittedEvent, Event
     from gql_app.extending.letters import Letter
     from gql_app.extending.loaders import group, loader
-    from gql_app.extending.mutations import mutation
     from gql_app.extending.nested import nested
     from gql_app.extending.node_kinds import node
     from gql_app.extending.nodes import node_of
-    from gql_app.extending.routes import context_of
+    from gql_app.extending.permissions import mutation
     from gql_app.extending.settings import FeatureSettings
     from gql_app.extending.tables import Table
     from gql_app.extending.transaction import Transaction
@@ -122,17 +121,16 @@ _MODULES: Final = {
     "cli.features": ("run", "settings_of"),
     "errors": ("Rejected", "Refused", "TokenInvalid", "Unauthenticated"),
     "extending.connections": ("connection",),
-    "extending.context": ("Context", "Info"),
+    "extending.context": ("Context", "Info", "context_of"),
     "extending.extend": ("extend",),
     "extending.feature": ("Feature",),
     "extending.hooks": ("CommittedEvent", "Event"),
     "extending.letters": ("Letter",),
     "extending.loaders": ("group", "loader"),
-    "extending.mutations": ("mutation",),
     "extending.nested": ("nested",),
     "extending.node_kinds": ("node",),
     "extending.nodes": ("node_of",),
-    "extending.routes": ("context_of",),
+    "extending.permissions": ("mutation",),
     "extending.settings": ("FeatureSettings",),
     "extending.tables": ("Table",),
     "extending.transaction": ("Transaction",),
