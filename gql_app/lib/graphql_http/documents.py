@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -69,8 +68,8 @@ class AutomaticDocuments:
 
     is_open = True
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self._kept: BoundedCache[_Text] = BoundedCache(max_bytes)
+    def __init__(self) -> None:
+        self._kept: BoundedCache[str] = BoundedCache(MAX_BYTES)
 
     @property
     def bytes(self) -> int:
@@ -88,7 +87,7 @@ class AutomaticDocuments:
             kept = self._kept.get(digest)
             if kept is None:
                 raise RequestError(400, "PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
-            return kept.text, None
+            return kept, None
         if _digest(query) != digest:
             raise mismatch()
         return query, digest
@@ -96,7 +95,7 @@ class AutomaticDocuments:
     def keep(self, digest: str, text: str) -> None:
         """Keep a valid text, unless it is there already."""
         if self._kept.get(digest) is None:
-            self._kept.add(digest, _Text(text, sys.getsizeof(text) + ENTRY_BYTES))
+            self._kept.add(digest, text, sys.getsizeof(text) + ENTRY_BYTES)
 
 
 class TrustedDocuments:
@@ -195,12 +194,6 @@ def mismatch() -> RequestError:
 def unsupported() -> RequestError:
     """Return the refusal of a hash of another protocol; clients then send the text."""
     return RequestError(400, "PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    text: str
-    bytes: int
 
 
 def _sent(query: str | None) -> str:
