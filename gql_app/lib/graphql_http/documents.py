@@ -89,7 +89,7 @@ class AutomaticDocuments:
                 raise RequestError(400, "PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
             return kept, None
         if _digest(query) != digest:
-            raise mismatch()
+            raise RequestError(400, _MISMATCH, "PERSISTED_QUERY_HASH_MISMATCH")
         return query, digest
 
     def keep(self, digest: str, text: str) -> None:
@@ -132,7 +132,7 @@ class TrustedDocuments:
             text = self._by_id.get(document_id.removeprefix(PREFIX))
             if text is not None:
                 if query and query != text:
-                    raise mismatch()
+                    raise RequestError(400, _MISMATCH, "PERSISTED_QUERY_HASH_MISMATCH")
                 return text, None
             if not query:
                 raise RequestError(400, _NOT_IN_LIST, "PERSISTED_QUERY_NOT_IN_LIST")
@@ -155,21 +155,6 @@ class TrustedDocuments:
             return False
 
 
-def documents_of(
-    file: Path | None,
-    pages: Iterable[str],
-    exceptions: Collection[str],
-    parse: Callable[[str], DocumentNode],
-) -> DocumentSource:
-    """Return a server's source: the list of a file, or without one automatic persisted queries.
-
-    Raises ValueError.
-    """
-    if file is None:
-        return AutomaticDocuments()
-    return TrustedDocuments(read_manifest(file), pages, exceptions, parse)
-
-
 def read_manifest(file: Path) -> dict[str, str]:
     """Return the texts of a file by their ids, as Relay, graphql-codegen and Apollo write them.
 
@@ -184,16 +169,6 @@ def read_manifest(file: Path) -> dict[str, str]:
     except ValueError as why:
         message = f"{file} {why}"
     raise ValueError(message)
-
-
-def mismatch() -> RequestError:
-    """Return the refusal of a text that came with another one's hash or id."""
-    return RequestError(400, _MISMATCH, "PERSISTED_QUERY_HASH_MISMATCH")
-
-
-def unsupported() -> RequestError:
-    """Return the refusal of a hash of another protocol; clients then send the text."""
-    return RequestError(400, "PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
 
 
 def _sent(query: str | None) -> str:
