@@ -27,8 +27,7 @@ from gql_app.lib.passkeys.credentials import (
     parts_of,
     transports_of,
 )
-from gql_app.lib.passkeys.errors import CounterWentBack, InvalidPasskey
-from gql_app.lib.passkeys.results import Asserted, Registered
+from gql_app.lib.passkeys.results import Asserted, CounterWentBack, InvalidPasskey, Registered
 
 KINDS: Final = {
     (COSEAlgorithmIdentifier.ECDSA_SHA_256, COSEKTY.EC2, COSECRV.P256),
@@ -74,7 +73,6 @@ def registered(credential: object, expected: Expected) -> Registered:
         verified.credential_public_key,
         verified.sign_count,
         verified.user_verified,
-        verified.credential_backed_up,
         transports_of(credential),
         verified.aaguid,
     )
