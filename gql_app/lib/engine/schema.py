@@ -65,6 +65,12 @@ class Schema(strawberry.Schema):
         return self._schema
 
 
+def schema_of(info: strawberry.Info[Any, Any]) -> Schema:
+    """Return the schema that an operation is executed by: the engine executes by no other."""
+    assert isinstance(info.schema, Schema)  # noqa: S101 — for mypy
+    return info.schema
+
+
 class StrawberryExecutor(CompiledExecutor, StrawberryGraphQLCoreExecutionContext):
     """Executes operations of any of Strawberry's schemas."""
 
@@ -171,8 +177,7 @@ def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]
     The path is of Python's names, too. Fields that a directive may skip count as selected. A field
     with a Nested has the name of its column.
     """
-    schema, fragments = info.schema, info.context.document.fragments
-    assert isinstance(schema, Schema)  # noqa: S101 — for mypy: the engine executes by no other
+    schema, fragments = schema_of(info), info.context.document.fragments
     kind: GraphQLNamedType | None = schema.core.get_root_type(info.operation.operation)
     nodes: Sequence[OperationDefinitionNode | FieldNode] = [info.operation]
     answered = [key for key in info.path.as_list() if isinstance(key, str)]
