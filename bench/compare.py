@@ -8,7 +8,6 @@ on the machine slows all of them equally.
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -30,7 +29,6 @@ WALKING: Final = "walking"
 LONGER: Final = (FLOOD, WALKING)
 ALWAYS: Final = ("50", "500", "me", *REFUSALS, "login", *LONGER)
 WALKERS: Final = ("ours", "ours-sqlite")
-OUTPUT: Final = Path("build/bench.json")
 
 
 def main() -> None:
@@ -58,17 +56,7 @@ def main() -> None:
     if WALKING in chosen.questions and ours:
         walk = walking.measure(ours)
         walk.print(console)
-    report.write(
-        chosen.output,
-        logins=[asdict(each) for each in signings],
-        walk=asdict(walk) if walk else None,
-    )
-    if chosen.picture:
-        from bench.picture import draw_all  # noqa: PLC0415 — matplotlib is needed for this only
-
-        draw_all(report)
-    if chosen.markdown:
-        print(report.markdown())
+    print(report.markdown())
 
 
 def _started(
@@ -105,9 +93,6 @@ def _arguments() -> Namespace:
     parser.add_argument("--seconds", type=float, default=1, help="of each load")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--quick", action="store_true", help="3 rounds of 0.7 seconds")
-    parser.add_argument("--picture", action="store_true", help="draw docs/performance-*.svg")
-    parser.add_argument("--markdown", action="store_true", help="print the table for the docs")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="where the JSON goes")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.rounds, chosen.seconds = 3, 0.7
