@@ -175,7 +175,7 @@ bench-nested: .venv/dev
 bench-compression: .venv/dev
 	$(BIN)/python -m bench.compression $(ARGS)
 
-# Profiles a request; ARGS="--question me --calls".
+# Profiles a request; ARGS="--question me".
 bench-profile: .venv/dev
 	$(BIN)/python -m bench.profiling $(ARGS)
 

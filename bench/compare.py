@@ -15,7 +15,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import track
 
-from bench import answers, load, logins, stores, walking
+from bench import answers, load, logins, stores
 from bench.cores import peak_memory, pin_rest
 from bench.people import PASSWORD, People
 from bench.questions import REFUSALS, Question
@@ -25,10 +25,7 @@ from bench.servers import KINDS, ROOT, Kind, Server, add_beside, running
 from bench.stores import Store
 
 FLOOD: Final = "flood"
-WALKING: Final = "walking"
-LONGER: Final = (FLOOD, WALKING)
-ALWAYS: Final = ("50", "500", "me", *REFUSALS, "login", *LONGER)
-WALKERS: Final = ("ours", "ours-sqlite")
+ALWAYS: Final = ("50", "500", "me", *REFUSALS, "login", FLOOD)
 
 
 def main() -> None:
@@ -36,14 +33,12 @@ def main() -> None:
     chosen = _arguments()
     pin_rest()
     console = Console(width=120)
-    signings, walk = [], None
+    signings = []
     with ExitStack() as stack:
         people = People.make_up()
         servers, opened = _started(stack, [KINDS[name] for name in chosen.only], people)
         questions = [
-            question_of(name, people.emails, PASSWORD)
-            for name in chosen.questions
-            if name not in LONGER
+            question_of(name, people.emails, PASSWORD) for name in chosen.questions if name != FLOOD
         ]
         _check(servers, questions, people)
         report = _measure(servers, questions, people, opened, chosen)
@@ -52,10 +47,6 @@ def main() -> None:
     report.print(console)
     if signings:
         console.print(logins.table(signings))
-    ours = [name for name in chosen.only if name in WALKERS]
-    if WALKING in chosen.questions and ours:
-        walk = walking.measure(ours)
-        walk.print(console)
     print(report.markdown())
 
 

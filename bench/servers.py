@@ -71,14 +71,6 @@ KINDS: Final = {
             UVICORN.format("bench.peers.floor:app"),
         ),
         Kind(
-            "floor-datetime",
-            "the same, with asyncpg's datetimes",
-            POSTGRESQL,
-            Style.PLAIN,
-            UVICORN.format("bench.peers.floor:app"),
-            settings={"MOMENTS": "datetime"},
-        ),
-        Kind(
             "stock",
             "Strawberry, SQLAlchemy ORM",
             POSTGRESQL,
