@@ -15,13 +15,13 @@ from typing import Final
 from rich.console import Console
 from rich.progress import track
 
-from bench import answers, load, logins, stores
+from bench import load, logins, stores
 from bench.cores import peak_memory, pin_rest
 from bench.people import PASSWORD, People
 from bench.questions import REFUSALS, Question
 from bench.questions import chosen as question_of
 from bench.report import Cell, Report
-from bench.servers import KINDS, ROOT, Kind, Server, add_beside, running
+from bench.servers import KINDS, ROOT, Kind, Server, add_beside, ask, require_equal, running
 from bench.stores import Store
 
 FLOOD: Final = "flood"
@@ -104,10 +104,10 @@ def _check(servers: Sequence[Server], questions: Sequence[Question], people: Peo
     """Require, before any is timed, that all servers answer the same and refuse bad tokens."""
     for question in questions:
         able = [each for each in servers if _can(each, question)]
-        said = {each.kind.name: answers.ask(each, question, people.tokens) for each in able}
+        said = {each.kind.name: ask(each, question, people.tokens) for each in able}
         if question.name in REFUSALS:
             said = {"a server that refuses": ["UNAUTHENTICATED"]} | said
-        answers.require_equal(said, question.name)
+        require_equal(said, question.name)
 
 
 def _measure(
