@@ -157,9 +157,8 @@ browser: .venv/dev
 screenshot: .venv/dev $(PAGE) browser
 	$(BIN)/python -m tests.playground.screenshot docs/playground.png
 
-# Compares this server's speed with others, and draws the docs' picture. ARGS select less:
+# Compares this server's speed with others, and prints the docs' table. ARGS select less:
 # ARGS="--quick --only ours,floor --questions 50,me" takes half a minute.
-bench: ARGS ?= --picture --markdown
 bench: .venv/bench
 	$(BIN)/python -m bench.compare $(ARGS)
 	$(BIN)/python -m bench.execution
@@ -176,7 +175,7 @@ bench-nested: .venv/dev
 bench-compression: .venv/dev
 	$(BIN)/python -m bench.compression $(ARGS)
 
-# Profiles a request; ARGS="--question me --calls".
+# Profiles a request; ARGS="--question me".
 bench-profile: .venv/dev
 	$(BIN)/python -m bench.profiling $(ARGS)
 

@@ -8,7 +8,6 @@ on the machine slows all of them equally.
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -16,21 +15,17 @@ from typing import Final
 from rich.console import Console
 from rich.progress import track
 
-from bench import answers, load, logins, stores, walking
+from bench import load, logins, stores
 from bench.cores import peak_memory, pin_rest
 from bench.people import PASSWORD, People
 from bench.questions import REFUSALS, Question
 from bench.questions import chosen as question_of
 from bench.report import Cell, Report
-from bench.servers import KINDS, ROOT, Kind, Server, add_beside, running
+from bench.servers import KINDS, ROOT, Kind, Server, add_beside, ask, require_equal, running
 from bench.stores import Store
 
 FLOOD: Final = "flood"
-WALKING: Final = "walking"
-LONGER: Final = (FLOOD, WALKING)
-ALWAYS: Final = ("50", "500", "me", *REFUSALS, "login", *LONGER)
-WALKERS: Final = ("ours", "ours-sqlite")
-OUTPUT: Final = Path("build/bench.json")
+ALWAYS: Final = ("50", "500", "me", *REFUSALS, "login", FLOOD)
 
 
 def main() -> None:
@@ -38,14 +33,12 @@ def main() -> None:
     chosen = _arguments()
     pin_rest()
     console = Console(width=120)
-    signings, walk = [], None
+    signings = []
     with ExitStack() as stack:
         people = People.make_up()
         servers, opened = _started(stack, [KINDS[name] for name in chosen.only], people)
         questions = [
-            question_of(name, people.emails, PASSWORD)
-            for name in chosen.questions
-            if name not in LONGER
+            question_of(name, people.emails, PASSWORD) for name in chosen.questions if name != FLOOD
         ]
         _check(servers, questions, people)
         report = _measure(servers, questions, people, opened, chosen)
@@ -54,21 +47,7 @@ def main() -> None:
     report.print(console)
     if signings:
         console.print(logins.table(signings))
-    ours = [name for name in chosen.only if name in WALKERS]
-    if WALKING in chosen.questions and ours:
-        walk = walking.measure(ours)
-        walk.print(console)
-    report.write(
-        chosen.output,
-        logins=[asdict(each) for each in signings],
-        walk=asdict(walk) if walk else None,
-    )
-    if chosen.picture:
-        from bench.picture import draw_all  # noqa: PLC0415 — matplotlib is needed for this only
-
-        draw_all(report)
-    if chosen.markdown:
-        print(report.markdown())
+    print(report.markdown())
 
 
 def _started(
@@ -105,9 +84,6 @@ def _arguments() -> Namespace:
     parser.add_argument("--seconds", type=float, default=1, help="of each load")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--quick", action="store_true", help="3 rounds of 0.7 seconds")
-    parser.add_argument("--picture", action="store_true", help="draw docs/performance-*.svg")
-    parser.add_argument("--markdown", action="store_true", help="print the table for the docs")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="where the JSON goes")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.rounds, chosen.seconds = 3, 0.7
@@ -128,10 +104,10 @@ def _check(servers: Sequence[Server], questions: Sequence[Question], people: Peo
     """Require, before any is timed, that all servers answer the same and refuse bad tokens."""
     for question in questions:
         able = [each for each in servers if _can(each, question)]
-        said = {each.kind.name: answers.ask(each, question, people.tokens) for each in able}
+        said = {each.kind.name: ask(each, question, people.tokens) for each in able}
         if question.name in REFUSALS:
             said = {"a server that refuses": ["UNAUTHENTICATED"]} | said
-        answers.require_equal(said, question.name)
+        require_equal(said, question.name)
 
 
 def _measure(

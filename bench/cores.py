@@ -9,16 +9,18 @@ from typing import Final
 
 _PROCESS_CLOCK: Final = 2
 """Linux's id of the clock of a process's CPU time, in nanoseconds (CPUCLOCK_SCHED)."""
+_CORES: Final = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+"""The cores that the process may use, regardless of its later pinning."""
 
 
 def pin_measured(pid: int) -> None:
     """Pin a server to the first core, where the system supports it."""
-    _pin(pid, _cores()[:1])
+    _pin(pid, _CORES[:1])
 
 
 def pin_rest(pid: int = 0) -> None:
     """Pin a process, and its future children, to the other cores."""
-    _pin(pid, _cores()[1:])
+    _pin(pid, _CORES[1:])
 
 
 def cpu_times(pid: int) -> dict[int, float]:
@@ -47,7 +49,11 @@ def taken(before: Mapping[int, float], after: Mapping[int, float]) -> float:
 
 def peak_memory(pid: int) -> float:
     """Return the peak memory of the largest process among a process and its descendants, in MiB."""
-    return max(_peak(each) for each in family(pid))
+    peaks = []
+    for each in family(pid):
+        lines = Path(f"/proc/{each}/status").read_text(encoding="utf-8").splitlines()
+        peaks.append(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")))
+    return max(peaks) / 1024
 
 
 def family(pid: int) -> Iterator[int]:
@@ -69,20 +75,6 @@ def _tasks(pid: int) -> list[Path]:
         return []
 
 
-def _peak(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    kilobytes = next(line.split()[1] for line in lines if line.startswith("VmHWM:"))
-    return int(kilobytes) / 1024
-
-
-def _cores() -> list[int]:
-    """Return the cores that the process may use, regardless of its present pinning."""
-    return sorted(_ALL)
-
-
 def _pin(pid: int, cores: list[int]) -> None:
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(pid, cores)
-
-
-_ALL: Final = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()

@@ -4,28 +4,22 @@ Parsing, limiting and validating each kind of hostile document, in milliseconds,
 five. It is measured twice: with the default limits, and with limits so wide that they refuse
 nothing but tokens, length and comparisons, so that validation is reached. Then come hostile
 texts in variables, by code points: the milliseconds of CPU time in the event loop until the
-answer. Last comes fragment doubling against Strawberry's own limiters, which do not
-memoise.
+answer.
 """
 
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
-from graphql import parse, validate
-from strawberry.extensions import MaxAliasesLimiter, QueryDepthLimiter, SchemaExtension
-from strawberry.types.execution import ExecutionContext
-from strawberry.types.graphql import OperationType
 
-from bench.hostile import KINDS, TEXTS, doubling, hostile
+from bench.hostile import KINDS, TEXTS, hostile
 from bench.timing import serving
 from gql_app.app import build_engine
-from gql_app.lib.engine import InvalidDocument, Schema
-from gql_app.schema.root import build_schema
+from gql_app.lib.engine import InvalidDocument
 from gql_app.settings import Settings
 
 SIZES = (250, 500, 1000, 2000)
@@ -63,8 +57,7 @@ def main() -> None:
     validated = _table("limits wide open", wide)
     variables = asyncio.run(_variables())
     worst = max(served, validated, variables)
-    print(f"\nThe worst takes {worst:.1f} ms; {MOST} are granted.\n")
-    _doubling()
+    print(f"\nThe worst takes {worst:.1f} ms; {MOST} are granted.")
 
 
 def _table(title: str, settings: Settings) -> float:
@@ -106,17 +99,6 @@ async def _answering(client: httpx.AsyncClient, query: str, text: str) -> float:
     return min(times)
 
 
-def _doubling() -> None:
-    """Print the times of Strawberry's limiters and ours for fragment doubling."""
-    print(f"{'fragments doubling':28}{'theirs':>10}{'ours':>10}{'ratio':>10}")
-    schema = build_schema()
-    for levels in (10, 12, 14, 16):
-        document = doubling(levels)
-        theirs = _best(_limiting(schema, document), rounds=1)
-        ours = _best(_preparing(document, Settings.model_construct()))
-        print(f"{levels:6} levels{'':15}{theirs:10.1f}{ours:10.1f}{theirs / ours:10.1f}")
-
-
 def _preparing(document: str, settings: Settings) -> Callable[[], None]:
     """Return a function that does all the work before an execution, without caches."""
 
@@ -128,33 +110,9 @@ def _preparing(document: str, settings: Settings) -> Callable[[], None]:
     return prepare
 
 
-def _limiting(schema: Schema, document: str) -> Callable[[], None]:
-    """Return a function that runs Strawberry's limiters alone."""
-    context = _context(schema, document)
-    document_node = parse(document)
-    limiters: Sequence[SchemaExtension] = (
-        QueryDepthLimiter(max_depth=12),
-        MaxAliasesLimiter(max_alias_count=15),
-    )
-
-    def limit() -> None:
-        for limiter in limiters:
-            limiter.execution_context = context
-            for _ in limiter.on_operation():  # type: ignore[union-attr]
-                pass
-        rules = context.validation_rules[-len(limiters) :]
-        validate(schema.core, document_node, rules)
-
-    return limit
-
-
-def _context(schema: Schema, document: str) -> ExecutionContext:
-    return ExecutionContext(query=document, schema=schema, allowed_operations=tuple(OperationType))
-
-
-def _best(work: Callable[[], None], rounds: int = ROUNDS) -> float:
+def _best(work: Callable[[], None]) -> float:
     times = []
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         started = time.perf_counter()
         work()
         times.append((time.perf_counter() - started) * 1000)

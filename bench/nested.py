@@ -21,7 +21,7 @@ from typing import Final
 from alembic import command
 from rich.progress import track
 
-from bench import answers, load, servers, stores
+from bench import load, servers, stores
 from bench.cores import pin_rest
 from bench.people import People, Rows
 from bench.questions import Question, pages
@@ -68,8 +68,8 @@ def main() -> None:
             for name in chosen.only
         ]
         for question in QUESTIONS:
-            said = {each.kind.name: answers.ask(each, question, people.tokens) for each in started}
-            answers.require_equal(said, question.name)
+            said = {each.kind.name: servers.ask(each, question, people.tokens) for each in started}
+            servers.require_equal(said, question.name)
         _measure(started, people, chosen)
 
 
@@ -104,7 +104,7 @@ def _open_shop(store: Store, orders: Rows) -> None:
     from shop.api import shop  # noqa: PLC0415 — as above
     from shop.tables import OrderRow  # noqa: PLC0415 — as above
 
-    for branch in merge([shop]).branches:
+    for branch in merge([shop]).resources.branches:
         command.upgrade(alembic_config(store.url, branch), "head")
 
     async def fill() -> None:

@@ -1,6 +1,5 @@
 """The customers that databases are filled with, and the tokens of requests."""
 
-import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +10,12 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, insert, text
 
+from bench.peers.passwords import HASHER
 from gql_app.cli import samples
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.lib import clock
 from gql_app.lib.database import Database, Reader
-from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.keyring import KeyStore
-from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Issuer, encode_token
 
 CUSTOMERS: Final = 10_000
@@ -41,7 +39,7 @@ class People:
     @classmethod
     def make_up(cls, count: int = CUSTOMERS) -> Self:
         """Return as many random customers."""
-        hashed = _hashed(PASSWORD)
+        hashed = HASHER.hash(PASSWORD)
         rows = [row for batch in samples.batches(count, password_hash=hashed) for row in batch]
         rows[0] |= {"is_admin": True, "is_active": True}
         now = clock.now()
@@ -107,11 +105,3 @@ async def _columns(db: Reader, table: str) -> set[object]:
         else "column_name::text FROM information_schema.columns WHERE table_name = :table"
     )
     return {name for (name,) in await db.fetch_all(text(f"SELECT {named}"), table=table)}
-
-
-def _hashed(password: str) -> str:
-    hasher = Passwords(threads=1, queue=0)
-    try:
-        return asyncio.run(hasher.hash(password, LOCAL))
-    finally:
-        hasher.close()

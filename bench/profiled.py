@@ -1,11 +1,9 @@
 """The program with a profiler, which starts at SIGUSR1 and stops at SIGUSR2.
 
-There are two profilers: `count` is cProfile, which counts every call and exaggerates the cost
-of small functions; `sample` records the stack hundreds of times a second, which slows little
-down and counts no calls.
+It records the stack hundreds of times a second, which slows little down and counts no calls;
+cProfile, which counts every call, would exaggerate the cost of small functions.
 """
 
-import cProfile
 import json
 import signal
 import sys
@@ -22,20 +20,6 @@ INTERVAL: Final = 0.002
 LOOP: Final = Runner.run.__code__
 """The function at the bottom of every request's stack."""
 Handle = Callable[[int, FrameType | None], None]
-
-
-def counting(file: Path) -> tuple[Handle, Handle]:
-    """Return the handlers that start and stop cProfile."""
-    profile = cProfile.Profile()
-
-    def begin(_: int, __: FrameType | None) -> None:
-        profile.enable()
-
-    def end(_: int, __: FrameType | None) -> None:
-        profile.disable()
-        profile.dump_stats(file)
-
-    return begin, end
 
 
 def sampling(file: Path) -> tuple[Handle, Handle]:
@@ -84,9 +68,9 @@ def _named(counts: Counter[CodeType]) -> Counter[str]:
 
 
 def main() -> None:
-    """Run the program's command line with a profiler: python -m bench.profiled WAY FILE ..."""
-    way, file, *arguments = sys.argv[1:]
-    begin, end = (counting if way == "count" else sampling)(Path(file))
+    """Run the program's command line with a profiler: python -m bench.profiled FILE ..."""
+    file, *arguments = sys.argv[1:]
+    begin, end = sampling(Path(file))
     signal.signal(signal.SIGUSR1, begin)
     signal.signal(signal.SIGUSR2, end)
     sys.argv = ["main.py", *arguments]

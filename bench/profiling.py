@@ -4,7 +4,6 @@ The server runs as in production, with a profiler, while the load sends one ques
 """
 
 import json
-import pstats
 import signal
 import sys
 import time
@@ -32,8 +31,7 @@ def main() -> None:
         folder, store = Path(name), opened[kind.database]
         stores.fill(store, people)
         output = folder / "profile"
-        way = "count" if chosen.calls else "sample"
-        command = [sys.executable, "-m", "bench.profiled", way, str(output)]
+        command = [sys.executable, "-m", "bench.profiled", str(output)]
         command += ["serve", "--port", "{port}"]
         with running(kind, store, people, folder) as server:
             _tell(chosen, "without a profiler", _ask(server, question, people, chosen))
@@ -44,10 +42,7 @@ def main() -> None:
             server.process.send_signal(signal.SIGUSR2)
             _tell(chosen, "with it", outcome)
             _await(output)
-        if chosen.calls:
-            _print_calls(output, chosen, outcome.answers)
-        else:
-            _print_samples(output, chosen, outcome)
+        _print_samples(output, chosen, outcome)
 
 
 def _arguments() -> Namespace:
@@ -57,7 +52,6 @@ def _arguments() -> Namespace:
     parser.add_argument("--server", default="ours", choices=ours)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rows", type=int, default=35, help="lines of each table")
-    parser.add_argument("--calls", action="store_true", help="count every call, by cProfile")
     parser.add_argument("--connections", type=int, default=8)
     return parser.parse_args()
 
@@ -93,13 +87,6 @@ def _await(file: Path) -> None:
     while not file.exists() or not file.stat().st_size:
         time.sleep(0.05)
     time.sleep(0.2)
-
-
-def _print_calls(file: Path, chosen: Namespace, answers: int) -> None:
-    print(f"\n{answers} answers, and those to the warming up")
-    stats = pstats.Stats(str(file))
-    for order in ("tottime", "cumulative"):
-        stats.sort_stats(order).print_stats(chosen.rows)
 
 
 def _print_samples(file: Path, chosen: Namespace, outcome: load.Outcome) -> None:

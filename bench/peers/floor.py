@@ -8,7 +8,7 @@ only the names of types.
 
 import os
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import jwt
 import orjson
@@ -18,6 +18,10 @@ from starlette.types import Receive, Scope, Send
 from bench.peers import signing
 from bench.peers.passwords import verify
 
+if TYPE_CHECKING:
+    from bench.peers.floor_postgresql import Postgresql
+    from bench.peers.floor_sqlite import Sqlite
+
 BEARER: Final = len("Bearer ")
 REFUSED: Final = {
     "data": {"customers": None},
@@ -26,29 +30,8 @@ REFUSED: Final = {
 """The answer to a bad token, the same as a GraphQL server's."""
 
 
-class Storage(Protocol):
-    """A database that returns values which orjson writes as GraphQL would."""
-
-    async def open(self) -> None:
-        """Connect."""
-
-    async def close(self) -> None:
-        """Disconnect."""
-
-    async def page(self, size: int) -> Mapping[str, object]:
-        """Select the first customers, and whether there are more."""
-
-    async def me(self, customer_id: str) -> Mapping[str, object]:
-        """Select one customer."""
-
-    async def password_hash(self, email: str) -> tuple[str, str]:
-        """Select the id and the password hash of an address' owner."""
-
-    async def open_session(self, customer_id: str) -> str:
-        """Insert a session, and return its id."""
-
-
-def _storage() -> Storage:
+def _storage() -> "Sqlite | Postgresql":
+    """Return the database, whose values orjson writes as GraphQL would."""
     url = os.environ["BENCH_DATABASE_URL"]
     if url.startswith("sqlite"):
         from bench.peers.floor_sqlite import Sqlite  # noqa: PLC0415 — one of the two is needed

@@ -1,11 +1,10 @@
 """The floor's PostgreSQL: asyncpg alone, every statement prepared once per connection.
 
 PostgreSQL formats the timestamps itself: that is faster than datetimes, which asyncpg has to
-make and orjson to write. BENCH_MOMENTS=datetime uses datetimes.
+make and orjson to write.
 """
 
 import asyncio
-import os
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -21,9 +20,8 @@ MICROSECOND: Final = timedelta(microseconds=1)
 RFC3339: Final = """replace(
   to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z'
 )"""
-MOMENT: Final = "{}" if os.environ.get("BENCH_MOMENTS") == "datetime" else RFC3339
-CREATED: Final = MOMENT.format("created_at")
-UPDATED: Final = MOMENT.format("updated_at")
+CREATED: Final = RFC3339.format("created_at")
+UPDATED: Final = RFC3339.format("updated_at")
 PAGE: Final = f"""
 SELECT id::text, name, email, phone, is_active, is_admin, {CREATED}, {UPDATED}
 FROM customers ORDER BY created_at, customers.id LIMIT $1
@@ -109,7 +107,6 @@ class Postgresql:
         return rows
 
 
-def _cursor(created_at: str | datetime, customer_id: str) -> str:
-    moment = created_at if isinstance(created_at, datetime) else datetime.fromisoformat(created_at)
-    stands = [(moment - EPOCH) // MICROSECOND, customer_id]
+def _cursor(created_at: str, customer_id: str) -> str:
+    stands = [(datetime.fromisoformat(created_at) - EPOCH) // MICROSECOND, customer_id]
     return urlsafe_b64encode(orjson.dumps(stands)).rstrip(b"=").decode()

@@ -17,9 +17,10 @@ from strawberry.types.base import StrawberryList, StrawberryOptional
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from gql_app.lib.clock import parse_id, parse_moment
-from gql_app.lib.pagination import NOTHING, Condition
+from gql_app.lib.pagination import Condition
 
-graphql_name: Final = StrawberryConfig().name_converter.apply_naming_config
+NAMES: Final = StrawberryConfig().name_converter
+"""The names in the schema, which Strawberry makes of Python's."""
 _KINDS: Final[Mapping[type, Any]] = {
     str: str,
     int: int,
@@ -51,17 +52,9 @@ class Comparison:
     """The type of the filter's field."""
     condition: Condition
     convert: Callable[[Any], object]
+    """Returns a value as the column stores it, None if no row can have it."""
     ranged: bool = False
     """Whether it is the bound of a range, which an index on the column can use."""
-
-    def of(self, value: object) -> tuple[Condition, object]:
-        """Return the condition, and the value that the column is compared with."""
-        stored = self.convert(value)
-        return (NOTHING if stored is None else self.condition), stored
-
-    def uses_index_of(self, order: str) -> bool:
-        """Return whether the condition is a range in the index of an order's column."""
-        return self.ranged and self.column == order
 
 
 def comparisons(column: KeyedColumnElement[Any], shown: Any) -> Iterable[tuple[str, Comparison]]:
@@ -70,7 +63,7 @@ def comparisons(column: KeyedColumnElement[Any], shown: Any) -> Iterable[tuple[s
     `shown` is the type that the node shows it as, None if it doesn't.
     """
     name, stored, convert = column.key, column.type.python_type, converter(column.type)
-    called = graphql_name(name)
+    called = NAMES.apply_naming_config(name)
     if stored is datetime:
         base = name.removesuffix("_at")
         for field, is_met, than in (
@@ -105,7 +98,7 @@ def filter_faults(
             yield f"filters names {name}, which is shown as a type that can't be compared with it"
         else:
             made = comparisons(table.c[name], shown.get(name))
-            fields += [(name, graphql_name(field)) for field, _ in made]
+            fields += [(name, NAMES.apply_naming_config(field)) for field, _ in made]
     yield from clashes("filters", fields)
 
 

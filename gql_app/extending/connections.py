@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import strawberry
 from sqlalchemy.orm import DeclarativeBase
-from strawberry.schema.config import StrawberryConfig
 
 from gql_app.accounts.sessions import Caller
 from gql_app.errors import Unauthenticated
+from gql_app.extending.comparisons import NAMES
 from gql_app.extending.context import Info
 from gql_app.extending.node_kinds import node_kind
 from gql_app.extending.nodes import NodeColumns, connection_type, described_type
@@ -33,7 +33,6 @@ from gql_app.schema.permissions import IsAuthenticated
 from gql_app.schema.types import CURSORS, OrderDirection, PageInfo
 
 _MARK: Final = "__connection__"
-_NAMES: Final = StrawberryConfig().name_converter
 _SIZE: Final = f"1 to {MAX_SIZE}; {DEFAULT_SIZE} if neither `first` nor `last` is given."
 _ARGUMENTS: Final[Mapping[str, tuple[Any, str]]] = {
     "first": (int, f"How many rows from the start, or after `after`: {_SIZE}"),
@@ -126,7 +125,7 @@ class Connection:
             column: ListQuery(rows, (column,), visible_column=self._columns.shown)
             for column in order_by
         }
-        told = {each: f"By {_NAMES.apply_naming_config(each)}." for each in order_by}
+        told = {each: f"By {NAMES.apply_naming_config(each)}." for each in order_by}
         values = [
             (each.upper(), strawberry.enum_value(each, description=told[each])) for each in order_by
         ]
@@ -145,7 +144,11 @@ class Connection:
         self._comparisons: Final = self._columns.comparisons
         self._by_index: Final = {
             column: {NOTHING}
-            | {each.condition for each in self._comparisons.values() if each.uses_index_of(column)}
+            | {
+                each.condition
+                for each in self._comparisons.values()
+                if each.ranged and each.column == column
+            }
             for column in order_by
         }
         compared = {e: (of.kind | None, of.description) for e, of in self._comparisons.items()}
@@ -231,9 +234,8 @@ class Connection:
             value = getattr(filter, name)
             if value is strawberry.UNSET or value is None:
                 continue
-            condition, stored = comparison.of(value)
-            conditions.append(condition)
-            compared[name] = stored
+            compared[name] = comparison.convert(value)
+            conditions.append(NOTHING if compared[name] is None else comparison.condition)
         seen, values = self._visibility.of(caller)
         by_index = self._by_index[column]
         query = self._orders[column]._replace(

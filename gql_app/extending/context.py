@@ -1,16 +1,19 @@
-"""Context: a request as its resolvers see it, in `info.context`."""
+"""Context: a request as its resolvers see it, in `info.context`, and so do routes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec, TypeVar
 
 import strawberry
+from starlette.requests import Request
 
 from gql_app.accounts.callers import Authority
 from gql_app.errors import Unauthenticated
 from gql_app.extending.transaction import Transaction, transaction
 from gql_app.lib import database
+from gql_app.lib.graphql_http import headers_of
 from gql_app.schema import context
+from gql_app.web.graphql import open_context
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,3 +59,17 @@ class Context(context.Context):
 
 Info = strawberry.Info[Context, None]
 """The type of a resolver's `info`, whose `context` is the request's Context."""
+
+
+async def context_of(request: Request) -> Context:
+    """Return the context of a request to a feature's route: the same as a resolver's info.context.
+
+    It reads and writes as in a resolver, and `await context.caller()` returns the caller or raises
+    Unauthenticated, which is answered with 401 and the reason unless the route catches it.
+    """
+    state = request.scope["state"]
+    if "context" not in state:
+        authorization = headers_of(request.scope)[b"authorization"]
+        state["context"] = await open_context(request.scope, authorization, Context)
+    context: Context = state["context"]
+    return context

@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
 
 import strawberry
-from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryOptional, get_object_definition
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
+from gql_app.extending.comparisons import NAMES
 from gql_app.extending.connections import connection_of
 from gql_app.extending.inputs import INPUTS, extended_input
 from gql_app.extending.nested import if_private
@@ -24,7 +24,7 @@ from gql_app.schema.permissions import PRIVATE
 
 T = TypeVar("T")
 _MARK: Final = "__extension__"
-_NAMES: Final = StrawberryConfig().name_converter
+_name: Final = NAMES.get_graphql_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +227,3 @@ def _if_private(resolver: StrawberryResolver[Any], *, is_extended: bool) -> Call
         return resolve(self, *args, **named) if self.shows_private() else None
 
     return shown
-
-
-def _name(field: StrawberryField) -> str:
-    """Return a field's name in the schema."""
-    return _NAMES.get_graphql_name(field)

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from starlette.routing import BaseRoute, Mount, Route
-from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import get_object_definition
 
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.permissions import ADMIN, OURS, Role, Roles
 from gql_app.extending import tables
-from gql_app.extending.comparisons import clashes
+from gql_app.extending.comparisons import NAMES, clashes
 from gql_app.extending.extend import extends_input
 from gql_app.extending.feature import Feature
 from gql_app.extending.functions import function_fault, function_name
@@ -66,7 +65,6 @@ _LETTER: Final = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED_CODES: Final = frozenset(
     {*REASONS, "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "UNAUTHENTICATED"}
 )
-_NAMES: Final = StrawberryConfig().name_converter
 _Functions: TypeAlias = tuple[str, Iterable[tuple[str, object]], Sequence[str] | None, bool | None]
 """What some functions are, the functions by their names, the positional arguments that they take,
 unless these are the builder's own, and whether they must be asynchronous, None if they may be."""
@@ -310,7 +308,7 @@ def _root_types(root: str, ours: Sequence[type], theirs: Sequence[type]) -> Iter
             yield f"{part.__name__} is no Strawberry type: decorate it with @strawberry.type."
             continue
         for field in definition.fields:
-            name, where = _NAMES.get_graphql_name(field), f"{part.__name__}.{field.python_name}"
+            name, where = NAMES.get_graphql_name(field), f"{part.__name__}.{field.python_name}"
             if field.base_resolver is None:
                 yield f"{where} has no resolver: write a function with @strawberry.field."
             if other := owners.get(name):

@@ -22,7 +22,7 @@ from gql_app.accounts.throttling import FACTORS_PER_DAY, Throttle
 from gql_app.db.tables import CustomerRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction
+from gql_app.lib.database import Query, Transaction
 from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Queue
 from gql_app.lib.telemetry import get_logger
@@ -53,10 +53,6 @@ class Outbox:
     These letters go to active accounts only.
     """
 
-    async def due(self, db: Reader) -> bool:
-        """Return whether any letter is due."""
-        return await _QUEUE.any_due(db)
-
     async def claim(self, db: Transaction) -> Claimed:
         """Lease the next letters that are due, and return them rendered.
 
@@ -64,7 +60,7 @@ class Outbox:
         """
         dropped: list[UUID] = []
         letters: list[_Addressed] = []
-        for row in await _QUEUE.next_due(db):
+        for row in await QUEUE.next_due(db):
             customer = row.customer_id and await db.fetch_one(_UNLOCKED, id=row.customer_id)
             if row.customer_id and customer is None:
                 continue  # its lock's holder may wait for this transaction
@@ -80,30 +76,26 @@ class Outbox:
             except TooManyAttempts:
                 withheld.add(each.id)
         leased = [each for each in letters if each.id not in withheld]
-        await _QUEUE.forget(db, [*dropped, *withheld])
-        await _QUEUE.lease(db, [each.id for each in leased])
+        await QUEUE.forget(db, [*dropped, *withheld])
+        await QUEUE.lease(db, [each.id for each in leased])
         await _extend_registrations(db, leased)
         written = [letter for each in leased if (letter := await self._written(db, each))]
         return Claimed(written, len(dropped), len(withheld))
 
-    async def sent(self, db: Transaction, letter: Letter) -> None:
-        """Delete a letter that was sent."""
-        await _QUEUE.forget(db, [UUID(letter.id)])
-
     async def refused(self, db: Transaction, letter: Letter) -> None:
         """Delete a letter that the mail server refused for good, and record it in the audit log."""
-        row = await _QUEUE.locked(db, UUID(letter.id))
+        row = await QUEUE.locked(db, UUID(letter.id))
         if row is not None:
             owner, kinds = row.customer_id, [row.kind]
             await audit.record(db, Action.LETTER_REFUSED, Origin(), customer_id=owner, fields=kinds)
-            await _QUEUE.forget(db, [row.id])
+            await QUEUE.forget(db, [row.id])
 
     async def postpone(self, db: Transaction, letter: Letter) -> bool:
         """Return whether a letter will be retried; after LAST_TRY it is deleted instead."""
-        row = await _QUEUE.locked(db, UUID(letter.id))
+        row = await QUEUE.locked(db, UUID(letter.id))
         if row is None:
             return True
-        if not await _QUEUE.postpone(db, row, last_try=clock.made_at(row.id) + LAST_TRY):
+        if not await QUEUE.postpone(db, row, last_try=clock.made_at(row.id) + LAST_TRY):
             return False
         await self.throttle.give_back(db, self._limit(letter.kind, letter.recipient))
         return True
@@ -251,7 +243,7 @@ async def _issue_undo(db: Transaction, letter: _Addressed, digest: str | None) -
     return await second_factors.issue_undo(db, owner, UUID(letter.data[FACTOR]), digest)
 
 
-_QUEUE: Final = Queue(
+QUEUE: Final = Queue(
     LetterRow,
     owner=case(
         # Invitations come by the thousand: as one owner, they delay no other letter.

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import HTTPException, HTTPMessage
-from typing import IO, Final, NamedTuple
+from typing import IO, Final
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -184,20 +184,14 @@ class PublishedKeys:
         self._next = time.monotonic() + INTERVAL
 
 
-class _Answer(NamedTuple):
-    """Whether a session is open, and the time of the request."""
-
-    lives: bool
-    asked_at: float
-
-
 class Sessions:
     """A cache of the server's answers on whether sessions are open, each for `bound` seconds."""
 
     def __init__(self, server: Server, bound: float) -> None:
         self._server: Final = server
         self._bound: Final = bound
-        self._answers: Final[OrderedDict[UUID, _Answer]] = OrderedDict()
+        self._answers: Final[OrderedDict[UUID, tuple[bool, float]]] = OrderedDict()
+        """Whether each session was open, and the time of the request."""
         self._pending: Final[dict[UUID, tuple[Future[None], float]]] = {}
         self._retry_at = time.monotonic()
         self._lock: Final = threading.RLock()  # add_done_callback() may call back at once
@@ -217,8 +211,8 @@ class Sessions:
 
     def _known(self, session_id: UUID, now: float) -> bool | None:
         """Return the cached answer, None if there is none or it is too old."""
-        answer = self._answers.get(session_id)
-        return answer.lives if answer and answer.asked_at + self._bound >= now else None
+        lives, asked_at = self._answers.get(session_id, (None, 0.0))
+        return lives if asked_at + self._bound >= now else None
 
     def _ask(self, session_id: UUID, token: str, now: float) -> Future[None]:
         """Return the future of a request, which never fails; recent enough callers share it."""
@@ -248,7 +242,7 @@ class Sessions:
             self._retry_at = time.monotonic() + INTERVAL
             return
         with self._lock:
-            self._answers[session_id] = _Answer(lives, asked_at)
+            self._answers[session_id] = lives, asked_at
             self._answers.move_to_end(session_id)
             if len(self._answers) > MAX_SESSIONS:
                 self._answers.popitem(last=False)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import update
@@ -18,7 +19,7 @@ from gql_app.lib.database import Database
 from gql_app.lib.outbox import Letter
 from gql_app.lib.outbox.delivery import BATCH
 from gql_app.mail import invitations
-from gql_app.mail.outbox import Outbox
+from gql_app.mail.outbox import QUEUE, Outbox
 from gql_app.security.passwords import NO_PASSWORD
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (
@@ -60,7 +61,7 @@ async def leave(database: Database, outbox: Outbox = OUTBOX) -> list[Letter]:
         left.extend(found.letters)
         for letter in found.letters:
             async with database.transaction() as db:
-                await outbox.sent(db, letter)
+                await QUEUE.forget(db, [UUID(letter.id)])
     return left
 
 

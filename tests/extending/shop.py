@@ -20,7 +20,7 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import CommittedEvent, Event
 from gql_app.extending.letters import Letter
 from gql_app.extending.loaders import group, loader
-from gql_app.extending.mutations import mutation
+from gql_app.extending.permissions import mutation
 from gql_app.extending.transaction import Transaction
 from gql_app.extending.visibility import owned_by
 from gql_app.lib import clock

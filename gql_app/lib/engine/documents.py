@@ -2,7 +2,7 @@
 
 import sys
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
@@ -11,15 +11,15 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
+    InlineFragmentNode,
     OperationDefinitionNode,
     Token,
     TokenKind,
 )
 
-from gql_app.lib.engine.complexity import ComplexityCalculator, ListSizes
+from gql_app.lib.engine.complexity import ComplexityCalculator, Fragments, ListSizes
 from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.limits import Limits
 
@@ -33,17 +33,7 @@ measured and rounded up."""
 MAX_WITHIN_LIMITS: Final = 100
 """The most operations with page sizes that are cached as within the limits, for a document."""
 _ABSENT: Final = object()
-
-
-class HasBytes(Protocol):
-    """A value with its size in bytes."""
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of memory that the value takes."""
-
-
-V = TypeVar("V", bound=HasBytes)
+V = TypeVar("V")
 
 
 class BoundedCache(Generic[V]):
@@ -55,7 +45,7 @@ class BoundedCache(Generic[V]):
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._values: OrderedDict[str, V] = OrderedDict()
+        self._values: OrderedDict[str, tuple[V, int]] = OrderedDict()
         self.bytes = 0
         """Bytes of all values together."""
 
@@ -65,18 +55,19 @@ class BoundedCache(Generic[V]):
 
     def get(self, key: str) -> V | None:
         """Return the value of a key, None if it is not cached."""
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
+        found = self._values.get(key)
+        if found is None:
+            return None
+        self._values.move_to_end(key)
+        return found[0]
 
-    def add(self, key: str, value: V) -> None:
-        """Add a value under a new key, and evict the least recently used beyond the bound."""
-        self._values[key] = value
-        self.bytes += value.bytes
+    def add(self, key: str, value: V, size: int) -> None:
+        """Add a value of a size under a new key; evict the least recently used beyond the bound."""
+        self._values[key] = value, size
+        self.bytes += size
         while self.bytes > self._max_bytes:
-            _, oldest = self._values.popitem(last=False)
-            self.bytes -= oldest.bytes
+            _, (_, freed) = self._values.popitem(last=False)
+            self.bytes -= freed
 
 
 @dataclass(slots=True, eq=False)
@@ -122,16 +113,8 @@ class Document:
 
     def root_fields(self, name: str | None) -> list[str]:
         """Return the distinct names of an operation's root fields; the document must be valid."""
-        found: dict[str, None] = {}
-        waiting: list[Any] = [self.operation(name)]
-        for node in waiting:  # which grows during the loop
-            for each in node.selection_set.selections:
-                if isinstance(each, FieldNode):
-                    found[each.name.value] = None
-                else:
-                    spread = isinstance(each, FragmentSpreadNode)
-                    waiting.append(self.fragments[each.name.value] if spread else each)
-        return list(found)
+        fields = fields_of([self.operation(name)], self.fragments)
+        return list(dict.fromkeys(each.name.value for each in fields))
 
 
 class ExecutionContext(Protocol):
@@ -197,7 +180,7 @@ class DocumentValidator:
             )
             if errors:
                 raise InvalidDocument(*errors)
-            self.documents.add(text, document)
+            self.documents.add(text, document, document.bytes)
         if name is None and len(document.operations) > 1:
             # GraphQL section 6.1, GetOperation: nothing is guessed.
             message = "The document has several operations: operationName must say which to run."
@@ -247,6 +230,25 @@ class DocumentValidator:
         for name in document.size_variables:
             sizes += (self._list_sizes.page(variables[name]) if name in variables else _ABSENT,)
         return sizes
+
+
+def fields_of(nodes: Iterable[Any], fragments: Fragments) -> Iterator[FieldNode]:
+    """Return the fields selected of any of the nodes, directly or through fragments.
+
+    Each fragment is visited once. In a valid document, a type condition on an object type always
+    holds.
+    """
+    spread: set[str] = set()
+    waiting = [*nodes]
+    for node in waiting:  # which grows during the loop
+        for each in node.selection_set.selections if node.selection_set else ():
+            if isinstance(each, FieldNode):
+                yield each
+            elif isinstance(each, InlineFragmentNode):
+                waiting.append(each)
+            elif each.name.value in fragments and each.name.value not in spread:
+                spread.add(each.name.value)
+                waiting.append(fragments[each.name.value])
 
 
 def _tokens(node: DocumentNode) -> Iterator[Token]:

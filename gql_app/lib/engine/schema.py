@@ -1,6 +1,6 @@
 """Strawberry: its schema, how fields are resolved without its wrapping, and what is selected."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
@@ -11,7 +11,6 @@ from graphql import (
     GraphQLField,
     GraphQLNamedType,
     GraphQLSchema,
-    InlineFragmentNode,
     OperationDefinitionNode,
     get_named_type,
     get_nullable_type,
@@ -26,8 +25,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
-from gql_app.lib.engine.complexity import Fragments
-from gql_app.lib.engine.documents import ExecutionContext
+from gql_app.lib.engine.documents import ExecutionContext, fields_of
 from gql_app.lib.engine.executor import CompiledExecutor, Simplify
 from gql_app.lib.engine.fields import Resolver, unwrapped
 from gql_app.lib.engine.rows import Nested
@@ -65,6 +63,12 @@ class Schema(strawberry.Schema):
         assert is_object_type(introspected)  # noqa: S101 — for mypy: GraphQL section 4.2
         introspected.fields["isOneOf"] = _IS_ONE_OF
         return self._schema
+
+
+def schema_of(info: strawberry.Info[Any, Any]) -> Schema:
+    """Return the schema that an operation is executed by: the engine executes by no other."""
+    assert isinstance(info.schema, Schema)  # noqa: S101 — for mypy
+    return info.schema
 
 
 class StrawberryExecutor(CompiledExecutor, StrawberryGraphQLCoreExecutionContext):
@@ -173,8 +177,7 @@ def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]
     The path is of Python's names, too. Fields that a directive may skip count as selected. A field
     with a Nested has the name of its column.
     """
-    schema, fragments = info.schema, info.context.document.fragments
-    assert isinstance(schema, Schema)  # noqa: S101 — for mypy: the engine executes by no other
+    schema, fragments = schema_of(info), info.context.document.fragments
     kind: GraphQLNamedType | None = schema.core.get_root_type(info.operation.operation)
     nodes: Sequence[OperationDefinitionNode | FieldNode] = [info.operation]
     answered = [key for key in info.path.as_list() if isinstance(key, str)]
@@ -183,7 +186,7 @@ def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]
         found = {}
         if not is_object_type(kind):
             break
-        for node in _selected_of(nodes, fragments):
+        for node in fields_of(nodes, fragments):
             definition = schema.core.get_field(kind, node.name.value)
             if definition and (field := _strawberry_field(definition)):
                 nested = field.metadata.get(NESTED)
@@ -192,24 +195,3 @@ def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]
                 found.setdefault(name, (get_named_type(definition.type), []))[1].append(node)
         kind, nodes = found.get(step or "", (None, []))
     return frozenset(found)
-
-
-def _selected_of(
-    nodes: Iterable[OperationDefinitionNode | FieldNode], fragments: Fragments
-) -> Iterator[FieldNode]:
-    """Return the fields selected of any of the nodes; each fragment is visited once.
-
-    In a valid document, a type condition on an object type always holds.
-    """
-    spread: set[str] = set()
-    waiting: list[Any] = list(nodes)
-    while waiting:
-        selected = waiting.pop().selection_set
-        for node in selected.selections if selected else ():
-            if isinstance(node, FieldNode):
-                yield node
-            elif isinstance(node, InlineFragmentNode):
-                waiting.append(node)
-            elif node.name.value in fragments and node.name.value not in spread:
-                spread.add(node.name.value)
-                waiting.append(fragments[node.name.value])

@@ -17,7 +17,7 @@ from graphql.utilities import coerce_input_value
 from strawberry.types.arguments import convert_argument
 from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition
 
-from gql_app.lib.engine.schema import Schema
+from gql_app.lib.engine.schema import Schema, schema_of
 
 
 def dump_inputs(
@@ -28,7 +28,7 @@ def dump_inputs(
     Raises TypeError unless load_inputs() returns the same values.
     """
     try:
-        stored = _stored(_schema(info), kind, values)
+        stored = _stored(schema_of(info), kind, values)
         again = load_inputs(info, kind, stored)
     except (GraphQLError, TypeError, ValueError, AttributeError) as error:
         message = f"{kind} can't have all of {', '.join(values)} as given"
@@ -62,7 +62,7 @@ def load_inputs(
     Fields that the type no longer has are left out. Raises ValueError for a value that its field
     no longer takes.
     """
-    schema = _schema(info)
+    schema = schema_of(info)
     definition, core = _types(schema, kind)
     values: dict[str, Any] = {}
     for field in definition.fields:
@@ -76,11 +76,6 @@ def load_inputs(
         scalars = schema.schema_converter.scalar_registry
         values[field.python_name] = convert_argument(value, field.type, scalars, schema.config)
     return values
-
-
-def _schema(info: strawberry.Info[Any, Any]) -> Schema:
-    assert isinstance(info.schema, Schema)  # noqa: S101 — for mypy: the engine executes by no other
-    return info.schema
 
 
 def _types(schema: Schema, kind: str) -> tuple[StrawberryObjectDefinition, GraphQLInputObjectType]:

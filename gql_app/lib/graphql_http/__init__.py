@@ -1,19 +1,19 @@
 """GraphQL over HTTP: what a request asks for, persisted documents, and how it is answered."""
 
-from gql_app.lib.graphql_http.browsing import leading_to, other_than_graphql
 from gql_app.lib.graphql_http.documents import (
     AutomaticDocuments,
     DocumentSource,
+    Headers,
     TrustedDocuments,
-    documents_of,
     read_manifest,
 )
 from gql_app.lib.graphql_http.errors import RequestError
 from gql_app.lib.graphql_http.messages import (
-    Headers,
     RequestReader,
     headers_of,
+    leading_to,
     mutation_by_get,
+    other_than_graphql,
     outcome,
     read_body,
     write,
@@ -27,7 +27,6 @@ __all__ = [
     "RequestError",
     "RequestReader",
     "TrustedDocuments",
-    "documents_of",
     "headers_of",
     "leading_to",
     "mutation_by_get",

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -69,8 +68,8 @@ class AutomaticDocuments:
 
     is_open = True
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self._kept: BoundedCache[_Text] = BoundedCache(max_bytes)
+    def __init__(self) -> None:
+        self._kept: BoundedCache[str] = BoundedCache(MAX_BYTES)
 
     @property
     def bytes(self) -> int:
@@ -88,15 +87,15 @@ class AutomaticDocuments:
             kept = self._kept.get(digest)
             if kept is None:
                 raise RequestError(400, "PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
-            return kept.text, None
+            return kept, None
         if _digest(query) != digest:
-            raise mismatch()
+            raise RequestError(400, _MISMATCH, "PERSISTED_QUERY_HASH_MISMATCH")
         return query, digest
 
     def keep(self, digest: str, text: str) -> None:
         """Keep a valid text, unless it is there already."""
         if self._kept.get(digest) is None:
-            self._kept.add(digest, _Text(text, sys.getsizeof(text) + ENTRY_BYTES))
+            self._kept.add(digest, text, sys.getsizeof(text) + ENTRY_BYTES)
 
 
 class TrustedDocuments:
@@ -133,7 +132,7 @@ class TrustedDocuments:
             text = self._by_id.get(document_id.removeprefix(PREFIX))
             if text is not None:
                 if query and query != text:
-                    raise mismatch()
+                    raise RequestError(400, _MISMATCH, "PERSISTED_QUERY_HASH_MISMATCH")
                 return text, None
             if not query:
                 raise RequestError(400, _NOT_IN_LIST, "PERSISTED_QUERY_NOT_IN_LIST")
@@ -156,21 +155,6 @@ class TrustedDocuments:
             return False
 
 
-def documents_of(
-    file: Path | None,
-    pages: Iterable[str],
-    exceptions: Collection[str],
-    parse: Callable[[str], DocumentNode],
-) -> DocumentSource:
-    """Return a server's source: the list of a file, or without one automatic persisted queries.
-
-    Raises ValueError.
-    """
-    if file is None:
-        return AutomaticDocuments()
-    return TrustedDocuments(read_manifest(file), pages, exceptions, parse)
-
-
 def read_manifest(file: Path) -> dict[str, str]:
     """Return the texts of a file by their ids, as Relay, graphql-codegen and Apollo write them.
 
@@ -185,22 +169,6 @@ def read_manifest(file: Path) -> dict[str, str]:
     except ValueError as why:
         message = f"{file} {why}"
     raise ValueError(message)
-
-
-def mismatch() -> RequestError:
-    """Return the refusal of a text that came with another one's hash or id."""
-    return RequestError(400, _MISMATCH, "PERSISTED_QUERY_HASH_MISMATCH")
-
-
-def unsupported() -> RequestError:
-    """Return the refusal of a hash of another protocol; clients then send the text."""
-    return RequestError(400, "PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    text: str
-    bytes: int
 
 
 def _sent(query: str | None) -> str:

@@ -18,15 +18,14 @@ MAX_BATCH: Final = 20
 RETRY: Final = 24 * 60 * 60 * 1000
 """Milliseconds before a browser's EventSource reconnects, by default three seconds."""
 _EVENTS: Final = b"retry: %d\nevent: next\ndata: %b\n\nevent: complete\ndata:\n\n"
-_NO_BATCHES: Final = (
-    "This server takes one operation a request: batches are off. Send each by itself, with "
-    "Apollo's HttpLink instead of BatchHttpLink, or graphql-request's request() instead of "
-    "batchRequests()."
-)
 
 
 class RequestError(HTTPException):
-    """A request that is not executed: its status, a sentence, and its error's code."""
+    """A request that is not executed: its status, a sentence, and its error's code.
+
+    That of a batch has the form that its clients expect: their links read an array of as many
+    results, and hide the message of a 400.
+    """
 
     def __init__(
         self,
@@ -34,10 +33,14 @@ class RequestError(HTTPException):
         message: str,
         code: str = BAD_REQUEST,
         headers: Mapping[str, str] | None = None,
+        *,
+        batch: int = 0,
     ) -> None:
+        """Take the parts of the response, and the number of operations if it is to a batch."""
         super().__init__(status, message.removesuffix("."), headers)
         self.message: Final = message
         self.code: Final = code
+        self._batch: Final = batch
 
     @property
     def outcome(self) -> str:
@@ -52,7 +55,9 @@ class RequestError(HTTPException):
         """
         if media_type is None or (media_type in STREAMS and self.status_code != NOT_ACCEPTABLE):
             media_type = JSON
-        status, body = self.status_code, orjson.dumps(self._content())
+        one = {"errors": [{"message": self.message, "extensions": {"code": self.code}}]}
+        content = [one] * self._batch if 0 < self._batch <= MAX_BATCH else one
+        status, body = self.status_code, orjson.dumps(content)
         content_type = f"{media_type}; charset=utf-8"
         if media_type == EVENTS:
             status, body = 200, _EVENTS % (RETRY, body)
@@ -60,32 +65,6 @@ class RequestError(HTTPException):
             part = b"Content-Type: application/json; charset=utf-8\r\n\r\n" + body
             status, body = 200, b"\r\n---\r\n%b\r\n-----\r\n" % part
             content_type = f'{PARTS}; boundary="-"'
-        elif media_type == JSON:
-            status = self._json_status
+        elif media_type == JSON and self._batch:
+            status = 200
         return Response(body, status, {"Content-Type": content_type, **(self.headers or {})})
-
-    @property
-    def _json_status(self) -> int:
-        return self.status_code
-
-    def _content(self) -> object:
-        return {"errors": [{"message": self.message, "extensions": {"code": self.code}}]}
-
-
-class BatchRefused(RequestError):
-    """A batch of operations, which is refused in the form that its clients expect.
-
-    Their links expect an array of as many results, and hide the message of a 400.
-    """
-
-    def __init__(self, operations: int) -> None:
-        super().__init__(400, _NO_BATCHES)
-        self._operations = operations
-
-    @property
-    def _json_status(self) -> int:
-        return 200
-
-    def _content(self) -> object:
-        one = super()._content()
-        return [one] * self._operations if self._operations <= MAX_BATCH else one

@@ -1,7 +1,7 @@
-"""Messages: requests in a body or a URL, and the status and JSON of results."""
+"""Messages: requests in a body or a URL, the status and JSON of results, and other requests."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,19 +10,16 @@ from uuid import UUID
 
 import orjson
 from graphql import ExecutionResult, GraphQLError
-from starlette.types import Receive, Scope
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope
 
 from gql_app.lib.engine import GraphQLRequest
-from gql_app.lib.graphql_http.documents import PREFIX, DocumentSource, unsupported
-from gql_app.lib.graphql_http.errors import (
-    BAD_USER_INPUT,
-    NOT_ACCEPTABLE,
-    BatchRefused,
-    RequestError,
-)
-from gql_app.lib.graphql_http.negotiation import GRAPHQL, JSON, STREAMS
+from gql_app.lib.graphql_http.documents import PREFIX, DocumentSource, Headers
+from gql_app.lib.graphql_http.errors import BAD_USER_INPUT, NOT_ACCEPTABLE, RequestError
+from gql_app.lib.graphql_http.negotiation import GRAPHQL, JSON, STREAMS, accepts_html
 
-Headers = dict[bytes, list[bytes]]
 Parameters = tuple[str | None, str | None, str | None, dict[str, Any]]
 """The query, the id of a document, the operation's name and the variables of a request."""
 METHODS: Final = {"Allow": "GET, HEAD, POST, OPTIONS"}
@@ -40,6 +37,11 @@ _ALL_AT_ONCE: Final = (
 )
 _NO_WEBSOCKET: Final = (
     "There is no WebSocket here, and no subscriptions: send queries and mutations by POST."
+)
+_NO_BATCHES: Final = (
+    "This server takes one operation a request: batches are off. Send each by itself, with "
+    "Apollo's HttpLink instead of BatchHttpLink, or graphql-request's request() instead of "
+    "batchRequests()."
 )
 _NO_UPLOADS: Final = f"No files are taken here: send {JSON} in UTF-8, not multipart/form-data."
 
@@ -101,7 +103,7 @@ def mutation_by_get() -> RequestError:
 
 def headers_of(scope: Scope) -> Headers:
     """Return each header's values, an empty list for one that was not sent."""
-    headers: Headers = defaultdict(list)
+    headers: dict[bytes, list[bytes]] = defaultdict(list)
     for name, value in scope["headers"]:
         headers[name].append(value)
     return headers
@@ -137,7 +139,7 @@ def parse_body(headers: Headers, body: bytes) -> Parameters:
     except orjson.JSONDecodeError:
         raise RequestError(400, "The body is not JSON in UTF-8.") from None
     if isinstance(content, list) and content:
-        raise BatchRefused(len(content))
+        raise RequestError(400, _NO_BATCHES, batch=len(content))
     if not isinstance(content, dict):
         raise RequestError(400, "The body is not a JSON object.")
     return _parameters(content)
@@ -194,7 +196,7 @@ def _hash(extensions: Mapping[str, Any]) -> str | None:
     if not isinstance(digest, str) or not digest:
         raise RequestError(400, "extensions.persistedQuery has no sha256Hash.")
     if persisted.get("version") != 1:
-        raise unsupported()
+        raise RequestError(400, "PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
     return digest
 
 
@@ -283,3 +285,33 @@ def _plain(value: object) -> str:
     if isinstance(value, UUID):
         return str(value)
     raise TypeError
+
+
+def other_than_graphql(method: str, headers: Headers, page: ASGIApp | None) -> ASGIApp | None:
+    """Return the application for OPTIONS, or for a browser the page, if there is one.
+
+    None is for requests that may be GraphQL's.
+    """
+    if method == "POST":
+        return None
+    if method == "OPTIONS":
+        return Response(None, 204, METHODS)
+    is_browser = method in {"GET", "HEAD"} and accepts_html(*headers[b"accept"])
+    return page if is_browser else None
+
+
+def leading_to(path: str, *, has_page: bool) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint that redirects browsers to a path with a page, and names it to others.
+
+    It takes every method: a client that posts there is refused by a message with the path.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        if request.method not in {"GET", "HEAD"}:
+            raise HTTPException(405, f"The GraphQL API is at {path}", {"Allow": "GET, HEAD"})
+        if has_page and accepts_html(*headers_of(request.scope)[b"accept"]):
+            return Response(None, 303, {"Location": path})
+        content = {"message": f"The GraphQL API is at {path}.", "graphql": path}
+        return JSONResponse(content, media_type="application/json; charset=utf-8")
+
+    return endpoint

@@ -6,13 +6,11 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Final, TypeAlias, TypeVar
 
 import jwt
-from jwt.algorithms import Algorithm as Verifier
 
 from gql_app.lib import atomic_files, clock
 from gql_app.lib.faults import CannotStart
@@ -84,18 +82,12 @@ def unsigned_token(key: Key, payload: Mapping[str, object], *, typ: str) -> byte
 
 def sign(key: SigningKey, unsigned: bytes) -> str:
     """Return a signed token in compact form, given its signing input."""
-    return compact(unsigned, _verifier(key.algorithm).sign(unsigned, key.secret))
+    return compact(unsigned, jwt.get_algorithm_by_name(key.algorithm).sign(unsigned, key.secret))
 
 
 def verifies(key: Key, signed: bytes, signature: bytes) -> bool:
     """Return whether a signature of these bytes was made by a key."""
-    return _verifier(key.algorithm).verify(signed, key.verifier, signature)
-
-
-@cache
-def _verifier(algorithm: str) -> Verifier:
-    """Return the implementation of an algorithm, which signs and verifies."""
-    return jwt.PyJWS(algorithms=[algorithm]).get_algorithm_by_name(algorithm)
+    return jwt.get_algorithm_by_name(key.algorithm).verify(signed, key.verifier, signature)
 
 
 def compact(unsigned: bytes, signature: bytes) -> str:

@@ -9,11 +9,24 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gql_app.lib.faults import sentence
-from gql_app.lib.mail_templates.dates import written_date
 from gql_app.lib.mail_templates.files import Source
 
 _OF_JINJA: Final = frozenset({"caller", "kwargs", "loop", "self", "super", "varargs"})
 """Names that Jinja2 gives a value by itself."""
+_MONTHS: Final = {
+    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+    "en": "January February March April May June July August September October November December",
+    "es": (
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
+    ),
+    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+}
+_FORMS: Final = {
+    "de": "{day}. {month} {year}",
+    "en": "{day} {month} {year}",
+    "es": "{day} de {month} de {year}",
+    "fr": "{day} {month} {year}",
+}
 
 
 class Sandbox:
@@ -73,4 +86,10 @@ def _imported(node: nodes.Node) -> set[str]:
 
 @pass_context
 def _date(context: Context, moment: date) -> str:
-    return written_date(moment, str(context["language"]))
+    """Return a date with its month in words in the languages of this file, else as ISO 8601."""
+    primary = str(context["language"]).partition("-")[0]
+    if primary not in _FORMS:
+        return f"{moment:%Y-%m-%d}"
+    month = _MONTHS[primary].split()[moment.month - 1]
+    day = "1er" if primary == "fr" and moment.day == 1 else moment.day
+    return _FORMS[primary].format(day=day, month=month, year=moment.year)

@@ -153,14 +153,8 @@ class Outcome(StrEnum):
 class Outbox(Protocol):
     """The application's side of the queue: it writes the letters and knows their recipients."""
 
-    async def due(self, db: Reader) -> bool:
-        """Return whether any letter is due."""
-
     async def claim(self, db: Transaction) -> Claimed:
         """Lease letters that are due, and return them rendered."""
-
-    async def sent(self, db: Transaction, letter: Letter) -> None:
-        """Delete a letter that was sent."""
 
     async def refused(self, db: Transaction, letter: Letter) -> None:
         """Delete a letter that the mail server refused for good."""
@@ -171,6 +165,7 @@ class Outbox(Protocol):
 
 async def deliver(
     database: Database,
+    queue: Queue,
     outbox: Outbox,
     mailer: Mailer,
     *,
@@ -183,12 +178,12 @@ async def deliver(
     """
     count = 0
     # Looking takes no lock, which a transaction would, and mostly nothing is due.
-    while await outbox.due(database):
+    while await queue.any_due(database):
         claimed = await database.transact(outbox.claim)
         if claimed.withheld:
             _log.warning("Letters beyond the limit of their recipients", count=claimed.withheld)
             on_outcome(Outcome.WITHHELD, claimed.withheld)
-        sending = (_send(database, outbox, mailer, letter) for letter in claimed.letters)
+        sending = (_send(database, queue, outbox, mailer, letter) for letter in claimed.letters)
         outcomes = Counter(await asyncio.gather(*sending))
         for outcome, number in outcomes.items():
             on_outcome(outcome, number)
@@ -198,7 +193,9 @@ async def deliver(
     return count
 
 
-async def _send(database: Database, outbox: Outbox, mailer: Mailer, letter: Letter) -> Outcome:
+async def _send(
+    database: Database, queue: Queue, outbox: Outbox, mailer: Mailer, letter: Letter
+) -> Outcome:
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
             await mailer.send(letter)
@@ -211,5 +208,5 @@ async def _send(database: Database, outbox: Outbox, mailer: Mailer, letter: Lett
         event = "A letter has to wait" if waits else "A letter was given up after a day"
         _log.warning(event, letter=letter.id, why=cause_of(error))
         return Outcome.DEFERRED if waits else Outcome.EXPIRED
-    await database.transact(outbox.sent, letter)
+    await database.transact(queue.forget, [UUID(letter.id)])
     return Outcome.SENT

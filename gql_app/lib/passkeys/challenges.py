@@ -11,7 +11,6 @@ AHEAD: Final = timedelta(minutes=1)
 """How far the clocks of servers that share a key may differ."""
 RANDOM_BYTES: Final = 16
 TIME_BYTES: Final = 8
-SIGNATURE_BYTES: Final = 32
 UNSIGNED_BYTES: Final = RANDOM_BYTES + TIME_BYTES
 
 

@@ -6,7 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Final
 
-from gql_app.lib.passkeys.errors import InvalidPasskey
+from gql_app.lib.passkeys.results import InvalidPasskey
 
 MAX_PART: Final = 16 * 1024
 """The most bytes of any part of a credential; a genuine one has a tenth of that."""

@@ -92,8 +92,7 @@ class RelyingParty:
         """Return the passkey that a browser made (section 7.1). Raise InvalidPasskey."""
         from gql_app.lib.passkeys import verification  # noqa: PLC0415 — many servers have no passkeys
 
-        expected = verification.Expected(challenge, self.id, self.origins)
-        return verification.registered(credential, expected)
+        return verification.registered(credential, challenge, self.id, self.origins)
 
     def asserted(
         self,
@@ -112,7 +111,9 @@ class RelyingParty:
 
         return verification.asserted(
             credential,
-            verification.Expected(challenge, self.id, self.origins),
+            challenge,
+            self.id,
+            self.origins,
             public_key=public_key,
             sign_count=sign_count,
             require_user_verification=require_user_verification,

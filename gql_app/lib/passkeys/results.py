@@ -1,6 +1,6 @@
-"""Results of a passkey's two ceremonies: registration and authentication."""
+"""Results of a passkey's two ceremonies, registration and authentication: or why it is refused."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 
 class Registered(NamedTuple):
@@ -12,8 +12,6 @@ class Registered(NamedTuple):
     """In COSE's form (RFC 9052 section 7)."""
     sign_count: int
     user_verified: bool
-    backed_up: bool
-    """Whether it is backed up, so that other devices may have it."""
     transports: tuple[str, ...]
     aaguid: str
     """The model of the authenticator as a UUID, of zeros if it is not known."""
@@ -25,3 +23,24 @@ class Asserted(NamedTuple):
     sign_count: int
     """To be stored instead of the last one."""
     user_verified: bool
+
+
+class InvalidPasskey(Exception):
+    """What was sent as a passkey is malformed, or does not prove what it should.
+
+    The cause says what is wrong, in the words of a library, for a log.
+    """
+
+    message: ClassVar = "This passkey can't be verified. Try again."
+
+    def __init__(self) -> None:
+        super().__init__(self.message)
+
+
+class CounterWentBack(InvalidPasskey):
+    """The signature is right, but its counter is not greater than the last one.
+
+    Two devices may have the same key (WebAuthn section 6.1.1).
+    """
+
+    message = "This passkey was refused, because it may have been copied."

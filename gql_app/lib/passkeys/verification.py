@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Final
 
 from webauthn import verify_authentication_response, verify_registration_response
 from webauthn.helpers import (
@@ -27,8 +27,7 @@ from gql_app.lib.passkeys.credentials import (
     parts_of,
     transports_of,
 )
-from gql_app.lib.passkeys.errors import CounterWentBack, InvalidPasskey
-from gql_app.lib.passkeys.results import Asserted, Registered
+from gql_app.lib.passkeys.results import Asserted, CounterWentBack, InvalidPasskey, Registered
 
 KINDS: Final = {
     (COSEAlgorithmIdentifier.ECDSA_SHA_256, COSEKTY.EC2, COSECRV.P256),
@@ -42,15 +41,9 @@ MAX_EXPONENT: Final = 4
 """The most bytes of its exponent: the cost of verifying a signature grows with it."""
 
 
-class Expected(NamedTuple):
-    """What a response must match."""
-
-    challenge: bytes
-    rp_id: str
-    origins: Sequence[str]
-
-
-def registered(credential: object, expected: Expected) -> Registered:
+def registered(
+    credential: object, challenge: bytes, rp_id: str, origins: Sequence[str]
+) -> Registered:
     """Return the passkey that an authenticator made. Raise InvalidPasskey."""
     client_data, attestation = parts_of(credential, "attestationObject")
     with _invalid_unless_verified():
@@ -60,9 +53,9 @@ def registered(credential: object, expected: Expected) -> Registered:
                 *_ids(credential),
                 AuthenticatorAttestationResponse(client_data, attestation),
             ),
-            expected_challenge=expected.challenge,
-            expected_rp_id=expected.rp_id,
-            expected_origin=list(expected.origins),
+            expected_challenge=challenge,
+            expected_rp_id=rp_id,
+            expected_origin=list(origins),
             supported_pub_key_algs=[COSEAlgorithmIdentifier(each) for each in ALGORITHMS],
         )
         _require_usable(verified.credential_public_key)
@@ -74,7 +67,6 @@ def registered(credential: object, expected: Expected) -> Registered:
         verified.credential_public_key,
         verified.sign_count,
         verified.user_verified,
-        verified.credential_backed_up,
         transports_of(credential),
         verified.aaguid,
     )
@@ -82,7 +74,9 @@ def registered(credential: object, expected: Expected) -> Registered:
 
 def asserted(
     credential: object,
-    expected: Expected,
+    challenge: bytes,
+    rp_id: str,
+    origins: Sequence[str],
     *,
     public_key: bytes,
     sign_count: int,
@@ -100,9 +94,9 @@ def asserted(
             credential=AuthenticationCredential(
                 *_ids(credential), AuthenticatorAssertionResponse(client_data, data, signature)
             ),
-            expected_challenge=expected.challenge,
-            expected_rp_id=expected.rp_id,
-            expected_origin=list(expected.origins),
+            expected_challenge=challenge,
+            expected_rp_id=rp_id,
+            expected_origin=list(origins),
             credential_public_key=public_key,
             credential_current_sign_count=0,
             require_user_verification=require_user_verification,

@@ -1,24 +1,14 @@
 """A cache is bounded by what its values take; the least recently used give way."""
 
-from dataclasses import dataclass
-
 from gql_app.lib.engine import BoundedCache
 
 
-@dataclass
-class Value:
-    """Something that takes some bytes."""
-
-    bytes: int
-
-
 def test_value_that_is_asked_for_stays_and_the_least_recently_used_goes() -> None:
-    each = Value(10)
-    cache: BoundedCache[Value] = BoundedCache(30)
+    cache: BoundedCache[str] = BoundedCache(30)
     for key in "abc":
-        cache.add(key, each)
-    assert cache.get("a") is each
-    cache.add("d", each)
+        cache.add(key, key.upper(), 10)
+    assert cache.get("a") == "A"
+    cache.add("d", "D", 10)
     assert {key: cache.get(key) is not None for key in "abcd"} == {
         "a": True, "b": False, "c": True, "d": True,
     }  # fmt: skip
@@ -26,14 +16,14 @@ def test_value_that_is_asked_for_stays_and_the_least_recently_used_goes() -> Non
 
 
 def test_a_large_value_takes_the_place_of_several() -> None:
-    cache: BoundedCache[Value] = BoundedCache(30)
+    cache: BoundedCache[str] = BoundedCache(30)
     for key in "abc":
-        cache.add(key, Value(10))
-    cache.add("d", Value(25))
+        cache.add(key, key.upper(), 10)
+    cache.add("d", "D", 25)
     assert [key for key in "abcd" if cache.get(key)] == ["d"]
 
 
 def test_value_larger_than_the_bound_is_not_kept() -> None:
-    cache: BoundedCache[Value] = BoundedCache(9)
-    cache.add("a", Value(10))
+    cache: BoundedCache[str] = BoundedCache(9)
+    cache.add("a", "A", 10)
     assert (cache.get("a"), len(cache), cache.bytes) == (None, 0, 0)

@@ -29,7 +29,8 @@ def test_hundred_thousand_different_documents_stay_within_the_bound() -> None:
     documents = [document(text) for text in TEXTS]
     cache: BoundedCache[Document] = BoundedCache(MAX_BYTES)
     for number in range(100_000):
-        cache.add(f"{number}", documents[number % len(documents)])
+        each = documents[number % len(documents)]
+        cache.add(f"{number}", each, each.bytes)
         assert cache.bytes <= MAX_BYTES
     sizes = [each.bytes for each in documents]
     assert cache.bytes > MAX_BYTES - max(sizes)

@@ -15,7 +15,6 @@ from gql_app.lib.graphql_http import (
     DocumentSource,
     RequestError,
     TrustedDocuments,
-    documents_of,
     read_manifest,
 )
 from gql_app.lib.graphql_http.documents import MAX_BYTES
@@ -197,9 +196,9 @@ def test_lists_of_relay_codegen_and_apollo_are_read(
     assert read_manifest(manifest(tmp_path, content)) == texts
 
 
-def test_source_is_a_list_where_there_is_one(tmp_path: Path) -> None:
-    assert documents_of(None, [], [], parse).find(LIST, None, {}) == (LIST, None)
-    source = documents_of(manifest(tmp_path, {"1": ME}), ["{ own }"], ["introspection"], parse)
+def test_a_list_its_pages_and_its_exceptions_run_together(tmp_path: Path) -> None:
+    listed = read_manifest(manifest(tmp_path, {"1": ME}))
+    source = TrustedDocuments(listed, ["{ own }"], ["introspection"], parse)
     for text in (ME, "{ own }", "{ __typename }"):
         assert source.find(text, None, {}) == (text, None)
     assert refused(source, LIST, None) == "PERSISTED_QUERY_NOT_IN_LIST"

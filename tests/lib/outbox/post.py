@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Text, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from gql_app.lib.database import Database, Moment, Reader, Transaction, insert_row
+from gql_app.lib.database import Database, Moment, Transaction, insert_row
 from gql_app.lib.outbox import Claimed, Letter, Queue
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -36,10 +36,6 @@ QUEUE = Queue(PostRow, owner=PostRow.owner)
 class PlainOutbox:
     """An outbox of greetings to each owner, which withholds letters to `enough`."""
 
-    async def due(self, db: Reader) -> bool:
-        """Return whether any letter is due."""
-        return await QUEUE.any_due(db)
-
     async def claim(self, db: Transaction) -> Claimed:
         """Lease letters that are due, and return them rendered."""
         rows = await QUEUE.next_due(db)
@@ -50,10 +46,6 @@ class PlainOutbox:
         await QUEUE.lease(db, [row.id for row in good])
         letters = [Letter(str(row.id), f"{row.owner}@example.com", "Hello", "Hi") for row in good]
         return Claimed(letters, len(dropped), len(withheld))
-
-    async def sent(self, db: Transaction, letter: Letter) -> None:
-        """Delete a letter that was sent."""
-        await QUEUE.forget(db, [UUID(letter.id)])
 
     async def refused(self, db: Transaction, letter: Letter) -> None:
         """Delete a letter that was refused."""

@@ -9,7 +9,7 @@ from gql_app.lib.database import Database
 from gql_app.lib.outbox import Letter, Outcome, Undeliverable, deliver
 from gql_app.lib.outbox.delivery import BATCH
 from tests.conftest import SetClock
-from tests.lib.outbox.post import NOON, PlainOutbox, left, post
+from tests.lib.outbox.post import NOON, QUEUE, PlainOutbox, left, post
 
 Fault = Callable[[], Exception]
 
@@ -42,7 +42,7 @@ async def test_every_letter_that_is_due_leaves_once(post_office: Database) -> No
     await post(post_office, "later", due_at=NOON.replace(minute=1))
     mailbox = Mailbox()
     for count in (len(everybody), 0):
-        assert await deliver(post_office, PlainOutbox(), mailbox, on_outcome=print) == count
+        assert await deliver(post_office, QUEUE, PlainOutbox(), mailbox, on_outcome=print) == count
     assert sorted(mailbox.arrived) == sorted(f"{each}@example.com" for each in everybody)
     assert await left(post_office) == ["later"]
 
@@ -55,7 +55,7 @@ async def test_letters_that_are_void_or_too_many_hold_up_no_other(post_office: D
         told.append((outcome, number))
 
     with capture_logs() as log:
-        assert await deliver(post_office, PlainOutbox(), mailbox, on_outcome=tell) == 1
+        assert await deliver(post_office, QUEUE, PlainOutbox(), mailbox, on_outcome=tell) == 1
     assert (mailbox.arrived, await left(post_office)) == (["ada@example.com"], [])
     withheld = [number for outcome, number in told if outcome is Outcome.WITHHELD]
     assert sum(withheld) == 2 * BATCH
@@ -82,7 +82,7 @@ async def test_letter_that_does_not_leave_is_postponed_or_forgotten(
     await post(post_office, "bob", "ada")
     mailbox, told = Mailbox(bob=fault), dict[Outcome, int]()
     with capture_logs() as log:
-        await deliver(post_office, PlainOutbox(), mailbox, on_outcome=told.__setitem__)
+        await deliver(post_office, QUEUE, PlainOutbox(), mailbox, on_outcome=told.__setitem__)
     (line,) = log
     assert (line["event"], line["why"], line["log_level"]) == (event, why, "warning")
     assert "bob" not in str(line)
@@ -98,7 +98,9 @@ async def test_letter_is_given_up_after_its_last_try(
     set_clock(NOON.replace(hour=13))
     mailbox, told = Mailbox(bob=OSError), dict[Outcome, int]()
     with capture_logs() as log:
-        assert not await deliver(post_office, PlainOutbox(), mailbox, on_outcome=told.__setitem__)
+        assert not await deliver(
+            post_office, QUEUE, PlainOutbox(), mailbox, on_outcome=told.__setitem__
+        )
     assert told == {Outcome.EXPIRED: 1}
     assert [line["event"] for line in log] == ["A letter was given up after a day"]
     assert await left(post_office) == []
