@@ -28,7 +28,7 @@ from gql_app.accounts.records import (
     SessionRecord,
     roles_of,
 )
-from gql_app.accounts.sessions import Caller, SignedIn, caller_of, lives
+from gql_app.accounts.sessions import Caller, SignedIn, lives
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import (
     AdminRequired,
@@ -234,7 +234,7 @@ async def hold(db: Transaction, authority: Authority, roles: Roles, policy: Proo
         await require_recent(db, SignedIn(account, session), policy)
     if authority.proven and account.password_hash != me.customer.password_hash:
         raise Rejected(wrong_password(authority.proven))
-    return caller_of(account, session.id, roles)
+    return SignedIn(account, session).caller(roles)
 
 
 async def require_recent(db: Reader, me: SignedIn, policy: ProofPolicy) -> None:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, bindparam
 
-from gql_app.accounts import visibility
 from gql_app.accounts.permissions import READ_PRIVATE
+from gql_app.accounts.records import customer_column, masked, visible
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import AdminRequired
 from gql_app.lib.database import api_text
@@ -105,14 +105,14 @@ def _query(
 
 
 def _column(name: str, rows: FromClause) -> ColumnElement[Any]:
-    return api_text(rows.c[name]) if name in API_TEXT else visibility.column(name, rows)
+    return api_text(rows.c[name]) if name in API_TEXT else customer_column(name, rows)
 
 
 def _masked_column(name: str, rows: FromClause) -> ColumnElement[Any]:
-    return visibility.masked(name, rows, _column)
+    return masked(name, rows, _column)
 
 
-_VISIBLE: Final = Condition(visibility.visible())
+_VISIBLE: Final = Condition(visible())
 _IS_ADMIN: Final = Condition(CustomerRow.is_admin.is_(True))
 _IS_NO_ADMIN: Final = Condition(CustomerRow.is_admin.is_(False))
 _CREATED_AFTER: Final = Condition(CustomerRow.created_at > bindparam("created_after"))

@@ -18,7 +18,6 @@ from gql_app.accounts import (
     second_factors,
     sessions,
     validation,
-    visibility,
 )
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
@@ -30,6 +29,8 @@ from gql_app.accounts.records import (
     SessionRecord,
     columns,
     has_address,
+    masked,
+    visible,
 )
 from gql_app.accounts.sessions import Caller, Lifetimes, Opened
 from gql_app.accounts.validation import Changes, NewCustomer
@@ -352,9 +353,9 @@ def _address_resets(customer: CustomerRecord, changes: Changes) -> Mapping[str, 
 
 
 _HAS_ID: Final = CustomerRow.id == bindparam("id")
-_MASKED: Final = [visibility.masked(name) for name in CustomerRecord._fields]
+_MASKED: Final = [masked(name) for name in CustomerRecord._fields]
 _BY_ID: Final = Query(select(*CUSTOMER).where(_HAS_ID), CustomerRecord._make)
-_SEEN: Final = Query(select(*_MASKED).where(_HAS_ID, visibility.visible()), CustomerRecord._make)
+_SEEN: Final = Query(select(*_MASKED).where(_HAS_ID, visible()), CustomerRecord._make)
 _BY_IDS: Final = Query(select(*CUSTOMER).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
 _OF_EMAIL: Final = (
     select(*CUSTOMER).where(has_address()).order_by(CustomerRow.email_canonical.is_(None))

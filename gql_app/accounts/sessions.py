@@ -115,13 +115,8 @@ class SignedIn(NamedTuple):
 
     def caller(self, roles: Roles) -> Caller:
         """Return the caller in this session, with the permissions of their roles."""
-        return caller_of(self.customer, self.session.id, roles)
-
-
-def caller_of(customer: CustomerRecord, session_id: UUID, roles: Roles) -> Caller:
-    """Return a customer as the caller in a session, with the permissions of their roles."""
-    names = customer.roles
-    return Caller(customer.id, session_id, names, roles[names], customer.has_second_factor)
+        me, names = self.customer, self.customer.roles
+        return Caller(me.id, self.session.id, names, roles[names], me.has_second_factor)
 
 
 async def open_session(

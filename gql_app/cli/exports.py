@@ -8,8 +8,9 @@ from typing import Annotated, BinaryIO, Final
 import typer
 from sqlalchemy import func, select
 
-from gql_app.accounts import audit, visibility
+from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.records import customer_column
 from gql_app.cli import application
 from gql_app.cli.batches import by_id
 from gql_app.cli.console import bar, out, shown
@@ -61,7 +62,7 @@ async def export(
     done = 0
     [total] = await db.fetch_all(_COUNT)
     write = writer(shown(to), form, fields)
-    statement = select(*map(visibility.column, ["id", *fields]))
+    statement = select(*map(customer_column, ["id", *fields]))
     with bar("Exporting", total, quiet=quiet) as advance:
         async for page in by_id(db, statement, tuple):
             for _, *values in page:

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import strawberry
 
-from gql_app.accounts import customer_lists, customers, second_factors, sessions, visibility
+from gql_app.accounts import customer_lists, customers, second_factors, sessions
 from gql_app.accounts.permissions import READ_PRIVATE
-from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.records import MASK, CustomerRecord
 from gql_app.accounts.sessions import Caller
 from gql_app.accounts.validation import Changes
 from gql_app.factors import recovery_codes
@@ -47,7 +47,7 @@ class Customer(Node):
     @classmethod
     def seen_by(cls, caller: Caller, row: CustomerRecord) -> Self:
         """Return a customer, whose private fields are null unless the caller may see them."""
-        shown = row if caller.may_see(row.id) else row._replace(**visibility.MASK)
+        shown = row if caller.may_see(row.id) else row._replace(**MASK)
         return cls(
             caller=caller,
             id=strawberry.ID(str(row.id)),
