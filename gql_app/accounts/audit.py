@@ -136,6 +136,10 @@ class Origin(NamedTuple):
             user_agent[:MAX_USER_AGENT] if user_agent else None,
         )
 
+    def by(self, customer_id: UUID | None) -> Self:
+        """Return the origin with a customer as the caller."""
+        return self._replace(actor_id=customer_id)
+
 
 class Recorded(NamedTuple):
     """An event that was recorded in a transaction, for hooks."""

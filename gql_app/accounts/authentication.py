@@ -231,7 +231,7 @@ async def admit(
     All sign-ins end here, whatever the proof of identity. The account is locked already. Raises
     TooManyAttempts.
     """
-    by_owner = origin._replace(actor_id=customer.id)
+    by_owner = origin.by(customer.id)
     if customer.has_second_factor and not proofs.is_strong(proof.methods):
         await throttle.count(db, *throttle.of_client("challenge", origin.ip_address))
         await audit.record(db, Action.SECOND_FACTOR_ASKED, origin, customer_id=customer.id)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, select, t
 
 from gql_app.accounts import second_factors
 from gql_app.accounts.authentication import wrong_password
-from gql_app.accounts.permissions import Roles, lacking
+from gql_app.accounts.permissions import WRITE_CUSTOMERS, Roles, lacking
 from gql_app.accounts.proofs import ProofPolicy
 from gql_app.accounts.records import (
     CUSTOMER,
@@ -206,6 +206,10 @@ class Authority:
     """Whether it takes a recent proof of identity."""
     enrols: bool = False
     """Whether it is allowed to a caller who has yet to set up a required second factor."""
+
+
+as_admin: Final = partial(Authority, permissions=(WRITE_CUSTOMERS,), as_admin=True, recent=True)
+"""Returns the authority for a change of other customers, which was once for admins only."""
 
 
 async def hold(db: Transaction, authority: Authority, roles: Roles, policy: ProofPolicy) -> Caller:

@@ -129,7 +129,7 @@ async def create(
         changed_at = now if password_hash else None
         await db.execute(_INSERT, **customer._asdict(), **keys, password_changed_at=changed_at)
     if action is Action.CUSTOMER_REGISTERED:
-        origin = origin._replace(actor_id=customer.id)
+        origin = origin.by(customer.id)
     await audit.record(db, action, origin, customer_id=customer.id)
     await role_grants.grant(db, customer.id, new.roles, origin=origin)
     return customer
@@ -152,7 +152,7 @@ async def register(
     customer = await create(db, new, password_hash=password_hash, origin=origin, action=action)
     if verifies:
         await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)
-    by_themself = origin._replace(actor_id=customer.id)
+    by_themself = origin.by(customer.id)
     await audit.record(db, Action.LOGIN, by_themself, customer_id=customer.id)
     return await sessions.open_session(db, customer, origin, lifetimes, methods=PASSWORD)
 

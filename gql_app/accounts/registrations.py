@@ -151,7 +151,7 @@ async def complete(
     await forget(db, customer.email)
     await save(db, customer.id, registration.data or {})
     await throttle.clear(db, *throttle.locks(key, customer.id, origin.ip_address))
-    by_themself = origin._replace(actor_id=customer.id)
+    by_themself = origin.by(customer.id)
     await audit.record(db, Action.EMAIL_VERIFIED, by_themself, customer_id=customer.id)
     return customer
 

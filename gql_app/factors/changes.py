@@ -172,7 +172,7 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     if customer is None or gone is None:
         raise Rejected(links.SPENT)
     await _delete_unfinished(db, customer.id, gone.created_at)
-    by_owner = origin._replace(actor_id=owner)
+    by_owner = origin.by(owner)
     await _removed(db, customer, gone.method, Action.FACTOR_UNDONE, by_owner)
     await sessions.end_all(db, customer.id)
     return customer

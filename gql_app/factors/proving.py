@@ -139,6 +139,6 @@ async def _judge(
     if digest is None:
         right = await codes.use(db, customer_id, code, encryption)
     else:
-        by_owner = origin._replace(actor_id=customer_id)
+        by_owner = origin.by(customer_id)
         right = await recovery_codes.use(db, customer_id, digest, origin=by_owner)
     return await attempts.record_result(db, throttle, customer_id, right=right)

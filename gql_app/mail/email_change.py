@@ -66,7 +66,7 @@ async def complete(db: Transaction, customer: CustomerRecord, *, origin: Origin)
         customer,
         customer.pending_email or customer.email,
         since=since or clock.now(),
-        origin=origin._replace(actor_id=customer.id),
+        origin=origin.by(customer.id),
         password_hash=customer.password_hash,
     )
 
@@ -111,7 +111,7 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     *values, password_changed_at = row
     customer = CustomerRecord._make(values)
     is_newer = password_changed_at is not None and password_changed_at > former.changed_since
-    origin = origin._replace(actor_id=customer.id)
+    origin = origin.by(customer.id)
     restored = await customers.move(
         db,
         customer,

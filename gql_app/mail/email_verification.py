@@ -44,7 +44,7 @@ async def prove(db: Transaction, customer: CustomerRecord, *, origin: Origin) ->
     An earlier time of proof is kept, an invitation counts as answered, and waiting registrations
     with the address are deleted. The customer is locked already, and still has the address.
     """
-    return await _prove(db, customer, origin._replace(actor_id=customer.id))
+    return await _prove(db, customer, origin.by(customer.id))
 
 
 async def prove_by_hand(db: Transaction, email: str) -> bool:

@@ -82,7 +82,7 @@ async def accept(
     Rejected if the link has expired or was spent meanwhile, and TooManyAttempts.
     """
     customer = await links.spend(db, LinkKind.INVITATION, token)
-    account, by_owner = canonical_email(customer.email), origin._replace(actor_id=customer.id)
+    account, by_owner = canonical_email(customer.email), origin.by(customer.id)
     await throttle.clear(db, *throttle.locks(account, customer.id, origin.ip_address))
     customer = await email_verification.prove(db, customer, origin=origin)
     await customers.set_password(

@@ -37,6 +37,6 @@ async def reset(
     locks = throttle.locks(account, customer.id, origin.ip_address)
     await throttle.clear(db, *locks, throttle.of_account("code", customer.id))
     customer = await email_verification.prove(db, customer, origin=origin)
-    by_owner = origin._replace(actor_id=customer.id)
+    by_owner = origin.by(customer.id)
     action = Action.PASSWORD_RESET
     await customers.set_password(db, customer, password_hash, action=action, origin=by_owner)

@@ -9,14 +9,14 @@ import strawberry
 from gql_app.accounts import customer_lists, customers, second_factors, sessions
 from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.records import MASK, CustomerRecord
-from gql_app.accounts.sessions import Caller
+from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.accounts.validation import Changes
 from gql_app.factors import recovery_codes
 from gql_app.lib.clock import parse_id
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import Page, QueryReader, Window
 from gql_app.schema.challenges import SecondFactor
-from gql_app.schema.context import Info
+from gql_app.schema.context import Context, Info
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload
 from gql_app.schema.permissions import PRIVATE, authenticated
@@ -126,6 +126,28 @@ class CustomerPayload(Payload):
     """The customer who was created, changed or invited."""
 
     customer: Customer | None = None
+
+    @classmethod
+    def of(
+        cls,
+        context: Context,
+        me: SignedIn,
+        customer: CustomerRecord,
+        message: str,
+        changes: Changes | None = None,
+    ) -> Self:
+        """Return a customer as the caller who wrote them sees them, with notes for the message.
+
+        A new address that is still to be proven is noted. The one in force is named only as the
+        caller may see it.
+        """
+        seen, pending = Customer.seen_by(me.caller(context.roles), customer), customer.pending_email
+        if changes and pending is not None and changes.values.get("email") == pending:
+            message = (
+                f"{message} The e-mail address is {seen.email or 'unchanged'} until the link is "
+                f"used that is sent to {pending}."
+            )
+        return cls.success(context.with_note(message), customer=seen)
 
 
 @strawberry.type
@@ -253,22 +275,6 @@ class CustomerQuery:
 def _names(roles: str | None) -> list[str] | None:
     """Return the names of roles one by one; None if they are not shown."""
     return None if roles is None else roles.split()
-
-
-def with_pending_note(
-    message: str, changes: Changes, customer: CustomerRecord, seen: Customer
-) -> str:
-    """Return a message, with a note if a new address is still to be proven.
-
-    The address in force is named only as the caller may see it.
-    """
-    pending = customer.pending_email
-    if pending is None or changes.values.get("email") != pending:
-        return message
-    return (
-        f"{message} The e-mail address is {seen.email or 'unchanged'} until the link is used that "
-        f"is sent to {pending}."
-    )
 
 
 def or_null(value: _T | None) -> _T | None:

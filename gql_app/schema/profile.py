@@ -16,7 +16,7 @@ from gql_app.lib.throttling import Limit
 from gql_app.mail import email_change
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
-from gql_app.schema.customers import Customer, CustomerPayload, or_null, with_pending_note
+from gql_app.schema.customers import CustomerPayload, or_null
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.permissions import authenticated, recently_authenticated
@@ -41,7 +41,7 @@ class ProfileMutation:
     async def update_me(self, info: Info, input: UpdateMeInput) -> CustomerPayload | None:
         """Change the caller; a new e-mail address needs the current password."""
         context, me = info.context, await info.context.signed_in()
-        origin, new = await context.caller_origin(), input.provided()
+        origin, new = context.origin.by(me.customer.id), input.provided()
         password = new.pop("current_password", None)
         rules = context.resources.rules
         changes = await input.checked(validation.check_changes, me.customer, new, rules)
@@ -59,9 +59,8 @@ class ProfileMutation:
                 waits=context.resources.verification != "off",
                 reports_taken=context.resources.verification != "require",
             )
-        seen = Customer.seen_by(me.caller(context.roles), customer)
-        message = with_pending_note("Your profile is up to date.", changes, customer, seen)
-        return CustomerPayload.success(context.with_note(message), customer=seen)
+        message = "Your profile is up to date."
+        return CustomerPayload.of(context, me, customer, message, changes)
 
     @mutation(LoginPayload, recently_authenticated())
     async def change_password(
@@ -69,7 +68,7 @@ class ProfileMutation:
     ) -> LoginPayload | None:
         """Set the caller's password, whether or not there is one already."""
         context, me = info.context, await info.context.signed_in()
-        origin, customer = await context.caller_origin(), me.customer
+        origin, customer = context.origin.by(me.customer.id), me.customer
         secret = validation.check_new_password(new_password, customer, context.resources.rules)
         authority = await change_authority(context, me)
         authority = await _prove(context, authority, or_null(current_password))
@@ -92,7 +91,7 @@ class ProfileMutation:
     ) -> StatusPayload | None:
         """Delete the caller."""
         context, me = info.context, await info.context.signed_in()
-        origin = await context.caller_origin()
+        origin = context.origin.by(me.customer.id)
         authority = Authority(me, may_remove_admin=True)
         authority = await _prove(context, authority, or_null(password), field="password")
         try:

@@ -110,7 +110,7 @@ class SessionMutation:
     async def logout(self, info: Info) -> StatusPayload | None:
         """End the caller's session."""
         me = await info.context.signed_in(enrols=True)
-        origin = await info.context.caller_origin(enrols=True)
+        origin = info.context.origin.by(me.customer.id)
         await info.context.write_as(
             Authority(me, enrols=True),
             sessions.end,
@@ -124,7 +124,8 @@ class SessionMutation:
     @mutation(StatusPayload, authenticated())
     async def end_session(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """End a session; without the permission, another customer's is NOT_FOUND."""
-        me, origin = await info.context.signed_in(), await info.context.caller_origin()
+        me = await info.context.signed_in()
+        origin = info.context.origin.by(me.customer.id)
         session_id, caller = parse_id(id) or NOBODY, await info.context.caller()
         permissions = [each for each in (END_SESSIONS,) if each in caller.permissions]
         whose = None if permissions else me.customer.id
@@ -143,7 +144,8 @@ class SessionMutation:
     @mutation(StatusPayload, authenticated())
     async def end_other_sessions(self, info: Info) -> StatusPayload | None:
         """End the caller's other sessions."""
-        me, origin = await info.context.signed_in(), await info.context.caller_origin()
+        me = await info.context.signed_in()
+        origin = info.context.origin.by(me.customer.id)
         count = await info.context.write_as(
             Authority(me), sessions.end_others, me.session.id, of=me.customer.id, origin=origin
         )
@@ -158,7 +160,8 @@ class SessionMutation:
         customer_id: strawberry.ID | None = strawberry.UNSET,
     ) -> StatusPayload | None:
         """End all sessions of the caller or, with the permission, of another customer."""
-        me, origin = await info.context.signed_in(), await info.context.caller_origin()
+        me = await info.context.signed_in()
+        origin = info.context.origin.by(me.customer.id)
         is_own = customer_id is None or customer_id is strawberry.UNSET
         whose = me.customer.id if is_own else parse_id(str(customer_id)) or NOBODY
         needed = (END_SESSIONS,) if whose != me.customer.id else ()

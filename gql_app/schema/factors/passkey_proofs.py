@@ -71,7 +71,7 @@ async def sign_in(context: Context, token: str, credential: object) -> LoginPayl
 async def reauthenticate(context: Context, authority: Authority, credential: object) -> None:
     """Record a proof of the caller's identity by their passkey. Raises Rejected."""
     me, verifier = authority.me, require_passkeys(context)
-    origin = await context.caller_origin(enrols=True)
+    origin = context.origin.by(me.customer.id)
     async with limit_passkeys(context, me.customer.id):
         answer = verifier.answer(credential)
         proven = await verifier.verified(context.db, answer, owner=me.customer.id)

@@ -77,7 +77,7 @@ async def _added(
     context: Context, me: SignedIn, verifier: Passkeys, credential: object, name: str | None
 ) -> Added:
     """Return the passkey that the caller's session has set up. Raises Rejected."""
-    origin, authority = await context.caller_origin(enrols=True), await enrol_authority(context, me)
+    origin, authority = context.origin.by(me.customer.id), await enrol_authority(context, me)
     made = verifier.registered(me, credential)
     return await context.write_as(
         authority,

@@ -13,7 +13,7 @@ from strawberry.scalars import JSON
 from gql_app.accounts import challenges, second_factors
 from gql_app.accounts.audit import Action
 from gql_app.accounts.authentication import check_typed
-from gql_app.accounts.callers import Authority
+from gql_app.accounts.callers import Authority, as_admin
 from gql_app.accounts.permissions import WRITE_CUSTOMERS
 from gql_app.accounts.proofs import LINK
 from gql_app.accounts.sessions import SignedIn
@@ -89,7 +89,7 @@ class SecondFactorMutation:
         context, me = info.context, await info.context.signed_in(enrols=True)
         check_typed(code, "code", what="the code")
         await require_sign_in_link(context, me)
-        origin, resources = await context.caller_origin(enrols=True), context.resources
+        origin, resources = context.origin.by(me.customer.id), context.resources
         authority = await enrol_authority(context, me)
         async with limit_codes(context, me.customer.id):
             made = await context.write_as(
@@ -111,7 +111,7 @@ class SecondFactorMutation:
         """Replace the caller's recovery codes by new ones."""
         context, me = info.context, await info.context.signed_in()
         authority = replace(await change_authority(context, me), recent=True)
-        origin = await context.caller_origin()
+        origin = context.origin.by(me.customer.id)
         made = await context.write_as(
             authority, recovery_codes.renew, me.customer.id, origin=origin
         )
@@ -121,21 +121,14 @@ class SecondFactorMutation:
     async def remove_second_factor(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """Remove a factor of the caller or, with the permission, of another customer."""
         context, me = info.context, await info.context.signed_in()
-        origin, caller = await context.caller_origin(), await context.caller()
+        origin, caller = context.origin.by(me.customer.id), await context.caller()
         [factor] = await second_factors.by_ids(context.db, [parse_id(id) or NOBODY])
         of_another = factor is not None and factor.customer_id != me.customer.id
         if factor is None or (of_another and WRITE_CUSTOMERS not in caller.permissions):
             raise Rejected(changes.NOT_FOUND)
         authority = replace(await change_authority(context, me), recent=True)
         if of_another:
-            authority = Authority(
-                me,
-                permissions=(WRITE_CUSTOMERS,),
-                as_admin=True,
-                targets=(factor.customer_id,),
-                changes_access=True,
-                recent=True,
-            )
+            authority = as_admin(me, targets=(factor.customer_id,), changes_access=True)
         whose = factor.customer_id
         await context.write_as(
             authority, changes.remove, whose, factor.id, ends_sessions=of_another, origin=origin
@@ -148,7 +141,7 @@ class SecondFactorMutation:
     ) -> SecondFactorPayload | None:
         """Rename a factor of the caller."""
         context, me = info.context, await info.context.signed_in()
-        origin, new = await context.caller_origin(), changes.name_of(name)
+        origin, new = context.origin.by(me.customer.id), changes.name_of(name)
         authority, factor_id = await change_authority(context, me), parse_id(id) or NOBODY
         factor = await context.write_as(
             authority, changes.rename, me.customer.id, factor_id, new, origin=origin
@@ -215,7 +208,7 @@ async def require_sign_in_link(context: Context, me: SignedIn) -> None:
     by_account = throttle.of_account("link", me.customer.id)
     limits = (by_account, *throttle.of_client("link", context.origin.ip_address))
     await throttle.require_room(context.db, *limits)
-    origin = await context.caller_origin(enrols=True)
+    origin = context.origin.by(me.customer.id)
     authority = Authority(me, enrols=True)
     await context.write_as(authority, enrolment.post_link, me, throttle, *limits, origin=origin)
     raise Rejected(_USE_THE_LINK)
@@ -238,7 +231,7 @@ async def limit_codes(context: Context, customer_id: UUID) -> AsyncIterator[None
 
     Raises TooManyAttempts. A guess is counted even if the client disconnects.
     """
-    throttle, by = context.resources.throttle, context.origin._replace(actor_id=context.caller_id)
+    throttle, by = context.resources.throttle, context.origin.by(context.caller_id)
     limit = attempts.limit_of(throttle, customer_id)
     note = partial(context.resources.guesses.note, origin=by, customer_id=customer_id)
     context.shield()
@@ -277,7 +270,7 @@ async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
 async def _prove_by_code(context: Context, authority: Authority, code: str) -> None:
     """Record a proof of the caller's identity by a code of an app, or by a recovery code."""
     me, resources = authority.me, context.resources
-    origin = await context.caller_origin(enrols=True)
+    origin = context.origin.by(me.customer.id)
     async with limit_codes(context, me.customer.id):
         wrong = await context.write_as(
             authority,
@@ -299,7 +292,7 @@ async def _prove_by_password(context: Context, authority: Authority, password: s
         raise Rejected(proving.FACTOR_REQUIRED)
     if not me.customer.has_password:
         raise Rejected(_NO_PASSWORD)
-    origin = await context.caller_origin(enrols=True)
+    origin = context.origin.by(me.customer.id)
     authority = await prove_password(context, authority, password, field="password")
     await context.write_as(authority, proving.reauthenticate_by_password, me, origin=origin)
 

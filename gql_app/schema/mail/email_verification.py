@@ -24,7 +24,7 @@ class EmailVerificationMutation:
     async def request_email_verification(self, info: Info) -> StatusPayload | None:
         """Queue a letter to the caller's address that is to be proven."""
         context, me = info.context, await info.context.signed_in()
-        origin, resources = await context.caller_origin(), context.resources
+        origin, resources = context.origin.by(me.customer.id), context.resources
         if not resources.mailer.open:
             raise Rejected(NO_MAIL)
         throttle, client = resources.throttle, context.origin.ip_address

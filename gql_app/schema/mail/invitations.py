@@ -11,7 +11,7 @@ from gql_app.lib.fair_queue import Party
 from gql_app.mail import invitations
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Info
-from gql_app.schema.customers import Customer, CustomerPayload
+from gql_app.schema.customers import CustomerPayload
 from gql_app.schema.inputs import Input
 from gql_app.schema.links import NO_MAIL, link_owner
 from gql_app.schema.payloads import mutation
@@ -39,7 +39,7 @@ class InvitationMutation:
     ) -> CustomerPayload | None:
         """Add a customer without a password, or invite again one who has not accepted."""
         context, me = info.context, await info.context.signed_in()
-        resources, origin = context.resources, await context.caller_origin()
+        resources, origin = context.resources, context.origin.by(me.customer.id)
         if not resources.mailer.open:
             raise Rejected(NO_MAIL)
         throttle, given = resources.throttle, input.provided()
@@ -71,10 +71,7 @@ class InvitationMutation:
             again=again and again.id,
             origin=origin,
         )
-        return CustomerPayload.success(
-            f"{customer.name} is invited.",
-            customer=Customer.seen_by(me.caller(context.roles), customer),
-        )
+        return CustomerPayload.of(context, me, customer, f"{customer.name} is invited.")
 
     @mutation(LoginPayload)
     async def accept_invitation(self, info: Info, token: str, password: str) -> LoginPayload:
