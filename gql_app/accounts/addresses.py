@@ -20,10 +20,10 @@ from gql_app.lib.database import (
     Batch,
     IntegrityViolation,
     Moment,
-    Query,
     Reader,
     Transaction,
     any_of,
+    scalars,
     upsert,
 )
 from gql_app.lib.text import canonical_email, email_key_of
@@ -154,11 +154,10 @@ _HELD: Final = (
     .join(CustomerRow, CustomerRow.id == FormerEmailRow.customer_id)
     .where(FormerEmailRow.email_canonical == bindparam("key"), _IN_FORCE)
 )
-_HELD_AMONG: Final[Query[str]] = Query(
+_HELD_AMONG: Final = scalars(
     select(FormerEmailRow.email_canonical).where(
         any_of(FormerEmailRow.email_canonical, "keys"), _IN_FORCE
-    ),
-    lambda row: row[0],
+    )
 )
 _HOLD: Final = upsert(FormerEmailRow)
 _PURGE: Final = Batch(

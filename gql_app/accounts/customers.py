@@ -44,6 +44,7 @@ from gql_app.lib.database import (
     Transaction,
     any_of,
     insert_row,
+    scalars,
 )
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key, search_key
 
@@ -369,12 +370,11 @@ _BY_EMAIL: Final = {
     )
 }
 _HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_HAS_ID).with_for_update()
-_HOLD_ADMINS: Final[Query[Any]] = Query(
+_HOLD_ADMINS: Final = scalars(
     select(CustomerRow.id)
     .where(CustomerRow.is_admin, CustomerRow.is_active)
     .order_by(CustomerRow.id)
-    .with_for_update(),
-    lambda row: row[0],
+    .with_for_update()
 )
 _INSERT: Final = insert_row(CustomerRow)
 _DELETE: Final = sql_delete(CustomerRow).where(_HAS_ID)

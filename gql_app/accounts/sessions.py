@@ -28,6 +28,7 @@ from gql_app.lib.database import (
     Transaction,
     any_of,
     insert_row,
+    scalars,
     upsert,
 )
 from gql_app.lib.network import client_of
@@ -337,7 +338,7 @@ async def _end(db: Transaction, *conditions: ColumnElement[bool]) -> Sequence[UU
 _INSERT: Final = Query(insert_row(SessionRow), tuple)
 _INSERT_TOKEN: Final = Query(insert_row(RefreshTokenRow), tuple)
 _MOMENT: Final = bindparam("moment", type_=Moment())
-_OLDEST: Final[Query[UUID]] = Query(
+_OLDEST: Final = scalars(
     select(SessionRow.id)
     .where(
         SessionRow.customer_id == bindparam("whose"),
@@ -347,8 +348,7 @@ _OLDEST: Final[Query[UUID]] = Query(
         exists().where(RefreshTokenRow.session_id == SessionRow.id),
     )
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
-    .offset(MAX_SESSIONS - 1),
-    lambda row: row[0],
+    .offset(MAX_SESSIONS - 1)
 )
 _END_OLDEST: Final = Query(
     update(SessionRow).where(any_of(SessionRow.id, "ids")).values(ended_at=_MOMENT), tuple
@@ -363,22 +363,20 @@ _LIVING_BY_IDS: Final = Query(
     select(*SESSION).where(any_of(SessionRow.id, "ids"), lives(bindparam("now"))),
     SessionRecord._make,
 )
-_SEEN_AT: Final[Query[datetime]] = Query(
+_SEEN_AT: Final = scalars(
     select(KnownClientRow.seen_at).where(
         KnownClientRow.customer_id == bindparam("customer_id"),
         KnownClientRow.client == bindparam("client"),
-    ),
-    lambda row: row[0],
+    )
 )
-_SEEN: Final[Query[str]] = Query(
+_SEEN: Final = scalars(
     select(KnownClientRow.client)
     .where(
         KnownClientRow.customer_id == bindparam("customer_id"),
         KnownClientRow.seen_at > bindparam("since"),
     )
     .order_by((KnownClientRow.client == bindparam("client")).desc())
-    .limit(1),
-    lambda row: row[0],
+    .limit(1)
 )
 """The client if it was seen, else another client that was."""
 _UPSERT_CLIENT: Final = upsert(KnownClientRow)

@@ -16,7 +16,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.factors import changes
 from gql_app.factors.stored_secrets import of_factor
 from gql_app.lib import clock
-from gql_app.lib.database import Batch, Moment, Query, Transaction, insert_row, upsert
+from gql_app.lib.database import Batch, Moment, Transaction, insert_row, scalars, upsert
 from gql_app.lib.encryption import CannotDecrypt, Encryption
 from gql_app.lib.one_time_codes import matching_step
 
@@ -117,13 +117,12 @@ def _of_enrolment(customer_id: UUID) -> bytes:
 
 
 _BEGIN: Final = upsert(CodeEnrolmentRow)
-_BEGUN: Final[Query[str]] = Query(
+_BEGUN: Final = scalars(
     select(CodeEnrolmentRow.secret).where(
         CodeEnrolmentRow.customer_id == bindparam("customer_id"),
         CodeEnrolmentRow.session_id == bindparam("session_id"),
         CodeEnrolmentRow.expires_at > bindparam("now"),
-    ),
-    lambda row: row[0],
+    )
 )
 _INSERT: Final = insert_row(SecondFactorRow)
 _APPS: Final = select(SecondFactorRow.id, SecondFactorRow.secret, SecondFactorRow.last_step).where(

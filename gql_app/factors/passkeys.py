@@ -27,7 +27,14 @@ from gql_app.db.factor_tables import PasskeyUserRow, SecondFactorRow, UsedChalle
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.factors import changes, proving
 from gql_app.lib import clock
-from gql_app.lib.database import Batch, Moment, Query, Reader, Transaction, insert_or_ignore
+from gql_app.lib.database import (
+    Batch,
+    Moment,
+    Reader,
+    Transaction,
+    insert_or_ignore,
+    scalars,
+)
 from gql_app.lib.passkeys import (
     Challenges,
     CounterWentBack,
@@ -367,9 +374,8 @@ _FIND: Final = (
     .where(SecondFactorRow.credential_id == bindparam("credential_id"))
 )
 _ADD_USER: Final = insert_or_ignore(PasskeyUserRow)
-_HANDLE: Final[Query[str]] = Query(
-    select(PasskeyUserRow.handle).where(PasskeyUserRow.customer_id == bindparam("customer_id")),
-    lambda row: row[0],
+_HANDLE: Final = scalars(
+    select(PasskeyUserRow.handle).where(PasskeyUserRow.customer_id == bindparam("customer_id"))
 )
 _ADD: Final = insert_or_ignore(SecondFactorRow)
 _USE_UP: Final = insert_or_ignore(UsedChallengeRow)

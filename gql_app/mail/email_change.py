@@ -16,7 +16,7 @@ from gql_app.db.tables import CustomerRow, FormerEmailRow
 from gql_app.errors import Rejected
 from gql_app.factors import changes as factors
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction
+from gql_app.lib.database import Query, Reader, Transaction, scalars
 from gql_app.lib.text import canonical_email
 from gql_app.security import tokens
 
@@ -154,9 +154,7 @@ async def _request(
 _ADDRESS: Final = frozenset({"email", *email_keys("")})
 """The columns of an address."""
 _IS_IT: Final = CustomerRow.id == bindparam("id")
-_PENDING_SINCE: Final[Query[datetime | None]] = Query(
-    select(CustomerRow.pending_since).where(_IS_IT), lambda row: row[0]
-)
+_PENDING_SINCE: Final = scalars(select(CustomerRow.pending_since).where(_IS_IT))
 _HOLD: Final[Query[Any]] = Query(
     select(*CUSTOMER, CustomerRow.password_changed_at).where(_IS_IT).with_for_update(), tuple
 )
