@@ -127,11 +127,6 @@ async def issue_undo(
     return bool(await db.execute(update(FormerEmailRow).where(*held).values(digest=digest)))
 
 
-async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete at most a batch of addresses that are no longer held; return how many."""
-    return await _PURGE.apply(db, now=clock.now(), batch=batch)
-
-
 def placeholder(customer_id: UUID) -> str:
     """Return the placeholder address of a customer who has none; no letter is sent to it."""
     return f"{customer_id}{_DECLINED}"
@@ -160,9 +155,8 @@ _HELD_AMONG: Final = scalars(
     )
 )
 _HOLD: Final = upsert(FormerEmailRow)
-_PURGE: Final = Batch(
-    select(FormerEmailRow.email_canonical).where(
-        FormerEmailRow.held_until <= bindparam("now", type_=Moment())
-    ),
+purge: Final = Batch(
+    select(FormerEmailRow.email_canonical).where(FormerEmailRow.held_until <= bindparam("before")),
     delete(FormerEmailRow),
-)
+).purge
+"""Deletes at most a batch of addresses that are no longer held; returns how many."""

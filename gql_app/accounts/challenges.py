@@ -105,11 +105,6 @@ async def void(db: Transaction, customer_id: UUID | None = None) -> None:
     await db.execute(delete(SignInChallengeRow).where(theirs))
 
 
-async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete at most a batch of expired challenges; return how many."""
-    return await _PURGE.apply(db, before=clock.now(), batch=batch)
-
-
 def digest_of(token: str) -> str:
     """Return the digest of a token; empty, which no challenge has, if the text is no token."""
     return tokens.digest(tokens.CHALLENGE, token) or ""
@@ -148,7 +143,8 @@ _CHALLENGE: Final = (
 )
 _FIND: Final[Query[Any]] = Query(_CHALLENGE, tuple)
 _HOLD: Final[Query[Any]] = Query(_CHALLENGE.with_for_update(of=CustomerRow), tuple)
-_PURGE: Final = Batch(
+purge: Final = Batch(
     select(SignInChallengeRow.digest).where(SignInChallengeRow.expires_at < bindparam("before")),
     delete(SignInChallengeRow),
-)
+).purge
+"""Deletes at most a batch of expired challenges; returns how many."""

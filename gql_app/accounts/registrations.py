@@ -173,11 +173,6 @@ async def forget(db: Transaction, email: str) -> None:
     await db.execute(_DELETE_ALL, key=canonical_email(email))
 
 
-async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete at most a batch of expired registrations; return how many."""
-    return await _PURGE.apply(db, before=clock.now(), batch=batch)
-
-
 async def _add(db: Transaction, registration: Registration, origin: Origin) -> CustomerRecord:
     """Return the customer that a registration is turned into. Raises Rejected."""
     new = NewCustomer(
@@ -221,7 +216,8 @@ _HOLD: Final = (
 _INSERT: Final = insert_row(RegistrationRow)
 _DELETE: Final = delete(RegistrationRow).where(RegistrationRow.id == bindparam("id"))
 _DELETE_ALL: Final = delete(RegistrationRow).where(_OF_ADDRESS)
-_PURGE: Final = Batch(
+purge: Final = Batch(
     select(RegistrationRow.id).where(RegistrationRow.expires_at < bindparam("before")),
     delete(RegistrationRow),
-)
+).purge
+"""Deletes at most a batch of expired registrations; returns how many."""

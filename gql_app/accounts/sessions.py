@@ -269,15 +269,6 @@ async def end_every(db: Transaction) -> int:
     return len(await _end(db, lives()))
 
 
-async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete at most a batch of sessions that expired SESSION_RETENTION ago; return how many.
-
-    Their refresh tokens are deleted with them, never earlier: a spent token of a session that may
-    still be live is the evidence of its reuse.
-    """
-    return await _PURGE.apply(db, before=clock.now() - SESSION_RETENTION, batch=batch)
-
-
 def is_known_client(seen_at: datetime | None) -> bool:
     """Return whether a client last seen at this time is still known."""
     return seen_at is not None and clock.now() - seen_at < CLIENT_KNOWN_FOR
@@ -310,11 +301,6 @@ async def note_client(db: Transaction, customer_id: UUID, address: str | None) -
 async def forget_clients(db: Transaction, customer_id: UUID) -> None:
     """Delete every client of a customer."""
     await db.execute(delete(KnownClientRow).where(KnownClientRow.customer_id == customer_id))
-
-
-async def purge_clients(db: Transaction, *, batch: int) -> int:
-    """Delete at most a batch of clients not seen for CLIENT_RETENTION; return how many."""
-    return await _PURGE_CLIENTS.apply(db, before=clock.now() - CLIENT_RETENTION, batch=batch)
 
 
 def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
@@ -380,12 +366,21 @@ _SEEN: Final = scalars(
 )
 """The client if it was seen, else another client that was."""
 _UPSERT_CLIENT: Final = upsert(KnownClientRow)
-_PURGE: Final = Batch(
-    select(SessionRow.id).where(SessionRow.expires_at < bindparam("before")), delete(SessionRow)
-)
-_PURGE_CLIENTS: Final = Batch(
+purge: Final = Batch(
+    select(SessionRow.id).where(SessionRow.expires_at < bindparam("before")),
+    delete(SessionRow),
+    kept=SESSION_RETENTION,
+).purge
+"""Deletes at most a batch of sessions that expired SESSION_RETENTION ago; returns how many.
+
+Their refresh tokens are deleted with them, never earlier: a spent token of a session that may
+still be live is the evidence of its reuse.
+"""
+purge_clients: Final = Batch(
     select(KnownClientRow.customer_id, KnownClientRow.client).where(
         KnownClientRow.seen_at < bindparam("before")
     ),
     delete(KnownClientRow),
-)
+    kept=CLIENT_RETENTION,
+).purge
+"""Deletes at most a batch of clients not seen for CLIENT_RETENTION; returns how many."""

@@ -99,11 +99,6 @@ async def use(db: Transaction, customer_id: UUID, code: str, encryption: Encrypt
     return False
 
 
-async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete up to `batch` expired enrolments; return their number."""
-    return await _PURGE.apply(db, before=clock.now(), batch=batch)
-
-
 async def _require_room(db: Transaction, customer_id: UUID) -> None:
     """Raise Rejected unless an account may have one more app."""
     factors = await changes.require_room(db, customer_id)
@@ -138,7 +133,8 @@ _USE: Final = (
     .values(last_step=_STEP, last_used_at=bindparam("now", type_=Moment()))
 )
 """Marks a code as used: of two requests with the same code, the second one changes no row."""
-_PURGE: Final = Batch(
+purge: Final = Batch(
     select(CodeEnrolmentRow.customer_id).where(CodeEnrolmentRow.expires_at < bindparam("before")),
     delete(CodeEnrolmentRow),
-)
+).purge
+"""Deletes at most a batch of expired enrolments; returns how many."""

@@ -310,11 +310,6 @@ async def use(db: Transaction, proven: Proven, *, origin: Origin) -> Fault | Non
     return COPIED
 
 
-async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete up to `batch` used challenges that have expired; return their number."""
-    return await _PURGE.apply(db, before=clock.now(), batch=batch)
-
-
 async def _use_up(db: Transaction, answer: Answer) -> None:
     """Mark a challenge as used. Raises Rejected if it was used before, also concurrently."""
     digest = hashlib.sha256(answer.challenge).hexdigest()
@@ -393,7 +388,8 @@ _COUNT: Final = (
     )
 )
 """Stores a counter that is greater than the last one, or zero if that was zero as well."""
-_PURGE: Final = Batch(
+purge: Final = Batch(
     select(UsedChallengeRow.digest).where(UsedChallengeRow.expires_at < bindparam("before")),
     delete(UsedChallengeRow),
-)
+).purge
+"""Deletes up to `batch` used challenges that have expired; returns their number."""
