@@ -5,8 +5,6 @@ and one success, while the password, the factors and the state of the account ar
 until all sessions of the account are ended.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -124,9 +122,9 @@ def _good(row: Any, token: str) -> Challenge | None:  # noqa: ANN401 — a row o
 
 
 def _issued_on(customer: CustomerRecord) -> str:
-    """Return the digest (SHA-256) of the state of a customer that a challenge is bound to."""
-    state = [customer.password_hash, customer.is_active, str(customer.factors_version)]
-    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    """Return the digest of the state of a customer that a challenge is bound to."""
+    version = str(customer.factors_version)
+    return tokens.state_digest([customer.password_hash, customer.is_active, version])
 
 
 _INSERT: Final = insert_row(SignInChallengeRow)

@@ -7,10 +7,11 @@ The access token is a JWT (RFC 7519) of the profile for access tokens (RFC 9068)
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -41,23 +42,15 @@ may exceed the setting. A token whose `exp` is before its `iat` has expired, or 
 CLOCK_LEEWAY: Final = 60
 """Seconds that another machine's clock may be ahead; it does not apply to `exp`."""
 REFRESH: Final = "gar_"
-"""The prefix of a refresh token, by which scanners recognise a leaked one."""
-RESET: Final = "gap_"
-"""The prefix of a token that resets a password."""
-VERIFY: Final = "gav_"
-"""The prefix of a token that proves an address."""
-INVITATION: Final = "gai_"
-"""The prefix of a token that accepts an invitation."""
+RESET: Final = "gap_"  # sets a new password
+VERIFY: Final = "gav_"  # proves an address
+INVITATION: Final = "gai_"  # accepts one
 SIGN_IN: Final = "gas_"
-"""The prefix of a token that signs in."""
-UNDO: Final = "gau_"
-"""The prefix of a token that undoes a change of address."""
-ENROLMENT: Final = "gae_"
-"""The prefix of a token that signs in to set up a second factor."""
-UNDO_FACTOR: Final = "gaf_"
-"""The prefix of a token that undoes a new second factor."""
-CHALLENGE: Final = "gac_"
-"""The prefix of the token of a sign-in that waits for its second factor."""
+UNDO: Final = "gau_"  # undoes a change of address
+ENROLMENT: Final = "gae_"  # signs in to set up a second factor
+UNDO_FACTOR: Final = "gaf_"  # undoes a new second factor
+CHALLENGE: Final = "gac_"  # of a sign-in that waits for its second factor
+"""The prefix of each kind of token, by which scanners recognise a leaked one."""
 SECRET_BYTES: Final = 32
 REFRESH_SECRET_BYTES: Final = 16
 """Random bytes of a refresh token that names its session, whose id takes as many."""
@@ -321,6 +314,11 @@ def digest(prefix: str, token: str) -> str | None:
     if not token.startswith(prefix) or not _SHAPE.fullmatch(token.removeprefix(prefix)):
         return None
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def state_digest(state: Sequence[object]) -> str:
+    """Return the digest (SHA-256) of the state that a token is bound to, and void without."""
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
 
 
 def _encode_refresh(session_id: UUID, secret: bytes) -> str:
