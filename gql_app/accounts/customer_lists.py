@@ -117,24 +117,20 @@ _IS_ADMIN: Final = Condition(CustomerRow.is_admin.is_(True))
 _IS_NO_ADMIN: Final = Condition(CustomerRow.is_admin.is_(False))
 _CREATED_AFTER: Final = Condition(CustomerRow.created_at > bindparam("created_after"))
 _CREATED_BEFORE: Final = Condition(CustomerRow.created_at < bindparam("created_before"))
-_IS_INVITED: Final = Condition(CustomerRow.invited_at.is_not(None))
-_IS_NOT_INVITED: Final = Condition(CustomerRow.invited_at.is_(None))
 _IS_CALLER: Final = CustomerRow.id == bindparam("caller_id")
-_CALLER_IS_INVITED: Final = Condition(_IS_CALLER & CustomerRow.invited_at.is_not(None))
-_CALLER_IS_NOT_INVITED: Final = Condition(_IS_CALLER & CustomerRow.invited_at.is_(None))
 _INVITED: Final = {
-    (True, True): _IS_INVITED,
-    (False, True): _IS_NOT_INVITED,
-    (True, False): _CALLER_IS_INVITED,
-    (False, False): _CALLER_IS_NOT_INVITED,
+    (True, True): Condition(CustomerRow.invited_at.is_not(None)),
+    (False, True): Condition(CustomerRow.invited_at.is_(None)),
+    (True, False): Condition(_IS_CALLER & CustomerRow.invited_at.is_not(None)),
+    (False, False): Condition(_IS_CALLER & CustomerRow.invited_at.is_(None)),
 }
 """The condition by whether invited customers are wanted, and whether private columns are read."""
-_OWN: Final = {_CALLER_IS_INVITED, _CALLER_IS_NOT_INVITED}
+_OWN: Final = {_INVITED[True, False], _INVITED[False, False]}
 """Conditions that find at most one row, whatever the order."""
 _ORDERS: Final = {
     OrderField.CREATED_AT: (
         ListQuery(CustomerRow, ("created_at",)),
-        {NOTHING, _CREATED_AFTER, _CREATED_BEFORE, _IS_INVITED},
+        {NOTHING, _CREATED_AFTER, _CREATED_BEFORE, _INVITED[True, True]},
     ),
     OrderField.NAME: (ListQuery(CustomerRow, ("name_key",)), {NOTHING}),
     OrderField.EMAIL: (ListQuery(CustomerRow, ("email_key",), unique=True), {NOTHING}),
