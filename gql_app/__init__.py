@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gql_app.extending.feature import Feature
     from gql_app.extending.hooks import CommittedEvent, Event
     from gql_app.extending.letters import Letter
-    from gql_app.extending.loaders import group, loader
+    from gql_app.extending.loaders import loader
     from gql_app.extending.mutations import mutation
     from gql_app.extending.nested import nested
     from gql_app.extending.node_kinds import node
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gql_app.extending.tables import Table
     from gql_app.extending.transaction import Transaction
     from gql_app.extending.visibility import owned_by
+    from gql_app.lib.batching import group
     from gql_app.lib.clock import new_id, parse_id
     from gql_app.lib.database import IntegrityViolation, Query, Reader, any_of
     from gql_app.lib.faults import CannotStart
@@ -127,7 +128,7 @@ _MODULES: Final = {
     "extending.feature": ("Feature",),
     "extending.hooks": ("CommittedEvent", "Event"),
     "extending.letters": ("Letter",),
-    "extending.loaders": ("group", "loader"),
+    "extending.loaders": ("loader",),
     "extending.mutations": ("mutation",),
     "extending.nested": ("nested",),
     "extending.node_kinds": ("node",),
@@ -137,6 +138,7 @@ _MODULES: Final = {
     "extending.tables": ("Table",),
     "extending.transaction": ("Transaction",),
     "extending.visibility": ("owned_by",),
+    "lib.batching": ("group",),
     "lib.clock": ("new_id", "parse_id"),
     "lib.database": ("IntegrityViolation", "Query", "Reader", "any_of"),
     "lib.faults": ("CannotStart",),

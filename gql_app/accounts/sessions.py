@@ -3,7 +3,6 @@
 A client from which a session was opened or refreshed recently is known to the account.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionR
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
+from gql_app.lib.batching import group
 from gql_app.lib.database import (
     Batch,
     Moment,
@@ -204,12 +204,10 @@ async def prove(db: Transaction, session: SessionRecord, methods: str) -> None:
     await db.execute(update(SessionRow).where(its).values(authenticated_at=now, methods=methods))
 
 
-async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[Sequence[SessionRecord]]:
+async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[list[SessionRecord]]:
     """Return the live sessions of each of several customers, the newest first."""
-    by_customer: dict[UUID, list[SessionRecord]] = defaultdict(list)
-    for session in await db.fetch_all(_LIVING, customer_ids=customer_ids, now=clock.now()):
-        by_customer[session.customer_id].append(session)
-    return [by_customer[customer_id] for customer_id in customer_ids]
+    found = await db.fetch_all(_LIVING, customer_ids=customer_ids, now=clock.now())
+    return group(found, customer_ids, by=lambda session: session.customer_id)
 
 
 async def living_by_ids(db: Reader, ids: Sequence[UUID]) -> list[SessionRecord | None]:
