@@ -13,7 +13,7 @@ from gql_app.factors import passkeys
 from gql_app.factors.passkeys import Passkeys
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context
-from gql_app.schema.links import find_by_token
+from gql_app.schema.mail.links import find_by_token
 from gql_app.security.tokens import CHALLENGE
 
 _NOT_ENABLED: Final = Fault(

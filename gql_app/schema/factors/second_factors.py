@@ -26,7 +26,7 @@ from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import NOBODY, Context, Info
 from gql_app.schema.customers import or_null
 from gql_app.schema.factors import passkey_proofs
-from gql_app.schema.links import find_by_token
+from gql_app.schema.mail.links import find_by_token
 from gql_app.schema.payloads import Payload, StatusPayload, mutation
 from gql_app.schema.permissions import authenticated, recently_authenticated
 from gql_app.schema.profile import change_authority, prove_password

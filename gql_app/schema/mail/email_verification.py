@@ -10,7 +10,7 @@ from gql_app.errors import Rejected, UserErrorCode
 from gql_app.mail import email_change, email_verification
 from gql_app.schema.authentication import saving_stored
 from gql_app.schema.context import Info
-from gql_app.schema.links import NO_MAIL, find_by_token
+from gql_app.schema.mail.links import NO_MAIL, find_by_token
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.permissions import authenticated
 from gql_app.security.tokens import UNDO, VERIFY

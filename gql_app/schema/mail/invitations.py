@@ -13,7 +13,7 @@ from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Info
 from gql_app.schema.customers import CustomerPayload
 from gql_app.schema.inputs import Input
-from gql_app.schema.links import NO_MAIL, link_owner
+from gql_app.schema.mail.links import NO_MAIL, link_owner
 from gql_app.schema.payloads import mutation
 from gql_app.schema.permissions import permitted
 

@@ -8,7 +8,7 @@ from gql_app.errors import Rejected
 from gql_app.lib.fair_queue import Party
 from gql_app.mail import password_reset
 from gql_app.schema.context import Info
-from gql_app.schema.links import NO_MAIL, link_owner
+from gql_app.schema.mail.links import NO_MAIL, link_owner
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.profile import new_hash
 

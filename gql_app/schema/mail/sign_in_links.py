@@ -9,7 +9,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.mail import sign_in_links
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
-from gql_app.schema.links import link_owner
+from gql_app.schema.mail.links import link_owner
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.security.tokens import ENROLMENT
 
