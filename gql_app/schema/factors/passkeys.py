@@ -3,10 +3,9 @@
 import strawberry
 from strawberry.scalars import JSON
 
-from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected
 from gql_app.factors import changes, passkeys
-from gql_app.factors.passkeys import Added, Passkeys
+from gql_app.factors.passkeys import Passkeys
 from gql_app.schema.authentication import LoginPayload, counted
 from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import Context, Info
@@ -53,7 +52,17 @@ class PasskeyMutation:
         verifier, given = require_passkeys(context), or_null(name)
         await require_sign_in_link(context, me)
         called = None if given is None else changes.name_of(given)
-        added = await _added(context, me, verifier, credential, called)
+        authority = await enrol_authority(context, me)
+        added = await context.write_as(
+            authority,
+            passkeys.confirm,
+            me,
+            verifier.registered(me, credential),
+            called,
+            context.resources.throttle,
+            origin=context.origin.by(me.customer.id),
+            ends_others=context.resources.proofs.must_enrol(me.customer),
+        )
         return SecondFactorPayload.success(
             context.with_note(set_up_message(added.codes)),
             second_factor=SecondFactor.of(added.factor),
@@ -71,24 +80,6 @@ class PasskeyMutation:
         """Return a session's tokens for the passkey's owner; count the result."""
         context, verifier = info.context, require_passkeys(info.context)
         return await counted(context, _signed_in(context, verifier, credential))
-
-
-async def _added(
-    context: Context, me: SignedIn, verifier: Passkeys, credential: object, name: str | None
-) -> Added:
-    """Return the passkey that the caller's session has set up. Raises Rejected."""
-    origin, authority = context.origin.by(me.customer.id), await enrol_authority(context, me)
-    made = verifier.registered(me, credential)
-    return await context.write_as(
-        authority,
-        passkeys.confirm,
-        me,
-        made,
-        name,
-        context.resources.throttle,
-        origin=origin,
-        ends_others=context.resources.proofs.must_enrol(me.customer),
-    )
 
 
 async def _signed_in(context: Context, verifier: Passkeys, credential: object) -> LoginPayload:

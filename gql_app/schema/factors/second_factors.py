@@ -18,7 +18,7 @@ from gql_app.accounts.permissions import WRITE_CUSTOMERS
 from gql_app.accounts.proofs import LINK
 from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
-from gql_app.factors import attempts, changes, codes, enrolment, proving, recovery_codes
+from gql_app.factors import changes, codes, proving, recovery_codes
 from gql_app.lib import one_time_codes
 from gql_app.lib.clock import parse_id
 from gql_app.schema.authentication import LoginPayload, counted
@@ -210,7 +210,7 @@ async def require_sign_in_link(context: Context, me: SignedIn) -> None:
     await throttle.require_room(context.db, *limits)
     origin = context.origin.by(me.customer.id)
     authority = Authority(me, enrols=True)
-    await context.write_as(authority, enrolment.post_link, me, throttle, *limits, origin=origin)
+    await context.write_as(authority, changes.post_enrolment, me, throttle, *limits, origin=origin)
     raise Rejected(_USE_THE_LINK)
 
 
@@ -232,7 +232,7 @@ async def limit_codes(context: Context, customer_id: UUID) -> AsyncIterator[None
     Raises TooManyAttempts. A guess is counted even if the client disconnects.
     """
     throttle, by = context.resources.throttle, context.origin.by(context.caller_id)
-    limit = attempts.limit_of(throttle, customer_id)
+    limit = throttle.of_account("code", customer_id)
     note = partial(context.resources.guesses.note, origin=by, customer_id=customer_id)
     context.shield()
     try:
@@ -243,7 +243,7 @@ async def limit_codes(context: Context, customer_id: UUID) -> AsyncIterator[None
             note(Action.SECOND_FACTOR_THROTTLED)
         raise
     except Rejected as why:
-        if attempts.WRONG in why.faults:
+        if proving.WRONG in why.faults:
             note(Action.SECOND_FACTOR_FAILED)
         raise
 
