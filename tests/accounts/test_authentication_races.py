@@ -16,7 +16,7 @@ from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database
-from gql_app.mail import password_reset
+from gql_app.mail import access_links
 from tests.accounts.outbox import ask_reset, claim, token_of
 from tests.locks import until_it_waits
 from tests.people import LIFETIMES, NOWHERE, add_customer, current
@@ -29,7 +29,7 @@ async def reset(database: Database, token: str, password_hash: str) -> str | Non
     """Use a link; return the code it is rejected with, if it is."""
     try:
         async with database.transaction() as db:
-            await password_reset.reset(
+            await access_links.reset(
                 db, token, THROTTLE, password_hash=password_hash, origin=NOWHERE
             )
     except Rejected as why:
@@ -48,7 +48,7 @@ async def test_of_two_who_use_one_link_at_once_one_does(database: Database) -> N
     (letter,) = await claim(database)
     token = token_of(letter)
     async with database.transaction() as db:
-        await password_reset.reset(db, token, THROTTLE, password_hash="first", origin=NOWHERE)
+        await access_links.reset(db, token, THROTTLE, password_hash="first", origin=NOWHERE)
         second = asyncio.create_task(reset(database, token, "second"))
         await until_it_waits(db, second)
     assert await second == "TOKEN_INVALID"
