@@ -15,7 +15,6 @@ from gql_app.errors import Unauthenticated
 from gql_app.extending.context import Info
 from gql_app.extending.node_kinds import node_kind
 from gql_app.extending.nodes import NodeColumns, connection_type, described_type
-from gql_app.extending.permissions import Permission, extensions, permission
 from gql_app.extending.visibility import Visibility, Visible, visible_faults
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import (
@@ -29,7 +28,7 @@ from gql_app.lib.pagination import (
     QueryReader,
     Window,
 )
-from gql_app.schema.permissions import IsAuthenticated
+from gql_app.schema.permissions import IsAuthenticated, Permission, permission, requiring
 from gql_app.schema.types import CURSORS, OrderDirection, PageInfo
 
 _MARK: Final = "__connection__"
@@ -78,7 +77,7 @@ def connection(
     return strawberry.field(
         made.resolver(),
         description=description or "A page of a list.",
-        extensions=[*extensions(made.permissions)],
+        extensions=requiring(*made.permissions),
         metadata={_MARK: made},
     )
 

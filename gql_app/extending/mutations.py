@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from gql_app.extending.functions import check_function
-from gql_app.extending.permissions import Permission, extensions
 from gql_app.schema import payloads
 from gql_app.schema.payloads import Payload
+from gql_app.schema.permissions import Permission
 
 P = TypeVar("P", bound=Payload)
 
@@ -33,7 +33,6 @@ def mutation(
 
     def decorate(resolve: payloads.Mutation[P]) -> Any:  # noqa: ANN401 — as Strawberry has it
         check_function("mutation()", resolve, None, is_async=True)
-        asked = extensions(permissions)
-        return payloads.mutation(payload, *asked, description=description)(resolve)
+        return payloads.mutation(payload, *permissions, description=description)(resolve)
 
     return decorate

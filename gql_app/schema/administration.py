@@ -12,7 +12,7 @@ from gql_app.schema.context import NOBODY, Info
 from gql_app.schema.customers import CustomerPayload
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload, mutation
-from gql_app.schema.permissions import admin
+from gql_app.schema.permissions import RECENT, IsAdmin
 from gql_app.security.passwords import NO_PASSWORD
 
 
@@ -54,7 +54,7 @@ class DeleteCustomerPayload(Payload):
 class AdministrationMutation:
     """Mutations of customers by admins."""
 
-    @mutation(CustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
+    @mutation(CustomerPayload, IsAdmin(WRITE_CUSTOMERS), RECENT)
     async def create_customer(
         self, info: Info, input: CreateCustomerInput
     ) -> CustomerPayload | None:
@@ -76,7 +76,7 @@ class AdministrationMutation:
         )
         return CustomerPayload.of(context, me, customer, f"{customer.name} is now a customer.")
 
-    @mutation(CustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
+    @mutation(CustomerPayload, IsAdmin(WRITE_CUSTOMERS), RECENT)
     async def update_customer(
         self, info: Info, id: strawberry.ID, input: UpdateCustomerInput
     ) -> CustomerPayload | None:
@@ -112,7 +112,7 @@ class AdministrationMutation:
         message = f"{customer.name} is up to date."
         return CustomerPayload.of(context, me, customer, message, changes)
 
-    @mutation(DeleteCustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
+    @mutation(DeleteCustomerPayload, IsAdmin(WRITE_CUSTOMERS), RECENT)
     async def delete_customer(self, info: Info, id: strawberry.ID) -> DeleteCustomerPayload | None:
         """Delete a customer."""
         context, me = info.context, await info.context.signed_in()

@@ -14,7 +14,7 @@ from gql_app.lib.clock import parse_id
 from gql_app.lib.pagination import Page, Window
 from gql_app.schema.context import NOBODY, Info
 from gql_app.schema.customers import Customer, or_null
-from gql_app.schema.permissions import admin
+from gql_app.schema.permissions import IsAdmin, requiring
 from gql_app.schema.types import CURSORS, Node, PageInfo
 
 
@@ -84,7 +84,7 @@ class AuditEventConnection:
 class AuditQuery:
     """Reading the audit."""
 
-    @strawberry.field(extensions=[admin(READ_AUDIT)])
+    @strawberry.field(extensions=requiring(IsAdmin(READ_AUDIT)))
     async def audit_events(
         self,
         info: Info,

@@ -19,7 +19,7 @@ from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import Context, Info
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload
-from gql_app.schema.permissions import PRIVATE, authenticated
+from gql_app.schema.permissions import PRIVATE, IsAuthenticated, requiring
 from gql_app.schema.sessions import Session
 from gql_app.schema.types import CURSORS, Node, OrderDirection, PageInfo
 
@@ -216,14 +216,14 @@ class CustomerOrder:
 class CustomerQuery:
     """Reading customers."""
 
-    @strawberry.field(extensions=[authenticated(enrols=True)])
+    @strawberry.field(extensions=requiring(IsAuthenticated(enrols=True)))
     async def me(self, info: Info) -> Customer | None:
         """Return the caller."""
         context = info.context
         found = await context.signed_in(enrols=True)
         return Customer.seen_by(found.caller(context.roles), found.customer)
 
-    @strawberry.field(extensions=[authenticated()])
+    @strawberry.field(extensions=requiring(IsAuthenticated))
     async def customer(self, info: Info, id: strawberry.ID) -> Customer | None:
         """Return a customer, None if there is none or the id is no UUID."""
         customer_id = parse_id(id)
@@ -233,7 +233,7 @@ class CustomerQuery:
         row = await customers.visible_by_id(info.context.db, customer_id, by=caller)
         return Customer.seen_by(caller, row) if row else None
 
-    @strawberry.field(extensions=[authenticated(by_token=True)])
+    @strawberry.field(extensions=requiring(IsAuthenticated(by_token=True)))
     async def customers(
         self,
         info: Info,

@@ -19,7 +19,7 @@ from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import CustomerPayload, or_null
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import StatusPayload, mutation
-from gql_app.schema.permissions import authenticated, recently_authenticated
+from gql_app.schema.permissions import IsAuthenticated, IsRecentlyAuthenticated
 
 
 @strawberry.input
@@ -37,7 +37,7 @@ class UpdateMeInput(Input):
 class ProfileMutation:
     """What signed-in customers change about themselves."""
 
-    @mutation(CustomerPayload, authenticated())
+    @mutation(CustomerPayload, IsAuthenticated)
     async def update_me(self, info: Info, input: UpdateMeInput) -> CustomerPayload | None:
         """Change the caller; a new e-mail address needs the current password."""
         context, me = info.context, await info.context.signed_in()
@@ -62,7 +62,7 @@ class ProfileMutation:
         message = "Your profile is up to date."
         return CustomerPayload.of(context, me, customer, message, changes)
 
-    @mutation(LoginPayload, recently_authenticated())
+    @mutation(LoginPayload, IsRecentlyAuthenticated)
     async def change_password(
         self, info: Info, current_password: str | None = strawberry.UNSET, *, new_password: str
     ) -> LoginPayload | None:
@@ -85,7 +85,7 @@ class ProfileMutation:
         message = context.with_note("Your password is changed.")
         return await LoginPayload.signed_in(context, opened, message)
 
-    @mutation(StatusPayload, recently_authenticated())
+    @mutation(StatusPayload, IsRecentlyAuthenticated)
     async def delete_me(
         self, info: Info, password: str | None = strawberry.UNSET
     ) -> StatusPayload | None:

@@ -24,7 +24,7 @@ from gql_app.lib.clock import parse_id
 from gql_app.lib.text import counted
 from gql_app.schema.context import NOBODY, Info
 from gql_app.schema.payloads import StatusPayload, mutation
-from gql_app.schema.permissions import authenticated
+from gql_app.schema.permissions import IsAuthenticated
 from gql_app.schema.types import Node
 from gql_app.security.tokens import Claims, Identity
 
@@ -106,7 +106,7 @@ class TokenQuery:
 class SessionMutation:
     """Ending sessions."""
 
-    @mutation(StatusPayload, authenticated(enrols=True))
+    @mutation(StatusPayload, IsAuthenticated(enrols=True))
     async def logout(self, info: Info) -> StatusPayload | None:
         """End the caller's session."""
         me = await info.context.signed_in(enrols=True)
@@ -121,7 +121,7 @@ class SessionMutation:
         )
         return StatusPayload.success("You are signed out.")
 
-    @mutation(StatusPayload, authenticated())
+    @mutation(StatusPayload, IsAuthenticated)
     async def end_session(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """End a session; without the permission, another customer's is NOT_FOUND."""
         me = await info.context.signed_in()
@@ -141,7 +141,7 @@ class SessionMutation:
             raise Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such session.", "id"))
         return StatusPayload.success("The session has ended.")
 
-    @mutation(StatusPayload, authenticated())
+    @mutation(StatusPayload, IsAuthenticated)
     async def end_other_sessions(self, info: Info) -> StatusPayload | None:
         """End the caller's other sessions."""
         me = await info.context.signed_in()
@@ -153,7 +153,7 @@ class SessionMutation:
             f"{counted(count, 'other session has', 'other sessions have')} ended."
         )
 
-    @mutation(StatusPayload, authenticated())
+    @mutation(StatusPayload, IsAuthenticated)
     async def end_all_sessions(
         self,
         info: Info,

@@ -18,7 +18,7 @@ from gql_app.schema.factors.second_factors import (
     set_up_message,
 )
 from gql_app.schema.payloads import Payload, mutation
-from gql_app.schema.permissions import recently_authenticated
+from gql_app.schema.permissions import IsRecentlyAuthenticated
 
 
 @strawberry.type
@@ -32,7 +32,7 @@ class PasskeyOptionsPayload(Payload):
 class PasskeyMutation:
     """Setting up passkeys, and signing in with them."""
 
-    @mutation(PasskeyOptionsPayload, recently_authenticated(enrols=True))
+    @mutation(PasskeyOptionsPayload, IsRecentlyAuthenticated(enrols=True))
     async def begin_passkey(self, info: Info) -> PasskeyOptionsPayload | None:
         """Begin to set up a passkey of the caller's."""
         context, me = info.context, await info.context.signed_in(enrols=True)
@@ -43,7 +43,7 @@ class PasskeyMutation:
         options = verifier.creation_options(me, begun)
         return PasskeyOptionsPayload.success("Have your browser make a passkey.", options=options)
 
-    @mutation(SecondFactorPayload, recently_authenticated(enrols=True))
+    @mutation(SecondFactorPayload, IsRecentlyAuthenticated(enrols=True))
     async def confirm_passkey(
         self, info: Info, credential: JSON, name: str | None = strawberry.UNSET
     ) -> SecondFactorPayload | None:

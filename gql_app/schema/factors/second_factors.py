@@ -28,7 +28,7 @@ from gql_app.schema.customers import or_null
 from gql_app.schema.factors import passkey_proofs
 from gql_app.schema.mail.links import find_by_token
 from gql_app.schema.payloads import Payload, StatusPayload, mutation
-from gql_app.schema.permissions import authenticated, recently_authenticated
+from gql_app.schema.permissions import IsAuthenticated, IsRecentlyAuthenticated
 from gql_app.schema.profile import change_authority, prove_password
 from gql_app.security.tokens import CHALLENGE, UNDO_FACTOR
 
@@ -68,7 +68,7 @@ class SecondFactorPayload(Payload):
 class SecondFactorMutation:
     """Setting up, using and removing second factors."""
 
-    @mutation(CodesPayload, recently_authenticated(enrols=True))
+    @mutation(CodesPayload, IsRecentlyAuthenticated(enrols=True))
     async def begin_codes(self, info: Info) -> CodesPayload | None:
         """Begin to set up an app, whose secret is shown only once."""
         context, me = info.context, await info.context.signed_in(enrols=True)
@@ -83,7 +83,7 @@ class SecondFactorMutation:
             uri=one_time_codes.uri(secret, account=me.customer.email, issuer=issuer),
         )
 
-    @mutation(RecoveryCodesPayload, recently_authenticated(enrols=True))
+    @mutation(RecoveryCodesPayload, IsRecentlyAuthenticated(enrols=True))
     async def confirm_codes(self, info: Info, code: str) -> RecoveryCodesPayload | None:
         """Put the app in force whose set-up was begun, by its first right code."""
         context, me = info.context, await info.context.signed_in(enrols=True)
@@ -106,7 +106,7 @@ class SecondFactorMutation:
                 raise Rejected(made)
         return RecoveryCodesPayload.success(context.with_note(set_up_message(made)), codes=made)
 
-    @mutation(RecoveryCodesPayload, recently_authenticated())
+    @mutation(RecoveryCodesPayload, IsRecentlyAuthenticated)
     async def renew_recovery_codes(self, info: Info) -> RecoveryCodesPayload | None:
         """Replace the caller's recovery codes by new ones."""
         context, me = info.context, await info.context.signed_in()
@@ -117,7 +117,7 @@ class SecondFactorMutation:
         )
         return RecoveryCodesPayload.success(f"{_KEEP_THEM} Those of before are void.", codes=made)
 
-    @mutation(StatusPayload, recently_authenticated())
+    @mutation(StatusPayload, IsRecentlyAuthenticated)
     async def remove_second_factor(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """Remove a factor of the caller or, with the permission, of another customer."""
         context, me = info.context, await info.context.signed_in()
@@ -135,7 +135,7 @@ class SecondFactorMutation:
         )
         return StatusPayload.success(context.with_note("The second factor is removed."))
 
-    @mutation(SecondFactorPayload, authenticated())
+    @mutation(SecondFactorPayload, IsAuthenticated)
     async def rename_second_factor(
         self, info: Info, id: strawberry.ID, name: str
     ) -> SecondFactorPayload | None:
@@ -166,7 +166,7 @@ class SecondFactorMutation:
             return await counted(context, passkey_proofs.sign_in(context, challenge, passkey))
         return await counted(context, _signed_in(context, challenge, code or ""))
 
-    @mutation(StatusPayload, authenticated(enrols=True))
+    @mutation(StatusPayload, IsAuthenticated(enrols=True))
     async def reauthenticate(
         self,
         info: Info,

@@ -15,7 +15,7 @@ from gql_app.schema.customers import CustomerPayload
 from gql_app.schema.inputs import Input
 from gql_app.schema.mail.links import NO_MAIL, link_owner
 from gql_app.schema.payloads import mutation
-from gql_app.schema.permissions import permitted
+from gql_app.schema.permissions import RECENT, Permitted
 
 
 @strawberry.input
@@ -33,7 +33,7 @@ class InviteCustomerInput(Input):
 class InvitationMutation:
     """Inviting customers, and accepting an invitation."""
 
-    @mutation(CustomerPayload, permitted(WRITE_CUSTOMERS, recent=True))
+    @mutation(CustomerPayload, Permitted(WRITE_CUSTOMERS), RECENT)
     async def invite_customer(
         self, info: Info, input: InviteCustomerInput
     ) -> CustomerPayload | None:
