@@ -26,8 +26,8 @@ from gql_app.lib.pagination import (
     ListQuery,
     Page,
     QueryReader,
-    Window,
 )
+from gql_app.schema.customers import page_window
 from gql_app.schema.permissions import IsAuthenticated, Permission, permission, requiring
 from gql_app.schema.types import CURSORS, OrderDirection, PageInfo
 
@@ -199,8 +199,7 @@ class Connection:
 
         async def page(db: QueryReader, caller: Caller | None) -> Any:
             listing = self._listing(filter or None, order_by or None, caller)
-            given = {name: None if v is strawberry.UNSET else v for name, v in window.items()}
-            which = Window.of(**given)
+            which = page_window(**window)
             wanted = cached_per_document(info, self._selection)
             if wanted.rows:
                 with_keys = bool(wanted.cursors)

@@ -254,12 +254,7 @@ class CustomerQuery:
                 reads_private=READ_PRIVATE in caller.permissions,
                 caller_id=caller.customer_id,
             )
-            window = Window.of(
-                first=or_null(first),
-                after=or_null(after),
-                last=or_null(last),
-                before=or_null(before),
-            )
+            window = page_window(first=first, after=after, last=last, before=before)
             wanted = cached_per_document(info, _wanted)
             if wanted.rows:
                 with_keys = bool(wanted.cursors)
@@ -275,6 +270,11 @@ class CustomerQuery:
 def _names(roles: str | None) -> list[str] | None:
     """Return the names of roles one by one; None if they are not shown."""
     return None if roles is None else roles.split()
+
+
+def page_window(**given: Any) -> Window:  # noqa: ANN401 — as Window.of() has them
+    """Return the window of a connection's arguments. Raises InvalidArgument."""
+    return Window.of(**{name: or_null(value) for name, value in given.items()})
 
 
 def or_null(value: _T | None) -> _T | None:
