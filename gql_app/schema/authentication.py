@@ -23,7 +23,6 @@ from gql_app.accounts.audit import Action
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CustomerRecord, Person
-from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Caller, Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction, Unavailable
@@ -130,10 +129,8 @@ class AuthenticationMutation:
     ) -> LoginPayload:
         """Return the session's next tokens, once the rotation is committed."""
         context = info.context
-        result = await _refreshed(context, refresh_token)
-        if isinstance(result, NotRefreshed):
-            raise Rejected(result.value)
-        return await LoginPayload.signed_in(context, result, "The session goes on.")
+        opened = await _refreshed(context, refresh_token)
+        return await LoginPayload.signed_in(context, opened, "The session goes on.")
 
     @mutation(LoginPayload)
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
@@ -303,14 +300,14 @@ async def _signed_in(
     return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
 
 
-async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
-    """Return a refreshed session, or why it is not refreshed. Raises TooManyAttempts.
+async def _refreshed(context: Context, token: str) -> Opened:
+    """Return a refreshed session. Raises Rejected, TooManyAttempts included.
 
     Unknown tokens are limited by client, refreshes by account: guesses of a client do not keep
     others behind its address from their sessions. A malformed token counts against no limit.
     """
     if digest(REFRESH, token) is None:
-        return NotRefreshed.UNKNOWN
+        raise Rejected(refresh_tokens.UNKNOWN)
     throttle, origin = context.resources.throttle, context.origin
     owner = await refresh_tokens.owner(context.db, token)
     if owner is None:
@@ -318,17 +315,20 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
         await throttle.require_room(context.db, *guesses)
         await context.transact(throttle.count, *guesses)
         context.note_guess(Action.REFRESH_REFUSED)
-        return NotRefreshed.UNKNOWN
+        raise Rejected(refresh_tokens.UNKNOWN)
     customer_id, audience = owner
     if audience and audience not in context.resources.audiences:
-        return NotRefreshed.ENDED  # the service is not configured any more
+        raise Rejected(refresh_tokens.ENDED)  # the service is not configured any more
     limit = throttle.of_account("refresh", customer_id)
     await throttle.require_room(context.db, limit)
 
-    async def rotate(db: Transaction) -> Opened | NotRefreshed:
+    async def rotate(db: Transaction) -> Opened | Fault:
         result = await refresh_tokens.rotate(db, token, origin, context.resources.lifetimes)
-        if not isinstance(result, NotRefreshed):
+        if isinstance(result, Opened):
             await throttle.count(db, limit)
         return result
 
-    return await context.transact(rotate)
+    result = await context.transact(rotate)
+    if isinstance(result, Fault):
+        raise Rejected(result)
+    return result

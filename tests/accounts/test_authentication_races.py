@@ -10,7 +10,6 @@ from gql_app.accounts.audit import Action
 from gql_app.accounts.authentication import Attempt
 from gql_app.accounts.customers import set_password
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow
@@ -118,7 +117,7 @@ async def test_whose_pepper_has_changed_finds_no_successor(database: Database) -
     peppered = replace(LIFETIMES, pepper=b"another pepper")
     async with database.transaction() as db:
         again = await refresh_tokens.rotate(db, opened.refresh_token, NOWHERE, peppered)
-    assert again is NotRefreshed.UNKNOWN
+    assert again is refresh_tokens.UNKNOWN
 
 
 @pytest.mark.parametrize("token", ["junk", "", f"gap_{'A' * 43}", f"gar_{'A' * 43}"])
@@ -126,5 +125,5 @@ async def test_token_that_is_gone_or_never_was_carries_nothing_on(
     database: Database, token: str
 ) -> None:
     async with database.transaction() as db:
-        assert await refresh_tokens.rotate(db, token, NOWHERE, LIFETIMES) is NotRefreshed.UNKNOWN
+        assert await refresh_tokens.rotate(db, token, NOWHERE, LIFETIMES) is refresh_tokens.UNKNOWN
     assert await refresh_tokens.owner(database, token) is None

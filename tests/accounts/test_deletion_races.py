@@ -11,7 +11,6 @@ from gql_app.accounts import authentication, customers, refresh_tokens, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.authentication import Attempt
 from gql_app.accounts.links import LinkKind
-from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.db.tables import AuditRow, CustomerRow, LetterRow
 from gql_app.lib.database import Database, Transaction
 from gql_app.mail import access_links
@@ -140,4 +139,4 @@ async def test_who_is_deleted_while_a_spent_token_is_looked_up_has_no_such_token
     monkeypatch.setattr("gql_app.accounts.refresh_tokens._TOKEN.fetch", then_delete)
     async with database.transaction() as db:
         again = await refresh_tokens.rotate(db, opened.refresh_token, NOWHERE, LIFETIMES)
-    assert again is NotRefreshed.UNKNOWN
+    assert again is refresh_tokens.UNKNOWN
