@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from gql_app.lib.environment import tidy_environment
 
 if TYPE_CHECKING:
-    from gql_app.accounts.authenticators import Authenticator
     from gql_app.accounts.permissions import Role
     from gql_app.accounts.records import CustomerRecord, Person
     from gql_app.accounts.sessions import Caller
     from gql_app.app import Application, create_app
     from gql_app.cli.features import run, settings_of
     from gql_app.errors import Refused, Rejected, TokenInvalid, Unauthenticated
+    from gql_app.extending.authenticators import Authenticator
     from gql_app.extending.connections import connection
     from gql_app.extending.context import Context, Info
     from gql_app.extending.extend import extend
@@ -115,13 +115,13 @@ __all__ = [
 ]
 
 _MODULES: Final = {
-    "accounts.authenticators": ("Authenticator",),
     "accounts.permissions": ("Role",),
     "accounts.records": ("CustomerRecord", "Person"),
     "accounts.sessions": ("Caller",),
     "app": ("Application", "create_app"),
     "cli.features": ("run", "settings_of"),
     "errors": ("Rejected", "Refused", "TokenInvalid", "Unauthenticated"),
+    "extending.authenticators": ("Authenticator",),
     "extending.connections": ("connection",),
     "extending.context": ("Context", "Info"),
     "extending.extend": ("extend",),

@@ -1,7 +1,7 @@
 """Merging of all features into the parts that the application is made of."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain
@@ -14,8 +14,9 @@ from strawberry.permission import PermissionExtension
 from strawberry.types.base import get_object_definition
 
 from gql_app.accounts.permissions import Roles
-from gql_app.accounts.validation import PasswordRule
 from gql_app.db.migrations.branches import Branch, revisions
+from gql_app.extending.authenticators import identify
+from gql_app.extending.claims import claims_of
 from gql_app.extending.connections import connection_of
 from gql_app.extending.extend import Extended
 from gql_app.extending.faults import command_name, faults, package_folder
@@ -27,11 +28,9 @@ from gql_app.extending.schema_faults import schema_faults
 from gql_app.extending.settings import FeatureSettings, load_features
 from gql_app.extending.tables import Table, referred, tables_of
 from gql_app.lib.faults import CannotStart, sentence
-from gql_app.lib.keyring import Signer
 from gql_app.lib.mail_templates import Folder
 from gql_app.lib.nodes import NodeKind
-from gql_app.mail.outbox import WriteLetter
-from gql_app.resources import Extensions, Hooks
+from gql_app.resources import Extensions
 from gql_app.schema.nodes import OURS
 from gql_app.schema.root import Additions, build_schema
 
@@ -40,16 +39,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of features for the schema, and those for the same fields of Extensions."""
+    """The parts of features for the schema, and those for the resources."""
 
     additions: Additions
-    hooks: Callable[[], Hooks] | None
-    password_rules: Sequence[PasswordRule]
-    letters: Mapping[str, WriteLetter | None]
-    templates: tuple[Folder, ...]
-    actions: frozenset[str]
-    error_codes: Mapping[str, str]
-    nodes: tuple[NodeKind[Any], ...]
+    extensions: Extensions
+    """Without settings, roles and migrations."""
 
 
 def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
@@ -78,8 +72,12 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
             found += schema_faults(build_schema(additions))
         except (StrawberryException, TypeError, ValueError) as error:
             found.append(f"The schema can't be built: {str(error).strip()}")
-    return Parts(
-        additions=additions,
+    claims = [each.claims for each in features if each.claims is not None]
+    authenticators = _all(each.authenticators for each in features)
+    extensions = Extensions(
+        claims=partial(claims_of, claims) if claims else None,
+        signer=next((each.signer for each in features if each.signer is not None), None),
+        identify=partial(identify, authenticators) if authenticators else None,
         hooks=partial(FeatureHooks, on, within) if any(hooks for _, hooks in on + within) else None,
         password_rules=_all(each.password_rules for each in features),
         letters={each.name: each.write for each in letters},
@@ -88,6 +86,7 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
         error_codes=codes,
         nodes=nodes,
     )
+    return Parts(additions, extensions)
 
 
 def _codes(features: Sequence[Feature]) -> Mapping[str, str]:
@@ -146,42 +145,19 @@ class Merged:
     """All that the features add, grouped by the part of the application that takes it."""
 
     features: tuple[Feature, ...]
-    parts: Parts
-    roles: Roles
-    branches: tuple[Branch, ...]
+    additions: Additions
+    """The additions to the schema."""
+    added: Extensions
+    """The additions to the resources, without the settings."""
     settings: Mapping[str, type[FeatureSettings]]
     """The classes of their settings, by the features' names."""
     routes: tuple[BaseRoute, ...]
     commands: Mapping[str, Callable[..., Any]]
     """Their commands, by the names on the command line."""
 
-    @property
-    def additions(self) -> Additions:
-        """The additions to the schema."""
-        return self.parts.additions
-
-    @property
-    def signer(self) -> Signer | None:
-        """The signer of access tokens, None if no feature has one."""
-        return next((each.signer for each in self.features if each.signer is not None), None)
-
     def extensions(self) -> Extensions:
         """Return the additions to the resources; this reads the settings. Raises CannotStart."""
-        return Extensions(
-            roles=self.roles,
-            settings=load_features(self.settings),
-            branches=self.branches,
-            claims=[each.claims for each in self.features if each.claims is not None],
-            signer=self.signer,
-            authenticators=_all(each.authenticators for each in self.features),
-            hooks=self.parts.hooks,
-            password_rules=self.parts.password_rules,
-            letters=self.parts.letters,
-            templates=self.parts.templates,
-            actions=self.parts.actions,
-            error_codes=self.parts.error_codes,
-            nodes=self.parts.nodes,
-        )
+        return replace(self.added, settings=load_features(self.settings))
 
 
 def merge(features: Sequence[Feature]) -> Merged:
@@ -201,11 +177,11 @@ def merge(features: Sequence[Feature]) -> Merged:
         found.append(f"Tables of the features {names} refer to each other; make them one feature.")
     if found:
         raise CannotStart(found)
+    roles = Roles(_all(each.roles for each in features))
     return Merged(
         features=tuple(features),
-        parts=parts,
-        roles=Roles(_all(each.roles for each in features)),
-        branches=tuple(branches),
+        additions=parts.additions,
+        added=replace(parts.extensions, roles=roles, branches=branches),
         settings={each.name: each.settings for each in features if each.settings is not None},
         routes=_all(each.routes for each in features),
         commands={

@@ -5,7 +5,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from inspect import isawaitable
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -27,14 +26,13 @@ from gql_app.accounts.sessions import Caller, Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction, Unavailable
 from gql_app.lib.faults import DependencyFailed
-from gql_app.lib.keyring import check_claims
 from gql_app.lib.telemetry import get_logger
 from gql_app.schema.challenges import SecondFactorChallenge
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload, mutation
-from gql_app.security.tokens import REFRESH, RESERVED_CLAIMS, digest, issue_token
+from gql_app.security.tokens import REFRESH, digest, issue_token
 
 
 @strawberry.type
@@ -247,28 +245,15 @@ async def _extra_claims(context: Context, opened: Opened) -> dict[str, object]:
     Raises Unavailable; any other error of a feature is logged, and raised as DependencyFailed, for
     the session is committed.
     """
+    claims_of = context.resources.extensions.claims
     try:
-        added = await _further_claims(context, opened.customer)
+        added = await claims_of(context.db, opened.customer) if claims_of else {}
     except Unavailable:
         raise
     except Exception as why:
         _log.exception("The claims failed")
         raise DependencyFailed from why
     return {**added, "roles": opened.customer.roles.split(), **proofs.claims(opened.session)}
-
-
-async def _further_claims(context: Context, customer: CustomerRecord) -> dict[str, object]:
-    """Return the claims of features. Raises ValueError for claims that no token may have."""
-    added: dict[str, object] = {}
-    for claims_of in context.resources.extensions.claims:
-        claims = claims_of(context.db, customer)
-        more = await claims if isawaitable(claims) else claims
-        more = check_claims(more, RESERVED_CLAIMS)
-        if twice := sorted(added.keys() & more):
-            message = f"{', '.join(twice)}: another feature has a claim of this name"
-            raise ValueError(message)
-        added = check_claims(added | more, RESERVED_CLAIMS)
-    return added
 
 
 async def _signed_in(

@@ -18,7 +18,7 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.merging import Parts, parts_of
 from gql_app.lib.database import Database
 from gql_app.lib.engine import Engine, GraphQLRequest
-from gql_app.resources import Extensions, Resources
+from gql_app.resources import Resources
 from gql_app.settings import Settings
 from gql_app.web.graphql import authenticate_header
 
@@ -77,17 +77,11 @@ async def graph(settings: Settings, features: Sequence[Feature]) -> AsyncIterato
     faults: list[str] = []
     parts = parts_of(features, faults)
     assert faults == []
-    extensions = Extensions(
-        hooks=parts.hooks,
-        password_rules=parts.password_rules,
-        letters=parts.letters,
-        templates=parts.templates,
-        actions=parts.actions,
-        error_codes=parts.error_codes,
-        nodes=parts.nodes,
-    )
     engine = build_engine(settings, parts.additions)
-    async with Resources.open(settings, extensions=extensions) as resources, running(resources):
+    async with (
+        Resources.open(settings, extensions=parts.extensions) as resources,
+        running(resources),
+    ):
         yield Graph(resources, engine, parts)
 
 

@@ -356,7 +356,11 @@ def test_role_of_one_feature_is_extended_by_another() -> None:
     more = Role.extend("clerk", permissions={"stock:burn", "customers:read_private"})
     features = [Feature("other", roles=[more]), Feature("one", roles=[clerk])]
     app = create_app(Settings(playground=False), features=features)
-    assert app.merged.roles["clerk"] == {"stock:count", "stock:burn", "customers:read_private"}
+    assert app.merged.added.roles["clerk"] == {
+        "stock:count",
+        "stock:burn",
+        "customers:read_private",
+    }
 
 
 def test_faults_of_features_and_settings_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,8 +129,8 @@ async def test_feature_says_which_other_types_are_nodes_and_to_whom(
 def test_first_that_names_a_type_finds_it() -> None:
     own, all_of_them = node(Order, OrderRow), node(Order, OrderRow)
     feature = Feature("own", queries=SHOP.queries, nodes=[own, all_of_them])
-    assert parts_of([feature], []).nodes == (own,)
-    [listed] = parts_of([Feature("lists", queries=SHOP.queries)], []).nodes
+    assert parts_of([feature], []).extensions.nodes == (own,)
+    [listed] = parts_of([Feature("lists", queries=SHOP.queries)], []).extensions.nodes
     assert listed is not own
     assert listed.type is Order
 
@@ -174,7 +174,7 @@ def test_key_that_is_no_uuid_is_told_in_words() -> None:
 
     faults: list[str] = []
     parts = parts_of([Feature("numbers", queries=[Numbers])], faults)
-    assert (faults, parts.nodes) == ([], ())
+    assert (faults, parts.extensions.nodes) == ([], ())
     assert "type Numbered {" in build_schema(parts.additions).as_str()
 
 
@@ -200,7 +200,7 @@ def test_two_types_that_have_the_ids_of_one_table_are_told_in_words() -> None:
         "the id of Whisper be a UUID instead."
     )
     faults.clear()
-    assert parts_of([Feature("lines", queries=[Echoes], nodes=found[:1])], faults).nodes
+    assert parts_of([Feature("lines", queries=[Echoes], nodes=found[:1])], faults).extensions.nodes
     assert faults == []
 
 
