@@ -18,7 +18,7 @@ from gql_app.cli.database import lists, prepare, run_on_database
 from gql_app.cli.records import FIELDS, STDIO, Format, Named, format_of, writer
 from gql_app.db.tables import CustomerRow
 from gql_app.lib import atomic_files
-from gql_app.lib.database import Database, Query
+from gql_app.lib.database import Database, scalars
 from gql_app.lib.pagination import QueryReader
 from gql_app.lib.text import counted
 
@@ -72,6 +72,4 @@ async def export(
     return done
 
 
-_COUNT: Final[Query[int]] = Query(
-    select(func.count()).select_from(CustomerRow), lambda row: int(row[0])
-)
+_COUNT: Final = scalars(select(func.count()).select_from(CustomerRow))
