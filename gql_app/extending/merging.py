@@ -39,11 +39,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of features for the schema, and those for the resources."""
+    """The additions to the schema and, but for roles, branches and settings, to the resources."""
 
     additions: Additions
     extensions: Extensions
-    """Without settings, roles and migrations."""
 
 
 def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
@@ -147,7 +146,7 @@ class Merged:
     features: tuple[Feature, ...]
     additions: Additions
     """The additions to the schema."""
-    added: Extensions
+    resources: Extensions
     """The additions to the resources, without the settings."""
     settings: Mapping[str, type[FeatureSettings]]
     """The classes of their settings, by the features' names."""
@@ -157,7 +156,7 @@ class Merged:
 
     def extensions(self) -> Extensions:
         """Return the additions to the resources; this reads the settings. Raises CannotStart."""
-        return replace(self.added, settings=load_features(self.settings))
+        return replace(self.resources, settings=load_features(self.settings))
 
 
 def merge(features: Sequence[Feature]) -> Merged:
@@ -177,11 +176,14 @@ def merge(features: Sequence[Feature]) -> Merged:
         found.append(f"Tables of the features {names} refer to each other; make them one feature.")
     if found:
         raise CannotStart(found)
-    roles = Roles(_all(each.roles for each in features))
     return Merged(
         features=tuple(features),
         additions=parts.additions,
-        added=replace(parts.extensions, roles=roles, branches=branches),
+        resources=replace(
+            parts.extensions,
+            roles=Roles(_all(each.roles for each in features)),
+            branches=tuple(branches),
+        ),
         settings={each.name: each.settings for each in features if each.settings is not None},
         routes=_all(each.routes for each in features),
         commands={

@@ -42,15 +42,15 @@ may exceed the setting. A token whose `exp` is before its `iat` has expired, or 
 CLOCK_LEEWAY: Final = 60
 """Seconds that another machine's clock may be ahead; it does not apply to `exp`."""
 REFRESH: Final = "gar_"
-RESET: Final = "gap_"  # sets a new password
-VERIFY: Final = "gav_"  # proves an address
-INVITATION: Final = "gai_"  # accepts one
+RESET: Final = "gap_"
+VERIFY: Final = "gav_"
+INVITATION: Final = "gai_"
 SIGN_IN: Final = "gas_"
-UNDO: Final = "gau_"  # undoes a change of address
+UNDO: Final = "gau_"  # a change of address
 ENROLMENT: Final = "gae_"  # signs in to set up a second factor
-UNDO_FACTOR: Final = "gaf_"  # undoes a new second factor
-CHALLENGE: Final = "gac_"  # of a sign-in that waits for its second factor
-"""The prefix of each kind of token, by which scanners recognise a leaked one."""
+UNDO_FACTOR: Final = "gaf_"
+CHALLENGE: Final = "gac_"  # a sign-in that waits for its second factor
+"""The prefixes of opaque tokens, by which scanners recognise a leaked one."""
 SECRET_BYTES: Final = 32
 REFRESH_SECRET_BYTES: Final = 16
 """Random bytes of a refresh token that names its session, whose id takes as many."""
