@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from gql_app.lib.environment import tidy_environment
 
 if TYPE_CHECKING:
-    from gql_app.accounts.authenticators import Authenticator as Authenticator
     from gql_app.accounts.permissions import Role as Role
     from gql_app.accounts.records import CustomerRecord as CustomerRecord, Person as Person
     from gql_app.accounts.sessions import Caller as Caller
@@ -23,21 +22,23 @@ if TYPE_CHECKING:
         TokenInvalid as TokenInvalid,
         Unauthenticated as Unauthenticated,
     )
+    from gql_app.extending.authenticators import Authenticator as Authenticator
     from gql_app.extending.connections import connection as connection
     from gql_app.extending.context import Context as Context, Info as Info, context_of as context_of
     from gql_app.extending.extend import extend as extend
     from gql_app.extending.feature import Feature as Feature
     from gql_app.extending.hooks import CommittedEvent as CommittedEvent, Event as Event
     from gql_app.extending.letters import Letter as Letter
-    from gql_app.extending.loaders import group as group, loader as loader
+    from gql_app.extending.loaders import loader as loader
+    from gql_app.extending.mutations import mutation as mutation
     from gql_app.extending.nested import nested as nested
     from gql_app.extending.node_kinds import node as node
     from gql_app.extending.nodes import node_of as node_of
-    from gql_app.extending.permissions import mutation as mutation
     from gql_app.extending.settings import FeatureSettings as FeatureSettings
     from gql_app.extending.tables import Table as Table
     from gql_app.extending.transaction import Transaction as Transaction
     from gql_app.extending.visibility import owned_by as owned_by
+    from gql_app.lib.batching import group as group
     from gql_app.lib.clock import new_id as new_id, parse_id as parse_id
     from gql_app.lib.database import (
         IntegrityViolation as IntegrityViolation,
@@ -72,28 +73,29 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _MODULES: Final = {
-    "accounts.authenticators": ("Authenticator",),
     "accounts.permissions": ("Role",),
     "accounts.records": ("CustomerRecord", "Person"),
     "accounts.sessions": ("Caller",),
     "app": ("Application", "create_app"),
     "cli.features": ("run", "settings_of"),
     "errors": ("Rejected", "Refused", "TokenInvalid", "Unauthenticated"),
+    "extending.authenticators": ("Authenticator",),
     "extending.connections": ("connection",),
     "extending.context": ("Context", "Info", "context_of"),
     "extending.extend": ("extend",),
     "extending.feature": ("Feature",),
     "extending.hooks": ("CommittedEvent", "Event"),
     "extending.letters": ("Letter",),
-    "extending.loaders": ("group", "loader"),
+    "extending.loaders": ("loader",),
+    "extending.mutations": ("mutation",),
     "extending.nested": ("nested",),
     "extending.node_kinds": ("node",),
     "extending.nodes": ("node_of",),
-    "extending.permissions": ("mutation",),
     "extending.settings": ("FeatureSettings",),
     "extending.tables": ("Table",),
     "extending.transaction": ("Transaction",),
     "extending.visibility": ("owned_by",),
+    "lib.batching": ("group",),
     "lib.clock": ("new_id", "parse_id"),
     "lib.database": ("IntegrityViolation", "Query", "Reader", "any_of"),
     "lib.faults": ("CannotStart",),

@@ -10,7 +10,6 @@ from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from gql_app.accounts import letters
 from gql_app.accounts.audit import Guesses, Recorded
-from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.callers import CallerCache
 from gql_app.accounts.permissions import Roles
 from gql_app.accounts.proofs import ProofPolicy
@@ -20,7 +19,7 @@ from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import PasswordRule, Rules
 from gql_app.db.migrations.branches import Branch
 from gql_app.db.readiness import Condition, Watch, open_database, open_standby
-from gql_app.errors import Undeclared
+from gql_app.errors import Unauthenticated, Undeclared
 from gql_app.factors.passkeys import Passkeys
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, Reader, SharedResult, Transaction
@@ -37,7 +36,7 @@ from gql_app.mail.outbox import Outbox, WriteLetter
 from gql_app.metrics import new_metrics
 from gql_app.security.key_store import factor_encryption, key_store
 from gql_app.security.passwords import Passwords
-from gql_app.security.tokens import Claims, Issuer, decode_token
+from gql_app.security.tokens import Claims, Identity, Issuer, decode_token
 from gql_app.settings import Settings
 
 T = TypeVar("T")
@@ -47,6 +46,13 @@ ClaimsOf: TypeAlias = Callable[[Reader, CustomerRecord], _Claims | Awaitable[_Cl
 
 Claims are small JSON values, of no reserved name. Other services read them; this API ignores them.
 An exception fails the sign-in or the refresh, and is logged.
+"""
+Identify: TypeAlias = Callable[
+    [Reader, Sequence[bytes], Unauthenticated], Awaitable[Identity | Exception]
+]
+"""Returns the identity that a request's Authorization headers stand for, or why there is none.
+
+The last argument is why they are no access token.
 """
 
 
@@ -74,12 +80,12 @@ class Extensions:
     """The settings of features, by their classes."""
     branches: Sequence[Branch] = ()
     """The migrations of features, which a database needs beside the built-in ones."""
-    claims: Sequence[ClaimsOf] = ()
-    """Each returns further claims of a customer's access tokens."""
+    claims: Callable[[Reader, CustomerRecord], Awaitable[_Claims]] | None = None
+    """Returns further claims of a customer's access tokens."""
     signer: Signer | None = None
     """The signer of access tokens, in place of a key of this process."""
-    authenticators: Sequence[Authenticator] = ()
-    """Authenticators of other credentials than access tokens, tried in this order."""
+    identify: Identify | None = None
+    """Identifies callers by other credentials than access tokens."""
     hooks: Callable[[], Hooks] | None = None
     password_rules: Sequence[PasswordRule] = ()
     letters: Mapping[str, WriteLetter | None] = field(default_factory=dict)

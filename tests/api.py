@@ -14,7 +14,7 @@ from gql_app import app as composition
 from gql_app.app import build_engine, create_app
 from gql_app.extending.feature import Feature
 from gql_app.lib.engine import Engine
-from gql_app.resources import Extensions, Resources
+from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.schema.root import NOTHING, Additions
 from gql_app.settings import Settings
@@ -107,10 +107,8 @@ async def running(
     *,
     features: Sequence[Feature] = (),
     sign_ins: Sequence[Mapping[str, str]] = (),
-    extensions: Extensions | None = None,
 ) -> AsyncIterator[Api]:
     """Run the application until the block ends."""
-    features = [*features, *_features(extensions)] if extensions else features
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(composition, "build_engine", engine_of)
         app = create_app(settings, features=features, sign_ins=sign_ins)
@@ -139,13 +137,6 @@ def engine_of(settings: Settings, additions: Additions = NOTHING) -> Engine[Cont
     del _engines[ENGINES - 1 :]
     _engines.insert(0, (chosen, build_engine(settings)))
     return _engines[0][1]
-
-
-def _features(extensions: Extensions) -> Sequence[Feature]:
-    """Return features with the claims and authenticators of the extensions."""
-    claims = [Feature(f"claims{n}", claims=each) for n, each in enumerate(extensions.claims)]
-    others = Feature("others", signer=extensions.signer, authenticators=extensions.authenticators)
-    return [*claims, others]
 
 
 def _client(app: ASGIApp, address: str) -> httpx.AsyncClient:

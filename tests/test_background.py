@@ -15,9 +15,9 @@ from gql_app.accounts import audit, customers, letters, refresh_tokens, sessions
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.links import LinkKind
-from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, RegistrationRow, Row, SessionRow
+from gql_app.errors import Fault
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.outbox.delivery import BATCH
@@ -284,7 +284,7 @@ async def open_session(resources: Resources, name: str) -> Opened:
         )
 
 
-async def rotate(resources: Resources, token: str) -> Opened | NotRefreshed:
+async def rotate(resources: Resources, token: str) -> Opened | Fault:
     """Spend a refresh token."""
     async with resources.database.transaction() as db:
         return await refresh_tokens.rotate(db, token, NOWHERE, resources.lifetimes)
@@ -316,7 +316,7 @@ async def test_spent_token_of_a_living_session_stays_as_evidence(
     set_clock(NOON + 89 * DAY)
     assert await background.purge(noon) == 0
     assert await rows(noon.database, RefreshTokenRow) == 4
-    assert await rotate(noon, first.refresh_token) is NotRefreshed.REUSED
+    assert await rotate(noon, first.refresh_token) is refresh_tokens.REUSED
 
 
 async def test_purge_takes_small_batches_until_nothing_is_left(

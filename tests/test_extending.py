@@ -19,9 +19,9 @@ from aiosmtpd.controller import Controller
 
 import gql_app
 from gql_app import Feature, verify
-from gql_app.accounts.authenticators import AUTHENTICATION_TIMEOUT
 from gql_app.accounts.sessions import MAX_SESSIONS
 from gql_app.extending import faults, hooks
+from gql_app.extending.authenticators import AUTHENTICATION_TIMEOUT
 from gql_app.lib.keyring import SIGNING_TIMEOUT
 from gql_app.lib.keyring.compact import MAX_CLAIMS_BYTES, MAX_DEPTH
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_COUNT, MAX_SIZE

@@ -20,10 +20,10 @@ from gql_app.lib.database import (
     Batch,
     IntegrityViolation,
     Moment,
-    Query,
     Reader,
     Transaction,
     any_of,
+    scalars,
     upsert,
 )
 from gql_app.lib.text import canonical_email, email_key_of
@@ -127,11 +127,6 @@ async def issue_undo(
     return bool(await db.execute(update(FormerEmailRow).where(*held).values(digest=digest)))
 
 
-async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete at most a batch of addresses that are no longer held; return how many."""
-    return await _PURGE.apply(db, now=clock.now(), batch=batch)
-
-
 def placeholder(customer_id: UUID) -> str:
     """Return the placeholder address of a customer who has none; no letter is sent to it."""
     return f"{customer_id}{_DECLINED}"
@@ -154,16 +149,14 @@ _HELD: Final = (
     .join(CustomerRow, CustomerRow.id == FormerEmailRow.customer_id)
     .where(FormerEmailRow.email_canonical == bindparam("key"), _IN_FORCE)
 )
-_HELD_AMONG: Final[Query[str]] = Query(
+_HELD_AMONG: Final = scalars(
     select(FormerEmailRow.email_canonical).where(
         any_of(FormerEmailRow.email_canonical, "keys"), _IN_FORCE
-    ),
-    lambda row: row[0],
+    )
 )
 _HOLD: Final = upsert(FormerEmailRow)
-_PURGE: Final = Batch(
-    select(FormerEmailRow.email_canonical).where(
-        FormerEmailRow.held_until <= bindparam("now", type_=Moment())
-    ),
+purge: Final = Batch(
+    select(FormerEmailRow.email_canonical).where(FormerEmailRow.held_until <= bindparam("before")),
     delete(FormerEmailRow),
-)
+).purge
+"""Deletes at most a batch of addresses that are no longer held; returns how many."""

@@ -25,6 +25,7 @@ from gql_app.lib.database import (
     Transaction,
     any_of,
     insert_row,
+    scalars,
     upsert,
 )
 from gql_app.lib.fair_queue import Party
@@ -135,6 +136,10 @@ class Origin(NamedTuple):
             canonical(ip_address)[:MAX_ADDRESS] if ip_address else None,
             user_agent[:MAX_USER_AGENT] if user_agent else None,
         )
+
+    def by(self, customer_id: UUID | None) -> Self:
+        """Return the origin with a customer as the caller."""
+        return self._replace(actor_id=customer_id)
 
 
 class Recorded(NamedTuple):
@@ -315,12 +320,11 @@ _INSERT: Final = Query(insert_row(AuditRow), tuple)
 _INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
 _NO_ORIGIN: Final = {"ip_address": None, "user_agent": None}
 _HAS_ORIGIN: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
-_UNDELETED: Final[Query[UUID]] = Query(
+_UNDELETED: Final = scalars(
     select(CustomerRow.id)
     .where(any_of(CustomerRow.id, "ids"))
     .order_by(CustomerRow.id)
-    .with_for_update(read=True, key_share=True),
-    lambda row: row[0],
+    .with_for_update(read=True, key_share=True)
 )
 _IS_EXPIRED: Final = DeletedActorRow.deleted_at < bindparam("before")
 _BY_EXPIRED: Final = AuditRow.actor_id.in_(select(DeletedActorRow.actor_id).where(_IS_EXPIRED))
@@ -333,10 +337,9 @@ _EXPIRED_BATCH: Final = (
     .limit(bindparam("batch", type_=Integer()))
     .cte("batch")
 )
-_EXPIRED: Final[Query[UUID]] = Query(select(_EXPIRED_BATCH.c.actor_id), lambda row: row[0])
-_WITH_ORIGIN: Final[Query[UUID | None]] = Query(
-    select(AuditRow.actor_id).where(any_of(AuditRow.actor_id, "ids"), _HAS_ORIGIN).distinct(),
-    lambda row: row[0],
+_EXPIRED: Final = scalars(select(_EXPIRED_BATCH.c.actor_id))
+_WITH_ORIGIN: Final = scalars(
+    select(AuditRow.actor_id).where(any_of(AuditRow.actor_id, "ids"), _HAS_ORIGIN).distinct()
 )
 _DELETE_ACTORS: Final = delete(DeletedActorRow).where(any_of(DeletedActorRow.actor_id, "ids"))
 _DELETE_OLDER: Final = Batch(

@@ -231,7 +231,7 @@ async def admit(
     All sign-ins end here, whatever the proof of identity. The account is locked already. Raises
     TooManyAttempts.
     """
-    by_owner = origin._replace(actor_id=customer.id)
+    by_owner = origin.by(customer.id)
     if customer.has_second_factor and not proofs.is_strong(proof.methods):
         await throttle.count(db, *throttle.of_client("challenge", origin.ip_address))
         await audit.record(db, Action.SECOND_FACTOR_ASKED, origin, customer_id=customer.id)
@@ -245,7 +245,10 @@ async def admit(
     moment = opened.session.created_at
     await audit.record(db, Action.LOGIN, by_owner, customer_id=customer.id, at=moment)
     if is_new:
-        await _post_new_client(db, customer, origin.ip_address)
+        address, kind = origin.ip_address, letters.Kind.NEW_CLIENT
+        data = {letters.ADDRESS: address if address and is_address(address) else None}
+        recipient = customer.email
+        await letters.post(db, kind, customer_id=customer.id, recipient=recipient, data=data)
     return opened
 
 
@@ -302,13 +305,6 @@ async def history_by_key(
             limits = limits._replace(known=sessions.is_known_client(seen_at))
             return History(limits, times, oldest_sign_in, customer)
     return History(limits, times)
-
-
-async def _post_new_client(db: Transaction, customer: CustomerRecord, address: str | None) -> None:
-    """Post a letter about a new client to a customer, with its address if that is a valid one."""
-    data = {letters.ADDRESS: address if address and is_address(address) else None}
-    kind, recipient = letters.Kind.NEW_CLIENT, customer.email
-    await letters.post(db, kind, customer_id=customer.id, recipient=recipient, data=data)
 
 
 async def _verify(

@@ -5,8 +5,6 @@ and one success, while the password, the factors and the state of the account ar
 until all sessions of the account are ended.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -105,11 +103,6 @@ async def void(db: Transaction, customer_id: UUID | None = None) -> None:
     await db.execute(delete(SignInChallengeRow).where(theirs))
 
 
-async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete at most a batch of expired challenges; return how many."""
-    return await _PURGE.apply(db, before=clock.now(), batch=batch)
-
-
 def digest_of(token: str) -> str:
     """Return the digest of a token; empty, which no challenge has, if the text is no token."""
     return tokens.digest(tokens.CHALLENGE, token) or ""
@@ -129,9 +122,9 @@ def _good(row: Any, token: str) -> Challenge | None:  # noqa: ANN401 — a row o
 
 
 def _issued_on(customer: CustomerRecord) -> str:
-    """Return the digest (SHA-256) of the state of a customer that a challenge is bound to."""
-    state = [customer.password_hash, customer.is_active, str(customer.factors_version)]
-    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    """Return the digest of the state of a customer that a challenge is bound to."""
+    version = str(customer.factors_version)
+    return tokens.state_digest([customer.password_hash, customer.is_active, version])
 
 
 _INSERT: Final = insert_row(SignInChallengeRow)
@@ -148,7 +141,8 @@ _CHALLENGE: Final = (
 )
 _FIND: Final[Query[Any]] = Query(_CHALLENGE, tuple)
 _HOLD: Final[Query[Any]] = Query(_CHALLENGE.with_for_update(of=CustomerRow), tuple)
-_PURGE: Final = Batch(
+purge: Final = Batch(
     select(SignInChallengeRow.digest).where(SignInChallengeRow.expires_at < bindparam("before")),
     delete(SignInChallengeRow),
-)
+).purge
+"""Deletes at most a batch of expired challenges; returns how many."""

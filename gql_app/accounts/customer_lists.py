@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, bindparam
 
-from gql_app.accounts import visibility
 from gql_app.accounts.permissions import READ_PRIVATE
+from gql_app.accounts.records import customer_column, masked, visible
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import AdminRequired
 from gql_app.lib.database import api_text
@@ -105,36 +105,32 @@ def _query(
 
 
 def _column(name: str, rows: FromClause) -> ColumnElement[Any]:
-    return api_text(rows.c[name]) if name in API_TEXT else visibility.column(name, rows)
+    return api_text(rows.c[name]) if name in API_TEXT else customer_column(name, rows)
 
 
 def _masked_column(name: str, rows: FromClause) -> ColumnElement[Any]:
-    return visibility.masked(name, rows, _column)
+    return masked(name, rows, _column)
 
 
-_VISIBLE: Final = Condition(visibility.visible())
+_VISIBLE: Final = Condition(visible())
 _IS_ADMIN: Final = Condition(CustomerRow.is_admin.is_(True))
 _IS_NO_ADMIN: Final = Condition(CustomerRow.is_admin.is_(False))
 _CREATED_AFTER: Final = Condition(CustomerRow.created_at > bindparam("created_after"))
 _CREATED_BEFORE: Final = Condition(CustomerRow.created_at < bindparam("created_before"))
-_IS_INVITED: Final = Condition(CustomerRow.invited_at.is_not(None))
-_IS_NOT_INVITED: Final = Condition(CustomerRow.invited_at.is_(None))
 _IS_CALLER: Final = CustomerRow.id == bindparam("caller_id")
-_CALLER_IS_INVITED: Final = Condition(_IS_CALLER & CustomerRow.invited_at.is_not(None))
-_CALLER_IS_NOT_INVITED: Final = Condition(_IS_CALLER & CustomerRow.invited_at.is_(None))
 _INVITED: Final = {
-    (True, True): _IS_INVITED,
-    (False, True): _IS_NOT_INVITED,
-    (True, False): _CALLER_IS_INVITED,
-    (False, False): _CALLER_IS_NOT_INVITED,
+    (True, True): Condition(CustomerRow.invited_at.is_not(None)),
+    (False, True): Condition(CustomerRow.invited_at.is_(None)),
+    (True, False): Condition(_IS_CALLER & CustomerRow.invited_at.is_not(None)),
+    (False, False): Condition(_IS_CALLER & CustomerRow.invited_at.is_(None)),
 }
 """The condition by whether invited customers are wanted, and whether private columns are read."""
-_OWN: Final = {_CALLER_IS_INVITED, _CALLER_IS_NOT_INVITED}
+_OWN: Final = {_INVITED[True, False], _INVITED[False, False]}
 """Conditions that find at most one row, whatever the order."""
 _ORDERS: Final = {
     OrderField.CREATED_AT: (
         ListQuery(CustomerRow, ("created_at",)),
-        {NOTHING, _CREATED_AFTER, _CREATED_BEFORE, _IS_INVITED},
+        {NOTHING, _CREATED_AFTER, _CREATED_BEFORE, _INVITED[True, True]},
     ),
     OrderField.NAME: (ListQuery(CustomerRow, ("name_key",)), {NOTHING}),
     OrderField.EMAIL: (ListQuery(CustomerRow, ("email_key",), unique=True), {NOTHING}),

@@ -18,7 +18,6 @@ from gql_app.accounts import (
     second_factors,
     sessions,
     validation,
-    visibility,
 )
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
@@ -30,6 +29,8 @@ from gql_app.accounts.records import (
     SessionRecord,
     columns,
     has_address,
+    masked,
+    visible,
 )
 from gql_app.accounts.sessions import Caller, Lifetimes, Opened
 from gql_app.accounts.validation import Changes, NewCustomer
@@ -43,6 +44,7 @@ from gql_app.lib.database import (
     Transaction,
     any_of,
     insert_row,
+    scalars,
 )
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key, search_key
 
@@ -128,7 +130,7 @@ async def create(
         changed_at = now if password_hash else None
         await db.execute(_INSERT, **customer._asdict(), **keys, password_changed_at=changed_at)
     if action is Action.CUSTOMER_REGISTERED:
-        origin = origin._replace(actor_id=customer.id)
+        origin = origin.by(customer.id)
     await audit.record(db, action, origin, customer_id=customer.id)
     await role_grants.grant(db, customer.id, new.roles, origin=origin)
     return customer
@@ -151,7 +153,7 @@ async def register(
     customer = await create(db, new, password_hash=password_hash, origin=origin, action=action)
     if verifies:
         await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)
-    by_themself = origin._replace(actor_id=customer.id)
+    by_themself = origin.by(customer.id)
     await audit.record(db, Action.LOGIN, by_themself, customer_id=customer.id)
     return await sessions.open_session(db, customer, origin, lifetimes, methods=PASSWORD)
 
@@ -352,9 +354,9 @@ def _address_resets(customer: CustomerRecord, changes: Changes) -> Mapping[str, 
 
 
 _HAS_ID: Final = CustomerRow.id == bindparam("id")
-_MASKED: Final = [visibility.masked(name) for name in CustomerRecord._fields]
+_MASKED: Final = [masked(name) for name in CustomerRecord._fields]
 _BY_ID: Final = Query(select(*CUSTOMER).where(_HAS_ID), CustomerRecord._make)
-_SEEN: Final = Query(select(*_MASKED).where(_HAS_ID, visibility.visible()), CustomerRecord._make)
+_SEEN: Final = Query(select(*_MASKED).where(_HAS_ID, visible()), CustomerRecord._make)
 _BY_IDS: Final = Query(select(*CUSTOMER).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
 _OF_EMAIL: Final = (
     select(*CUSTOMER).where(has_address()).order_by(CustomerRow.email_canonical.is_(None))
@@ -368,12 +370,11 @@ _BY_EMAIL: Final = {
     )
 }
 _HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_HAS_ID).with_for_update()
-_HOLD_ADMINS: Final[Query[Any]] = Query(
+_HOLD_ADMINS: Final = scalars(
     select(CustomerRow.id)
     .where(CustomerRow.is_admin, CustomerRow.is_active)
     .order_by(CustomerRow.id)
-    .with_for_update(),
-    lambda row: row[0],
+    .with_for_update()
 )
 _INSERT: Final = insert_row(CustomerRow)
 _DELETE: Final = sql_delete(CustomerRow).where(_HAS_ID)

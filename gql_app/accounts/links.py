@@ -4,8 +4,6 @@ A link works once, while that state is unchanged, until a newer one of its kind 
 is 256 bits, of which the database holds the digest.
 """
 
-import hashlib
-import json
 from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
@@ -60,7 +58,7 @@ TERMS: Final = {
 
 
 def issued_on(customer: CustomerRecord, kind: LinkKind = LinkKind.PASSWORD_RESET) -> str:
-    """Return the digest (SHA-256) of the state of a customer that a link of a kind is bound to.
+    """Return the digest of the state of a customer that a link of a kind is bound to.
 
     A link is void once the digest differs, whatever changed the customer. A sign-in that
     renews an outdated hash changes it as well: it has proven the password.
@@ -72,7 +70,7 @@ def issued_on(customer: CustomerRecord, kind: LinkKind = LinkKind.PASSWORD_RESET
         others = customer.roles.removeprefix(ADMIN).lstrip()
         if others:  # without them it is the digest of the version before, which knows no roles
             state.append(others)
-    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    return tokens.state_digest(state)
 
 
 async def issue(db: Transaction, kind: LinkKind, customer: CustomerRecord, token: str) -> None:

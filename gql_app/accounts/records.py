@@ -1,4 +1,7 @@
-"""Records: rows as they are read, as immutable tuples; db/tables.py has the tables."""
+"""Records: rows as they are read, as immutable tuples, and which of them a caller may read.
+
+The tables are in db/tables.py.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -21,6 +24,15 @@ from sqlalchemy.orm import InstrumentedAttribute
 from gql_app.accounts.permissions import ADMIN
 from gql_app.db.tables import CustomerRoleRow, CustomerRow, Row, SessionRow
 from gql_app.lib.database import EitherDialect
+from gql_app.lib.pagination import VisibleColumn
+
+PRIVATE: Final = frozenset(
+    {
+        *("email", "email_key", "email_canonical", "phone", "password_hash", "is_active", "roles"),
+        *("email_verified_at", "pending_email", "locale", "factors_version"),
+    }
+)
+"""Columns that only the customer themself and callers with READ_PRIVATE may read."""
 
 
 class Person(NamedTuple):
@@ -132,11 +144,35 @@ def has_address(customers: FromClause = CustomerRow.__table__) -> ColumnElement[
     )
 
 
+def visible() -> ColumnElement[bool]:
+    """Return the condition that every caller may see a customer: one who is active, or the caller.
+
+    Most rows match, so that no index is to serve it, as PostgreSQL would use for a bare OR.
+    """
+    itself = CustomerRow.id == bindparam("caller_id")
+    return or_(CustomerRow.is_active.is_(True), itself).is_(True)
+
+
+def customer_column(name: str, rows: FromClause = CustomerRow.__table__) -> ColumnElement[Any]:
+    """Return a column of customers, as it is."""
+    return roles_of(rows) if name == "roles" else rows.c[name]
+
+
+def masked(
+    name: str, rows: FromClause = CustomerRow.__table__, shown: VisibleColumn = customer_column
+) -> ColumnElement[Any]:
+    """Return a column as it is shown, with null for private ones except in the caller's own row."""
+    whole = shown(name, rows)
+    return case((rows.c.id == bindparam("caller_id"), whole)) if name in PRIVATE else whole
+
+
 _BLANK: Final[ColumnElement[str]] = literal_column("' '", Text())
 CUSTOMER: Final = [
     *columns(CustomerRow, [name for name in CustomerRecord._fields if name != "roles"]),
     roles_of(),
 ]
 """The columns of a CustomerRecord."""
+MASK: Final[dict[str, Any]] = {n: None for n in CustomerRecord._fields if n in PRIVATE}
+"""The values of private columns in a record for other callers."""
 SESSION: Final = columns(SessionRow, SessionRecord._fields)
 """The columns of a SessionRecord."""

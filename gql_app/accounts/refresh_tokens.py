@@ -12,7 +12,6 @@ session, are found by the digest alone.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -31,26 +30,23 @@ from gql_app.security import tokens
 T = TypeVar("T")
 
 
-class NotRefreshed(Enum):
-    """Why a refresh token is refused."""
-
-    UNKNOWN = Fault(
-        UserErrorCode.TOKEN_INVALID,
-        "This is no refresh token of this server. Sign in again.",
-        "refresh_token",
-    )
-    ENDED = Fault(
-        UserErrorCode.TOKEN_REVOKED, "The session has ended. Sign in again.", "refresh_token"
-    )
-    EXPIRED = Fault(
-        UserErrorCode.TOKEN_EXPIRED, "The session has expired. Sign in again.", "refresh_token"
-    )
-    REUSED = Fault(
-        UserErrorCode.TOKEN_REUSED,
-        "This refresh token was used before, so somebody may hold a copy: the session has "
-        "been ended. Sign in again.",
-        "refresh_token",
-    )
+UNKNOWN: Final = Fault(
+    UserErrorCode.TOKEN_INVALID,
+    "This is no refresh token of this server. Sign in again.",
+    "refresh_token",
+)
+ENDED: Final = Fault(
+    UserErrorCode.TOKEN_REVOKED, "The session has ended. Sign in again.", "refresh_token"
+)
+EXPIRED: Final = Fault(
+    UserErrorCode.TOKEN_EXPIRED, "The session has expired. Sign in again.", "refresh_token"
+)
+REUSED: Final = Fault(
+    UserErrorCode.TOKEN_REUSED,
+    "This refresh token was used before, so somebody may hold a copy: the session has been ended. "
+    "Sign in again.",
+    "refresh_token",
+)
 
 
 class _Token(NamedTuple):
@@ -64,7 +60,7 @@ class _Token(NamedTuple):
 
 async def rotate(
     db: Transaction, token: str, origin: Origin, lifetimes: Lifetimes
-) -> Opened | NotRefreshed:
+) -> Opened | Fault:
     """Spend a refresh token and issue its successor; of concurrent requests one spends it.
 
     The whole response is read before the commit: a failure after it would lose the response of a
@@ -94,18 +90,18 @@ async def owner(db: Reader, token: str) -> tuple[UUID, str | None] | None:
 
 async def _answer_spent(
     db: Transaction, token: str, origin: Origin, lifetimes: Lifetimes
-) -> Opened | NotRefreshed:
+) -> Opened | Fault:
     """Return the outcome of a token that can't be spent; end its session if it is replayed."""
     row = await _TOKEN.fetch(db, token)
     found = await db.fetch_one(_SESSION, session_id=row.session_id) if row else None
     if row is None or found is None:  # the customer may be deleted after the token is read
-        return NotRefreshed.UNKNOWN
+        return UNKNOWN
     (me, ended_at), now = found, clock.now()
     session = me.session
     if ended_at is not None:
-        return NotRefreshed.ENDED
+        return ENDED
     if row.spent_at is None or session.expires_at <= now:
-        return NotRefreshed.EXPIRED
+        return EXPIRED
     age = abs(now - row.spent_at)  # a clock may be set back
     if age < timedelta(seconds=lifetimes.grace):
         return await _latest(db, me, row, token, lifetimes)
@@ -117,18 +113,18 @@ async def _answer_spent(
             await audit.record(db, action, origin, customer_id=session.customer_id)
             return Opened(*me, token, successor.expires_at)
     await sessions.end(db, session.id, of=None, origin=origin, action=Action.REUSE)
-    return NotRefreshed.REUSED
+    return REUSED
 
 
 async def _latest(
     db: Transaction, me: SignedIn, row: _Token, token: str, lifetimes: Lifetimes
-) -> Opened | NotRefreshed:
+) -> Opened | Fault:
     """Return the unspent successor of a token that was spent within the grace period."""
     while row.spent_at is not None:
         token = tokens.succeeding(lifetimes.pepper, token, row.salt)
         successor = await _locked(db, me.session.id, token)
         if successor is None:
-            return NotRefreshed.UNKNOWN
+            return UNKNOWN
         row = successor
     return Opened(*me, token, row.expires_at)
 

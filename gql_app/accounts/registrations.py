@@ -151,7 +151,7 @@ async def complete(
     await forget(db, customer.email)
     await save(db, customer.id, registration.data or {})
     await throttle.clear(db, *throttle.locks(key, customer.id, origin.ip_address))
-    by_themself = origin._replace(actor_id=customer.id)
+    by_themself = origin.by(customer.id)
     await audit.record(db, Action.EMAIL_VERIFIED, by_themself, customer_id=customer.id)
     return customer
 
@@ -171,11 +171,6 @@ async def decline(db: Transaction, token: str, *, origin: Origin) -> bool:
 async def forget(db: Transaction, email: str) -> None:
     """Delete all registrations that wait for an address, as it has been proven."""
     await db.execute(_DELETE_ALL, key=canonical_email(email))
-
-
-async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete at most a batch of expired registrations; return how many."""
-    return await _PURGE.apply(db, before=clock.now(), batch=batch)
 
 
 async def _add(db: Transaction, registration: Registration, origin: Origin) -> CustomerRecord:
@@ -221,7 +216,8 @@ _HOLD: Final = (
 _INSERT: Final = insert_row(RegistrationRow)
 _DELETE: Final = delete(RegistrationRow).where(RegistrationRow.id == bindparam("id"))
 _DELETE_ALL: Final = delete(RegistrationRow).where(_OF_ADDRESS)
-_PURGE: Final = Batch(
+purge: Final = Batch(
     select(RegistrationRow.id).where(RegistrationRow.expires_at < bindparam("before")),
     delete(RegistrationRow),
-)
+).purge
+"""Deletes at most a batch of expired registrations; returns how many."""

@@ -3,7 +3,6 @@
 The rules of each kind are in gql_app/factors: codes, passkeys, recovery codes.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,6 +16,7 @@ from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.db.factor_tables import RecoveryCodeRow, SecondFactorRow
 from gql_app.db.tables import CustomerRow
 from gql_app.lib import clock
+from gql_app.lib.batching import group
 from gql_app.lib.database import Query, Reader, Transaction, any_of
 
 UNDO_PERIOD: Final = timedelta(days=7)
@@ -44,14 +44,10 @@ class SecondFactorRecord(NamedTuple):
     transports: Sequence[str] | None
 
 
-async def of_customers(
-    db: Reader, customer_ids: Sequence[UUID]
-) -> list[Sequence[SecondFactorRecord]]:
+async def of_customers(db: Reader, customer_ids: Sequence[UUID]) -> list[list[SecondFactorRecord]]:
     """Return the second factors of each of several customers, the oldest first."""
-    by_customer: dict[UUID, list[SecondFactorRecord]] = defaultdict(list)
-    for factor in await db.fetch_all(_OF_CUSTOMERS, customer_ids=customer_ids):
-        by_customer[factor.customer_id].append(factor)
-    return [by_customer[customer_id] for customer_id in customer_ids]
+    found = await db.fetch_all(_OF_CUSTOMERS, customer_ids=customer_ids)
+    return group(found, customer_ids, by=lambda factor: factor.customer_id)
 
 
 async def by_ids(db: Reader, ids: Sequence[UUID]) -> list[SecondFactorRecord | None]:

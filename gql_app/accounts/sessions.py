@@ -3,7 +3,6 @@
 A client from which a session was opened or refreshed recently is known to the account.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionR
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
+from gql_app.lib.batching import group
 from gql_app.lib.database import (
     Batch,
     Moment,
@@ -28,6 +28,7 @@ from gql_app.lib.database import (
     Transaction,
     any_of,
     insert_row,
+    scalars,
     upsert,
 )
 from gql_app.lib.network import client_of
@@ -115,13 +116,8 @@ class SignedIn(NamedTuple):
 
     def caller(self, roles: Roles) -> Caller:
         """Return the caller in this session, with the permissions of their roles."""
-        return caller_of(self.customer, self.session.id, roles)
-
-
-def caller_of(customer: CustomerRecord, session_id: UUID, roles: Roles) -> Caller:
-    """Return a customer as the caller in a session, with the permissions of their roles."""
-    names = customer.roles
-    return Caller(customer.id, session_id, names, roles[names], customer.has_second_factor)
+        me, names = self.customer, self.customer.roles
+        return Caller(me.id, self.session.id, names, roles[names], me.has_second_factor)
 
 
 async def open_session(
@@ -208,12 +204,10 @@ async def prove(db: Transaction, session: SessionRecord, methods: str) -> None:
     await db.execute(update(SessionRow).where(its).values(authenticated_at=now, methods=methods))
 
 
-async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[Sequence[SessionRecord]]:
+async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[list[SessionRecord]]:
     """Return the live sessions of each of several customers, the newest first."""
-    by_customer: dict[UUID, list[SessionRecord]] = defaultdict(list)
-    for session in await db.fetch_all(_LIVING, customer_ids=customer_ids, now=clock.now()):
-        by_customer[session.customer_id].append(session)
-    return [by_customer[customer_id] for customer_id in customer_ids]
+    found = await db.fetch_all(_LIVING, customer_ids=customer_ids, now=clock.now())
+    return group(found, customer_ids, by=lambda session: session.customer_id)
 
 
 async def living_by_ids(db: Reader, ids: Sequence[UUID]) -> list[SessionRecord | None]:
@@ -273,15 +267,6 @@ async def end_every(db: Transaction) -> int:
     return len(await _end(db, lives()))
 
 
-async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete at most a batch of sessions that expired SESSION_RETENTION ago; return how many.
-
-    Their refresh tokens are deleted with them, never earlier: a spent token of a session that may
-    still be live is the evidence of its reuse.
-    """
-    return await _PURGE.apply(db, before=clock.now() - SESSION_RETENTION, batch=batch)
-
-
 def is_known_client(seen_at: datetime | None) -> bool:
     """Return whether a client last seen at this time is still known."""
     return seen_at is not None and clock.now() - seen_at < CLIENT_KNOWN_FOR
@@ -316,11 +301,6 @@ async def forget_clients(db: Transaction, customer_id: UUID) -> None:
     await db.execute(delete(KnownClientRow).where(KnownClientRow.customer_id == customer_id))
 
 
-async def purge_clients(db: Transaction, *, batch: int) -> int:
-    """Delete at most a batch of clients not seen for CLIENT_RETENTION; return how many."""
-    return await _PURGE_CLIENTS.apply(db, before=clock.now() - CLIENT_RETENTION, batch=batch)
-
-
 def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
     """Return the condition that a session is live, now or at the time of a parameter."""
     return SessionRow.ended_at.is_(None) & (
@@ -342,7 +322,7 @@ async def _end(db: Transaction, *conditions: ColumnElement[bool]) -> Sequence[UU
 _INSERT: Final = Query(insert_row(SessionRow), tuple)
 _INSERT_TOKEN: Final = Query(insert_row(RefreshTokenRow), tuple)
 _MOMENT: Final = bindparam("moment", type_=Moment())
-_OLDEST: Final[Query[UUID]] = Query(
+_OLDEST: Final = scalars(
     select(SessionRow.id)
     .where(
         SessionRow.customer_id == bindparam("whose"),
@@ -352,8 +332,7 @@ _OLDEST: Final[Query[UUID]] = Query(
         exists().where(RefreshTokenRow.session_id == SessionRow.id),
     )
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
-    .offset(MAX_SESSIONS - 1),
-    lambda row: row[0],
+    .offset(MAX_SESSIONS - 1)
 )
 _END_OLDEST: Final = Query(
     update(SessionRow).where(any_of(SessionRow.id, "ids")).values(ended_at=_MOMENT), tuple
@@ -368,31 +347,38 @@ _LIVING_BY_IDS: Final = Query(
     select(*SESSION).where(any_of(SessionRow.id, "ids"), lives(bindparam("now"))),
     SessionRecord._make,
 )
-_SEEN_AT: Final[Query[datetime]] = Query(
+_SEEN_AT: Final = scalars(
     select(KnownClientRow.seen_at).where(
         KnownClientRow.customer_id == bindparam("customer_id"),
         KnownClientRow.client == bindparam("client"),
-    ),
-    lambda row: row[0],
+    )
 )
-_SEEN: Final[Query[str]] = Query(
+_SEEN: Final = scalars(
     select(KnownClientRow.client)
     .where(
         KnownClientRow.customer_id == bindparam("customer_id"),
         KnownClientRow.seen_at > bindparam("since"),
     )
     .order_by((KnownClientRow.client == bindparam("client")).desc())
-    .limit(1),
-    lambda row: row[0],
+    .limit(1)
 )
 """The client if it was seen, else another client that was."""
 _UPSERT_CLIENT: Final = upsert(KnownClientRow)
-_PURGE: Final = Batch(
-    select(SessionRow.id).where(SessionRow.expires_at < bindparam("before")), delete(SessionRow)
-)
-_PURGE_CLIENTS: Final = Batch(
+purge: Final = Batch(
+    select(SessionRow.id).where(SessionRow.expires_at < bindparam("before")),
+    delete(SessionRow),
+    kept=SESSION_RETENTION,
+).purge
+"""Deletes at most a batch of sessions that expired SESSION_RETENTION ago; returns how many.
+
+Their refresh tokens are deleted with them, never earlier: a spent token of a session that may
+still be live is the evidence of its reuse.
+"""
+purge_clients: Final = Batch(
     select(KnownClientRow.customer_id, KnownClientRow.client).where(
         KnownClientRow.seen_at < bindparam("before")
     ),
     delete(KnownClientRow),
-)
+    kept=CLIENT_RETENTION,
+).purge
+"""Deletes at most a batch of clients not seen for CLIENT_RETENTION; returns how many."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.cli import application
-from gql_app.cli.console import ascii_json
+from gql_app.cli.console import ascii_json, err
 from gql_app.cli.database import lists, load_ready, run_on_database
 from gql_app.db import readiness
 from gql_app.lib.clock import rfc3339
@@ -21,8 +21,8 @@ def export_audit() -> None:
     run_on_database(chosen, lambda database: _print_audit(chosen, database))
 
 
-def record(chosen: Settings, action: str) -> bool:
-    """Record an operator's action; return False if the database is not ready for that."""
+def record(chosen: Settings, action: str) -> None:
+    """Record an operator's action, or print that the database is not ready for that."""
 
     async def attempt(database: Database) -> bool:
         is_ready = (await readiness.condition(database, branches)).ready
@@ -33,8 +33,9 @@ def record(chosen: Settings, action: str) -> bool:
     branches = application.branches()
     is_there = not chosen.on_sqlite or os.access(chosen.sqlite_file, os.F_OK)
     with suppress(Unavailable):
-        return is_there and run_on_database(chosen, attempt)
-    return False
+        if is_there and run_on_database(chosen, attempt):
+            return
+    err("The audit does not know of it, for the database is not ready.")
 
 
 async def _print_audit(chosen: Settings, database: Database) -> None:

@@ -8,8 +8,9 @@ from typing import Annotated, BinaryIO, Final
 import typer
 from sqlalchemy import func, select
 
-from gql_app.accounts import audit, visibility
+from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.records import customer_column
 from gql_app.cli import application
 from gql_app.cli.batches import by_id
 from gql_app.cli.console import bar, out, shown
@@ -17,7 +18,7 @@ from gql_app.cli.database import lists, prepare, run_on_database
 from gql_app.cli.records import FIELDS, STDIO, Format, Named, format_of, writer
 from gql_app.db.tables import CustomerRow
 from gql_app.lib import atomic_files
-from gql_app.lib.database import Database, Query
+from gql_app.lib.database import Database, scalars
 from gql_app.lib.pagination import QueryReader
 from gql_app.lib.text import counted
 
@@ -61,7 +62,7 @@ async def export(
     done = 0
     [total] = await db.fetch_all(_COUNT)
     write = writer(shown(to), form, fields)
-    statement = select(*map(visibility.column, ["id", *fields]))
+    statement = select(*map(customer_column, ["id", *fields]))
     with bar("Exporting", total, quiet=quiet) as advance:
         async for page in by_id(db, statement, tuple):
             for _, *values in page:
@@ -71,6 +72,4 @@ async def export(
     return done
 
 
-_COUNT: Final[Query[int]] = Query(
-    select(func.count()).select_from(CustomerRow), lambda row: int(row[0])
-)
+_COUNT: Final = scalars(select(func.count()).select_from(CustomerRow))

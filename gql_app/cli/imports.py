@@ -24,7 +24,7 @@ from gql_app.cli.records import FIELDS, STDIO, Format, Named, Record, Refused, S
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import atomic_files, clock, hashes
-from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore
+from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore, scalars
 from gql_app.lib.faults import OperatorError
 from gql_app.lib.text import counted
 from gql_app.mail import invitations
@@ -286,7 +286,7 @@ _JUDGED: Final = frozenset({"name", "email", "phone", "is_admin", "roles", "loca
 _INSERT: Final = insert_or_ignore(CustomerRow).returning(CustomerRow.id)
 """Adds a customer unless the id or address is taken, also by a concurrent transaction."""
 _TAKEN: Final[Mapping[str, Query[object]]] = {
-    column.key: Query(select(column).where(any_of(column, "keys")), lambda row: row[0])
+    column.key: scalars(select(column).where(any_of(column, "keys")))
     for column in (CustomerRow.email_key, CustomerRow.email_canonical)
 }
 """Queries for which of some keys are taken, by column."""

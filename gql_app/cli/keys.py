@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from gql_app.cli import application
-from gql_app.cli.console import err, out
+from gql_app.cli.console import out
 from gql_app.lib import keyring
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.keyring import INTERVAL, Algorithm, Key, is_valid
@@ -83,8 +83,7 @@ def _record(chosen: Settings, action: str) -> None:
     """Record a change in the audit log, or print that the database is not ready."""
     from gql_app.cli import audit  # noqa: PLC0415 — to list keys takes no database
 
-    if not audit.record(chosen, action):
-        err("The audit does not know of it, for the database is not ready.")
+    audit.record(chosen, action)
 
 
 def _until(key: Key) -> str:

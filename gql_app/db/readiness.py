@@ -13,11 +13,11 @@ from gql_app.db.tables import Row
 from gql_app.lib.database import (
     Cause,
     Database,
-    Query,
     StatementError,
     Unavailable,
     check_metadata,
     distributed_tables,
+    scalars,
 )
 from gql_app.lib.standby import Standby
 from gql_app.lib.telemetry import get_logger
@@ -36,9 +36,8 @@ LOG_INTERVAL: Final = 60
 """Seconds between log lines about the same reason that the database can't be used."""
 UNPREPARED: Final = f"{PREFIX}DATABASE_PREPARED_STATEMENTS=false, or true if it keeps them."
 """The setting for a database behind a connection pooler."""
-_NEXT_KEY: Final[Query[str | None]] = Query(
-    select(func.min(SecondFactorRow.key_id)).where(SecondFactorRow.key_id > bindparam("seen")),
-    lambda row: row[0],
+_NEXT_KEY: Final = scalars(
+    select(func.min(SecondFactorRow.key_id)).where(SecondFactorRow.key_id > bindparam("seen"))
 )
 """The next id of a key in their order, which an index finds at once."""
 _log: Final = get_logger(__name__)

@@ -15,7 +15,6 @@ from gql_app.extending.comparisons import NAMES
 from gql_app.extending.context import Info
 from gql_app.extending.node_kinds import node_kind
 from gql_app.extending.nodes import NodeColumns, connection_type, described_type
-from gql_app.extending.permissions import Permission, extensions, permission
 from gql_app.extending.visibility import Visibility, Visible, visible_faults
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import (
@@ -27,9 +26,9 @@ from gql_app.lib.pagination import (
     ListQuery,
     Page,
     QueryReader,
-    Window,
 )
-from gql_app.schema.permissions import IsAuthenticated
+from gql_app.schema.customers import page_window
+from gql_app.schema.permissions import IsAuthenticated, Permission, permission, requiring
 from gql_app.schema.types import CURSORS, OrderDirection, PageInfo
 
 _MARK: Final = "__connection__"
@@ -77,7 +76,7 @@ def connection(
     return strawberry.field(
         made.resolver(),
         description=description or "A page of a list.",
-        extensions=[*extensions(made.permissions)],
+        extensions=requiring(*made.permissions),
         metadata={_MARK: made},
     )
 
@@ -203,8 +202,7 @@ class Connection:
 
         async def page(db: QueryReader, caller: Caller | None) -> Any:
             listing = self._listing(filter or None, order_by or None, caller)
-            given = {name: None if v is strawberry.UNSET else v for name, v in window.items()}
-            which = Window.of(**given)
+            which = page_window(**window)
             wanted = cached_per_document(info, self._selection)
             if wanted.rows:
                 with_keys = bool(wanted.cursors)

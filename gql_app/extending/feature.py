@@ -6,9 +6,9 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.permissions import Role
 from gql_app.accounts.validation import PasswordRule
+from gql_app.extending.authenticators import Authenticator
 from gql_app.extending.hooks import After, Within
 from gql_app.extending.letters import Letter
 from gql_app.extending.settings import FeatureSettings

@@ -1,6 +1,6 @@
 """Loaders: one statement reads what all objects of a page need, which avoids N+1 queries."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import update_wrapper
 from typing import Any, Generic, TypeVar, overload
 
@@ -8,7 +8,6 @@ from gql_app.extending.functions import check_function
 from gql_app.lib.database import Reader
 
 K = TypeVar("K")
-R = TypeVar("R")
 V = TypeVar("V")
 
 
@@ -56,11 +55,3 @@ def loader(read: Callable[[Reader, list[Any]], Awaitable[Any]]) -> Loader[Any, A
     """
     check_function("loader()", read, ("db", "keys"), is_async=True)
     return Loader(read)
-
-
-def group(rows: Iterable[R], keys: Sequence[K], *, by: Callable[[R], K]) -> list[list[R]]:
-    """Return the rows of each key, in the rows' order: for a loader of lists."""
-    groups: dict[K, list[R]] = {key: [] for key in keys}
-    for row in rows:
-        groups[by(row)].append(row)
-    return [groups[key] for key in keys]

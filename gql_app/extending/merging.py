@@ -15,6 +15,8 @@ from strawberry.types.base import get_object_definition
 
 from gql_app.accounts.permissions import Roles
 from gql_app.db.migrations.branches import Branch, revisions
+from gql_app.extending.authenticators import identify
+from gql_app.extending.claims import claims_of
 from gql_app.extending.connections import connection_of
 from gql_app.extending.extend import Extended
 from gql_app.extending.faults import command_name, faults, package_folder
@@ -69,10 +71,12 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
             found += schema_faults(build_schema(additions))
         except (StrawberryException, TypeError, ValueError) as error:
             found.append(f"The schema can't be built: {str(error).strip()}")
+    claims = [each.claims for each in features if each.claims is not None]
+    authenticators = _all(each.authenticators for each in features)
     extensions = Extensions(
-        claims=[each.claims for each in features if each.claims is not None],
+        claims=partial(claims_of, claims) if claims else None,
         signer=next((each.signer for each in features if each.signer is not None), None),
-        authenticators=_all(each.authenticators for each in features),
+        identify=partial(identify, authenticators) if authenticators else None,
         hooks=partial(FeatureHooks, on, within) if any(hooks for _, hooks in on + within) else None,
         password_rules=_all(each.password_rules for each in features),
         letters={each.name: each.write for each in letters},

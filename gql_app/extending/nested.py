@@ -32,10 +32,10 @@ from gql_app.accounts.sessions import Caller
 from gql_app.extending.comparisons import converter, parameter_type
 from gql_app.extending.context import Context, Info
 from gql_app.extending.nodes import NodeColumns
-from gql_app.extending.permissions import Permission, extensions
 from gql_app.lib.database import JsonList, Query, Reader
 from gql_app.lib.engine import NESTED, LazyRows, Nested
 from gql_app.lib.pagination import ListQuery
+from gql_app.schema.permissions import Permission, requiring
 
 NestedRows: TypeAlias = tuple[LazyRows[Any], Sequence[int | None]]
 """The rows of several lists, concatenated, and each list's length; None for a list that is null."""
@@ -84,11 +84,11 @@ def nested(
         return None if size is None else found
 
     resolve.__annotations__["return"] = Sequence[node] | None  # type: ignore[valid-type]  # a class of now
-    asked = extensions(permissions)
+    asked = requiring(*permissions)
     return strawberry.field(
         resolve,
         description=description,
-        extensions=[*asked],
+        extensions=asked,
         metadata={
             KEY: key,
             BY: by,

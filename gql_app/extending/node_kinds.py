@@ -13,13 +13,12 @@ from strawberry.types.base import get_object_definition
 from gql_app.accounts.sessions import Caller
 from gql_app.errors import Refusal
 from gql_app.extending.nodes import NodeColumns
-from gql_app.extending.permissions import Permission, permission
 from gql_app.extending.visibility import MAX_KNOWN, Visibility, Visible, visible_faults
 from gql_app.lib.database import Query, Reader, any_of
 from gql_app.lib.nodes import NodeKind
 from gql_app.lib.pagination import Condition
 from gql_app.schema.context import Info
-from gql_app.schema.permissions import IsAuthenticated
+from gql_app.schema.permissions import IsAuthenticated, Permission, permission
 from gql_app.schema.types import Node
 
 

@@ -120,7 +120,7 @@ def transaction(db: database.Transaction, context: Context) -> Transaction:
     caller, origin = db.info.get(CALLER_KEY), context.origin
     if not isinstance(caller, Caller):
         return Transaction(db, context.resources, None, origin)
-    origin = origin._replace(actor_id=caller.customer_id)
+    origin = origin.by(caller.customer_id)
     return Transaction(db, context.resources, caller, origin)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from gql_app.accounts import audit, customers, letters, links, proofs, second_factors, sessions
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
 from gql_app.accounts.second_factors import SecondFactorRecord
 from gql_app.accounts.sessions import SignedIn
@@ -24,6 +25,7 @@ from gql_app.factors import recovery_codes
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction
 from gql_app.lib.text import InvalidLine, visible_line
+from gql_app.lib.throttling import Limit
 from gql_app.security import tokens
 
 MAX_FACTORS: Final = 10
@@ -73,6 +75,19 @@ async def complete(
     recipient = me.customer.email
     await letters.post(db, kind, customer_id=customer_id, recipient=recipient, data=data)
     return codes
+
+
+async def post_enrolment(
+    db: Transaction, me: SignedIn, throttle: Throttle, *limits: Limit, origin: Origin
+) -> None:
+    """Post the link to set up a required factor. The account is locked already.
+
+    Raises TooManyAttempts.
+    """
+    await letters.post_link(db, LinkKind.ENROLMENT, customer_id=me.customer.id)
+    await throttle.count(db, *limits)
+    action = Action.SIGN_IN_LINK_REQUESTED
+    await audit.record(db, action, origin, customer_id=me.customer.id)
 
 
 async def rename(
@@ -172,7 +187,7 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     if customer is None or gone is None:
         raise Rejected(links.SPENT)
     await _delete_unfinished(db, customer.id, gone.created_at)
-    by_owner = origin._replace(actor_id=owner)
+    by_owner = origin.by(owner)
     await _removed(db, customer, gone.method, Action.FACTOR_UNDONE, by_owner)
     await sessions.end_all(db, customer.id)
     return customer

@@ -16,7 +16,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.factors import changes
 from gql_app.factors.stored_secrets import of_factor
 from gql_app.lib import clock
-from gql_app.lib.database import Batch, Moment, Query, Transaction, insert_row, upsert
+from gql_app.lib.database import Batch, Moment, Transaction, insert_row, scalars, upsert
 from gql_app.lib.encryption import CannotDecrypt, Encryption
 from gql_app.lib.one_time_codes import matching_step
 
@@ -99,11 +99,6 @@ async def use(db: Transaction, customer_id: UUID, code: str, encryption: Encrypt
     return False
 
 
-async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete up to `batch` expired enrolments; return their number."""
-    return await _PURGE.apply(db, before=clock.now(), batch=batch)
-
-
 async def _require_room(db: Transaction, customer_id: UUID) -> None:
     """Raise Rejected unless an account may have one more app."""
     factors = await changes.require_room(db, customer_id)
@@ -117,13 +112,12 @@ def _of_enrolment(customer_id: UUID) -> bytes:
 
 
 _BEGIN: Final = upsert(CodeEnrolmentRow)
-_BEGUN: Final[Query[str]] = Query(
+_BEGUN: Final = scalars(
     select(CodeEnrolmentRow.secret).where(
         CodeEnrolmentRow.customer_id == bindparam("customer_id"),
         CodeEnrolmentRow.session_id == bindparam("session_id"),
         CodeEnrolmentRow.expires_at > bindparam("now"),
-    ),
-    lambda row: row[0],
+    )
 )
 _INSERT: Final = insert_row(SecondFactorRow)
 _APPS: Final = select(SecondFactorRow.id, SecondFactorRow.secret, SecondFactorRow.last_step).where(
@@ -139,7 +133,8 @@ _USE: Final = (
     .values(last_step=_STEP, last_used_at=bindparam("now", type_=Moment()))
 )
 """Marks a code as used: of two requests with the same code, the second one changes no row."""
-_PURGE: Final = Batch(
+purge: Final = Batch(
     select(CodeEnrolmentRow.customer_id).where(CodeEnrolmentRow.expires_at < bindparam("before")),
     delete(CodeEnrolmentRow),
-)
+).purge
+"""Deletes at most a batch of expired enrolments; returns how many."""

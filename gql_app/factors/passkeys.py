@@ -27,7 +27,14 @@ from gql_app.db.factor_tables import PasskeyUserRow, SecondFactorRow, UsedChalle
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.factors import changes, proving
 from gql_app.lib import clock
-from gql_app.lib.database import Batch, Moment, Query, Reader, Transaction, insert_or_ignore
+from gql_app.lib.database import (
+    Batch,
+    Moment,
+    Reader,
+    Transaction,
+    insert_or_ignore,
+    scalars,
+)
 from gql_app.lib.passkeys import (
     Challenges,
     CounterWentBack,
@@ -303,11 +310,6 @@ async def use(db: Transaction, proven: Proven, *, origin: Origin) -> Fault | Non
     return COPIED
 
 
-async def purge(db: Transaction, *, batch: int) -> int:
-    """Delete up to `batch` used challenges that have expired; return their number."""
-    return await _PURGE.apply(db, before=clock.now(), batch=batch)
-
-
 async def _use_up(db: Transaction, answer: Answer) -> None:
     """Mark a challenge as used. Raises Rejected if it was used before, also concurrently."""
     digest = hashlib.sha256(answer.challenge).hexdigest()
@@ -367,9 +369,8 @@ _FIND: Final = (
     .where(SecondFactorRow.credential_id == bindparam("credential_id"))
 )
 _ADD_USER: Final = insert_or_ignore(PasskeyUserRow)
-_HANDLE: Final[Query[str]] = Query(
-    select(PasskeyUserRow.handle).where(PasskeyUserRow.customer_id == bindparam("customer_id")),
-    lambda row: row[0],
+_HANDLE: Final = scalars(
+    select(PasskeyUserRow.handle).where(PasskeyUserRow.customer_id == bindparam("customer_id"))
 )
 _ADD: Final = insert_or_ignore(SecondFactorRow)
 _USE_UP: Final = insert_or_ignore(UsedChallengeRow)
@@ -387,7 +388,8 @@ _COUNT: Final = (
     )
 )
 """Stores a counter that is greater than the last one, or zero if that was zero as well."""
-_PURGE: Final = Batch(
+purge: Final = Batch(
     select(UsedChallengeRow.digest).where(UsedChallengeRow.expires_at < bindparam("before")),
     delete(UsedChallengeRow),
-)
+).purge
+"""Deletes up to `batch` used challenges that have expired; returns their number."""

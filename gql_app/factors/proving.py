@@ -1,4 +1,9 @@
-"""Proofs of identity by an app's code or a recovery code, and reauthentication of a session."""
+"""Proofs of identity by an app's code or a recovery code, and reauthentication of a session.
+
+After five wrong codes for an account in 15 minutes, none is checked. Codes of apps and recovery
+codes share the limit, wherever they are entered. The account's row is locked before its attempts
+are counted, so that concurrent guesses can't exceed the limit.
+"""
 
 from typing import Final
 from uuid import UUID
@@ -10,10 +15,13 @@ from gql_app.accounts.proofs import Proof
 from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
 from gql_app.accounts.throttling import Throttle
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.factors import attempts, changes, codes, recovery_codes
+from gql_app.factors import changes, codes, recovery_codes
 from gql_app.lib.database import Transaction
 from gql_app.lib.encryption import Encryption
 
+WRONG: Final = Fault(
+    UserErrorCode.INVALID_CODE, "This code is wrong, or it was used before.", "code"
+)
 FACTOR_REQUIRED: Final = Fault(
     UserErrorCode.SECOND_FACTOR_REQUIRED,
     "Your account has a second factor: prove by that who you are, not by the password.",
@@ -112,14 +120,35 @@ async def confirm(
     returned and not raised, for its count is committed. The account is locked already. Raises
     Rejected if no enrolment is open, or it has the most factors already, and TooManyAttempts.
     """
-    await attempts.require_room(db, throttle, me.customer.id)
+    await _require_room(db, throttle, me.customer.id)
     factor = await codes.confirm(db, me, code, encryption)
-    fault = await attempts.record_result(db, throttle, me.customer.id, right=factor is not None)
+    fault = await _record_result(db, throttle, me.customer.id, right=factor is not None)
     if factor is None:
         return fault
     return await changes.complete(
         db, me, factor, proofs.CODE, throttle=throttle, origin=origin, ends_others=ends_others
     )
+
+
+async def _require_room(db: Transaction, throttle: Throttle, customer_id: UUID) -> None:
+    """Raise TooManyAttempts if no further code may be checked. The account is locked already."""
+    limit = throttle.of_account("code", customer_id)
+    throttle.check([limit], await throttle.lock(db, [limit]))
+
+
+async def _record_result(
+    db: Transaction, throttle: Throttle, customer_id: UUID, *, right: bool
+) -> Fault | None:
+    """Clear the count of wrong codes after a right one, or count a wrong one and return its fault.
+
+    The fault is returned and not raised, because the count has to be committed.
+    """
+    limit = throttle.of_account("code", customer_id)
+    if right:
+        await throttle.clear(db, limit)
+        return None
+    await throttle.count(db, limit)
+    return WRONG
 
 
 async def _judge(
@@ -134,11 +163,11 @@ async def _judge(
 
     Text in the form of a recovery code is one; any other is an app's code. Raises TooManyAttempts.
     """
-    await attempts.require_room(db, throttle, customer_id)
+    await _require_room(db, throttle, customer_id)
     digest = recovery_codes.digest_of(code)
     if digest is None:
         right = await codes.use(db, customer_id, code, encryption)
     else:
-        by_owner = origin._replace(actor_id=customer_id)
+        by_owner = origin.by(customer_id)
         right = await recovery_codes.use(db, customer_id, digest, origin=by_owner)
-    return await attempts.record_result(db, throttle, customer_id, right=right)
+    return await _record_result(db, throttle, customer_id, right=right)

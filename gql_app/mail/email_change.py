@@ -16,7 +16,7 @@ from gql_app.db.tables import CustomerRow, FormerEmailRow
 from gql_app.errors import Rejected
 from gql_app.factors import changes as factors
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction
+from gql_app.lib.database import Query, Reader, Transaction, scalars
 from gql_app.lib.text import canonical_email
 from gql_app.security import tokens
 
@@ -66,7 +66,7 @@ async def complete(db: Transaction, customer: CustomerRecord, *, origin: Origin)
         customer,
         customer.pending_email or customer.email,
         since=since or clock.now(),
-        origin=origin._replace(actor_id=customer.id),
+        origin=origin.by(customer.id),
         password_hash=customer.password_hash,
     )
 
@@ -111,7 +111,7 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     *values, password_changed_at = row
     customer = CustomerRecord._make(values)
     is_newer = password_changed_at is not None and password_changed_at > former.changed_since
-    origin = origin._replace(actor_id=customer.id)
+    origin = origin.by(customer.id)
     restored = await customers.move(
         db,
         customer,
@@ -154,9 +154,7 @@ async def _request(
 _ADDRESS: Final = frozenset({"email", *email_keys("")})
 """The columns of an address."""
 _IS_IT: Final = CustomerRow.id == bindparam("id")
-_PENDING_SINCE: Final[Query[datetime | None]] = Query(
-    select(CustomerRow.pending_since).where(_IS_IT), lambda row: row[0]
-)
+_PENDING_SINCE: Final = scalars(select(CustomerRow.pending_since).where(_IS_IT))
 _HOLD: Final[Query[Any]] = Query(
     select(*CUSTOMER, CustomerRow.password_changed_at).where(_IS_IT).with_for_update(), tuple
 )

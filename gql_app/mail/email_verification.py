@@ -13,6 +13,7 @@ from gql_app.errors import Rejected
 from gql_app.factors import changes as factors
 from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
+from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Limit
 from gql_app.mail import email_change
 
@@ -44,7 +45,21 @@ async def prove(db: Transaction, customer: CustomerRecord, *, origin: Origin) ->
     An earlier time of proof is kept, an invitation counts as answered, and waiting registrations
     with the address are deleted. The customer is locked already, and still has the address.
     """
-    return await _prove(db, customer, origin._replace(actor_id=customer.id))
+    return await _prove(db, customer, origin.by(customer.id))
+
+
+async def use(
+    db: Transaction, kind: LinkKind, token: str, throttle: Throttle, *, origin: Origin
+) -> CustomerRecord:
+    """Spend a link that gives access, which proves the address; return the customer.
+
+    The account is locked first, and then its counts of failed passwords, which are cleared. Raises
+    Rejected if the link has expired or was spent meanwhile.
+    """
+    customer = await links.spend(db, kind, token)
+    account = canonical_email(customer.email)
+    await throttle.clear(db, *throttle.locks(account, customer.id, origin.ip_address))
+    return await prove(db, customer, origin=origin)
 
 
 async def prove_by_hand(db: Transaction, email: str) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, update
 
-from gql_app.accounts import addresses, audit, authentication, customers, letters, links
+from gql_app.accounts import addresses, audit, authentication, customers, letters
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.links import LinkKind
@@ -19,7 +19,6 @@ from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Transaction, any_of
-from gql_app.lib.text import canonical_email
 from gql_app.mail import email_verification
 from gql_app.security.passwords import NO_PASSWORD
 
@@ -76,18 +75,14 @@ async def accept(
     password_hash: str,
     origin: Origin,
 ) -> Opened | Challenge:
-    """Spend a link's token: set the first password, prove the address, and open a session.
+    """Use a link: set the first password, clear the counts of failures, and open a session.
 
-    The account is locked first, and then its counts of failures, which are cleared. Raises
-    Rejected if the link has expired or was spent meanwhile, and TooManyAttempts.
+    Raises Rejected if the link has expired or was spent meanwhile, and TooManyAttempts.
     """
-    customer = await links.spend(db, LinkKind.INVITATION, token)
-    account, by_owner = canonical_email(customer.email), origin._replace(actor_id=customer.id)
-    await throttle.clear(db, *throttle.locks(account, customer.id, origin.ip_address))
-    customer = await email_verification.prove(db, customer, origin=origin)
-    await customers.set_password(
-        db, customer, password_hash, action=Action.INVITATION_ACCEPTED, origin=by_owner
-    )
+    kind, action = LinkKind.INVITATION, Action.INVITATION_ACCEPTED
+    customer = await email_verification.use(db, kind, token, throttle, origin=origin)
+    by_owner = origin.by(customer.id)
+    await customers.set_password(db, customer, password_hash, action=action, origin=by_owner)
     return await authentication.sign_in_by_other_means(
         db, customer.id, throttle, lifetimes, Proof(LINK), origin=origin
     )

@@ -3,16 +3,16 @@
 import strawberry
 
 from gql_app.accounts import customers, validation
-from gql_app.accounts.callers import Authority
+from gql_app.accounts.callers import as_admin
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
 from gql_app.accounts.records import Person
 from gql_app.lib.clock import parse_id
 from gql_app.mail import email_change
 from gql_app.schema.context import NOBODY, Info
-from gql_app.schema.customers import Customer, CustomerPayload, with_pending_note
+from gql_app.schema.customers import CustomerPayload
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload, mutation
-from gql_app.schema.permissions import admin
+from gql_app.schema.permissions import RECENT, IsAdmin
 from gql_app.security.passwords import NO_PASSWORD
 
 
@@ -54,13 +54,13 @@ class DeleteCustomerPayload(Payload):
 class AdministrationMutation:
     """Mutations of customers by admins."""
 
-    @mutation(CustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
+    @mutation(CustomerPayload, IsAdmin(WRITE_CUSTOMERS), RECENT)
     async def create_customer(
         self, info: Info, input: CreateCustomerInput
     ) -> CustomerPayload | None:
         """Add a customer."""
         context, me = info.context, await info.context.signed_in()
-        origin = await context.caller_origin()
+        origin = context.origin.by(me.customer.id)
         rules = context.resources.rules
         new = await input.checked(validation.check_new, **input.provided(), rules=rules)
         hashed = NO_PASSWORD
@@ -68,30 +68,21 @@ class AdministrationMutation:
             await rules.accept_password(new.password, Person(new.name, new.email))
             hashed = await context.resources.passwords.hash(new.password, origin.party)
         customer = await context.write_as(
-            Authority(
-                me,
-                permissions=(WRITE_CUSTOMERS,),
-                as_admin=True,
-                grants=role_text(new.roles),
-                recent=True,
-            ),
+            as_admin(me, grants=role_text(new.roles)),
             input.saving(context, customers.create),
             new,
             password_hash=hashed,
             origin=origin,
         )
-        return CustomerPayload.success(
-            f"{customer.name} is now a customer.",
-            customer=Customer.seen_by(me.caller(context.roles), customer),
-        )
+        return CustomerPayload.of(context, me, customer, f"{customer.name} is now a customer.")
 
-    @mutation(CustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
+    @mutation(CustomerPayload, IsAdmin(WRITE_CUSTOMERS), RECENT)
     async def update_customer(
         self, info: Info, id: strawberry.ID, input: UpdateCustomerInput
     ) -> CustomerPayload | None:
         """Change a customer."""
         context, me = info.context, await info.context.signed_in()
-        origin = await context.caller_origin()
+        origin = context.origin.by(me.customer.id)
         customer_id, new = parse_id(id) or NOBODY, input.provided()
         customers.refuse_own(customer_id, new, by=me.customer.id)
         current = await customers.by_id(context.db, customer_id)
@@ -102,15 +93,12 @@ class AdministrationMutation:
         if changes.password is not None:
             await rules.accept_password(changes.password, changes.person(current))
             hashed = await context.resources.passwords.hash(changes.password, origin.party)
-        authority = Authority(
+        authority = as_admin(
             me,
-            permissions=(WRITE_CUSTOMERS,),
-            as_admin=True,
             targets=(customer_id,),
             changes_access=changes.access,
             grants=role_text(changes.roles_after(frozenset())),
             may_remove_admin=changes.may_remove_admin,
-            recent=True,
         )
         customer = await context.write_as(
             authority,
@@ -121,25 +109,17 @@ class AdministrationMutation:
             origin=origin,
             waits=context.resources.verification != "off",
         )
-        seen = Customer.seen_by(me.caller(context.roles), customer)
-        message = with_pending_note(f"{seen.name} is up to date.", changes, customer, seen)
-        return CustomerPayload.success(context.with_note(message), customer=seen)
+        message = f"{customer.name} is up to date."
+        return CustomerPayload.of(context, me, customer, message, changes)
 
-    @mutation(DeleteCustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
+    @mutation(DeleteCustomerPayload, IsAdmin(WRITE_CUSTOMERS), RECENT)
     async def delete_customer(self, info: Info, id: strawberry.ID) -> DeleteCustomerPayload | None:
         """Delete a customer."""
-        me, origin = await info.context.signed_in(), await info.context.caller_origin()
+        context, me = info.context, await info.context.signed_in()
+        origin = context.origin.by(me.customer.id)
         customer_id = parse_id(id) or NOBODY
         customers.refuse_own(customer_id, ["id"], by=me.customer.id)
-        authority = Authority(
-            me,
-            permissions=(WRITE_CUSTOMERS,),
-            as_admin=True,
-            targets=(customer_id,),
-            changes_access=True,
-            may_remove_admin=True,
-            recent=True,
-        )
-        await info.context.write_as(authority, customers.delete, customer_id, origin=origin)
+        authority = as_admin(me, targets=(customer_id,), changes_access=True, may_remove_admin=True)
+        await context.write_as(authority, customers.delete, customer_id, origin=origin)
         deleted = strawberry.ID(str(customer_id))
         return DeleteCustomerPayload.success("The customer is gone.", deleted_id=deleted)

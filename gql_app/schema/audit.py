@@ -11,10 +11,10 @@ from gql_app.accounts import audit, customers
 from gql_app.accounts.permissions import READ_AUDIT
 from gql_app.accounts.records import AuditRecord
 from gql_app.lib.clock import parse_id
-from gql_app.lib.pagination import Page, Window
+from gql_app.lib.pagination import Page
 from gql_app.schema.context import NOBODY, Info
-from gql_app.schema.customers import Customer, or_null
-from gql_app.schema.permissions import admin
+from gql_app.schema.customers import Customer, or_null, page_window
+from gql_app.schema.permissions import IsAdmin, requiring
 from gql_app.schema.types import CURSORS, Node, PageInfo
 
 
@@ -84,7 +84,7 @@ class AuditEventConnection:
 class AuditQuery:
     """Reading the audit."""
 
-    @strawberry.field(extensions=[admin(READ_AUDIT)])
+    @strawberry.field(extensions=requiring(IsAdmin(READ_AUDIT)))
     async def audit_events(
         self,
         info: Info,
@@ -96,12 +96,7 @@ class AuditQuery:
         action: str | None = strawberry.UNSET,
     ) -> AuditEventConnection | None:
         """Return a page, read by one statement."""
-        window = Window.of(
-            first=or_null(first),
-            after=or_null(after),
-            last=or_null(last),
-            before=or_null(before),
-        )
+        window = page_window(first=first, after=after, last=last, before=before)
         named = or_null(customer_id)
         listing = audit.listing(
             customer_id=None if named is None else parse_id(named) or NOBODY,

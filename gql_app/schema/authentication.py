@@ -5,7 +5,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from inspect import isawaitable
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -23,19 +22,17 @@ from gql_app.accounts.audit import Action
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CustomerRecord, Person
-from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Caller, Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction, Unavailable
 from gql_app.lib.faults import DependencyFailed
-from gql_app.lib.keyring import check_claims
 from gql_app.lib.telemetry import get_logger
 from gql_app.schema.challenges import SecondFactorChallenge
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload, mutation
-from gql_app.security.tokens import REFRESH, RESERVED_CLAIMS, digest, issue_token
+from gql_app.security.tokens import REFRESH, digest, issue_token
 
 
 @strawberry.type
@@ -130,10 +127,8 @@ class AuthenticationMutation:
     ) -> LoginPayload:
         """Return the session's next tokens, once the rotation is committed."""
         context = info.context
-        result = await _refreshed(context, refresh_token)
-        if isinstance(result, NotRefreshed):
-            raise Rejected(result.value)
-        return await LoginPayload.signed_in(context, result, "The session goes on.")
+        opened = await _refreshed(context, refresh_token)
+        return await LoginPayload.signed_in(context, opened, "The session goes on.")
 
     @mutation(LoginPayload)
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
@@ -250,28 +245,15 @@ async def _extra_claims(context: Context, opened: Opened) -> dict[str, object]:
     Raises Unavailable; any other error of a feature is logged, and raised as DependencyFailed, for
     the session is committed.
     """
+    claims_of = context.resources.extensions.claims
     try:
-        added = await _further_claims(context, opened.customer)
+        added = await claims_of(context.db, opened.customer) if claims_of else {}
     except Unavailable:
         raise
     except Exception as why:
         _log.exception("The claims failed")
         raise DependencyFailed from why
     return {**added, "roles": opened.customer.roles.split(), **proofs.claims(opened.session)}
-
-
-async def _further_claims(context: Context, customer: CustomerRecord) -> dict[str, object]:
-    """Return the claims of features. Raises ValueError for claims that no token may have."""
-    added: dict[str, object] = {}
-    for claims_of in context.resources.extensions.claims:
-        claims = claims_of(context.db, customer)
-        more = await claims if isawaitable(claims) else claims
-        more = check_claims(more, RESERVED_CLAIMS)
-        if twice := sorted(added.keys() & more):
-            message = f"{', '.join(twice)}: another feature has a claim of this name"
-            raise ValueError(message)
-        added = check_claims(added | more, RESERVED_CLAIMS)
-    return added
 
 
 async def _signed_in(
@@ -303,14 +285,14 @@ async def _signed_in(
     return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
 
 
-async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
-    """Return a refreshed session, or why it is not refreshed. Raises TooManyAttempts.
+async def _refreshed(context: Context, token: str) -> Opened:
+    """Return a refreshed session. Raises Rejected, TooManyAttempts included.
 
     Unknown tokens are limited by client, refreshes by account: guesses of a client do not keep
     others behind its address from their sessions. A malformed token counts against no limit.
     """
     if digest(REFRESH, token) is None:
-        return NotRefreshed.UNKNOWN
+        raise Rejected(refresh_tokens.UNKNOWN)
     throttle, origin = context.resources.throttle, context.origin
     owner = await refresh_tokens.owner(context.db, token)
     if owner is None:
@@ -318,17 +300,20 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
         await throttle.require_room(context.db, *guesses)
         await context.transact(throttle.count, *guesses)
         context.note_guess(Action.REFRESH_REFUSED)
-        return NotRefreshed.UNKNOWN
+        raise Rejected(refresh_tokens.UNKNOWN)
     customer_id, audience = owner
     if audience and audience not in context.resources.audiences:
-        return NotRefreshed.ENDED  # the service is not configured any more
+        raise Rejected(refresh_tokens.ENDED)  # the service is not configured any more
     limit = throttle.of_account("refresh", customer_id)
     await throttle.require_room(context.db, limit)
 
-    async def rotate(db: Transaction) -> Opened | NotRefreshed:
+    async def rotate(db: Transaction) -> Opened | Fault:
         result = await refresh_tokens.rotate(db, token, origin, context.resources.lifetimes)
-        if not isinstance(result, NotRefreshed):
+        if isinstance(result, Opened):
             await throttle.count(db, limit)
         return result
 
-    return await context.transact(rotate)
+    result = await context.transact(rotate)
+    if isinstance(result, Fault):
+        raise Rejected(result)
+    return result

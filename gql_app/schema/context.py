@@ -54,7 +54,7 @@ class Context:
     presented: Identity | Exception | None
     """The identity of the request's token, why that is not valid, or None without a token."""
     origin: Origin
-    """Where the request comes from; caller_origin() adds the caller."""
+    """Where the request comes from, without the caller."""
     request_id: str
     accept_language: Sequence[bytes] = ()
     """The Accept-Language headers of the request."""
@@ -83,18 +83,14 @@ class Context:
 
     def facts(self, outcome: str) -> dict[str, str | None]:
         """Return for the log the operation, its root fields, the caller and the outcome."""
-        caller = str(self.caller_id) if self.caller_id else None
+        is_known = self.kind != Context.kind  # not if the document is refused
+        root_fields = self.document.root_fields(self.operation or None) if is_known else ()
         return {
             "operation": self.operation[:MAX_NAME],
-            "root_fields": " ".join(self._root_fields()),
-            "caller": caller,
+            "root_fields": " ".join(root_fields),
+            "caller": str(self.caller_id) if self.caller_id else None,
             "outcome": outcome,
         }
-
-    def _root_fields(self) -> list[str]:
-        """Return the names of the root fields, none if the document is refused."""
-        is_known = self.kind != Context.kind
-        return self.document.root_fields(self.operation or None) if is_known else []
 
     @property
     def roles(self) -> Roles:
@@ -141,7 +137,8 @@ class Context:
         try:
             result, posted = await self.db.transact(run)
         finally:
-            self._forget_caller()
+            self._signed_in = None
+            self._loaders.clear()
         if posted:
             self._posted = True
             self.resources.posted.set()
@@ -228,7 +225,7 @@ class Context:
 
     def note_guess(self, action: Action, customer_id: UUID | None = None) -> None:
         """Note a guess for the audit: at the caller's own password, or at a token."""
-        self.resources.guesses.note(action, self.origin._replace(actor_id=customer_id), customer_id)
+        self.resources.guesses.note(action, self.origin.by(customer_id), customer_id)
 
     def identity(self) -> Identity:
         """Return the identity of the token, even of an ended session. Raises Unauthenticated."""
@@ -256,11 +253,6 @@ class Context:
         """Return the caller. Raises what signed_in() does."""
         return (await self.signed_in(enrols=enrols)).caller(self.roles)
 
-    async def caller_origin(self, *, enrols: bool = False) -> Origin:
-        """Return the request's origin, with the caller as actor. Raises what signed_in() does."""
-        me = await self.signed_in(enrols=enrols)
-        return self.origin._replace(actor_id=me.customer.id)
-
     async def require_recent(self) -> None:
         """Raise ReauthenticationRequired unless the caller's proof of identity is recent."""
         me = await self.signed_in(enrols=True)
@@ -279,10 +271,6 @@ class Context:
         if known is None:
             known = self._loaders[read] = Batches(partial(read, self.db))
         return known.load(parse_id(key) or key if isinstance(key, str) else key)
-
-    def _forget_caller(self) -> None:
-        self._signed_in = None
-        self._loaders.clear()
 
     async def _authenticate(self, identity: Identity) -> SignedIn | TokenRevoked:
         me = await callers.signed_in(self.db, identity)

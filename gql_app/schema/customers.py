@@ -6,20 +6,20 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import strawberry
 
-from gql_app.accounts import customer_lists, customers, second_factors, sessions, visibility
+from gql_app.accounts import customer_lists, customers, second_factors, sessions
 from gql_app.accounts.permissions import READ_PRIVATE
-from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.sessions import Caller
+from gql_app.accounts.records import MASK, CustomerRecord
+from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.accounts.validation import Changes
 from gql_app.factors import recovery_codes
 from gql_app.lib.clock import parse_id
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import Page, QueryReader, Window
 from gql_app.schema.challenges import SecondFactor
-from gql_app.schema.context import Info
+from gql_app.schema.context import Context, Info
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload
-from gql_app.schema.permissions import PRIVATE, authenticated
+from gql_app.schema.permissions import PRIVATE, IsAuthenticated, requiring
 from gql_app.schema.sessions import Session
 from gql_app.schema.types import CURSORS, Node, OrderDirection, PageInfo
 
@@ -47,7 +47,7 @@ class Customer(Node):
     @classmethod
     def seen_by(cls, caller: Caller, row: CustomerRecord) -> Self:
         """Return a customer, whose private fields are null unless the caller may see them."""
-        shown = row if caller.may_see(row.id) else row._replace(**visibility.MASK)
+        shown = row if caller.may_see(row.id) else row._replace(**MASK)
         return cls(
             caller=caller,
             id=strawberry.ID(str(row.id)),
@@ -127,6 +127,28 @@ class CustomerPayload(Payload):
 
     customer: Customer | None = None
 
+    @classmethod
+    def of(
+        cls,
+        context: Context,
+        me: SignedIn,
+        customer: CustomerRecord,
+        message: str,
+        changes: Changes | None = None,
+    ) -> Self:
+        """Return a customer as the caller who wrote them sees them, with notes for the message.
+
+        A new address that is still to be proven is noted. The one in force is named only as the
+        caller may see it.
+        """
+        seen, pending = Customer.seen_by(me.caller(context.roles), customer), customer.pending_email
+        if changes and pending is not None and changes.values.get("email") == pending:
+            message = (
+                f"{message} The e-mail address is {seen.email or 'unchanged'} until the link is "
+                f"used that is sent to {pending}."
+            )
+        return cls.success(context.with_note(message), customer=seen)
+
 
 @strawberry.type
 class CustomerEdge:
@@ -194,14 +216,14 @@ class CustomerOrder:
 class CustomerQuery:
     """Reading customers."""
 
-    @strawberry.field(extensions=[authenticated(enrols=True)])
+    @strawberry.field(extensions=requiring(IsAuthenticated(enrols=True)))
     async def me(self, info: Info) -> Customer | None:
         """Return the caller."""
         context = info.context
         found = await context.signed_in(enrols=True)
         return Customer.seen_by(found.caller(context.roles), found.customer)
 
-    @strawberry.field(extensions=[authenticated()])
+    @strawberry.field(extensions=requiring(IsAuthenticated))
     async def customer(self, info: Info, id: strawberry.ID) -> Customer | None:
         """Return a customer, None if there is none or the id is no UUID."""
         customer_id = parse_id(id)
@@ -211,7 +233,7 @@ class CustomerQuery:
         row = await customers.visible_by_id(info.context.db, customer_id, by=caller)
         return Customer.seen_by(caller, row) if row else None
 
-    @strawberry.field(extensions=[authenticated(by_token=True)])
+    @strawberry.field(extensions=requiring(IsAuthenticated(by_token=True)))
     async def customers(
         self,
         info: Info,
@@ -232,12 +254,7 @@ class CustomerQuery:
                 reads_private=READ_PRIVATE in caller.permissions,
                 caller_id=caller.customer_id,
             )
-            window = Window.of(
-                first=or_null(first),
-                after=or_null(after),
-                last=or_null(last),
-                before=or_null(before),
-            )
+            window = page_window(first=first, after=after, last=last, before=before)
             wanted = cached_per_document(info, _wanted)
             if wanted.rows:
                 with_keys = bool(wanted.cursors)
@@ -255,20 +272,9 @@ def _names(roles: str | None) -> list[str] | None:
     return None if roles is None else roles.split()
 
 
-def with_pending_note(
-    message: str, changes: Changes, customer: CustomerRecord, seen: Customer
-) -> str:
-    """Return a message, with a note if a new address is still to be proven.
-
-    The address in force is named only as the caller may see it.
-    """
-    pending = customer.pending_email
-    if pending is None or changes.values.get("email") != pending:
-        return message
-    return (
-        f"{message} The e-mail address is {seen.email or 'unchanged'} until the link is used that "
-        f"is sent to {pending}."
-    )
+def page_window(**given: Any) -> Window:  # noqa: ANN401 — as Window.of() has them
+    """Return the window of a connection's arguments. Raises InvalidArgument."""
+    return Window.of(**{name: or_null(value) for name, value in given.items()})
 
 
 def or_null(value: _T | None) -> _T | None:

@@ -19,7 +19,7 @@ from gql_app.schema.audit import AuditEvent
 from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer
-from gql_app.schema.permissions import authenticated
+from gql_app.schema.permissions import IsAuthenticated, requiring
 from gql_app.schema.sessions import Session
 from gql_app.schema.types import Node
 
@@ -28,12 +28,12 @@ from gql_app.schema.types import Node
 class NodeQuery:
     """Reading any object by its id."""
 
-    @strawberry.field(extensions=[authenticated()])
+    @strawberry.field(extensions=requiring(IsAuthenticated))
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
         """Return the object of an id, None if there is none."""
         return await _find(info, id)
 
-    @strawberry.field(extensions=[authenticated()])
+    @strawberry.field(extensions=requiring(IsAuthenticated))
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None] | None:
         """Return the objects of some ids, None for each without one; a statement for each type."""
         if len(ids) > MAX_SIZE:

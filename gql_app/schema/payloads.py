@@ -7,12 +7,12 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 import strawberry
 from graphql.pyutils import snake_to_camel
-from strawberry.permission import PermissionExtension
 
 from gql_app.accounts.audit import Action
 from gql_app.accounts.throttling import REFUSAL_ACTIONS
 from gql_app.errors import Rejected, TooManyAttempts, UndeclaredCode, UserErrorCode
 from gql_app.schema.context import Context, Info
+from gql_app.schema.permissions import Permission, requiring
 
 P = TypeVar("P", bound="Payload")
 Mutation: TypeAlias = Callable[..., Awaitable[P | None]]
@@ -94,7 +94,7 @@ class StatusPayload(Payload):
 
 
 def mutation(
-    payload: type[P], *permissions: PermissionExtension, description: str | None = None
+    payload: type[P], *permissions: Permission, description: str | None = None
 ) -> Callable[[Mutation[P]], Any]:
     """Return the decorator of a mutation, whose payload has the faults if it is rejected."""
 
@@ -106,6 +106,7 @@ def mutation(
             except Rejected as why:
                 return payload.rejected(info.context, why)
 
-        return strawberry.mutation(answer, description=description, extensions=[*permissions])
+        asked = requiring(*permissions)
+        return strawberry.mutation(answer, description=description, extensions=asked)
 
     return decorate

@@ -4,9 +4,10 @@ One permission object serves all requests at once: it raises a refusal, and neve
 """
 
 from functools import cache
-from typing import Final
+from typing import Final, TypeAlias
 
 import strawberry
+from strawberry.extensions import FieldExtension
 from strawberry.permission import BasePermission, PermissionExtension
 from strawberry.schema_directive import Location
 
@@ -22,6 +23,8 @@ def _directive(name: str) -> object:
     return strawberry.schema_directive(locations=places, name=name)(made)()
 
 
+Permission: TypeAlias = BasePermission | type[BasePermission]
+"""IsAuthenticated, HasPermission("orders:read"), or one of a feature's own."""
 PRIVATE: Final = {WHO_MAY_ASK: f"Null unless it is the caller's own, or with {READ_PRIVATE}."}
 """The metadata of private fields, which are null unless the caller may see them."""
 
@@ -118,24 +121,16 @@ def HasPermission(permission: str) -> type[BasePermission]:  # noqa: N802 — it
     return Named
 
 
-def permitted(permission: str, *, recent: bool = False) -> PermissionExtension:
-    """Return the extension that requires a permission and, if `recent`, a recent proof."""
-    return PermissionExtension(permissions=[Permitted(permission), *([_RECENT] if recent else [])])
+RECENT: Final = IsRecentlyAuthenticated(shown=False)
+"""Lets in callers with a recent proof of their identity; it stands beside another permission."""
 
 
-def authenticated(*, by_token: bool = False, enrols: bool = False) -> PermissionExtension:
-    """Return the extension that requires a signed-in caller."""
-    return PermissionExtension(permissions=[IsAuthenticated(by_token=by_token, enrols=enrols)])
+def permission(given: Permission) -> BasePermission:
+    """Return a permission, which may be given as its class, as an object."""
+    return given() if isinstance(given, type) else given
 
 
-def recently_authenticated(*, enrols: bool = False) -> PermissionExtension:
-    """Return the extension that requires a signed-in caller with a recent proof of identity."""
-    return PermissionExtension(permissions=[IsRecentlyAuthenticated(enrols=enrols)])
-
-
-def admin(permission: str, *, recent: bool = False) -> PermissionExtension:
-    """Return the extension that requires a permission, for fields that were for admins only."""
-    return PermissionExtension(permissions=[IsAdmin(permission), *([_RECENT] if recent else [])])
-
-
-_RECENT: Final = IsRecentlyAuthenticated(shown=False)
+def requiring(*permissions: Permission) -> list[FieldExtension]:
+    """Return the field extension that checks all these permissions; none without permissions."""
+    asked = [permission(each) for each in permissions]
+    return [PermissionExtension(permissions=asked)] if asked else []

@@ -16,10 +16,10 @@ from gql_app.lib.throttling import Limit
 from gql_app.mail import email_change
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
-from gql_app.schema.customers import Customer, CustomerPayload, or_null, with_pending_note
+from gql_app.schema.customers import CustomerPayload, or_null
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import StatusPayload, mutation
-from gql_app.schema.permissions import authenticated, recently_authenticated
+from gql_app.schema.permissions import IsAuthenticated, IsRecentlyAuthenticated
 
 
 @strawberry.input
@@ -37,11 +37,11 @@ class UpdateMeInput(Input):
 class ProfileMutation:
     """What signed-in customers change about themselves."""
 
-    @mutation(CustomerPayload, authenticated())
+    @mutation(CustomerPayload, IsAuthenticated)
     async def update_me(self, info: Info, input: UpdateMeInput) -> CustomerPayload | None:
         """Change the caller; a new e-mail address needs the current password."""
         context, me = info.context, await info.context.signed_in()
-        origin, new = await context.caller_origin(), input.provided()
+        origin, new = context.origin.by(me.customer.id), input.provided()
         password = new.pop("current_password", None)
         rules = context.resources.rules
         changes = await input.checked(validation.check_changes, me.customer, new, rules)
@@ -59,17 +59,16 @@ class ProfileMutation:
                 waits=context.resources.verification != "off",
                 reports_taken=context.resources.verification != "require",
             )
-        seen = Customer.seen_by(me.caller(context.roles), customer)
-        message = with_pending_note("Your profile is up to date.", changes, customer, seen)
-        return CustomerPayload.success(context.with_note(message), customer=seen)
+        message = "Your profile is up to date."
+        return CustomerPayload.of(context, me, customer, message, changes)
 
-    @mutation(LoginPayload, recently_authenticated())
+    @mutation(LoginPayload, IsRecentlyAuthenticated)
     async def change_password(
         self, info: Info, current_password: str | None = strawberry.UNSET, *, new_password: str
     ) -> LoginPayload | None:
         """Set the caller's password, whether or not there is one already."""
         context, me = info.context, await info.context.signed_in()
-        origin, customer = await context.caller_origin(), me.customer
+        origin, customer = context.origin.by(me.customer.id), me.customer
         secret = validation.check_new_password(new_password, customer, context.resources.rules)
         authority = await change_authority(context, me)
         authority = await _prove(context, authority, or_null(current_password))
@@ -86,13 +85,13 @@ class ProfileMutation:
         message = context.with_note("Your password is changed.")
         return await LoginPayload.signed_in(context, opened, message)
 
-    @mutation(StatusPayload, recently_authenticated())
+    @mutation(StatusPayload, IsRecentlyAuthenticated)
     async def delete_me(
         self, info: Info, password: str | None = strawberry.UNSET
     ) -> StatusPayload | None:
         """Delete the caller."""
         context, me = info.context, await info.context.signed_in()
-        origin = await context.caller_origin()
+        origin = context.origin.by(me.customer.id)
         authority = Authority(me, may_remove_admin=True)
         authority = await _prove(context, authority, or_null(password), field="password")
         try:

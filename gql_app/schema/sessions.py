@@ -24,7 +24,7 @@ from gql_app.lib.clock import parse_id
 from gql_app.lib.text import counted
 from gql_app.schema.context import NOBODY, Info
 from gql_app.schema.payloads import StatusPayload, mutation
-from gql_app.schema.permissions import authenticated
+from gql_app.schema.permissions import IsAuthenticated
 from gql_app.schema.types import Node
 from gql_app.security.tokens import Claims, Identity
 
@@ -106,11 +106,11 @@ class TokenQuery:
 class SessionMutation:
     """Ending sessions."""
 
-    @mutation(StatusPayload, authenticated(enrols=True))
+    @mutation(StatusPayload, IsAuthenticated(enrols=True))
     async def logout(self, info: Info) -> StatusPayload | None:
         """End the caller's session."""
         me = await info.context.signed_in(enrols=True)
-        origin = await info.context.caller_origin(enrols=True)
+        origin = info.context.origin.by(me.customer.id)
         await info.context.write_as(
             Authority(me, enrols=True),
             sessions.end,
@@ -121,10 +121,11 @@ class SessionMutation:
         )
         return StatusPayload.success("You are signed out.")
 
-    @mutation(StatusPayload, authenticated())
+    @mutation(StatusPayload, IsAuthenticated)
     async def end_session(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """End a session; without the permission, another customer's is NOT_FOUND."""
-        me, origin = await info.context.signed_in(), await info.context.caller_origin()
+        me = await info.context.signed_in()
+        origin = info.context.origin.by(me.customer.id)
         session_id, caller = parse_id(id) or NOBODY, await info.context.caller()
         permissions = [each for each in (END_SESSIONS,) if each in caller.permissions]
         whose = None if permissions else me.customer.id
@@ -140,10 +141,11 @@ class SessionMutation:
             raise Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such session.", "id"))
         return StatusPayload.success("The session has ended.")
 
-    @mutation(StatusPayload, authenticated())
+    @mutation(StatusPayload, IsAuthenticated)
     async def end_other_sessions(self, info: Info) -> StatusPayload | None:
         """End the caller's other sessions."""
-        me, origin = await info.context.signed_in(), await info.context.caller_origin()
+        me = await info.context.signed_in()
+        origin = info.context.origin.by(me.customer.id)
         count = await info.context.write_as(
             Authority(me), sessions.end_others, me.session.id, of=me.customer.id, origin=origin
         )
@@ -151,14 +153,15 @@ class SessionMutation:
             f"{counted(count, 'other session has', 'other sessions have')} ended."
         )
 
-    @mutation(StatusPayload, authenticated())
+    @mutation(StatusPayload, IsAuthenticated)
     async def end_all_sessions(
         self,
         info: Info,
         customer_id: strawberry.ID | None = strawberry.UNSET,
     ) -> StatusPayload | None:
         """End all sessions of the caller or, with the permission, of another customer."""
-        me, origin = await info.context.signed_in(), await info.context.caller_origin()
+        me = await info.context.signed_in()
+        origin = info.context.origin.by(me.customer.id)
         is_own = customer_id is None or customer_id is strawberry.UNSET
         whose = me.customer.id if is_own else parse_id(str(customer_id)) or NOBODY
         needed = (END_SESSIONS,) if whose != me.customer.id else ()

@@ -7,10 +7,11 @@ The access token is a JWT (RFC 7519) of the profile for access tokens (RFC 9068)
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -313,6 +314,11 @@ def digest(prefix: str, token: str) -> str | None:
     if not token.startswith(prefix) or not _SHAPE.fullmatch(token.removeprefix(prefix)):
         return None
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def state_digest(state: Sequence[object]) -> str:
+    """Return the digest (SHA-256) of the state that a token is bound to, and void without."""
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
 
 
 def _encode_refresh(session_id: UUID, secret: bytes) -> str:

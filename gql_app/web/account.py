@@ -17,7 +17,7 @@ from gql_app.lib.faults import Unavailable
 from gql_app.lib.graphql_http import headers_of, read_body, read_manifest
 from gql_app.mail import email_verification
 from gql_app.schema.context import Context
-from gql_app.schema.links import find_by_token
+from gql_app.schema.mail.links import find_by_token
 from gql_app.security.tokens import VERIFY
 from gql_app.settings import Settings
 from gql_app.web.graphql import PATH, open_context

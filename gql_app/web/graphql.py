@@ -6,7 +6,6 @@ from typing import Final, TypeVar
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql_app.accounts.audit import Action
-from gql_app.accounts.authenticators import identify
 from gql_app.errors import TokenInvalid, TokenMalformed, Unauthenticated
 from gql_app.lib.compression import MINIMUM_SIZE, compress
 from gql_app.lib.engine import Engine, NotAQuery
@@ -102,9 +101,9 @@ async def open_context(scope: Scope, authorization: Sequence[bytes], kind: type[
     """Return the context of a request, with the identity in its Authorization header."""
     resources: Resources = scope["state"]["resources"]
     presented: Identity | Exception | None = authenticate_header(authorization, resources)
-    others = resources.extensions.authenticators
-    if others and isinstance(presented, TokenInvalid | TokenMalformed):
-        presented = await identify(others, resources.database, authorization, presented)
+    identify = resources.extensions.identify
+    if identify and isinstance(presented, TokenInvalid | TokenMalformed):
+        presented = await identify(resources.database, authorization, presented)
     context = kind(
         resources,
         presented=presented,

@@ -10,13 +10,12 @@ from gql_app.accounts.audit import Action
 from gql_app.accounts.authentication import Attempt
 from gql_app.accounts.customers import set_password
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database
-from gql_app.mail import password_reset
+from gql_app.mail import access_links
 from tests.accounts.outbox import ask_reset, claim, token_of
 from tests.locks import until_it_waits
 from tests.people import LIFETIMES, NOWHERE, add_customer, current
@@ -29,7 +28,7 @@ async def reset(database: Database, token: str, password_hash: str) -> str | Non
     """Use a link; return the code it is rejected with, if it is."""
     try:
         async with database.transaction() as db:
-            await password_reset.reset(
+            await access_links.reset(
                 db, token, THROTTLE, password_hash=password_hash, origin=NOWHERE
             )
     except Rejected as why:
@@ -48,7 +47,7 @@ async def test_of_two_who_use_one_link_at_once_one_does(database: Database) -> N
     (letter,) = await claim(database)
     token = token_of(letter)
     async with database.transaction() as db:
-        await password_reset.reset(db, token, THROTTLE, password_hash="first", origin=NOWHERE)
+        await access_links.reset(db, token, THROTTLE, password_hash="first", origin=NOWHERE)
         second = asyncio.create_task(reset(database, token, "second"))
         await until_it_waits(db, second)
     assert await second == "TOKEN_INVALID"
@@ -118,7 +117,7 @@ async def test_whose_pepper_has_changed_finds_no_successor(database: Database) -
     peppered = replace(LIFETIMES, pepper=b"another pepper")
     async with database.transaction() as db:
         again = await refresh_tokens.rotate(db, opened.refresh_token, NOWHERE, peppered)
-    assert again is NotRefreshed.UNKNOWN
+    assert again is refresh_tokens.UNKNOWN
 
 
 @pytest.mark.parametrize("token", ["junk", "", f"gap_{'A' * 43}", f"gar_{'A' * 43}"])
@@ -126,5 +125,5 @@ async def test_token_that_is_gone_or_never_was_carries_nothing_on(
     database: Database, token: str
 ) -> None:
     async with database.transaction() as db:
-        assert await refresh_tokens.rotate(db, token, NOWHERE, LIFETIMES) is NotRefreshed.UNKNOWN
+        assert await refresh_tokens.rotate(db, token, NOWHERE, LIFETIMES) is refresh_tokens.UNKNOWN
     assert await refresh_tokens.owner(database, token) is None

@@ -16,7 +16,7 @@ from gql_app.accounts.validation import Changes
 from gql_app.db.tables import CustomerRow, PasswordResetRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database, Transaction
-from gql_app.mail import password_reset
+from gql_app.mail import access_links
 from gql_app.mail.outbox import QUEUE
 from tests.accounts.outbox import OUTBOX, ask_reset, claim, token_of, waiting
 from tests.locks import until_it_waits
@@ -97,7 +97,7 @@ async def refused_in_the_end(database: Database, token: str) -> bool:
     """Return whether a link is refused where it is spent."""
     try:
         async with database.transaction() as db:
-            await password_reset.reset(db, token, THROTTLE, password_hash="thief's", origin=NOWHERE)
+            await access_links.reset(db, token, THROTTLE, password_hash="thief's", origin=NOWHERE)
     except Rejected as why:
         return why.faults == (links.SPENT,)
     return False

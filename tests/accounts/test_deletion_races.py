@@ -1,7 +1,7 @@
 """Accounts that are deleted while somebody asks for a link, tries their password or refreshes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import pytest
@@ -10,22 +10,18 @@ from sqlalchemy import delete, select
 from gql_app.accounts import authentication, customers, refresh_tokens, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.authentication import Attempt
-from gql_app.accounts.refresh_tokens import NotRefreshed
+from gql_app.accounts.links import LinkKind
 from gql_app.db.tables import AuditRow, CustomerRow, LetterRow
 from gql_app.lib.database import Database, Transaction
-from gql_app.mail import password_reset, sign_in_links
+from gql_app.mail import access_links
 from gql_app.resources import Resources
 from tests.locks import until_it_waits
 from tests.people import LIFETIMES, NOWHERE, add_customer
 from tests.rows import column, get_row
 
-Rule = Callable[..., Awaitable[object]]
 FROM: Final = Origin("192.0.2.7", "a browser")
-REQUESTS: Final[Mapping[Rule, str]] = {
-    password_reset.request: "reset",
-    sign_in_links.request: "link",
-}
-"""The rules that post a link to a stranger's request, and the limits that they count against."""
+REQUESTS: Final = {LinkKind.PASSWORD_RESET: "reset", LinkKind.SIGN_IN: "link"}
+"""The links that are posted on a stranger's request, and the limits that this counts against."""
 
 
 async def events(database: Database) -> list[tuple[object, ...]]:
@@ -53,37 +49,37 @@ async def after_deletion(
     await running
 
 
-@pytest.mark.parametrize("rule", REQUESTS)
+@pytest.mark.parametrize("kind", REQUESTS)
 async def test_who_is_deleted_while_a_link_is_asked_for_counts_as_nobody(
-    resources: Resources, rule: Rule
+    resources: Resources, kind: LinkKind
 ) -> None:
     database, throttle = resources.database, resources.throttle
     await add_customer(database, "Ada")
 
     async def ask(db: Transaction) -> None:
-        await rule(db, "ada@example.com", throttle, origin=FROM)
+        await access_links.request(db, kind, "ada@example.com", throttle, origin=FROM)
 
     await after_deletion(database, ask)
     assert await column(database, select(LetterRow.customer_id)) == [None]
     assert await events(database) == [(None, *FROM[:2])]
 
 
-@pytest.mark.parametrize("rule", REQUESTS)
+@pytest.mark.parametrize("kind", REQUESTS)
 async def test_link_is_asked_for_with_the_account_locked_before_the_limits(
-    resources: Resources, rule: Rule
+    resources: Resources, kind: LinkKind
 ) -> None:
     database, throttle = resources.database, resources.throttle
     ada = await add_customer(database, "Ada")
 
     async def ask() -> None:
         async with database.transaction() as db:
-            await rule(db, "ada@example.com", throttle, origin=FROM)
+            await access_links.request(db, kind, "ada@example.com", throttle, origin=FROM)
 
     async with database.transaction() as db:
         assert await get_row(db, CustomerRow, ada.id, for_update=True)
         asking = asyncio.create_task(ask())
         await until_it_waits(db, asking)
-        await throttle.count(db, *throttle.of_client(REQUESTS[rule], FROM.ip_address))
+        await throttle.count(db, *throttle.of_client(REQUESTS[kind], FROM.ip_address))
     await asking
     assert await column(database, select(LetterRow.customer_id)) == [ada.id]
 
@@ -143,4 +139,4 @@ async def test_who_is_deleted_while_a_spent_token_is_looked_up_has_no_such_token
     monkeypatch.setattr("gql_app.accounts.refresh_tokens._TOKEN.fetch", then_delete)
     async with database.transaction() as db:
         again = await refresh_tokens.rotate(db, opened.refresh_token, NOWHERE, LIFETIMES)
-    assert again is NotRefreshed.UNKNOWN
+    assert again is refresh_tokens.UNKNOWN

@@ -1,26 +1,24 @@
 """Strangers who ask for links, or try a password: the statements don't tell whose an address is."""
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 from sqlalchemy import update
 
 from gql_app.accounts import authentication
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.links import LinkKind
 from gql_app.db.tables import CustomerRow
-from gql_app.mail import password_reset, sign_in_links
+from gql_app.mail import access_links
 from gql_app.resources import Resources
 from gql_app.security.passwords import NO_PASSWORD
 from tests.people import add_customer
 from tests.statements import listened
 
-Rule = Callable[..., Awaitable[None]]
 FROM = Origin("192.0.2.7")
 
 
-@pytest.mark.parametrize("rule", [password_reset.request, sign_in_links.request])
+@pytest.mark.parametrize("kind", [LinkKind.PASSWORD_RESET, LinkKind.SIGN_IN])
 async def test_request_is_the_same_statements_whosever_the_address_is(
-    resources: Resources, rule: Rule
+    resources: Resources, kind: LinkKind
 ) -> None:
     await add_customer(resources.database, "Ada")
     closed = await add_customer(resources.database, "Bob")
@@ -31,7 +29,7 @@ async def test_request_is_the_same_statements_whosever_the_address_is(
         for email in ("ada@example.com", "bob@example.com", "nobody@example.com"):
             seen: list[str] = []
             with listened(lambda sql, _, seen=seen: seen.append(sql)):  # type: ignore[misc]
-                await rule(db, email, resources.throttle, origin=FROM)
+                await access_links.request(db, kind, email, resources.throttle, origin=FROM)
             asked.append(seen)
     assert len(asked[0]) > 3
     assert asked == [asked[0]] * 3

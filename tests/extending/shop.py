@@ -19,11 +19,12 @@ from gql_app.extending.extend import extend
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import CommittedEvent, Event
 from gql_app.extending.letters import Letter
-from gql_app.extending.loaders import group, loader
-from gql_app.extending.permissions import mutation
+from gql_app.extending.loaders import loader
+from gql_app.extending.mutations import mutation
 from gql_app.extending.transaction import Transaction
 from gql_app.extending.visibility import owned_by
 from gql_app.lib import clock
+from gql_app.lib.batching import group
 from gql_app.lib.clock import new_id, parse_id
 from gql_app.lib.database import Moment, Query, Reader, any_of, insert_row, upsert
 from gql_app.schema.administration import UpdateCustomerInput

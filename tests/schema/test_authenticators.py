@@ -15,14 +15,14 @@ from sqlalchemy import update
 
 from gql_app.accounts import sessions
 from gql_app.accounts.audit import Action
-from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import MAX_SESSIONS
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected, TokenInvalid, TooManyAttempts
+from gql_app.extending.authenticators import Authenticator
+from gql_app.extending.feature import Feature
 from gql_app.lib import clock
 from gql_app.lib.database import Database, Reader, Unavailable
-from gql_app.resources import Extensions
 from gql_app.schema.authentication import LoginPayload, sign_in
 from gql_app.schema.context import Context
 from gql_app.security.tokens import Identity
@@ -93,8 +93,8 @@ async def nobody_knows(_: Reader, __: str, ___: str) -> Identity | None:
 async def keyed(settings: Settings, *others: Authenticator) -> AsyncIterator[Keyed]:
     """Run the API with a feature for API keys."""
     keys = ApiKeys()
-    extensions = Extensions(authenticators=[*others, keys.authenticate])
-    async with running(settings, extensions=extensions) as api:
+    feature = Feature("keys", authenticators=[*others, keys.authenticate])
+    async with running(settings, features=[feature]) as api:
         customer = await add_customer(api.database, "Ada Plain")
         yield Keyed(api, keys, await keys.issue(api.database, customer), customer)
 
@@ -177,7 +177,8 @@ async def test_token_of_another_issuer_may_be_known_to_a_feature_and_ours_never_
         asked.append(credentials)
         return known.get(credentials)
 
-    async with running(settings, extensions=Extensions(authenticators=[provider])) as api:
+    feature = Feature("provider", authenticators=[provider])
+    async with running(settings, features=[feature]) as api:
         person = await signed_in(api.resources, await add_customer(api.database, "Ada Plain"))
         assert (await api.run(PATHS["me"], token=foreign)).reason("me") == "TOKEN_INVALID"
         known[foreign] = Identity(person.id, person.session_id)

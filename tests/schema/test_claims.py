@@ -13,11 +13,12 @@ from sqlalchemy import func, select
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import Refused, TokenMissing
+from gql_app.extending.feature import Feature
 from gql_app.lib.database import Reader
 from gql_app.lib.database.errors import ConnectionLost
 from gql_app.lib.keyring import check_claims
 from gql_app.lib.keyring.compact import MAX_CLAIMS_BYTES, MAX_DEPTH
-from gql_app.resources import ClaimsOf, Extensions
+from gql_app.resources import ClaimsOf
 from gql_app.security.tokens import RESERVED_CLAIMS
 from gql_app.settings import Settings
 from tests.api import running
@@ -57,8 +58,8 @@ def tenant(_: Reader, customer: CustomerRecord) -> Mapping[str, object]:
 
 
 async def test_features_claims_and_roles_are_in_each_token(settings: Settings) -> None:
-    extensions = Extensions(claims=[number_of_customers, tenant])
-    async with running(settings, extensions=extensions) as api:
+    features = [Feature("counter", claims=number_of_customers), Feature("tenants", claims=tenant)]
+    async with running(settings, features=features) as api:
         for name, is_admin in (("Ada", False), ("Grace", True)):
             customer = await add_customer(api.database, name, is_admin=is_admin)
             answer = (await api.run(LOGIN, email=customer.email, password=PASSWORD)).data["login"]
@@ -74,7 +75,7 @@ async def test_features_claims_and_roles_are_in_each_token(settings: Settings) -
 @sqlite
 async def test_claims_are_hints_that_nothing_here_goes_by(settings: Settings) -> None:
     claims: ClaimsOf = lambda _, __: {"is_admin": True, "permissions": ["customers:write"]}  # noqa: E731
-    async with running(settings, extensions=Extensions(claims=[claims])) as api:
+    async with running(settings, features=[Feature("hints", claims=claims)]) as api:
         customer = await add_customer(api.database, "Ada")
         answer = (await api.run(LOGIN, email=customer.email, password=PASSWORD)).data["login"]
         events = await api.run("{ auditEvents { nodes { id } } }", token=answer["token"])
@@ -138,8 +139,9 @@ async def test_faulty_claims_fail_the_sign_in_and_are_logged_in_words(
             raise fault
         return fault
 
-    claims: Any = [tenant, faulty]
-    async with running(settings, extensions=Extensions(claims=claims)) as api:
+    claims: Any = faulty
+    features = [Feature("tenants", claims=tenant), Feature("faulty", claims=claims)]
+    async with running(settings, features=features) as api:
         customer = await add_customer(api.database, "Ada")
         for operation, email in ((LOGIN, customer.email), (REGISTER, "bob@example.com")):
             answer = await api.run(operation, email=email, password=PASSWORD)

@@ -13,8 +13,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, text
 
+from gql_app.accounts import refresh_tokens
 from gql_app.accounts.audit import Origin
-from gql_app.accounts.refresh_tokens import NotRefreshed, rotate
 from gql_app.db.tables import AuditRow, RefreshTokenRow
 from gql_app.lib import clock
 from gql_app.schema.context import Context
@@ -205,7 +205,8 @@ async def test_answer_that_was_lost_for_want_of_the_pepper_stays_so(
     set_clock(start + timedelta(seconds=11))
     other = replace(api.resources.lifetimes, pepper=b"another pepper of the tests")
     async with api.database.transaction() as db:
-        assert await rotate(db, plain.refresh_token, Origin(), other) is NotRefreshed.REUSED
+        why = await refresh_tokens.rotate(db, plain.refresh_token, Origin(), other)
+    assert why is refresh_tokens.REUSED
 
 
 async def test_refresh_behind_a_lock_is_undone_or_given_again(

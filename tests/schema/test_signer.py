@@ -5,6 +5,7 @@ import asyncio
 import jwt
 import pytest
 
+from gql_app.extending.feature import Feature
 from gql_app.lib.faults import CannotStart
 from gql_app.resources import Extensions, Resources
 from gql_app.settings import Settings
@@ -36,7 +37,7 @@ async def test_token_of_the_signer_is_good_here_and_by_the_published_keys(
     settings: Settings, algorithm: str
 ) -> None:
     service = KeyService(algorithm)
-    async with running(settings, extensions=Extensions(signer=service)) as api:
+    async with running(settings, features=[Feature("signer", signer=service)]) as api:
         customer = await add_customer(api.database, "Ada")
         before = await sign_in(api.resources, customer)  # signed with the secret
         payload = await login(api, "Ada")
@@ -54,7 +55,7 @@ async def test_two_who_sign_in_do_not_wait_for_each_other_and_a_page_is_answered
     settings: Settings,
 ) -> None:
     service = KeyService(gate=asyncio.Event())
-    async with running(settings, extensions=Extensions(signer=service)) as api:
+    async with running(settings, features=[Feature("signer", signer=service)]) as api:
         reader = await sign_in(api.resources, await add_customer(api.database, "Ada"))
         await add_customer(api.database, "Bob")
         assert service.gate
@@ -72,7 +73,7 @@ async def test_failing_signer_answers_unavailable_and_refresh_goes_on_after_it(
     settings: Settings,
 ) -> None:
     service = KeyService()
-    async with running(settings, extensions=Extensions(signer=service)) as api:
+    async with running(settings, features=[Feature("signer", signer=service)]) as api:
         await add_customer(api.database, "Ada")
         spent = (await login(api, "Ada"))["refreshToken"]
         service.error = RuntimeError("no credit left")
@@ -95,7 +96,7 @@ async def test_slow_signer_is_given_up_and_holds_nobody_up(
 ) -> None:
     monkeypatch.setattr("gql_app.lib.keyring.signing.SIGNING_TIMEOUT", 0)
     service = KeyService(gate=asyncio.Event())
-    async with running(settings, extensions=Extensions(signer=service)) as api:
+    async with running(settings, features=[Feature("signer", signer=service)]) as api:
         await add_customer(api.database, "Ada")
         answer = await api.run(LOGIN, email="ada@example.com", password=PASSWORD)
         assert answer.status == 503

@@ -2,15 +2,16 @@
 
 import asyncio
 from asyncio import Future, Task
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 from gql_app.lib.faults import CancellationsAsFaults
 
-__all__ = ["Batches"]
+__all__ = ["Batches", "group"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+R = TypeVar("R")
 
 
 class _Batch(dict[K, list[Future[V]]]):
@@ -83,3 +84,11 @@ class Batches(Generic[K, V]):
                 for future in callers:
                     if not future.done():
                         future.set_exception(error)
+
+
+def group(rows: Iterable[R], keys: Sequence[K], *, by: Callable[[R], K]) -> list[list[R]]:
+    """Return the rows of each key, in the rows' order: for a loader of lists."""
+    groups: dict[K, list[R]] = {key: [] for key in keys}
+    for row in rows:
+        groups[by(row)].append(row)
+    return [groups[key] for key in keys]

@@ -28,6 +28,7 @@ from gql_app.lib.database.statements import (
     Statement,
     check_metadata,
     check_table,
+    scalars,
 )
 from gql_app.lib.database.urls import options_of
 from gql_app.lib.faults import IntegrityViolation, StatementError, Unavailable
@@ -61,6 +62,7 @@ __all__ = [
     "insert_or_ignore",
     "insert_row",
     "options_of",
+    "scalars",
     "sqlite_file",
     "unavailable",
     "unreachable_machines",

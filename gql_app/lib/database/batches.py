@@ -4,6 +4,7 @@ A distributed engine locks rows by their key only, within one shard. A row that 
 has locked, or that no longer matches, is skipped, so that no transaction waits for another.
 """
 
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -18,6 +19,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from gql_app.lib import clock
 from gql_app.lib.database.database import Transaction
 from gql_app.lib.database.statements import Query
 
@@ -25,8 +27,18 @@ from gql_app.lib.database.statements import Query
 class Batch:
     """A batch of rows that are to be deleted or updated."""
 
-    def __init__(self, found: Select[*tuple[Any, ...]], change: Delete | Update) -> None:
-        """Take a SELECT of the rows' keys, and a statement that changes all rows of the table."""
+    def __init__(
+        self,
+        found: Select[*tuple[Any, ...]],
+        change: Delete | Update,
+        *,
+        kept: timedelta = timedelta(),
+    ) -> None:
+        """Take a SELECT of the rows' keys, and a statement that changes all rows of the table.
+
+        `kept` is how long purge() keeps rows.
+        """
+        self._kept: Final = kept
         keys = [*found.selected_columns]
         self._names: Final = [f"key_{column.key}" for column in keys]
         same_key: ColumnElement[bool] = and_(
@@ -47,3 +59,7 @@ class Batch:
         keys = await db.fetch_all(self._found, batch=batch, **values)
         each = [{**values, **dict(zip(self._names, key, strict=True))} for key in keys]
         return len(await db.execute_many(self._change, each)) if each else 0
+
+    async def purge(self, db: Transaction, *, batch: int) -> int:
+        """Return how many rows were changed of those found by `before`, which is `kept` ago."""
+        return await self.apply(db, before=clock.now() - self._kept, batch=batch)

@@ -5,6 +5,7 @@ from collections import namedtuple
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache, partial
+from operator import itemgetter
 from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -62,6 +63,11 @@ class Query(Generic[T_co]):
         self.build: Final = build
         self.compiled: Final[dict[Hashable, Compiled]] = {}
         """The compiled statement, by the dialect's name, and perhaps by its values' names."""
+
+
+def scalars(statement: Select[T]) -> Query[T]:
+    """Return the query of a statement with one column, whose values are its results."""
+    return Query(statement, itemgetter(0))
 
 
 class Compiled:

@@ -13,7 +13,7 @@ from gql_app.factors import passkeys
 from gql_app.factors.passkeys import Passkeys
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context
-from gql_app.schema.links import find_by_token
+from gql_app.schema.mail.links import find_by_token
 from gql_app.security.tokens import CHALLENGE
 
 _NOT_ENABLED: Final = Fault(
@@ -71,7 +71,7 @@ async def sign_in(context: Context, token: str, credential: object) -> LoginPayl
 async def reauthenticate(context: Context, authority: Authority, credential: object) -> None:
     """Record a proof of the caller's identity by their passkey. Raises Rejected."""
     me, verifier = authority.me, require_passkeys(context)
-    origin = await context.caller_origin(enrols=True)
+    origin = context.origin.by(me.customer.id)
     async with limit_passkeys(context, me.customer.id):
         answer = verifier.answer(credential)
         proven = await verifier.verified(context.db, answer, owner=me.customer.id)

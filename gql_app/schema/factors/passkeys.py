@@ -3,10 +3,9 @@
 import strawberry
 from strawberry.scalars import JSON
 
-from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected
 from gql_app.factors import changes, passkeys
-from gql_app.factors.passkeys import Added, Passkeys
+from gql_app.factors.passkeys import Passkeys
 from gql_app.schema.authentication import LoginPayload, counted
 from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import Context, Info
@@ -19,7 +18,7 @@ from gql_app.schema.factors.second_factors import (
     set_up_message,
 )
 from gql_app.schema.payloads import Payload, mutation
-from gql_app.schema.permissions import recently_authenticated
+from gql_app.schema.permissions import IsRecentlyAuthenticated
 
 
 @strawberry.type
@@ -33,7 +32,7 @@ class PasskeyOptionsPayload(Payload):
 class PasskeyMutation:
     """Setting up passkeys, and signing in with them."""
 
-    @mutation(PasskeyOptionsPayload, recently_authenticated(enrols=True))
+    @mutation(PasskeyOptionsPayload, IsRecentlyAuthenticated(enrols=True))
     async def begin_passkey(self, info: Info) -> PasskeyOptionsPayload | None:
         """Begin to set up a passkey of the caller's."""
         context, me = info.context, await info.context.signed_in(enrols=True)
@@ -44,7 +43,7 @@ class PasskeyMutation:
         options = verifier.creation_options(me, begun)
         return PasskeyOptionsPayload.success("Have your browser make a passkey.", options=options)
 
-    @mutation(SecondFactorPayload, recently_authenticated(enrols=True))
+    @mutation(SecondFactorPayload, IsRecentlyAuthenticated(enrols=True))
     async def confirm_passkey(
         self, info: Info, credential: JSON, name: str | None = strawberry.UNSET
     ) -> SecondFactorPayload | None:
@@ -53,7 +52,17 @@ class PasskeyMutation:
         verifier, given = require_passkeys(context), or_null(name)
         await require_sign_in_link(context, me)
         called = None if given is None else changes.name_of(given)
-        added = await _added(context, me, verifier, credential, called)
+        authority = await enrol_authority(context, me)
+        added = await context.write_as(
+            authority,
+            passkeys.confirm,
+            me,
+            verifier.registered(me, credential),
+            called,
+            context.resources.throttle,
+            origin=context.origin.by(me.customer.id),
+            ends_others=context.resources.proofs.must_enrol(me.customer),
+        )
         return SecondFactorPayload.success(
             context.with_note(set_up_message(added.codes)),
             second_factor=SecondFactor.of(added.factor),
@@ -71,24 +80,6 @@ class PasskeyMutation:
         """Return a session's tokens for the passkey's owner; count the result."""
         context, verifier = info.context, require_passkeys(info.context)
         return await counted(context, _signed_in(context, verifier, credential))
-
-
-async def _added(
-    context: Context, me: SignedIn, verifier: Passkeys, credential: object, name: str | None
-) -> Added:
-    """Return the passkey that the caller's session has set up. Raises Rejected."""
-    origin, authority = await context.caller_origin(enrols=True), await enrol_authority(context, me)
-    made = verifier.registered(me, credential)
-    return await context.write_as(
-        authority,
-        passkeys.confirm,
-        me,
-        made,
-        name,
-        context.resources.throttle,
-        origin=origin,
-        ends_others=context.resources.proofs.must_enrol(me.customer),
-    )
 
 
 async def _signed_in(context: Context, verifier: Passkeys, credential: object) -> LoginPayload:

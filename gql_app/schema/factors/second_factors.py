@@ -13,12 +13,12 @@ from strawberry.scalars import JSON
 from gql_app.accounts import challenges, second_factors
 from gql_app.accounts.audit import Action
 from gql_app.accounts.authentication import check_typed
-from gql_app.accounts.callers import Authority
+from gql_app.accounts.callers import Authority, as_admin
 from gql_app.accounts.permissions import WRITE_CUSTOMERS
 from gql_app.accounts.proofs import LINK
 from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
-from gql_app.factors import attempts, changes, codes, enrolment, proving, recovery_codes
+from gql_app.factors import changes, codes, proving, recovery_codes
 from gql_app.lib import one_time_codes
 from gql_app.lib.clock import parse_id
 from gql_app.schema.authentication import LoginPayload, counted
@@ -26,9 +26,9 @@ from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import NOBODY, Context, Info
 from gql_app.schema.customers import or_null
 from gql_app.schema.factors import passkey_proofs
-from gql_app.schema.links import find_by_token
+from gql_app.schema.mail.links import find_by_token
 from gql_app.schema.payloads import Payload, StatusPayload, mutation
-from gql_app.schema.permissions import authenticated, recently_authenticated
+from gql_app.schema.permissions import IsAuthenticated, IsRecentlyAuthenticated
 from gql_app.schema.profile import change_authority, prove_password
 from gql_app.security.tokens import CHALLENGE, UNDO_FACTOR
 
@@ -68,7 +68,7 @@ class SecondFactorPayload(Payload):
 class SecondFactorMutation:
     """Setting up, using and removing second factors."""
 
-    @mutation(CodesPayload, recently_authenticated(enrols=True))
+    @mutation(CodesPayload, IsRecentlyAuthenticated(enrols=True))
     async def begin_codes(self, info: Info) -> CodesPayload | None:
         """Begin to set up an app, whose secret is shown only once."""
         context, me = info.context, await info.context.signed_in(enrols=True)
@@ -83,13 +83,13 @@ class SecondFactorMutation:
             uri=one_time_codes.uri(secret, account=me.customer.email, issuer=issuer),
         )
 
-    @mutation(RecoveryCodesPayload, recently_authenticated(enrols=True))
+    @mutation(RecoveryCodesPayload, IsRecentlyAuthenticated(enrols=True))
     async def confirm_codes(self, info: Info, code: str) -> RecoveryCodesPayload | None:
         """Put the app in force whose set-up was begun, by its first right code."""
         context, me = info.context, await info.context.signed_in(enrols=True)
         check_typed(code, "code", what="the code")
         await require_sign_in_link(context, me)
-        origin, resources = await context.caller_origin(enrols=True), context.resources
+        origin, resources = context.origin.by(me.customer.id), context.resources
         authority = await enrol_authority(context, me)
         async with limit_codes(context, me.customer.id):
             made = await context.write_as(
@@ -106,49 +106,42 @@ class SecondFactorMutation:
                 raise Rejected(made)
         return RecoveryCodesPayload.success(context.with_note(set_up_message(made)), codes=made)
 
-    @mutation(RecoveryCodesPayload, recently_authenticated())
+    @mutation(RecoveryCodesPayload, IsRecentlyAuthenticated)
     async def renew_recovery_codes(self, info: Info) -> RecoveryCodesPayload | None:
         """Replace the caller's recovery codes by new ones."""
         context, me = info.context, await info.context.signed_in()
         authority = replace(await change_authority(context, me), recent=True)
-        origin = await context.caller_origin()
+        origin = context.origin.by(me.customer.id)
         made = await context.write_as(
             authority, recovery_codes.renew, me.customer.id, origin=origin
         )
         return RecoveryCodesPayload.success(f"{_KEEP_THEM} Those of before are void.", codes=made)
 
-    @mutation(StatusPayload, recently_authenticated())
+    @mutation(StatusPayload, IsRecentlyAuthenticated)
     async def remove_second_factor(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """Remove a factor of the caller or, with the permission, of another customer."""
         context, me = info.context, await info.context.signed_in()
-        origin, caller = await context.caller_origin(), await context.caller()
+        origin, caller = context.origin.by(me.customer.id), await context.caller()
         [factor] = await second_factors.by_ids(context.db, [parse_id(id) or NOBODY])
         of_another = factor is not None and factor.customer_id != me.customer.id
         if factor is None or (of_another and WRITE_CUSTOMERS not in caller.permissions):
             raise Rejected(changes.NOT_FOUND)
         authority = replace(await change_authority(context, me), recent=True)
         if of_another:
-            authority = Authority(
-                me,
-                permissions=(WRITE_CUSTOMERS,),
-                as_admin=True,
-                targets=(factor.customer_id,),
-                changes_access=True,
-                recent=True,
-            )
+            authority = as_admin(me, targets=(factor.customer_id,), changes_access=True)
         whose = factor.customer_id
         await context.write_as(
             authority, changes.remove, whose, factor.id, ends_sessions=of_another, origin=origin
         )
         return StatusPayload.success(context.with_note("The second factor is removed."))
 
-    @mutation(SecondFactorPayload, authenticated())
+    @mutation(SecondFactorPayload, IsAuthenticated)
     async def rename_second_factor(
         self, info: Info, id: strawberry.ID, name: str
     ) -> SecondFactorPayload | None:
         """Rename a factor of the caller."""
         context, me = info.context, await info.context.signed_in()
-        origin, new = await context.caller_origin(), changes.name_of(name)
+        origin, new = context.origin.by(me.customer.id), changes.name_of(name)
         authority, factor_id = await change_authority(context, me), parse_id(id) or NOBODY
         factor = await context.write_as(
             authority, changes.rename, me.customer.id, factor_id, new, origin=origin
@@ -173,7 +166,7 @@ class SecondFactorMutation:
             return await counted(context, passkey_proofs.sign_in(context, challenge, passkey))
         return await counted(context, _signed_in(context, challenge, code or ""))
 
-    @mutation(StatusPayload, authenticated(enrols=True))
+    @mutation(StatusPayload, IsAuthenticated(enrols=True))
     async def reauthenticate(
         self,
         info: Info,
@@ -215,9 +208,9 @@ async def require_sign_in_link(context: Context, me: SignedIn) -> None:
     by_account = throttle.of_account("link", me.customer.id)
     limits = (by_account, *throttle.of_client("link", context.origin.ip_address))
     await throttle.require_room(context.db, *limits)
-    origin = await context.caller_origin(enrols=True)
+    origin = context.origin.by(me.customer.id)
     authority = Authority(me, enrols=True)
-    await context.write_as(authority, enrolment.post_link, me, throttle, *limits, origin=origin)
+    await context.write_as(authority, changes.post_enrolment, me, throttle, *limits, origin=origin)
     raise Rejected(_USE_THE_LINK)
 
 
@@ -238,8 +231,8 @@ async def limit_codes(context: Context, customer_id: UUID) -> AsyncIterator[None
 
     Raises TooManyAttempts. A guess is counted even if the client disconnects.
     """
-    throttle, by = context.resources.throttle, context.origin._replace(actor_id=context.caller_id)
-    limit = attempts.limit_of(throttle, customer_id)
+    throttle, by = context.resources.throttle, context.origin.by(context.caller_id)
+    limit = throttle.of_account("code", customer_id)
     note = partial(context.resources.guesses.note, origin=by, customer_id=customer_id)
     context.shield()
     try:
@@ -250,7 +243,7 @@ async def limit_codes(context: Context, customer_id: UUID) -> AsyncIterator[None
             note(Action.SECOND_FACTOR_THROTTLED)
         raise
     except Rejected as why:
-        if attempts.WRONG in why.faults:
+        if proving.WRONG in why.faults:
             note(Action.SECOND_FACTOR_FAILED)
         raise
 
@@ -277,7 +270,7 @@ async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
 async def _prove_by_code(context: Context, authority: Authority, code: str) -> None:
     """Record a proof of the caller's identity by a code of an app, or by a recovery code."""
     me, resources = authority.me, context.resources
-    origin = await context.caller_origin(enrols=True)
+    origin = context.origin.by(me.customer.id)
     async with limit_codes(context, me.customer.id):
         wrong = await context.write_as(
             authority,
@@ -299,7 +292,7 @@ async def _prove_by_password(context: Context, authority: Authority, password: s
         raise Rejected(proving.FACTOR_REQUIRED)
     if not me.customer.has_password:
         raise Rejected(_NO_PASSWORD)
-    origin = await context.caller_origin(enrols=True)
+    origin = context.origin.by(me.customer.id)
     authority = await prove_password(context, authority, password, field="password")
     await context.write_as(authority, proving.reauthenticate_by_password, me, origin=origin)
 

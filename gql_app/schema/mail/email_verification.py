@@ -10,9 +10,9 @@ from gql_app.errors import Rejected, UserErrorCode
 from gql_app.mail import email_change, email_verification
 from gql_app.schema.authentication import saving_stored
 from gql_app.schema.context import Info
-from gql_app.schema.links import NO_MAIL, find_by_token
+from gql_app.schema.mail.links import NO_MAIL, find_by_token
 from gql_app.schema.payloads import StatusPayload, mutation
-from gql_app.schema.permissions import authenticated
+from gql_app.schema.permissions import IsAuthenticated
 from gql_app.security.tokens import UNDO, VERIFY
 
 
@@ -20,11 +20,11 @@ from gql_app.security.tokens import UNDO, VERIFY
 class EmailVerificationMutation:
     """Requesting, using and declining links that prove an address."""
 
-    @mutation(StatusPayload, authenticated())
+    @mutation(StatusPayload, IsAuthenticated)
     async def request_email_verification(self, info: Info) -> StatusPayload | None:
         """Queue a letter to the caller's address that is to be proven."""
         context, me = info.context, await info.context.signed_in()
-        origin, resources = await context.caller_origin(), context.resources
+        origin, resources = context.origin.by(me.customer.id), context.resources
         if not resources.mailer.open:
             raise Rejected(NO_MAIL)
         throttle, client = resources.throttle, context.origin.ip_address

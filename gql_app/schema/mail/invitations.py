@@ -11,11 +11,11 @@ from gql_app.lib.fair_queue import Party
 from gql_app.mail import invitations
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Info
-from gql_app.schema.customers import Customer, CustomerPayload
+from gql_app.schema.customers import CustomerPayload
 from gql_app.schema.inputs import Input
-from gql_app.schema.links import NO_MAIL, link_owner
+from gql_app.schema.mail.links import NO_MAIL, link_owner
 from gql_app.schema.payloads import mutation
-from gql_app.schema.permissions import permitted
+from gql_app.schema.permissions import RECENT, Permitted
 
 
 @strawberry.input
@@ -33,13 +33,13 @@ class InviteCustomerInput(Input):
 class InvitationMutation:
     """Inviting customers, and accepting an invitation."""
 
-    @mutation(CustomerPayload, permitted(WRITE_CUSTOMERS, recent=True))
+    @mutation(CustomerPayload, Permitted(WRITE_CUSTOMERS), RECENT)
     async def invite_customer(
         self, info: Info, input: InviteCustomerInput
     ) -> CustomerPayload | None:
         """Add a customer without a password, or invite again one who has not accepted."""
         context, me = info.context, await info.context.signed_in()
-        resources, origin = context.resources, await context.caller_origin()
+        resources, origin = context.resources, context.origin.by(me.customer.id)
         if not resources.mailer.open:
             raise Rejected(NO_MAIL)
         throttle, given = resources.throttle, input.provided()
@@ -71,10 +71,7 @@ class InvitationMutation:
             again=again and again.id,
             origin=origin,
         )
-        return CustomerPayload.success(
-            f"{customer.name} is invited.",
-            customer=Customer.seen_by(me.caller(context.roles), customer),
-        )
+        return CustomerPayload.of(context, me, customer, f"{customer.name} is invited.")
 
     @mutation(LoginPayload)
     async def accept_invitation(self, info: Info, token: str, password: str) -> LoginPayload:

@@ -6,9 +6,9 @@ from gql_app.accounts import validation
 from gql_app.accounts.links import LinkKind
 from gql_app.errors import Rejected
 from gql_app.lib.fair_queue import Party
-from gql_app.mail import password_reset
+from gql_app.mail import access_links
 from gql_app.schema.context import Info
-from gql_app.schema.links import NO_MAIL, link_owner
+from gql_app.schema.mail.links import NO_MAIL, link_owner
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.profile import new_hash
 
@@ -25,7 +25,8 @@ class PasswordResetMutation:
             raise Rejected(NO_MAIL)
         throttle, origin = resources.throttle, context.origin
         await throttle.require_room(context.db, *throttle.of_client("reset", origin.ip_address))
-        await context.transact(password_reset.request, email, throttle, origin=origin)
+        kind = LinkKind.PASSWORD_RESET
+        await context.transact(access_links.request, kind, email, throttle, origin=origin)
         return StatusPayload.success(
             "If there is an account with this address, a letter with a link is on its way."
         )
@@ -44,7 +45,7 @@ class PasswordResetMutation:
         party = Party.of(context.origin.ip_address, customer.id)
         hashed = await new_hash(context, secret, customer, party)
         await context.transact(
-            password_reset.reset,
+            access_links.reset,
             token,
             resources.throttle,
             password_hash=hashed,

@@ -6,10 +6,10 @@ import strawberry
 
 from gql_app.accounts.links import LinkKind
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.mail import sign_in_links
+from gql_app.mail import access_links
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
-from gql_app.schema.links import link_owner
+from gql_app.schema.mail.links import link_owner
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.security.tokens import ENROLMENT
 
@@ -29,7 +29,8 @@ class SignInLinkMutation:
         _require_enabled(context)
         origin = context.origin
         await throttle.require_room(context.db, *throttle.of_client("link", origin.ip_address))
-        await context.transact(sign_in_links.request, email, throttle, origin=origin)
+        kind = LinkKind.SIGN_IN
+        await context.transact(access_links.request, kind, email, throttle, origin=origin)
         return StatusPayload.success(
             "If there is an account with this address, a letter with a link is on its way."
         )
@@ -43,7 +44,7 @@ class SignInLinkMutation:
             _require_enabled(context)
         await link_owner(context, kind, token)
         opened = await context.transact(
-            sign_in_links.sign_in,
+            access_links.sign_in,
             kind,
             token,
             resources.throttle,

@@ -1,29 +1,14 @@
-"""Permissions of features' fields, and the mutations that ask for them."""
+"""Mutations that return a payload, as ours do."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, TypeAlias, TypeVar
-
-from strawberry.permission import BasePermission, PermissionExtension
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from gql_app.extending.functions import check_function
 from gql_app.schema import payloads
 from gql_app.schema.payloads import Payload
+from gql_app.schema.permissions import Permission
 
 P = TypeVar("P", bound=Payload)
-
-Permission: TypeAlias = BasePermission | type[BasePermission]
-"""IsAuthenticated, HasPermission("orders:read"), or one of a feature's own."""
-
-
-def permission(given: Permission) -> BasePermission:
-    """Return a permission, which may be given as its class, as an object."""
-    return given() if isinstance(given, type) else given
-
-
-def extensions(permissions: Iterable[Permission]) -> Sequence[PermissionExtension]:
-    """Return the field extension that checks all these permissions; none without permissions."""
-    asked = [permission(each) for each in permissions]
-    return [PermissionExtension(permissions=asked)] if asked else []
 
 
 def mutation(
@@ -48,7 +33,6 @@ def mutation(
 
     def decorate(resolve: payloads.Mutation[P]) -> Any:  # noqa: ANN401 — as Strawberry has it
         check_function("mutation()", resolve, None, is_async=True)
-        asked = extensions(permissions)
-        return payloads.mutation(payload, *asked, description=description)(resolve)
+        return payloads.mutation(payload, *permissions, description=description)(resolve)
 
     return decorate

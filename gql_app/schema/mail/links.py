@@ -40,7 +40,8 @@ async def find_by_token(
     """
     if digest(prefix, token) is None:
         raise Rejected(spent)
-    limit, refused = _GUESS_LIMITS.get(prefix, _DEFAULT_GUESS_LIMIT)
+    by_reset = ("reset with", Action.RESET_REFUSED)
+    limit, refused = by_reset if prefix == RESET else ("link with", Action.LINK_REFUSED)
     throttle = context.resources.throttle
     limits = throttle.of_client(limit, context.origin.ip_address)
     await throttle.require_room(context.db, *limits)
@@ -50,8 +51,3 @@ async def find_by_token(
         context.note_guess(refused)
         raise Rejected(spent)
     return found
-
-
-_GUESS_LIMITS: Final = {RESET: ("reset with", Action.RESET_REFUSED)}
-_DEFAULT_GUESS_LIMIT: Final = ("link with", Action.LINK_REFUSED)
-"""The limit of guesses and their action in the audit, except at password resets."""
