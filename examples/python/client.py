@@ -1,10 +1,12 @@
 """A client that refreshes its tokens: gql over httpx, with the tokens only in memory."""
 
 import asyncio
+import json
 import logging
 import os
 import random
 import sys
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -101,6 +103,12 @@ class Tokens:
     access: str = field(repr=False)
     refresh: str = field(repr=False)
 
+    @property
+    def session(self) -> str:
+        """Return their session, by the claim `sid`: a refresh keeps it."""
+        claims: dict[str, str] = json.loads(urlsafe_b64decode(self.access.split(".")[1] + "=="))
+        return claims["sid"]
+
 
 class Api:
     """The API, and the session with it."""
@@ -125,14 +133,19 @@ class Api:
 
     async def sign_out(self) -> None:
         """End the session; its tokens are dropped, whatever the server says."""
+        held = self.tokens
         try:
             with suppress(SignedOut):
                 await self.run(SIGN_OUT)
         finally:
-            self.tokens = None
+            if held and self.tokens and self.tokens.session == held.session:
+                self.tokens = None
 
     async def run(self, query: str, **variables: object) -> dict[str, Any]:
-        """Run an operation; retry once if the token has expired. Raises SignedOut."""
+        """Run an operation; retry once if the token has expired. Raises SignedOut.
+
+        It is retried only in the session that sent it, not in the next customer's.
+        """
         held = self.tokens
         try:
             return await self._send(query, variables, held)
@@ -156,7 +169,7 @@ class Api:
                         if payload["status"] == "SUCCESS"
                         else None
                     )
-            if self.tokens is None:
+            if self.tokens is None or self.tokens.session != spent.session:
                 raise SignedOut
             return self.tokens
 

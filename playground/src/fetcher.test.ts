@@ -76,6 +76,23 @@ test("a request refused only for its expired token is retried once with a new on
   expect(bearers).toEqual([FIRST, FIRST, "Refresh", SECOND, SECOND]);
 });
 
+test("a request is not retried with the token of whoever signs in meanwhile", async () => {
+  const { run, sent, state, keeper } = await signedIn();
+  const next = payload(2, 3600, ADA, "s2");
+  let answer = (_: object) => {};
+  state.status = 401;
+  state.answer = () => new Promise((resolve) => (answer = resolve));
+  const asked = run(ME);
+  await expect.poll(() => sent.length).toBe(1);
+  keeper.forget();
+  state.answer = async () => ({ data: { login: next } });
+  await keeper.signIn("bob@example.com", "secret");
+  answer(refused("TOKEN_EXPIRED"));
+  expect(await asked).toEqual(refused("TOKEN_EXPIRED"));
+  expect(sent.map(({ bearer }) => bearer)).toEqual([FIRST, null]);
+  expect(keeper.state().held?.token).toBe(next.token);
+});
+
 test("there is no second retry", async () => {
   const { run, sent, state, keeper } = await signedIn();
   state.status = 401;

@@ -65,20 +65,30 @@ export function read(written: string | null): Session | null {
   }
 }
 
+/** Return whether two tokens are of one session, by their sid claims: a refresh keeps it. */
+export function areOfOneSession(one: string, other: string): boolean {
+  const { sid } = claimsOf(one);
+  return one === other || (sid !== undefined && sid === claimsOf(other).sid);
+}
+
 /**
  * Return a JWT's lifetime in milliseconds, by its iat and exp claims (RFC 7519 section 4.1).
  *
  * Counted from the token's arrival, it is right even if this machine's clock is wrong.
  */
 function lifeOf(token: string): number | null {
+  const { iat, exp } = claimsOf(token);
+  return typeof iat === "number" && typeof exp === "number" ? (exp - iat) * 1000 : null;
+}
+
+/** Return the claims of a JWT; none of anything else. */
+function claimsOf(token: string): Json {
   try {
     const part = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
     const claims: unknown = JSON.parse(atob(part));
-    if (!isObject(claims)) return null;
-    const { iat, exp } = claims;
-    return typeof iat === "number" && typeof exp === "number" ? (exp - iat) * 1000 : null;
+    return isObject(claims) ? claims : {};
   } catch {
-    return null;
+    return {};
   }
 }
 

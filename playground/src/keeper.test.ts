@@ -9,9 +9,9 @@ const WRONG = refusal("INVALID_CREDENTIALS", "Wrong password.");
 const NONE = { own: false, token: null };
 
 /** Return a world with a session whose tokens live for some seconds. */
-async function signedIn(life = 3600): Promise<World> {
+async function signedIn(life = 3600, sid = "s1"): Promise<World> {
   const made = world();
-  made.state.answer = async () => ({ data: { login: payload(1, life) } });
+  made.state.answer = async () => ({ data: { login: payload(1, life, ADA, sid) } });
   expect(await made.keeper.signIn("ada@example.com", "secret")).toBe(true);
   made.sent.length = 0;
   return made;
@@ -214,14 +214,76 @@ test("a refresh that ends after signing out does not sign in again", async () =>
 test("a refresh reaches other tabs of the same session, and no tab of another", async () => {
   const made = await signedIn();
   const twin = made.make();
-  const stranger = await signedIn();
-  stranger.keeper.receive({ token: "another", held: made.keeper.state().held });
+  const stranger = await signedIn(3600, "s2");
   refreshes(made);
   await made.keeper.refresh();
-  for (const message of made.told) twin.receive(message);
+  for (const message of made.told) {
+    twin.receive(message);
+    stranger.keeper.receive(message);
+  }
   expect(made.told).toMatchObject([{ token: jwt(3600, 1_000_001) }]);
   expect(twin.state().held).toEqual(made.keeper.state().held);
   expect(stranger.keeper.state().held?.refreshToken).toBe("gar_1");
+});
+
+test("tabs of a session that have refreshed side by side still hear of each other", async () => {
+  const made = await signedIn();
+  const twin = made.make();
+  refreshes(made);
+  await made.keeper.refresh();
+  await twin.refresh();
+  twin.receive(made.told[0]!);
+  made.keeper.receive(made.told[1]!);
+  await made.keeper.refresh();
+  twin.receive(made.told[2]!);
+  expect(twin.state().held).toEqual(made.keeper.state().held);
+  made.state.answer = async () => ({ data: { logout: { status: "SUCCESS" } } });
+  await twin.signOut();
+  made.keeper.receive(made.told.at(-1)!);
+  expect(made.keeper.state().held).toBeNull();
+});
+
+test("a refresh that is under way when another signs in gives no token of theirs", async () => {
+  const made = await signedIn();
+  let answer = (_: object) => {};
+  made.state.answer = () => new Promise((resolve) => (answer = resolve));
+  made.state.now = 3_599_000;
+  const given = [made.keeper.bearer(), made.keeper.replacement(jwt(3600, 1_000_001))];
+  await expect.poll(() => made.sent.length).toBe(1);
+  const signOut = made.keeper.signOut();
+  made.state.answer = async () => ({});
+  const query = "mutation { login { token refreshToken customer { name email isAdmin } } }";
+  const next = payload(7, 3600, ADA, "s2");
+  made.keeper.heed({ query }, { data: { login: next } }, NONE);
+  answer({ data: { refresh: payload(2) } });
+  await signOut;
+  expect(await Promise.all(given)).toEqual([null, null]);
+  expect(made.keeper.state().held?.token).toBe(next.token);
+  expect(made.sent.length).toBe(1);
+});
+
+test.each(["logout", "deleteMe", "changePassword"])(
+  "a %s by hand whose session was left meanwhile changes nothing in the next",
+  async (field) => {
+    const { keeper } = await signedIn(3600, "s2");
+    const { held } = keeper.state();
+    const query = `mutation { ${field} { status token refreshToken } }`;
+    keeper.heed({ query }, { data: { [field]: payload(3) } }, { own: false, token: jwt(3600) });
+    expect(keeper.state().held).toBe(held);
+  },
+);
+
+test("a refresh by hand reaches other tabs of the session, and a login by hand does not", async () => {
+  const made = await signedIn();
+  const twin = made.make();
+  const query = "mutation { a: refresh { token refreshToken customer { name isAdmin email } } }";
+  made.keeper.heed({ query }, { data: { a: payload(2) } }, NONE);
+  expect(made.told.length).toBe(1);
+  twin.receive(made.told[0]!);
+  expect(twin.state().held).toEqual(made.keeper.state().held);
+  const next = query.replace("refresh ", "login ");
+  made.keeper.heed({ query: next }, { data: { a: payload(3, 3600, ADA, "s2") } }, NONE);
+  expect(made.told.length).toBe(1);
 });
 
 test("a tab without a session ignores messages", async () => {

@@ -8,7 +8,7 @@ import {
   type Json,
   type Refusal,
 } from "./answer";
-import { fromPayload, isDue, person, read, type Session } from "./held";
+import { areOfOneSession, fromPayload, isDue, person, read, type Session } from "./held";
 import { explain, isOver, proofs, UNREACHABLE, type Notice } from "./notice";
 import * as operations from "./operations";
 import type { Own } from "./operations";
@@ -129,8 +129,8 @@ export class Keeper {
     await this.#whileBusy(
       async () => {
         const token = await this.bearer();
+        if (!token) return; // it has ended meanwhile
         this.#end();
-        if (!token) return;
         const { answer } = await this.#send({ query: operations.SIGN_OUT }, token);
         const refused = explain(answer.errors ?? [], { own: false, canRefresh: false });
         if (refused) this.#show({ notice: { ...refused, action: null } });
@@ -165,14 +165,16 @@ export class Keeper {
 
   /** Return the token to send, refreshed if it is about to expire; null if there is none. */
   async bearer(): Promise<string | null> {
-    return ((await this.#refreshIfDue()) ?? this.#state.held)?.token ?? null;
+    const { held } = this.#state;
+    await this.#refreshIfDue();
+    return held && this.#current(held.token);
   }
 
   /** Return a token to replace one that was refused as expired; null if there is none. */
   async replacement(refused: string): Promise<string | null> {
-    const { held } = this.#state;
-    const next = held?.token === refused ? await this.refresh() : held;
-    return next && next.token !== refused ? next.token : null;
+    if (this.#state.held?.token === refused) await this.refresh();
+    const next = this.#current(refused);
+    return next === refused ? null : next;
   }
 
   /** Refresh the session if it is due; to be called every second. */
@@ -182,7 +184,9 @@ export class Keeper {
 
   /** Update the session, the notice and the wanted proofs from an answer to the editor. */
   heed(request: Request, answer: Answer, { own, token }: SentWith): void {
-    for (const result of resultsOf(request, answer)) {
+    // An answer that comes after the end of its session neither ends nor begins another.
+    const isLate = token !== null && !this.#current(token);
+    for (const result of isLate ? [] : resultsOf(request, answer)) {
       if (SIGNING_IN.includes(result.field)) this.#handleEditorSignIn(result.payload);
       else if (SIGNING_OUT.includes(result.field) && !own && result.payload.status !== "ERROR")
         this.#end();
@@ -193,7 +197,7 @@ export class Keeper {
 
   /** Apply a change that another tab made to the session which this tab holds too. */
   receive(message: TabMessage): void {
-    if (this.#state.held?.token !== message.token) return;
+    if (!this.#current(message.token)) return;
     this.#hold(message.held);
     if (!message.held) this.say({ words: ELSEWHERE, action: null });
   }
@@ -231,9 +235,15 @@ export class Keeper {
     }, {});
   }
 
-  async #refreshIfDue(): Promise<Session | null> {
+  /** Return the token that is held of another's session; null if that session is not held. */
+  #current(token: string): string | null {
     const { held } = this.#state;
-    return held?.refreshToken && isDue(held, this.#world.now()) ? this.refresh() : null;
+    return held && areOfOneSession(held.token, token) ? held.token : null;
+  }
+
+  async #refreshIfDue(): Promise<void> {
+    const { held } = this.#state;
+    if (held?.refreshToken && isDue(held, this.#world.now())) await this.refresh();
   }
 
   async #refresh(before: Session | null): Promise<Session | null> {
@@ -299,6 +309,8 @@ export class Keeper {
     const challenge = challengeOf(payload);
     if (challenge && !this.#state.held) this.#show({ challenge });
     if (!held) return;
+    const before = this.#current(held.token);
+    if (before) this.#world.broadcast({ token: before, held });
     this.#hold(held);
     if (held.name === null || held.isAdmin === null) void this.#loadAccount(held.token);
   }
@@ -307,7 +319,7 @@ export class Keeper {
   async #loadAccount(token: string): Promise<void> {
     const me = await this.#whileBusy(() => this.#ask({ query: operations.ME }, "me", token), {});
     const { held } = this.#state;
-    if (held?.token === token) this.#hold({ ...held, ...person(me) });
+    if (held && this.#current(token)) this.#hold({ ...held, ...person(me) });
   }
 
   async #ask(request: OwnRequest, field: string, token: string | null): Promise<Json> {

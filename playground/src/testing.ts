@@ -6,17 +6,17 @@ import type { Outcome } from "./passkeys";
 import type { Reply, Request } from "./post";
 import type { TabMessage } from "./world";
 
-/** Return a JWT that lives for some seconds; its signature is a dummy. */
-export function jwt(life: number, iat = 1_000_000): string {
+/** Return a JWT of a session that lives for some seconds; its signature is a dummy. */
+export function jwt(life: number, iat = 1_000_000, sid = "s1"): string {
   const part = (what: unknown) => btoa(JSON.stringify(what)).replace(/=+$/, "");
-  return `${part({ alg: "HS256" })}.${part({ iat, exp: iat + life })}.c2lnbmF0dXJl`;
+  return `${part({ alg: "HS256" })}.${part({ sid, iat, exp: iat + life })}.c2lnbmF0dXJl`;
 }
 
 export const ADA = { name: "Ada", email: "ada@example.com", isAdmin: false };
 
-/** Return a payload that signs in, with the tokens numbered `turn`. */
-export function payload(turn: number, life = 3600, customer: unknown = ADA): Json {
-  const token = jwt(life, 1_000_000 + turn);
+/** Return a payload that signs in to a session, with the tokens numbered `turn`. */
+export function payload(turn: number, life = 3600, customer: unknown = ADA, sid = "s1"): Json {
+  const token = jwt(life, 1_000_000 + turn, sid);
   return { status: "SUCCESS", message: "Welcome.", token, refreshToken: `gar_${turn}`, customer };
 }
 

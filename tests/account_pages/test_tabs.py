@@ -3,10 +3,11 @@
 import json
 from typing import Any, Final
 
+import jwt
 import pytest
 from playwright.async_api import BrowserContext, Route, expect
 
-from tests.account_pages.test_security import CUSTOMER, FACTORS, opened
+from tests.account_pages.test_security import CUSTOMER, FACTORS, opened, sign_in
 from tests.account_pages.visit import Answer, Visit
 from tests.playground.tab import Tab
 from tests.processes import Server
@@ -17,6 +18,8 @@ HELD: Final = "() => sessionStorage.getItem('gql_app:session')"
 IS_HELD: Final = "(held) => sessionStorage.getItem('gql_app:session') === held"
 EXPIRED: Final = {"code": "UNAUTHENTICATED", "reason": "TOKEN_EXPIRED"}
 OLD: Final = {"data": None, "errors": [{"message": "Old.", "extensions": EXPIRED}]}
+REVOKED: Final = {"code": "UNAUTHENTICATED", "reason": "TOKEN_REVOKED"}
+OVER: Final = {"data": None, "errors": [{"message": "Over.", "extensions": REVOKED}]}
 GONE: Final = "You are not signed in any more."
 REFRESH: Final = """mutation ($refreshToken: String!) {
   refresh(refreshToken: $refreshToken) { token refreshToken }
@@ -138,6 +141,39 @@ async def test_end_of_another_session_ends_nothing_here(visit: Visit) -> None:
         "() => JSON.parse(sessionStorage.getItem('gql_app:session'))?.name === 'Ada'"
     )
     await visit.heading(FACTORS)
+
+
+async def test_tab_that_has_refreshed_side_by_side_hears_of_the_end(visit: Visit) -> None:
+    other = await twin(visit)
+    claims = jwt.decode((await held(visit))["token"], options={"verify_signature": False})
+    token = jwt.encode({**claims, "jti": "another"}, 32 * "k")
+    await other.page.evaluate(TELL, {"token": token, "held": None})
+    await visit.heading("Sign in")
+    await expect(visit.alert()).to_have_text("The session was ended in another tab.")
+
+
+async def test_late_refusal_does_not_end_the_next_session(visit: Visit) -> None:
+    late: list[Route] = []
+
+    def leave_open(route: Route) -> None:
+        late.append(route)
+
+    other = await twin(visit)
+    token = (await held(visit))["token"]
+    await visit.page.route("**/graphql", leave_open, times=1)
+    async with visit.page.expect_request("**/graphql"):
+        await visit.page.reload()
+    await other.page.evaluate(TELL, {"token": token, "held": None})
+    await visit.heading("Sign in")
+    await sign_in(visit)
+    await visit.heading(FACTORS)
+    after = await held(visit)
+    (route,) = late
+    async with visit.page.expect_request_finished():
+        await route.fulfill(json=OVER)
+    await visit.page.evaluate("new Promise((done) => setTimeout(done))")
+    await visit.heading(FACTORS)
+    assert await held(visit) == after
 
 
 async def test_answer_after_the_end_of_the_session_shows_nothing_of_the_account(

@@ -13,13 +13,23 @@ globalThis.setTimeout = (work, delay, ...given) => later(work, delay >= 1000 ? 0
 
 for await (const line of createInterface({ input: process.stdin })) await drive(JSON.parse(line));
 
-async function drive({ client: name, url, sign_in, held: before, times, ahead, last }) {
+async function drive({ client: name, url, sign_in, held: before, times, ahead, last, next, late, bare }) {
   const { createApi } = await import(`${built}/${name}.js`);
   Date.now = () => now() + ahead;
   const sent = new Set();
-  globalThis.fetch = (address, options) => {
+  let arrive, deliver;
+  const arrival = new Promise((resolve) => (arrive = resolve));
+  const delivery = new Promise((resolve) => (deliver = resolve));
+  let isFirst = true;
+  globalThis.fetch = async (address, options) => {
     for (const header of new Headers(options.headers).keys()) sent.add(header);
-    return send(address, options);
+    const answer = await send(address, options);
+    if (late && isFirst && `${address} ${options.body}`.includes(late)) {
+      isFirst = false;
+      arrive();
+      await delivery;
+    }
+    return answer;
   };
 
   let held = before;
@@ -31,6 +41,7 @@ async function drive({ client: name, url, sign_in, held: before, times, ahead, l
   });
 
   async function list(first) {
+    if (bare) return session.run(query, { first });
     if (name === "apollo") return (await client.query({ query, variables: { first } })).data;
     const { data, error } = await client.query(query, { first });
     if (error) throw error.networkError ?? error;
@@ -54,6 +65,17 @@ async function drive({ client: name, url, sign_in, held: before, times, ahead, l
     before && held && before.token !== held.token
       ? (await session.renew(before.token)) === held.token
       : null;
+  if (last === "hand over") {
+    const mine = outcome(() => (late === "SignOut" ? session.signOut() : list(1)));
+    await arrival;
+    if (late === "Customers") await session.signOut();
+    else held = null;
+    await session.signIn(...next);
+    const theirs = outcome(() => list(2));
+    deliver();
+    for (const found of await Promise.all([mine, theirs]))
+      listed.push(found?.customers.nodes.length ?? null);
+  }
   if (last === "sign out") await outcome(() => session.signOut());
   if (last === "forget") {
     const renewing = session.renew(before.token);

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import httpx
 from gql.transport.exceptions import TransportError
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples/python"))
@@ -38,6 +39,32 @@ async def forget(api: Api) -> None:
         FAILURES.append("SignedOut")
 
 
+async def hand_over(api: Api, following: list[str], late: str) -> list[int | None]:
+    """Sign out, and somebody else in, while an answer is on its way; return what was listed."""
+    arrived, delivered = asyncio.Event(), asyncio.Event()
+    handle = httpx.AsyncHTTPTransport.handle_async_request
+
+    async def delayed(to: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        is_first = late.encode() in request.content and not arrived.is_set()
+        answer = await handle(to, request)
+        if is_first:
+            arrived.set()
+            await delivered.wait()
+        return answer
+
+    with patch.object(httpx.AsyncHTTPTransport, "handle_async_request", delayed):
+        mine = asyncio.create_task(api.sign_out() if late == "SignOut" else list_some(api, 1))
+        await arrived.wait()
+        if late == "Customers":
+            await api.sign_out()
+        else:
+            api.tokens = None
+        await api.sign_in(*following)
+        theirs = asyncio.create_task(list_some(api, 2))
+        delivered.set()
+        return [await mine, await theirs]
+
+
 async def drive(script: dict[str, Any]) -> None:
     """Sign in if the script says so, list customers concurrently, and sign out or forget."""
     FAILURES.clear()
@@ -54,6 +81,8 @@ async def drive(script: dict[str, Any]) -> None:
             await api.sign_out()
         elif script["last"] == "forget":
             await forget(api)
+        elif script["last"] == "hand over":
+            listed += await hand_over(api, script["next"], script["late"])
         after = api.tokens
     held = after and {"token": after.access, "refreshToken": after.refresh}
     told = {"listed": listed, "failures": FAILURES, "held": held}

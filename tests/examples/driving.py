@@ -23,7 +23,7 @@ NODE: Final = Path(sys.executable).with_name("node")
 ORIGIN: Final = "http://localhost:5173"
 """The origin that CORS allows."""
 SECRET: Final = "the secret of the server that examples are tried with"
-PERSON: Final = SIGN_INS[1]
+ADMIN, PERSON = SIGN_INS
 WHO: Final = (PERSON.email, PERSON.password)
 DRIVERS: Final[Mapping[str, tuple[str, ...]]] = {
     "python": (sys.executable, str(ROOT / "tests/examples/drive.py")),
@@ -67,8 +67,14 @@ class Script(TypedDict, total=False):
     sign_in: tuple[str, str]
     times: int
     """How many lists to request concurrently, of 1, 2, 3… customers."""
-    last: Literal["sign out", "forget"]
-    """Sign out, or lose the tokens during a refresh."""
+    last: Literal["sign out", "forget", "hand over"]
+    """Sign out, lose the tokens during a refresh, or do either before somebody else signs in."""
+    next: tuple[str, str]
+    """The address and the password of the other."""
+    late: Literal["Customers", "Refresh", "SignOut"]
+    """The operation whose first answer comes only when the other lists customers."""
+    bare: bool
+    """List by the session itself, without the client; for those in TypeScript."""
     ahead: float
     """Milliseconds that its clock is ahead; for those in TypeScript."""
 

@@ -3,12 +3,15 @@
 import time
 from dataclasses import replace
 
+import jwt
 import pytest
 
 from tests.examples.driving import (
+    ADMIN,
     DRIVERS,
     PERSON,
     WHO,
+    Held,
     drive,
     expired,
     full_disk,
@@ -25,6 +28,7 @@ pytestmark = [
 ]
 TYPESCRIPT = ("apollo", "urql")
 TIMES = 10
+NEXT = (ADMIN.email, ADMIN.password)
 
 
 def test_client_signs_in_and_lists(client: str, server: Server) -> None:
@@ -120,3 +124,46 @@ def test_refresh_under_way_brings_back_nobody_who_signed_out(client: str, server
     assert came.failures == ["SignedOut"]
     assert came.held is None
     assert seen(server, since) == {"Refresh": 1}
+
+
+def test_sign_out_ends_no_session_of_the_next_customer(client: str, server: Server) -> None:
+    before = signed_in(server)
+    came = drive(client, server, held=before, last="hand over", next=NEXT, late="SignOut")
+    assert (came.listed, came.failures) == ([None, 2], [])
+    assert came.held is not None
+    assert subject(came.held) != subject(before)
+    assert refresh(server, before) == "TOKEN_REVOKED"
+
+
+def test_request_is_not_retried_in_the_session_of_the_next_customer(
+    client: str, server: Server
+) -> None:
+    before = signed_in(server)
+    since = len(server.logged())
+    came = drive(
+        client, server, held=expired(before), last="hand over", next=NEXT, late="Customers"
+    )
+    assert came.listed == [None, 2]
+    assert came.failures == ["TOKEN_EXPIRED" if client == "urql" else "SignedOut"]
+    assert seen(server, since) == {"Customers": 2, "SignOut": 2, "Refresh": 1, "SignIn": 1}
+    assert came.held is not None
+    assert subject(came.held) != subject(before)
+
+
+def test_refresh_under_way_concerns_no_request_of_the_next_customer(
+    client: str, server: Server
+) -> None:
+    before = signed_in(server)
+    since = len(server.logged())
+    came = drive(client, server, held=expired(before), last="hand over", next=NEXT, late="Refresh")
+    assert came.listed == [None, 2]
+    assert came.failures == ["TOKEN_EXPIRED" if client == "urql" else "SignedOut"]
+    listings = 3 if client == "urql" else 2
+    assert seen(server, since) == {"Customers": listings, "Refresh": 1, "SignIn": 1}
+    assert came.held is not None
+    assert subject(came.held) != subject(before)
+
+
+def subject(held: Held) -> object:
+    """Return the id of the customer whose tokens these are."""
+    return jwt.decode(held["token"], options={"verify_signature": False})["sub"]

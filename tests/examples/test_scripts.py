@@ -1,4 +1,4 @@
-"""What the examples keep to in scripts of their own: React, and answers that come late."""
+"""What the examples keep to in scripts of their own: React, late answers, and two tabs."""
 
 import json
 import os
@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.examples.driving import NODE, PERSON
+from tests.examples.driving import NODE, PERSON, expired, signed_in
 from tests.processes import PATIENCE, ROOT, Server
 
 pytestmark = pytest.mark.xdist_group("examples")
 
 
-def printed(script: str, server: Server) -> list[Any]:
+def printed(script: str, server: Server, **more: str) -> list[Any]:
     """Return what a script prints, line by line."""
     given = {"URL": f"{server.url}/graphql", "EMAIL": PERSON.email, "PASSWORD": PERSON.password}
     lines = subprocess.check_output(  # noqa: S603 — ours
         [str(NODE), str(ROOT / "tests/examples" / script)],
-        env={**os.environ, **given},
+        env={**os.environ, **given, **more},
         stdin=subprocess.DEVNULL,
         encoding="utf-8",
         timeout=PATIENCE,
@@ -33,4 +33,11 @@ def test_component_follows_who_is_signed_in(server: Server) -> None:
 
 
 def test_answer_that_comes_after_the_sign_out_is_not_for_the_next_customer(server: Server) -> None:
-    assert printed("late.mjs", server) == [{"came": "SignedOut", "cached": []}]
+    expected = {"came": "SignedOut", "next": "answered", "cached": []}
+    assert printed("late.mjs", server) == [expected]
+
+
+def test_refresh_of_another_tab_is_no_sign_out(server: Server) -> None:
+    held = json.dumps(expired(signed_in(server)))
+    expected = {"listed": [1, 1], "refreshes": 2, "ends": 0, "again": [1, 1]}
+    assert printed("tabs.mjs", server, HELD=held) == [expected]

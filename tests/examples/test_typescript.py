@@ -47,6 +47,16 @@ def test_token_that_was_dead_on_arrival_by_a_wrong_clock_is_used_all_the_same(
     assert seen(server, since) == {"SignIn": 1, "Customers": TIMES}
 
 
+def test_session_alone_retries_nothing_in_the_next_customers(client: str, server: Server) -> None:
+    before = expired(signed_in(server))
+    since = len(server.logged())
+    came = drive(
+        client, server, held=before, last="hand over", next=WHO, late="Customers", bare=True
+    )
+    assert (came.listed, came.failures) == ([None, 2], ["SignedOut"])
+    assert seen(server, since) == {"Customers": 2, "SignOut": 2, "Refresh": 1, "SignIn": 1}
+
+
 def test_refusal_that_comes_after_the_refresh_causes_no_other(client: str, server: Server) -> None:
     since = len(server.logged())
     came = drive(client, server, held=expired(signed_in(server)), times=1)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from graphql import build_client_schema, get_introspection_query
 
 from gql_app.settings import Settings
 from tests.api import Api, running
@@ -32,6 +33,13 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("query($o: CustomerOrder) { customers(orderBy: $o) { totalCount } }", {"o": {"field": "NAM"}}),
     ("{ me }", {}),
 ]
+LOCATIONS = {
+    *("QUERY", "MUTATION", "SUBSCRIPTION", "FIELD", "FRAGMENT_DEFINITION", "FRAGMENT_SPREAD"),
+    *("INLINE_FRAGMENT", "VARIABLE_DEFINITION", "SCHEMA", "SCALAR", "OBJECT", "FIELD_DEFINITION"),
+    *("ARGUMENT_DEFINITION", "INTERFACE", "UNION", "ENUM", "ENUM_VALUE", "INPUT_OBJECT"),
+    "INPUT_FIELD_DEFINITION",
+}
+"""The places of directives in the GraphQL specification of September 2025, section 3.13."""
 SUGGESTION = "Did you mean"
 HIDDEN = {"me", "name", "login", "first", "search", "NAME", "EMAIL", "ASC", "DESC"}
 """What the mistakes come close to."""
@@ -59,6 +67,24 @@ async def test_typename_is_answered_even_so(closed: Api) -> None:
 @pytest.mark.parametrize("document", INTROSPECTION)
 async def test_introspection_is_open_by_default(api: Api, document: str) -> None:
     assert (await api.run(document)).data
+
+
+async def test_directives_are_for_places_that_released_clients_know(api: Api) -> None:
+    query = get_introspection_query(
+        specified_by_url=True,
+        directive_is_repeatable=True,
+        schema_description=True,
+        input_value_deprecation=True,
+    )
+    introspected: Any = (await api.run(query)).data
+    directives = {each["name"]: each for each in introspected["__schema"]["directives"]}
+    for each in directives.values():
+        assert set(each["locations"]) <= LOCATIONS, each
+    built = build_client_schema(introspected)
+    deprecated = built.get_directive("deprecated")
+    assert deprecated is not None
+    assert deprecated.args["reason"].default is not None
+    assert [each.name for each in deprecated.locations] == directives["deprecated"]["locations"]
 
 
 @pytest.mark.parametrize(("document", "variables"), MISTAKES)

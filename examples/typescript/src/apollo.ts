@@ -3,7 +3,7 @@ import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/clien
 import { CombinedGraphQLErrors } from "@apollo/client/errors";
 import { SetContextLink } from "@apollo/client/link/context";
 import { ErrorLink } from "@apollo/client/link/error";
-import { from, switchMap, tap } from "rxjs";
+import { from, map, shareReplay, Subject, switchMap, takeUntil } from "rxjs";
 import { fetchWithRetry } from "./retry";
 import { reasonOf, Session, SignedOut, type Keep } from "./session";
 
@@ -15,18 +15,18 @@ export interface Api {
 /** Connect to the API at a URL. */
 export function createApi(url: string, keep: Keep): Api {
   const cache = new InMemoryCache();
-  let ended = 0;
+  const ended = new Subject<void>();
   const session = new Session(url, {
     load: () => keep.load(),
     save: (tokens) => keep.save(tokens),
     onSignedOut: () => {
-      ended += 1;
+      ended.next();
       void cache.reset(); // what this customer could see, the next one may not
       keep.onSignedOut();
     },
   });
   const link = ApolloLink.from([
-    dropping(() => ended),
+    dropping(ended),
     retrying(session),
     heeding(session),
     authorising(session),
@@ -35,15 +35,19 @@ export function createApi(url: string, keep: Keep): Api {
   return { client: new ApolloClient({ cache, link }), session };
 }
 
-/** Throw SignedOut for answers after sign-out: by then, the cache is the next customer's. */
-function dropping(ended: () => number): ApolloLink {
-  return new ApolloLink((operation, forward) => {
-    const before = ended();
-    const check = () => {
-      if (ended() !== before) throw new SignedOut();
-    };
-    return forward(operation).pipe(tap(check));
-  });
+/**
+ * Throw SignedOut for requests under way at sign-out: by then, the cache is the next customer's,
+ * and an equal query must not share their answer. They are not aborted, as mutations may count.
+ */
+function dropping(ended: Subject<void>): ApolloLink {
+  const signedOut = ended.pipe(
+    map(() => {
+      throw new SignedOut();
+    }),
+  );
+  return new ApolloLink((operation, forward) =>
+    forward(operation).pipe(shareReplay(1), takeUntil(signedOut)),
+  );
 }
 
 /** Retry requests with an expired token once, with the new token. */

@@ -105,10 +105,17 @@ export function granted<Payload extends FaultsFragment>(payload: Payload | null)
   return payload;
 }
 
+/** Return the session of an access token, by its claim `sid`: a refresh keeps it. */
+function sessionOf(token: string): unknown {
+  const claims = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+  return (JSON.parse(atob(claims)) as { sid?: unknown }).sid;
+}
+
 export class Session {
   readonly #url: string;
   readonly #keep: Keep;
-  #trading: Promise<string> | null = null;
+  /** The refreshes under way, by the tokens that they replace. */
+  readonly #trades = new Map<string, Promise<string>>();
 
   constructor(url: string, keep: Keep) {
     this.#url = url;
@@ -124,6 +131,13 @@ export class Session {
   get hasExpired(): boolean {
     const expiresAt = this.#keep.load()?.expiresAt ?? null;
     return expiresAt !== null && Date.now() >= expiresAt;
+  }
+
+  /** Return whether a token is of the session that is held, refreshed or not. */
+  holds(token: string | null): boolean {
+    const held = this.token;
+    if (held === null || token === null) return false;
+    return held === token || sessionOf(held) === sessionOf(token);
   }
 
   /** Throws Refused, with a `secondFactor` to continue if one is required. */
@@ -153,7 +167,7 @@ export class Session {
 
   /**
    * Run an operation; retry once if the token has expired. Throws ProofRequired if it requires
-   * a recent proof.
+   * a recent proof, SignedOut if its session ended before the retry.
    */
   async run<Data, Variables>(
     document: TypedDocumentNode<Data, Variables>,
@@ -174,25 +188,27 @@ export class Session {
 
   /** End the session; its tokens are dropped, whatever the server says. */
   async signOut(): Promise<void> {
+    const { token } = this;
+    if (token === null) return;
     try {
-      const { token } = this;
-      if (token === null) return;
       const { logout } = await this.#post(SignOutDocument, {}, token);
       if (logout === null) await this.#post(SignOutDocument, {}, await this.renew(token));
     } catch (error) {
       if (!(error instanceof SignedOut)) throw error;
     } finally {
-      if (this.token !== null) this.#end();
+      if (this.holds(token)) this.#end();
     }
   }
 
-  /** Return a token other than the refused one; concurrent callers share one refresh. */
+  /** Return another token of the refused one's session; concurrent callers share one refresh. */
   async renew(refused: string | null): Promise<string> {
     const held = this.#keep.load();
-    if (held === null) throw new SignedOut();
+    if (held === null || !this.holds(refused)) throw new SignedOut();
     if (held.token !== refused) return held.token; // its answer came after the trade
-    this.#trading ??= this.#trade(held).finally(() => (this.#trading = null));
-    return this.#trading;
+    const trade =
+      this.#trades.get(refused) ?? this.#trade(held).finally(() => this.#trades.delete(refused));
+    this.#trades.set(refused, trade);
+    return trade;
   }
 
   /** Record why a token was refused: the session may have ended. */
@@ -202,7 +218,7 @@ export class Session {
 
   async #trade({ token, refreshToken }: Tokens): Promise<string> {
     const { refresh } = await this.#post(RefreshDocument, { refreshToken });
-    if (this.token !== token) throw new SignedOut(); // signed out while it waited
+    if (this.token !== token) return this.renew(token); // signed out, or another tab was first
     if (refresh.status === "ERROR") {
       this.#end();
       throw new SignedOut();

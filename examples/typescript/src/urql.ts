@@ -2,51 +2,62 @@
 import { Client, fetchExchange, makeOperation, mapExchange, type Operation } from "@urql/core";
 import { authExchange } from "@urql/exchange-auth";
 import { fetchWithRetry } from "./retry";
-import { reasonOf, Session, type Keep } from "./session";
+import { reasonOf, Session, SignedOut, type Keep } from "./session";
 
 export interface Api {
   client: Client;
   session: Session;
 }
 
-/** Connect to the API at a URL. A cache can't be cleared: create a new client at sign-out. */
+/**
+ * Connect to the API at a URL. At sign-out, create a new client: equal queries share an answer, and
+ * a cache can't be cleared.
+ */
 export function createApi(url: string, keep: Keep): Api {
   const session = new Session(url, keep);
   const exchanges = [heeding(session), authorising(session), fetchExchange];
   return { client: new Client({ url, exchanges, fetch: fetchWithRetry }), session };
 }
 
-/** Report every remaining refusal to the session, also that of a retry. */
+/** Note the session of each operation, and report every remaining refusal to it. */
 function heeding(session: Session) {
   return mapExchange({
+    onOperation: (operation) => withToken(operation, session.token),
     onError: (error, operation) => session.heed(reasonOf(error.graphQLErrors), sentWith(operation)),
   });
 }
 
-/** Send each operation with the token; others wait while an expired one is refreshed. */
+/** Send each operation with its session's token; others wait while an expired one is refreshed. */
 function authorising(session: Session) {
   let refused: string | null = null;
   return authExchange(async ({ appendHeaders }) => ({
     addAuthToOperation(operation) {
-      const { token } = session;
+      const before = sentWith(operation);
+      const token = session.holds(before) ? session.token : before;
       if (token === null) return operation;
-      const context = { ...operation.context, token };
-      const noted = makeOperation(operation.kind, operation, context);
-      return appendHeaders(noted, { Authorization: `Bearer ${token}` });
+      return appendHeaders(withToken(operation, token), { Authorization: `Bearer ${token}` });
     },
     willAuthError() {
       if (session.hasExpired) refused = session.token;
       return session.hasExpired;
     },
     didAuthError(error, operation) {
-      const hasExpired = reasonOf(error.graphQLErrors) === "TOKEN_EXPIRED";
-      if (hasExpired) refused = sentWith(operation);
-      return hasExpired;
+      refused = sentWith(operation);
+      return session.holds(refused) && reasonOf(error.graphQLErrors) === "TOKEN_EXPIRED";
     },
     async refreshAuth() {
-      await session.renew(refused);
+      try {
+        await session.renew(refused);
+      } catch (error) {
+        // If somebody else has signed in, some of the waiting operations are theirs.
+        if (session.token === null || !(error instanceof SignedOut)) throw error;
+      }
     },
   }));
+}
+
+function withToken(operation: Operation, token: string | null): Operation {
+  return makeOperation(operation.kind, operation, { ...operation.context, token });
 }
 
 function sentWith(operation: Operation): string | null {

@@ -6,8 +6,11 @@ from typing import Any, Final, TypeVar, cast
 
 import strawberry
 from graphql import (
+    DirectiveLocation,
     FieldNode,
     GraphQLBoolean,
+    GraphQLDeprecatedDirective,
+    GraphQLDirective,
     GraphQLField,
     GraphQLNamedType,
     GraphQLSchema,
@@ -40,6 +43,14 @@ _IS_ONE_OF: Final = GraphQLField(
     GraphQLBoolean, resolve=lambda kind, _: kind.is_one_of if is_input_object_type(kind) else None
 )
 """The field of __Type (GraphQL section 4.2)."""
+_NEWEST: Final = DirectiveLocation.DIRECTIVE_DEFINITION
+_DEPRECATED: Final = GraphQLDirective(
+    GraphQLDeprecatedDirective.name,
+    [each for each in GraphQLDeprecatedDirective.locations if each is not _NEWEST],
+    GraphQLDeprecatedDirective.args,
+    description=GraphQLDeprecatedDirective.description,
+)
+"""@deprecated of September 2025: an unknown location breaks clients with graphql-core 3.2.10."""
 
 
 class Schema(strawberry.Schema):
@@ -51,6 +62,10 @@ class Schema(strawberry.Schema):
         for each in filter(is_input_object_type, self._schema.type_map.values()):
             found = (getattr(known, "is_one_of", False) for known in each.extensions.values())
             each.is_one_of = each.is_one_of or any(found)
+        self._schema.directives = tuple(
+            _DEPRECATED if each is GraphQLDeprecatedDirective else each
+            for each in self._schema.directives
+        )
 
     @property
     def core(self) -> GraphQLSchema:

@@ -329,11 +329,26 @@ export async function enter(payload) {
 
 /** Store a session as the playground does. @param {Payload} payload */
 export function keep({ token, refreshToken = null, customer }) {
-  const claims = (token ?? "").split(".")[1] ?? "";
   // By its iat and exp claims (RFC 7519 section 4.1), since this machine's clock may be wrong.
-  const { iat, exp } = JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/")));
+  const { iat, exp } = claimsOf(token ?? "");
   const life = (exp - iat) * 1000;
   store({ token: token ?? "", expiresAt: Date.now() + life, life, refreshToken, ...customer });
+}
+
+/** Return the claims of a token; none of anything else. @param {string} token @returns {any} */
+function claimsOf(token) {
+  try {
+    const part = token.split(".")[1] ?? "";
+    return JSON.parse(atob(part.replaceAll("-", "+").replaceAll("_", "/")));
+  } catch {
+    return {};
+  }
+}
+
+/** Return whether a token is of the stored session: a refresh keeps its sid. @param {string} token */
+export function holds(token) {
+  const { sid } = claimsOf(token);
+  return Boolean(sid) && sid === claimsOf(kept()?.token ?? "").sid;
 }
 
 /** @param {Held} held */

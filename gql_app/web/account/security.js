@@ -4,6 +4,7 @@ import {
   all,
   bearing,
   forget,
+  holds,
   isForPasskey,
   isSpent,
   keep,
@@ -186,7 +187,7 @@ async function ask(name, variables = {}) {
     ? await navigator.locks.request("gql_app:refresh", () => refresh(held))
     : await refresh(held);
   const now = kept();
-  return refused ?? (now ? send(name, variables, bearing(now)) : GONE);
+  return refused ?? (now && holds(held.token) ? send(name, variables, bearing(now)) : GONE);
 }
 
 /** Refresh the session, unless another tab does; returns why it was refused. @param {Held} held */
@@ -207,7 +208,7 @@ async function refresh(held) {
  * @param {MessageEvent<{ token: string, held: Held | null }>} message
  */
 function hear({ data: { token, held } }) {
-  if (kept()?.token !== token) return;
+  if (!holds(token)) return;
   if (held) store(held);
   else signIn("The session was ended in another tab.");
 }
@@ -219,7 +220,9 @@ function isOver(payload) {
 
 /** Load and show the account's second factors, with a message; with another if that fails. */
 async function load(message = "", excuse = UNREACHABLE) {
+  const before = kept();
   const me = /** @type {any} */ (await ask("me").catch(() => ({ errors: [], message: excuse })));
+  if (before && kept() && !holds(before.token)) return true; // somebody else has signed in
   if (me.errors && isOver(me)) return end(me.message);
   if (!kept()) return true; // it has ended meanwhile, and the sign-in is shown
   show(me.errors ? "unreachable" : "factors", me.errors ? me.message : message);
