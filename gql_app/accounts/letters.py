@@ -48,6 +48,7 @@ class Kind(StrEnum):
     SECOND_FACTOR_ADDED = "second_factor_added"
     """With a link to undo that, if the factor that its data names still exists."""
     SECOND_FACTOR_REMOVED = "second_factor_removed"
+    RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
     NEW_CLIENT = "new_client"
     """With the IP address of a sign-in from a client that is new to the account."""
     ADDRESS_IN_USE = "address_in_use"
@@ -63,6 +64,7 @@ NOTICES: Final = frozenset(
         Kind.EMAIL_CHANGED,
         Kind.SECOND_FACTOR_ADDED,
         Kind.SECOND_FACTOR_REMOVED,
+        Kind.RECOVERY_CODES_RENEWED,
         Kind.NEW_CLIENT,
     }
 )
