@@ -143,7 +143,7 @@ async def sign_in(
     if attempt.customer is None or not attempt.proven:
         tried = [attempt.customer.id] if attempt.customer else []
         whose = next(iter(await audit.undeleted(db, tried)), None)
-        reached = await throttle.count(db, *attempt.limits.counting)
+        reached = await throttle.count(db, *attempt.limits.counted)
         await audit.record(db, Action.LOGIN_FAILED, origin, customer_id=whose)
         if reached:
             await audit.record(db, Action.THROTTLED, origin, customer_id=whose)

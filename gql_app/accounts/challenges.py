@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, true
 
-from gql_app.accounts import second_factors
+from gql_app.accounts import letters, links, second_factors
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
@@ -97,10 +97,17 @@ async def spend(db: Transaction, challenge: Challenge) -> None:
     await db.execute(delete(SignInChallengeRow).where(its))
 
 
-async def void(db: Transaction, customer_id: UUID | None = None) -> None:
-    """Delete the challenges of a customer, or of all: a sign-in ends where all sessions end."""
+async def void_entrances(db: Transaction, customer_id: UUID | None = None) -> None:
+    """Void what would open a session where all sessions end: of a customer, or of everybody.
+
+    Those are challenges and links that open the account; of everybody, all links.
+    """
     theirs = true() if customer_id is None else SignInChallengeRow.customer_id == customer_id
     await db.execute(delete(SignInChallengeRow).where(theirs))
+    if customer_id is None:
+        await letters.void_every_link(db)
+    else:
+        await letters.void_links(db, customer_id, links.OPENING)
 
 
 def digest_of(token: str) -> str:

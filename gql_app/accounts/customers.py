@@ -57,8 +57,6 @@ _OWN: Final = {
 _REFERRED: Final = Fault(
     UserErrorCode.INVALID, "Other records refer to this account, so it can't be deleted.", "id"
 )
-_OPENING: Final = tuple(kind for kind in LinkKind if kind is not LinkKind.VERIFY_EMAIL)
-"""The links that open an account, which a new password voids."""
 _KEYS: Final = ("name_key", "email_key", "email_canonical", "pending_since")
 """Columns that are derived from others, so that the audit does not name them."""
 _NOTHING_PENDING: Final[Mapping[str, None]] = {"pending_email": None, "pending_since": None}
@@ -221,7 +219,7 @@ async def set_password(
     origin: Origin,
     action: Action = Action.PASSWORD_CHANGED,
 ) -> CustomerRecord:
-    """Set a new password, void the links that open the account, end every session, post a letter.
+    """Set a new password, end every session, void the links that open the account, post a letter.
 
     A pending address is dropped: an intruder may have requested it, and be the reason for the new
     password. Accepting an invitation posts no letter, as the customer has just read one. Raises
@@ -231,7 +229,6 @@ async def set_password(
     new = {"password_hash": password_hash, "password_changed_at": now, "invited_at": None}
     new |= _NOTHING_PENDING
     customer = await write(db, customer.id, new)
-    await letters.void_links(db, customer.id, _OPENING)
     if action is not Action.INVITATION_ACCEPTED:
         kind = letters.Kind.PASSWORD_CHANGED
         await letters.post(db, kind, customer_id=customer.id, recipient=customer.email)

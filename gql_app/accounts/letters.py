@@ -5,11 +5,18 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete
+from sqlalchemy import bindparam, delete, update
 
 from gql_app.accounts import links
 from gql_app.accounts.links import LinkKind
-from gql_app.db.tables import LetterRow
+from gql_app.db.factor_tables import SecondFactorRow
+from gql_app.db.tables import (
+    FormerEmailRow,
+    LetterRow,
+    LinkRow,
+    PasswordResetRow,
+    RegistrationRow,
+)
 from gql_app.lib import clock
 from gql_app.lib.database import Transaction, insert_row
 
@@ -41,6 +48,7 @@ class Kind(StrEnum):
     SECOND_FACTOR_ADDED = "second_factor_added"
     """With a link to undo that, if the factor that its data names still exists."""
     SECOND_FACTOR_REMOVED = "second_factor_removed"
+    RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
     NEW_CLIENT = "new_client"
     """With the IP address of a sign-in from a client that is new to the account."""
     ADDRESS_IN_USE = "address_in_use"
@@ -56,6 +64,7 @@ NOTICES: Final = frozenset(
         Kind.EMAIL_CHANGED,
         Kind.SECOND_FACTOR_ADDED,
         Kind.SECOND_FACTOR_REMOVED,
+        Kind.RECOVERY_CODES_RENEWED,
         Kind.NEW_CLIENT,
     }
 )
@@ -121,6 +130,19 @@ async def void_links(
     """
     await _drop(db, customer_id, kinds)
     await links.void(db, customer_id, kinds)
+
+
+async def void_every_link(db: Transaction) -> None:
+    """Void every link that was sent, or is to be sent, to anybody, as void_links() does.
+
+    Links that undo a change are voided as well, unless their letter is still queued.
+    """
+    await db.execute(delete(LetterRow).where(LetterRow.kind.in_(list(LinkKind))))
+    for links_of in (PasswordResetRow, LinkRow):
+        await db.execute(delete(links_of))
+    await db.execute(update(RegistrationRow).values(digest=None))
+    await db.execute(update(FormerEmailRow).values(digest=None))
+    await db.execute(update(SecondFactorRow).values(undo_digest=None))
 
 
 async def _drop(db: Transaction, customer_id: UUID | None, kinds: Collection[LinkKind]) -> None:

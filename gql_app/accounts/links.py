@@ -41,6 +41,10 @@ class LinkKind(StrEnum):
     ENROLMENT = "enrolment"
 
 
+OPENING: Final = tuple(kind for kind in LinkKind if kind is not LinkKind.VERIFY_EMAIL)
+"""The links that open an account; the other one proves its address."""
+
+
 class Terms(NamedTuple):
     """The prefix of a kind's tokens, and how long they are valid once the letter is sent."""
 

@@ -234,9 +234,9 @@ async def end(
 
 
 async def end_others(db: Transaction, session_id: UUID, *, of: UUID, origin: Origin) -> int:
-    """End every session of a customer but the caller's, and challenges; return how many lived."""
+    """End every session of a customer but the caller's, and entrances; return how many lived."""
     others = SessionRow.id != session_id
-    await challenges.void(db, of)
+    await challenges.void_entrances(db, of)
     ended = await _end(db, SessionRow.customer_id == of, others, lives())
     if ended:
         await audit.record(db, Action.SESSION_ENDED, origin, customer_id=of)
@@ -244,26 +244,26 @@ async def end_others(db: Transaction, session_id: UUID, *, of: UUID, origin: Ori
 
 
 async def end_all(db: Transaction, customer_id: UUID) -> None:
-    """End every session of a customer."""
+    """End every session of a customer, and void their entrances."""
     await _end(db, SessionRow.customer_id == customer_id)
-    await challenges.void(db, customer_id)
+    await challenges.void_entrances(db, customer_id)
 
 
 async def end_all_of(db: Transaction, customer_id: UUID, *, origin: Origin) -> int:
-    """End every session of a customer; return how many were live. Raises Rejected: NOT_FOUND."""
+    """Do as end_all() does; return how many sessions were live. Raises Rejected: NOT_FOUND."""
     customer = select(CustomerRow.id).where(CustomerRow.id == customer_id).with_for_update()
     if await db.fetch_one(customer) is None:
         raise Rejected(NO_CUSTOMER)
     ended = await _end(db, SessionRow.customer_id == customer_id, lives())
-    await challenges.void(db, customer_id)
+    await challenges.void_entrances(db, customer_id)
     await audit.record(db, Action.SESSIONS_ENDED, origin, customer_id=customer_id)
     return len(ended)
 
 
 async def end_every(db: Transaction) -> int:
-    """End every live session of all customers; return how many."""
+    """End every live session of all customers, and void all entrances; return how many."""
     await audit.record(db, Action.SESSIONS_ENDED, Origin())
-    await challenges.void(db)
+    await challenges.void_entrances(db)
     return len(await _end(db, lives()))
 
 

@@ -78,6 +78,17 @@ class PasswordLimits(NamedTuple):
         """The limits that apply: a known client is exempt from those that strangers reach."""
         return (self.pair, *self.clients) if self.known else self.all
 
+    @property
+    def counted(self) -> tuple[Limit, ...]:
+        """The limits that a failed sign-in is counted against: as many for a known client.
+
+        Those that it is exempt from have stand-ins that are never reached, so that a failure costs
+        the same work and does not tell who signs in from there.
+        """
+        exempt = (*self.wider, self.lockout) if self.known else ()
+        stand_ins = (Limit(each.subject[::-1], 2, each.name, window=0) for each in exempt)
+        return (*self.counting, *stand_ins)
+
 
 @dataclass(frozen=True, repr=False)
 class Throttle(Limiter):

@@ -105,7 +105,10 @@ def purge(
 
 
 def end_sessions() -> None:
-    """End every session, so that everybody must sign in again: after a restore or a leak."""
+    """End every session and void every link in letters: after a restore or a leak.
+
+    Everybody must sign in again. A restored copy also brings back passwords and recovery codes.
+    """
     count = transact(load_ready(), sessions.end_every)
     out(f"{counted(count, 'session is', 'sessions are')} ended.")
 

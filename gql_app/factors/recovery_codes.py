@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, select
 
-from gql_app.accounts import audit, second_factors
+from gql_app.accounts import audit, customers, letters, second_factors
 from gql_app.accounts.audit import Action, Origin
 from gql_app.db.factor_tables import RecoveryCodeRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
@@ -52,10 +52,16 @@ async def replace(db: Transaction, customer_id: UUID) -> list[str]:
 
 
 async def renew(db: Transaction, customer_id: UUID, *, origin: Origin) -> list[str]:
-    """Replace the codes, and record it in the audit log. Raises Rejected without any factor."""
+    """Replace the codes of an account, which is locked already, and post a letter about it.
+
+    Raises Rejected without any factor.
+    """
+    customer = await customers.by_id(db, customer_id)
     [factors] = await second_factors.of_customers(db, [customer_id])
-    if not factors:
+    if customer is None or not factors:
         raise Rejected(NO_FACTOR)
+    kind, recipient = letters.Kind.RECOVERY_CODES_RENEWED, customer.email
+    await letters.post(db, kind, customer_id=customer_id, recipient=recipient)
     await audit.record(db, Action.RECOVERY_CODES_RENEWED, origin, customer_id=customer_id)
     return await replace(db, customer_id)
 

@@ -42,8 +42,9 @@ async def described(db: Reader, token: str) -> Described | None:
 async def prove(db: Transaction, customer: CustomerRecord, *, origin: Origin) -> CustomerRecord:
     """Mark a customer's current address as proven after its link was used; return the customer.
 
-    An earlier time of proof is kept, an invitation counts as answered, and waiting registrations
-    with the address are deleted. The customer is locked already, and still has the address.
+    An earlier time of proof is kept, an invitation counts as answered and its link is void, and
+    waiting registrations with the address are deleted. The customer is locked already, and still
+    has the address.
     """
     return await _prove(db, customer, origin.by(customer.id))
 
@@ -129,6 +130,7 @@ async def _prove(db: Transaction, customer: CustomerRecord, origin: Origin) -> C
     new = {"email_verified_at": verified_at, "invited_at": None}
     proven = await customers.write(db, customer.id, new)
     await registrations.forget(db, customer.email)
+    await letters.void_links(db, customer.id, [LinkKind.INVITATION])
     if customer.email_verified_at is None:
         await audit.record(db, Action.EMAIL_VERIFIED, origin, customer_id=customer.id)
     return proven

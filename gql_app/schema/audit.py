@@ -2,18 +2,17 @@
 
 from datetime import datetime
 from typing import Self
-from uuid import UUID
 
 import strawberry
 from graphql.pyutils import snake_to_camel
 
-from gql_app.accounts import audit, customers
+from gql_app.accounts import audit
 from gql_app.accounts.permissions import READ_AUDIT
 from gql_app.accounts.records import AuditRecord
 from gql_app.lib.clock import parse_id
 from gql_app.lib.pagination import Page
 from gql_app.schema.context import NOBODY, Info
-from gql_app.schema.customers import Customer, or_null, page_window
+from gql_app.schema.customers import Customer, load_customer, or_null, page_window
 from gql_app.schema.permissions import IsAdmin, requiring
 from gql_app.schema.types import CURSORS, Node, PageInfo
 
@@ -32,12 +31,12 @@ class AuditEvent(Node):
     @strawberry.field
     async def actor(self, info: Info) -> Customer | None:
         """Return the customer who acted."""
-        return await _customer(info, self.row.actor_id)
+        return await load_customer(info, self.row.actor_id)
 
     @strawberry.field
     async def customer(self, info: Info) -> Customer | None:
         """Return the customer who was acted on."""
-        return await _customer(info, self.row.customer_id)
+        return await load_customer(info, self.row.customer_id)
 
     @classmethod
     def of(cls, row: AuditRecord) -> Self:
@@ -108,8 +107,3 @@ class AuditQuery:
             nodes=[AuditEvent.of(AuditRecord._make(row)) for row in page.rows],
             page_info=PageInfo(**page.info(CURSORS)),
         )
-
-
-async def _customer(info: Info, customer_id: UUID | None) -> Customer | None:
-    row = await info.context.load(customers.by_ids, customer_id) if customer_id else None
-    return Customer.seen_by(await info.context.caller(), row) if row else None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Self, TypeVar
+from uuid import UUID
 
 import strawberry
 
@@ -265,6 +266,15 @@ class CustomerQuery:
             return CustomerConnection.of(caller, rows, wanted.cursors, count)
 
         return await info.context.read_as_caller(page)
+
+
+async def load_customer(info: Info, customer_id: UUID | None) -> Customer | None:
+    """Return a customer, read in a batch; a deactivated one only if the caller may see them."""
+    row = await info.context.load(customers.by_ids, customer_id) if customer_id else None
+    if row is None:
+        return None
+    caller = await info.context.caller()
+    return Customer.seen_by(caller, row) if row.is_active or caller.may_see(row.id) else None
 
 
 def _names(roles: str | None) -> list[str] | None:

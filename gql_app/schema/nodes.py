@@ -8,7 +8,7 @@ from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import audit, customers, second_factors, sessions
+from gql_app.accounts import audit, second_factors, sessions
 from gql_app.accounts.permissions import READ_AUDIT
 from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
@@ -18,7 +18,7 @@ from gql_app.lib.pagination import MAX_SIZE, InvalidArgument
 from gql_app.schema.audit import AuditEvent
 from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import Info
-from gql_app.schema.customers import Customer
+from gql_app.schema.customers import Customer, load_customer
 from gql_app.schema.permissions import IsAuthenticated, requiring
 from gql_app.schema.sessions import Session
 from gql_app.schema.types import Node
@@ -51,14 +51,6 @@ async def _find(info: Info, id: str) -> Node | None:
     return await kind.load(info, key) if kind else None  # type: ignore[return-value]  # of a type that is a Node in the schema
 
 
-async def _customer(info: Info, key: UUID) -> Customer | None:
-    """Return a customer; a deactivated one only if the caller may see private fields."""
-    caller = await info.context.caller()
-    row = await info.context.load(customers.by_ids, key)
-    is_seen = row is not None and (row.is_active or caller.may_see(row.id))
-    return Customer.seen_by(caller, row) if row and is_seen else None
-
-
 async def _session(info: Info, key: UUID) -> Session | None:
     """Return a living session, if the caller may see the customer's sessions."""
     caller = await info.context.caller()
@@ -83,7 +75,7 @@ async def _event(info: Info, key: UUID) -> AuditEvent | None:
 
 
 OURS: Final = (
-    NodeKind(Customer, CustomerRow.id, _customer),
+    NodeKind(Customer, CustomerRow.id, load_customer),
     NodeKind(Session, SessionRow.id, _session),
     NodeKind(AuditEvent, AuditRow.id, _event),
     NodeKind(SecondFactor, SecondFactorRow.id, _factor),

@@ -266,6 +266,29 @@ async def test_letter_of_a_removed_factor_names_its_method(
     assert "If it wasn't you, reset your password now" in letter.body
 
 
+@pytest.mark.parametrize(
+    ("locale", "subject", "said"),
+    [
+        (None, "New recovery codes were made", "reset your password now, then make new recovery"),
+        ("de", "Neue Wiederherstellungscodes wurden erstellt", "setzen Sie Ihr Passwort jetzt"),
+        ("es", "Se han creado nuevos códigos de recuperación", "restablezca ahora su contraseña"),
+        ("fr", "Nouveaux codes de récupération", "réinitialisez votre mot de"),
+    ],
+)
+async def test_letter_of_new_recovery_codes_says_what_to_do(
+    noon: Database, ada: CustomerRecord, locale: str | None, subject: str, said: str
+) -> None:
+    await change(noon, ada, locale=locale)
+    async with noon.transaction() as db:
+        kind = Kind.RECOVERY_CODES_RENEWED
+        await letters.post(db, kind, customer_id=ada.id, recipient=ada.email)
+    (letter,) = await claim(noon)
+    assert (letter.recipient, letter.subject) == (ada.email, subject)
+    assert letter.html
+    for text in (letter.body, letter.html):
+        assert said in " ".join(text.split())
+
+
 @pytest.mark.parametrize("address", ["2001:db8::1", None])
 async def test_letter_of_a_new_client_says_when_and_from_where(
     noon: Database, ada: CustomerRecord, set_clock: SetClock, address: str | None

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import update
 
-from gql_app.accounts import authentication
+from gql_app.accounts import authentication, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.db.tables import CustomerRow
@@ -35,18 +35,22 @@ async def test_request_is_the_same_statements_whosever_the_address_is(
     assert asked == [asked[0]] * 3
 
 
-async def test_login_is_the_same_statements_whether_there_is_a_password(
-    resources: Resources,
+@pytest.mark.parametrize("origin", [Origin("192.0.2.7"), Origin("2001:db8::7")])
+async def test_login_is_the_same_statements_whosever_the_address_is_and_wherever_they_sign_in(
+    resources: Resources, origin: Origin
 ) -> None:
     database, throttle = resources.database, resources.throttle
     await add_customer(database, "Ada")
     invited = await add_customer(database, "Bob")
+    known = await add_customer(database, "Carl")
     async with database.transaction() as db:
         itself = update(CustomerRow).where(CustomerRow.id == invited.id)
         await db.execute(itself.values(password_hash=NO_PASSWORD))
+        lifetimes = resources.lifetimes
+        await sessions.open_session(db, known, origin, lifetimes, methods="pwd")
     asked: list[list[str]] = []
-    for email in ("ada@example.com", "bob@example.com"):
-        seen: list[str] = []
+    for name in ("ada", "bob", "carl", "nobody"):
+        email, seen = f"{name}@example.com", list[str]()
         with listened(lambda sql, _, seen=seen: seen.append(sql)):  # type: ignore[misc]
             attempt = await authentication.check(
                 database,
@@ -54,12 +58,14 @@ async def test_login_is_the_same_statements_whether_there_is_a_password(
                 throttle,
                 email=email,
                 password="wrong",
-                origin=FROM,
+                origin=origin,
             )
             async with database.transaction() as db:
-                lifetimes = resources.lifetimes
-                opened = await authentication.sign_in(db, attempt, throttle, lifetimes, origin=FROM)
+                opened = await authentication.sign_in(
+                    db, attempt, throttle, lifetimes, origin=origin
+                )
         assert opened is authentication.WRONG
+        assert attempt.limits.known == (name == "carl")
         asked.append(seen)
     assert len(asked[0]) > 3
-    assert asked[0] == asked[1]
+    assert asked == [asked[0]] * 4

@@ -337,6 +337,22 @@ async def test_wider_network_is_granted_little_more_at_one_account(
     )
 
 
+async def test_failures_of_a_known_client_write_as_much_and_reach_no_limit_of_strangers(
+    noon: Database,
+) -> None:
+    limits = THROTTLE.of_password("sign-in", "ada@example.com", "2001:db8:1:2::1")
+    known = limits._replace(known=True)
+    assert len(known.counted) == len(limits.counted) == len(limits.all)
+    stand_ins = [each for each in known.counted if each not in limits.all]
+    for _ in range(4):
+        assert not await count(noon, *known.counted)
+        assert [len(await times(noon, each)) for each in stand_ins] == [1] * len(stand_ins)
+    assert await count(noon, *known.counted)  # the limit of the account and this client
+    exempt = [each for each in limits.all if each not in known.counted]
+    assert len(exempt) == len(stand_ins) == 3
+    assert [await times(noon, each) for each in exempt] == [[]] * 3
+
+
 async def test_right_password_clears_all_counts_of_the_account_and_none_of_the_client(
     noon: Database,
 ) -> None:

@@ -5,13 +5,14 @@ from sqlalchemy import select
 
 from gql_app.accounts.sessions import SignedIn
 from gql_app.db.factor_tables import RecoveryCodeRow
+from gql_app.db.tables import CustomerRow, LetterRow
 from gql_app.errors import Rejected
 from gql_app.factors import recovery_codes
 from gql_app.factors.recovery_codes import ALPHABET, digest_of
 from gql_app.lib.database import Database
 from tests.factors.people import set_up, signed_in
 from tests.people import NOWHERE
-from tests.rows import column
+from tests.rows import change, column
 
 CODE = "0123-abcd-1fgh-jkmn"
 
@@ -61,3 +62,19 @@ async def test_without_a_factor_there_are_none(noon: Database, ada: SignedIn) ->
         async with noon.transaction() as db:
             await recovery_codes.renew(db, ada.customer.id, origin=NOWHERE)
     assert refused.value.faults == (recovery_codes.NO_FACTOR,)
+    assert await column(noon, select(LetterRow.kind)) == []
+
+
+async def test_new_codes_are_told_by_one_letter_to_the_address_of_the_time(
+    noon: Database, ada: SignedIn
+) -> None:
+    async with noon.transaction() as db:
+        await change(db, CustomerRow, ada.customer.id, email="now@example.com")
+    await set_up(noon, ada)  # its codes are told of by the letter about the factor
+    before = await column(noon, select(LetterRow.id))
+    async with noon.transaction() as db:
+        await recovery_codes.renew(db, ada.customer.id, origin=NOWHERE)
+    added = select(LetterRow).where(LetterRow.id.not_in(before))
+    (letter,) = await noon.fetch_all(added)
+    assert (letter.kind, letter.recipient) == ("recovery_codes_renewed", "now@example.com")
+    assert (letter.customer_id, letter.data) == (ada.customer.id, None)

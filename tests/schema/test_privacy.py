@@ -113,6 +113,22 @@ async def test_what_is_private_is_null_whichever_way_it_is_asked_for(
     assert None not in {**as_owner.data["me"], "phone": ""}.values()
 
 
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "CustomerPayload.customer"])
+async def test_deactivated_customer_is_null_whichever_way_they_are_asked_for(
+    api: Api, curious: Person, plain: Person, admin: Person, way: str
+) -> None:
+    await send(api, "login", {"email": plain.email, "password": PASSWORD})
+    closing = {"id": str(plain.id), "input": {"isActive": False}}
+    await send(api, "updateCustomer", closing, token=admin.token)
+    document = WAYS[way].replace("FIELDS", "name").replace("$id", f'"{plain.id}"')
+    seen = []
+    for who in (curious, admin):
+        answer = await api.run(document, token=who.token)
+        seen.append({each["name"] for each in customers_in(answer.data)})
+    assert plain.name not in seen[0]
+    assert plain.name in seen[1]
+
+
 async def test_nothing_private_can_be_sorted_filtered_or_counted_by(
     api: Api, curious: Person, plain: Person, admin: Person
 ) -> None:

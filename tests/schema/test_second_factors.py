@@ -13,6 +13,7 @@ from tests.api import Api, running
 from tests.apps import App, begin, challenge, set_up, set_up_first, verify
 from tests.conftest import SetClock
 from tests.databases import contents
+from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.rows import add, column
 from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, send, token_reason
@@ -150,12 +151,16 @@ async def test_recovery_code_is_good_once_however_it_is_typed(api: Api, plain: P
     assert faults(await verify(api, token, codes[3])) == SUCCESS
 
 
-async def test_new_recovery_codes_void_those_before(api: Api, plain: Person) -> None:
+async def test_new_recovery_codes_void_those_before_and_a_letter_says_so(
+    letterbox: Letterbox, api: Api, plain: Person
+) -> None:
     refused = await do(api, "renewRecoveryCodes", token=plain.token)
     assert (faults(refused), refused["codes"]) == ([("INVALID", None)], None)
     _, codes = await set_up_first(api, plain)
     renewed = await do(api, "renewRecoveryCodes", token=plain.token)
     assert (faults(renewed), len({*codes, *renewed["codes"]})) == (SUCCESS, 20)
+    assert renewed["message"].endswith(" Those of before are void.")
+    assert await letterbox.to(plain.email, "New recovery codes were made")
     token = await challenge(api, plain.email, PASSWORD)
     assert faults(await verify(api, token, codes[0])) == INVALID
     assert faults(await verify(api, token, renewed["codes"][0])) == SUCCESS

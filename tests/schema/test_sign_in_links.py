@@ -175,7 +175,7 @@ async def test_whoever_was_invited_has_answered_by_signing_in(
     assert (await api.run(asked, token=admin.token)).data["customers"]["totalCount"] == 0
     given = {"token": invitation, "password": NEW_PASSWORD}
     accepted = (await send(api, "acceptInvitation", given)).data["acceptInvitation"]
-    assert faults(accepted) == SUCCESS
+    assert faults(accepted) == SPENT
 
 
 async def test_requests_and_guesses_are_limited_by_client(

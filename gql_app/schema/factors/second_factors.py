@@ -115,7 +115,8 @@ class SecondFactorMutation:
         made = await context.write_as(
             authority, recovery_codes.renew, me.customer.id, origin=origin
         )
-        return RecoveryCodesPayload.success(f"{_KEEP_THEM} Those of before are void.", codes=made)
+        message = context.with_note(f"{_KEEP_THEM} Those of before are void.")
+        return RecoveryCodesPayload.success(message, codes=made)
 
     @mutation(StatusPayload, IsRecentlyAuthenticated)
     async def remove_second_factor(self, info: Info, id: strawberry.ID) -> StatusPayload | None:

@@ -1,0 +1,226 @@
+"""What voids links of other kinds: the end of all sessions, and an invitation that was answered."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final
+
+import pytest
+from sqlalchemy import select
+
+from gql_app.accounts import customers, letters, links, registrations, sessions, validation
+from gql_app.accounts.letters import Kind
+from gql_app.accounts.links import OPENING, LinkKind
+from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.sessions import SignedIn
+from gql_app.db.tables import CustomerRow, RegistrationRow
+from gql_app.factors import changes
+from gql_app.lib import clock
+from gql_app.lib.database import Database, Transaction
+from gql_app.mail import email_change, email_verification, password_reset, sign_in_links
+from gql_app.mail.outbox import UNITS
+from tests.accounts.conftest import NOON
+from tests.accounts.outbox import claim, waiting
+from tests.accounts.registering import THROTTLE, register
+from tests.factors.people import set_up
+from tests.people import LIFETIMES, NOWHERE, add_customer, current
+from tests.rows import change, column
+
+REGISTRATION: Final = "registration"
+"""The link to a registration, whose letter is of the kind VERIFY_EMAIL."""
+KINDS: Final = [*UNITS, REGISTRATION]
+"""All kinds of letters with a link."""
+
+
+async def post(database: Database, kind: str, customer: CustomerRecord) -> None:
+    """Post a letter with a link of a kind to a customer, or to whoever registers."""
+    if kind in set(LinkKind):
+        async with database.transaction() as db:
+            await change(db, CustomerRow, customer.id, password_hash="")  # as if invited
+            await letters.post_link(db, LinkKind(kind), customer_id=customer.id)
+    elif kind == Kind.EMAIL_CHANGED:
+        async with database.transaction() as db:
+            await change(db, CustomerRow, customer.id, email_verified_at=clock.now())
+            new = validation.check_changes(customer, {"email": "new@example.com"})
+            await customers.update(db, customer.id, new, origin=NOWHERE)
+    elif kind == Kind.SECOND_FACTOR_ADDED:
+        async with database.transaction() as db:
+            opened = await sessions.open_session(db, customer, NOWHERE, LIFETIMES, methods="pwd")
+        await set_up(database, SignedIn(customer, opened.session))
+    else:
+        await register(database, "Eve")
+
+
+async def sent(database: Database, kind: str, customer: CustomerRecord) -> str:
+    """Send a letter with a link of a kind, and return the link's token."""
+    await post(database, kind, customer)
+    (letter,) = await claim(database)
+    found = re.search(r"#token=(\S+)", letter.body)
+    assert found
+    token = found[1]
+    assert await is_good(database, kind, token)
+    return token
+
+
+async def is_good(database: Database, kind: str, token: str) -> bool:
+    """Return whether a link of a kind is found by its token."""
+    if kind in set(LinkKind):
+        return await links.owner(database, LinkKind(kind), token) is not None
+    find = {
+        Kind.EMAIL_CHANGED: email_change.undoable,
+        Kind.SECOND_FACTOR_ADDED: changes.undoable,
+        REGISTRATION: registrations.find,
+    }[kind]
+    return await find(database, token) is not None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_link_that_was_sent_dies_with_everybodys_sessions(
+    noon: Database, ada: CustomerRecord, kind: str
+) -> None:
+    token = await sent(noon, kind, ada)
+    async with noon.transaction() as db:
+        await sessions.end_every(db)
+    assert not await is_good(noon, kind, token)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_link_of_a_letter_that_waits_dies_with_everybodys_sessions_and_notices_leave(
+    noon: Database, ada: CustomerRecord, kind: str
+) -> None:
+    await post(noon, kind, ada)
+    async with noon.transaction() as db:
+        await sessions.end_every(db)
+    notices = [kind] if kind in letters.NOTICES else []
+    assert await waiting(noon) == notices
+    assert [letter.kind for letter in await claim(noon)] == notices
+    names = await column(noon, select(RegistrationRow.name))
+    assert names == (["Eve"] if kind == REGISTRATION else [])  # signing in asks for another letter
+
+
+async def end_others(db: Transaction, customer: CustomerRecord) -> None:
+    """End the other sessions of a customer."""
+    await sessions.end_others(db, clock.new_id(), of=customer.id, origin=NOWHERE)
+
+
+async def end_all(db: Transaction, customer: CustomerRecord) -> None:
+    """End all sessions of a customer, as a change of the account does."""
+    await sessions.end_all(db, customer.id)
+
+
+async def end_all_of(db: Transaction, customer: CustomerRecord) -> None:
+    """End all sessions of a customer, as endAllSessions does."""
+    await sessions.end_all_of(db, customer.id, origin=NOWHERE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("end", [end_others, end_all, end_all_of])
+async def test_link_that_opens_an_account_dies_with_its_sessions_and_no_other_link(
+    noon: Database,
+    ada: CustomerRecord,
+    end: Callable[[Transaction, CustomerRecord], Awaitable[None]],
+    kind: str,
+) -> None:
+    token = await sent(noon, kind, ada)
+    bob = await add_customer(noon, "Bob")
+    async with noon.transaction() as db:
+        await end(db, bob)
+    assert await is_good(noon, kind, token)
+    async with noon.transaction() as db:
+        await end(db, ada)
+    assert await is_good(noon, kind, token) == (kind not in OPENING)
+
+
+@pytest.mark.parametrize("kind", OPENING)
+async def test_letter_that_would_open_an_account_is_dropped_with_its_sessions(
+    noon: Database, ada: CustomerRecord, kind: LinkKind
+) -> None:
+    await post(noon, kind, ada)
+    async with noon.transaction() as db:
+        await end_all_of(db, ada)
+    assert await waiting(noon) == []
+
+
+Use = Callable[[Transaction, str], Awaitable[object]]
+
+
+def signing_in(kind: LinkKind) -> Use:
+    """Return the use of a link of a kind that opens a session."""
+
+    async def use(db: Transaction, token: str) -> None:
+        await sign_in_links.sign_in(db, kind, token, THROTTLE, LIFETIMES, origin=NOWHERE)
+
+    return use
+
+
+ANSWERS: Final[dict[LinkKind, Use]] = {
+    LinkKind.PASSWORD_RESET: lambda db, token: password_reset.reset(
+        db, token, THROTTLE, password_hash="a hash", origin=NOWHERE
+    ),
+    LinkKind.VERIFY_EMAIL: lambda db, token: email_verification.verify(db, token, origin=NOWHERE),
+    LinkKind.SIGN_IN: signing_in(LinkKind.SIGN_IN),
+    LinkKind.ENROLMENT: signing_in(LinkKind.ENROLMENT),
+}
+"""The use of each other link, which answers an invitation."""
+
+
+def token_of(kind: LinkKind) -> str:
+    """Return a token in the form of a kind."""
+    return f"{links.TERMS[kind].prefix}{'A' * 43}"
+
+
+async def invite(database: Database, **values: object) -> CustomerRecord:
+    """Add a customer who was invited, with a link of every kind."""
+    nora = await add_customer(database, "Nora")
+    async with database.transaction() as db:
+        values = {"password_hash": "", "invited_at": clock.now(), **values}
+        await change(db, CustomerRow, nora.id, **values)
+        nora = await current(db, nora.id)
+        for kind in LinkKind:
+            await links.issue(db, kind, nora, token_of(kind))
+    return nora
+
+
+async def is_invited(database: Database) -> tuple[bool, bool]:
+    """Return whether the one customer counts as invited, and whether their invitation is good."""
+    [invited_at] = await column(database, select(CustomerRow.invited_at))
+    token = token_of(LinkKind.INVITATION)
+    return invited_at is not None, await is_good(database, LinkKind.INVITATION, token)
+
+
+@pytest.mark.parametrize("pending", [None, "new@example.com"])
+@pytest.mark.parametrize("proven_at", [None, NOON])
+@pytest.mark.parametrize("kind", [kind for kind in LinkKind if kind is not LinkKind.INVITATION])
+async def test_invitation_dies_with_the_use_of_any_other_link(
+    noon: Database, kind: LinkKind, proven_at: datetime | None, pending: str | None
+) -> None:
+    await invite(noon, email_verified_at=proven_at, pending_email=pending)
+    assert await is_invited(noon) == (True, True)
+    async with noon.transaction() as db:
+        await ANSWERS[kind](db, token_of(kind))
+    assert await is_invited(noon) == (False, False)
+
+
+async def test_invitation_dies_with_proof_by_hand_a_password_or_a_refusal(noon: Database) -> None:
+    for end in (
+        lambda db, nora: email_verification.prove_by_hand(db, nora.email),
+        lambda db, nora: customers.set_password(db, nora, "a hash", origin=NOWHERE),
+        lambda db, _: email_verification.decline(
+            db, token_of(LinkKind.VERIFY_EMAIL), origin=NOWHERE
+        ),
+    ):
+        nora = await invite(noon)
+        async with noon.transaction() as db:
+            await end(db, nora)
+        assert await is_invited(noon) == (False, False)
+        async with noon.transaction() as db:
+            await customers.delete(db, nora.id, origin=NOWHERE)
+
+
+async def test_letter_of_an_invitation_that_was_answered_is_dropped(
+    noon: Database, ada: CustomerRecord
+) -> None:
+    await post(noon, LinkKind.INVITATION, ada)
+    async with noon.transaction() as db:
+        assert await email_verification.prove_by_hand(db, ada.email)
+    assert await waiting(noon) == []
