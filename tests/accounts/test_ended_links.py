@@ -17,7 +17,7 @@ from gql_app.db.tables import CustomerRow, RegistrationRow
 from gql_app.factors import changes
 from gql_app.lib import clock
 from gql_app.lib.database import Database, Transaction
-from gql_app.mail import email_change, email_verification, password_reset, sign_in_links
+from gql_app.mail import access_links, email_change, email_verification
 from gql_app.mail.outbox import UNITS
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import claim, waiting
@@ -148,13 +148,13 @@ def signing_in(kind: LinkKind) -> Use:
     """Return the use of a link of a kind that opens a session."""
 
     async def use(db: Transaction, token: str) -> None:
-        await sign_in_links.sign_in(db, kind, token, THROTTLE, LIFETIMES, origin=NOWHERE)
+        await access_links.sign_in(db, kind, token, THROTTLE, LIFETIMES, origin=NOWHERE)
 
     return use
 
 
 ANSWERS: Final[dict[LinkKind, Use]] = {
-    LinkKind.PASSWORD_RESET: lambda db, token: password_reset.reset(
+    LinkKind.PASSWORD_RESET: lambda db, token: access_links.reset(
         db, token, THROTTLE, password_hash="a hash", origin=NOWHERE
     ),
     LinkKind.VERIFY_EMAIL: lambda db, token: email_verification.verify(db, token, origin=NOWHERE),
