@@ -16,7 +16,7 @@ from strawberry.types.base import get_object_definition
 from gql_app.accounts.permissions import Roles
 from gql_app.accounts.validation import PasswordRule
 from gql_app.db.migrations.branches import Branch, revisions
-from gql_app.extending.connections import connection_of
+from gql_app.extending.connections import Connection, connection_of
 from gql_app.extending.extend import Extended
 from gql_app.extending.faults import command_name, faults, package_folder
 from gql_app.extending.feature import Feature
@@ -26,6 +26,7 @@ from gql_app.extending.node_kinds import implement_node
 from gql_app.extending.schema_faults import schema_faults
 from gql_app.extending.settings import FeatureSettings, load_features
 from gql_app.extending.tables import Table, referred, tables_of
+from gql_app.extending.visibility import Visibility
 from gql_app.lib.faults import CannotStart, sentence
 from gql_app.lib.keyring import Signer
 from gql_app.lib.mail_templates import Folder
@@ -50,6 +51,8 @@ class Parts:
     actions: frozenset[str]
     error_codes: Mapping[str, str]
     nodes: tuple[NodeKind[Any], ...]
+    visible: Mapping[type, Visibility]
+    """Which rows of a type a caller sees: those that its first connection shows."""
 
 
 def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
@@ -59,7 +62,8 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
     letters = [each for each in _all(f.letters for f in features) if isinstance(each, Letter)]
     before, extended = len(found), Extended(_all(each.extensions for each in features))
     found += [*faults(features), *extended.faults]
-    nodes, codes = _nodes(features), _codes(features)
+    codes, listed = _codes(features), _connections(features)
+    nodes = _nodes(features, listed)
     found += _shared_ids((*OURS, *nodes))
     additions = Additions(
         queries=_all(each.queries for each in features),
@@ -87,6 +91,7 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
         actions=frozenset(_all(each.actions for each in features)),
         error_codes=codes,
         nodes=nodes,
+        visible={each.node: each.visibility for each in reversed(listed)},
     )
 
 
@@ -99,12 +104,17 @@ def _codes(features: Sequence[Feature]) -> Mapping[str, str]:
     return codes
 
 
-def _nodes(features: Sequence[Feature]) -> tuple[NodeKind[Any], ...]:
-    """Return how `node` finds each type: by Feature.nodes, or else as its first connection does."""
+def _connections(features: Sequence[Feature]) -> Sequence[Connection]:
+    """Return the connections of features, in their order."""
     types = [get_object_definition(each) for feature in features for each in feature.queries]
     made = [connection_of(field) for each in types if each for field in each.fields]
+    return [each for each in made if each]
+
+
+def _nodes(features: Sequence[Feature], listed: Sequence[Connection]) -> tuple[NodeKind[Any], ...]:
+    """Return how `node` finds each type: by Feature.nodes, or else as its first connection does."""
     first: dict[type, NodeKind[Any]] = {}
-    for each in (*_all(each.nodes for each in features), *(each.kind for each in made if each)):
+    for each in (*_all(each.nodes for each in features), *(each.kind for each in listed)):
         if isinstance(each, NodeKind):
             first.setdefault(each.type, each)
     return tuple(first.values())
@@ -181,6 +191,7 @@ class Merged:
             actions=self.parts.actions,
             error_codes=self.parts.error_codes,
             nodes=self.parts.nodes,
+            visible=self.parts.visible,
         )
 
 

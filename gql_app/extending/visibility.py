@@ -108,3 +108,7 @@ class Visibility:
 
             known = self._known[sql] = Condition(replacement_traverse(condition, {}, unbound))
         return (known,), {names[each.key]: each.effective_value for each in values}
+
+
+EVERYTHING: Final = Visibility(None)
+"""The visibility of all rows."""

@@ -77,6 +77,8 @@ class Context:
     recent: bool = False
     """Whether a recent proof was required so far; a write requires it again."""
     _signed_in: SignedIn | TokenRevoked | None = None
+    _proven: Caller | None = None
+    """The caller as a list's statement proved them."""
     _posted: bool = False
     _loaders: dict[object, Batches[Any, Any]] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -199,7 +201,7 @@ class Context:
             with suppress(Unproven, Refusal, InvalidArgument):
                 result = await work(reader, caller)
                 if reader.proven:
-                    self.caller_id = caller.customer_id
+                    self.caller_id, self._proven = caller.customer_id, caller
                     return result
         caller = await self.caller()
         return await work(await self.lists(), caller)
@@ -281,7 +283,7 @@ class Context:
         return known.load(parse_id(key) or key if isinstance(key, str) else key)
 
     def _forget_caller(self) -> None:
-        self._signed_in = None
+        self._signed_in = self._proven = None
         self._loaders.clear()
 
     async def _authenticate(self, identity: Identity) -> SignedIn | TokenRevoked:

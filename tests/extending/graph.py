@@ -85,6 +85,7 @@ async def graph(settings: Settings, features: Sequence[Feature]) -> AsyncIterato
         actions=parts.actions,
         error_codes=parts.error_codes,
         nodes=parts.nodes,
+        visible=parts.visible,
     )
     engine = build_engine(settings, parts.additions)
     async with Resources.open(settings, extensions=extensions) as resources, running(resources):
