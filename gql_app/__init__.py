@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gql_app.extending.nested import nested
     from gql_app.extending.node_kinds import node
     from gql_app.extending.nodes import node_of
+    from gql_app.extending.permissions import HasPermission
     from gql_app.extending.routes import context_of
     from gql_app.extending.settings import FeatureSettings
     from gql_app.extending.tables import Table
@@ -43,11 +44,7 @@ if TYPE_CHECKING:
     from gql_app.schema.customers import Customer
     from gql_app.schema.mail.invitations import InviteCustomerInput
     from gql_app.schema.payloads import Payload
-    from gql_app.schema.permissions import (
-        HasPermission,
-        IsAuthenticated,
-        IsRecentlyAuthenticated,
-    )
+    from gql_app.schema.permissions import IsAuthenticated, IsRecentlyAuthenticated
     from gql_app.schema.profile import UpdateMeInput
     from gql_app.schema.sessions import Session
     from gql_app.security.tokens import Identity
@@ -132,6 +129,7 @@ _MODULES: Final = {
     "extending.nested": ("nested",),
     "extending.node_kinds": ("node",),
     "extending.nodes": ("node_of",),
+    "extending.permissions": ("HasPermission",),
     "extending.routes": ("context_of",),
     "extending.settings": ("FeatureSettings",),
     "extending.tables": ("Table",),
@@ -147,7 +145,7 @@ _MODULES: Final = {
     "schema.customers": ("Customer",),
     "schema.mail.invitations": ("InviteCustomerInput",),
     "schema.payloads": ("Payload",),
-    "schema.permissions": ("HasPermission", "IsAuthenticated", "IsRecentlyAuthenticated"),
+    "schema.permissions": ("IsAuthenticated", "IsRecentlyAuthenticated"),
     "schema.profile": ("UpdateMeInput",),
     "schema.sessions": ("Session",),
     "security.tokens": ("Identity",),
