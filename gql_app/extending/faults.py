@@ -2,11 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from starlette.routing import BaseRoute, Mount, Route
 from strawberry.schema.config import StrawberryConfig
@@ -72,6 +72,12 @@ _Functions: TypeAlias = tuple[str, Iterable[tuple[str, object]], Sequence[str] |
 unless these are the builder's own, and whether they must be asynchronous, None if they may be."""
 
 
+_CLASSES: Final = ("queries", "mutations", "types", "extensions")
+_LISTS: Final = (
+    *_CLASSES,
+    *("nodes", "roles", "error_codes", "actions", "password_rules", "authenticators"),
+    *("letters", "routes", "commands"),
+)
 _all = chain.from_iterable
 
 
@@ -87,6 +93,35 @@ def faults(features: Sequence[Feature]) -> list[str]:
     found += _root_types("Query", QUERIES, [*_all(each.queries for each in features)])
     found += _root_types("Mutation", MUTATIONS, [*_all(each.mutations for each in features)])
     return found
+
+
+def form_faults(features: object) -> Iterator[str]:
+    """Yield a sentence on each value of another form than features have, which hides all others."""
+    if not _is_list(features):
+        yield f"features must be a list of them, not {features!r}."
+        return
+    for feature in features:
+        if not isinstance(feature, Feature):
+            yield f"{feature!r} is no Feature."
+            continue
+        where = f"The feature {feature.name}:"
+        for name in _LISTS:
+            value: Any = getattr(feature, name)
+            if not _is_list(value):
+                yield f"{where} {name} must be a list, not {value!r}."
+            elif name in _CLASSES:
+                yield from (
+                    f"{where} {name} has {each!r}, which is no class."
+                    for each in value
+                    if not isinstance(each, type)
+                )
+        for name in ("on", "within"):
+            if not isinstance(getattr(feature, name), Mapping):
+                yield f"{where} {name} must map the names of events to hooks."
+
+
+def _is_list(value: object) -> TypeGuard[Iterable[Any]]:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | type)
 
 
 def _name(feature: Feature) -> Iterator[str]:

@@ -18,7 +18,7 @@ from gql_app.accounts.validation import PasswordRule
 from gql_app.db.migrations.branches import Branch, revisions
 from gql_app.extending.connections import Connection, connection_of
 from gql_app.extending.extend import Extended
-from gql_app.extending.faults import command_name, faults, package_folder
+from gql_app.extending.faults import command_name, faults, form_faults, package_folder
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
@@ -197,7 +197,9 @@ class Merged:
 
 def merge(features: Sequence[Feature]) -> Merged:
     """Return the merged features. Raises CannotStart with all their faults."""
-    found: list[str] = []
+    found = [*form_faults(features)]
+    if found:
+        raise CannotStart(found)
     parts = parts_of(features, found)
     branches: list[Branch] = []
     for feature in features:

@@ -49,6 +49,8 @@ LISTED: Final = "listed"
 """The metadata key of a field that holds the type of its objects, and the table of its rows."""
 _LIMIT: Final = "limit"
 """The metadata key of a field that holds the most rows of a list."""
+MAX_LIMIT: Final = 2**31
+"""The limit of a list must be less: GraphQL's numbers are."""
 _UUIDS: Final = re.compile(r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})+")
 _NUMBER: Final = ""
 """The name of the column with the number of a row's key; no field has an empty name."""
@@ -81,7 +83,9 @@ def nested(
     connection in `Feature.queries` hides are left out. Raises TypeError with every fault of the
     declaration.
     """
-    columns = NodeColumns(node, rows, [order_by], (), "nested")
+    is_good = type(limit) is int and 0 < limit < MAX_LIMIT
+    faults = () if is_good else (f"limit must be a number of 1 to {MAX_LIMIT - 1}, not {limit!r}",)
+    columns = NodeColumns(node, rows, [order_by], (), "nested", faults)
     lists = _Lists(columns, by, ListQuery(rows, (order_by,), descending=descending), limit)
 
     async def resolve(self: Any, info: Info) -> Any:

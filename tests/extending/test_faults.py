@@ -208,6 +208,9 @@ class Undecorated(Payload):
     """A payload that is no type of the schema."""
 
 
+OF_NOTHING = object()
+
+
 def tools(add: Callable[[typer.Typer], object]) -> typer.Typer:
     """Return a command that has commands of its own."""
     made = typer.Typer(name="tools")
@@ -357,6 +360,36 @@ def test_functions_may_be_objects_and_written_in_c() -> None:
 def test_command_without_a_name_is_a_fault(command: Callable[[], None]) -> None:
     [fault] = told(Feature("shop", commands=[command]))
     assert fault.endswith("has no name as a command: make it a function, or name the Typer.")
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        ({"error_codes": "ABC"}, "error_codes must be a list, not 'ABC'"),
+        ({"actions": "shop:open"}, "actions must be a list, not 'shop:open'"),
+        ({"queries": Done}, f"queries must be a list, not {Done!r}"),
+        ({"roles": None}, "roles must be a list, not None"),
+        ({"queries": [OF_NOTHING]}, f"queries has {OF_NOTHING!r}, which is no class"),
+        ({"mutations": ["Orders"]}, "mutations has 'Orders', which is no class"),
+        ({"types": [OF_NOTHING]}, f"types has {OF_NOTHING!r}, which is no class"),
+        ({"extensions": [OF_NOTHING]}, f"extensions has {OF_NOTHING!r}, which is no class"),
+        ({"on": [one]}, "on must map the names of events to hooks"),
+        ({"within": [one]}, "within must map the names of events to hooks"),
+    ],
+)
+def test_value_of_another_form_is_told(parts: Mapping[str, Any], sentence: str) -> None:
+    assert told(Feature("shop", **parts)) == (f"The feature shop: {sentence}.",)
+
+
+def test_what_is_no_feature_is_told() -> None:
+    wrong: Any = "x"
+    assert told(wrong, Feature("shop", error_codes="A")) == (
+        "'x' is no Feature.",
+        "The feature shop: error_codes must be a list, not 'A'.",
+    )
+    for features in (Feature("shop"), "shop", None):
+        with pytest.raises(CannotStart, match="features must be a list of them, not"):
+            create_app(Settings(playground=False), features=cast(Any, features))
 
 
 @pytest.mark.parametrize(

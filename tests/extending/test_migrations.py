@@ -357,6 +357,17 @@ def test_folder_of_migrations_that_fork_is_told(tmp_path: Path) -> None:
         revisions(folder)
 
 
+@pytest.mark.filterwarnings("ignore:Revision 0009 referenced")
+def test_migration_that_follows_a_missing_one_is_told(tmp_path: Path) -> None:
+    script = REFUSED.format(revision="0010", down="0009", work="SELECT 1")
+    (tmp_path / "0010.py").write_text(script, encoding="utf-8")
+    with pytest.raises(CannotStart) as raised:
+        revisions(tmp_path)
+    assert raised.value.faults == (
+        f"{tmp_path}: a migration follows 0009, which is not there: correct its down_revision",
+    )
+
+
 def test_migration_that_can_not_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "0001.py").write_text("import no_such_thing", encoding="utf-8")
     with pytest.raises(CannotStart, match="No module named 'no_such_thing'"):

@@ -274,6 +274,12 @@ def test_order_that_no_cursor_could_have_is_told() -> None:
         nested(Order, OrderRow, by=OrderRow.customer_id, order_by="paid", limit=1)
 
 
+@pytest.mark.parametrize("limit", [0, -1, "5", True, 2.0, 2**31, None])
+def test_limit_that_is_none_is_told(limit: Any) -> None:  # noqa: ANN401 — of any wrong type
+    with pytest.raises(TypeError, match="limit must be a number of 1 to 2147483647, not"):
+        nested(Order, OrderRow, by=OrderRow.customer_id, order_by="id", limit=limit)
+
+
 def test_table_without_rowid_is_told() -> None:
     class Bare(DeclarativeBase): ...
 
