@@ -57,7 +57,7 @@ class Context(context.Context):
     async def viewer(self) -> Caller | None:
         """Return the caller, without a query if a list proved them; None if not signed in."""
         try:
-            return self._proven or await self.caller()
+            return self.proven or await self.caller()
         except Unauthenticated:
             return None
 

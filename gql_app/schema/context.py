@@ -76,9 +76,9 @@ class Context:
     """The permissions that were checked so far; a write checks them again."""
     recent: bool = False
     """Whether a recent proof was required so far; a write requires it again."""
+    proven: Caller | None = None
+    """The caller, if the statement of a list proved them."""
     _signed_in: SignedIn | TokenRevoked | None = None
-    _proven: Caller | None = None
-    """The caller as a list's statement proved them."""
     _posted: bool = False
     _loaders: dict[object, Batches[Any, Any]] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -201,7 +201,7 @@ class Context:
             with suppress(Unproven, Refusal, InvalidArgument):
                 result = await work(reader, caller)
                 if reader.proven:
-                    self.caller_id, self._proven = caller.customer_id, caller
+                    self.caller_id, self.proven = caller.customer_id, caller
                     return result
         caller = await self.caller()
         return await work(await self.lists(), caller)
@@ -283,7 +283,7 @@ class Context:
         return known.load(parse_id(key) or key if isinstance(key, str) else key)
 
     def _forget_caller(self) -> None:
-        self._signed_in = self._proven = None
+        self._signed_in = self.proven = None
         self._loaders.clear()
 
     async def _authenticate(self, identity: Identity) -> SignedIn | TokenRevoked:

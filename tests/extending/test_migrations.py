@@ -251,6 +251,39 @@ def test_constraints_of_a_written_migration_have_names_on_both_databases(
     command.upgrade(config, "0002")
 
 
+def test_column_goes_with_a_foreign_key_that_an_older_migration_left_without_a_name(
+    database_url: str, tmp_path: Path, shop: str
+) -> None:
+    kind = "CHAR(32)" if database_url.startswith("sqlite") else "UUID"
+    work = (
+        f"CREATE TABLE {shop}_orders (id {kind} NOT NULL PRIMARY KEY, cents INTEGER NOT NULL, "
+        f"customer_id {kind} REFERENCES customers (id) ON DELETE SET NULL)"
+    )
+    folder = tmp_path / shop / "migrations"
+    script = REFUSED.format(revision="0001", down=None, work=work)
+    (folder / "0001.py").write_text(script, encoding="utf-8")
+    for command_line in (("migrate",), ("make-migration", "Drop"), ("migrate",)):
+        sys.modules.pop(shop, None)
+        importlib.invalidate_caches()
+        if f"{shop}_orders" in Table.metadata.tables:
+            Table.metadata.remove(Table.metadata.tables[f"{shop}_orders"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # the class is there several times
+            done = run_here(
+                *("--app", f"{shop}:app", *command_line),
+                folder=tmp_path,
+                database_url=database_url,
+                secret_key=SECRET,
+            )
+        assert done.returncode == 0, done.stderr
+    written = (folder / "0002_drop.py").read_text(encoding="utf-8")
+    assert "drop_constraint" not in written
+    branch = Branch(shop, folder, frozenset({f"{shop}_orders"}), Table.metadata, ())
+    command.check(alembic_config(database_url, branch))
+    command.downgrade(alembic_config(database_url, branch), "0001")
+    command.upgrade(alembic_config(database_url, branch), "0002")
+
+
 def test_constraint_that_an_older_migration_left_without_a_name_is_there(
     database_url: str, tmp_path: Path
 ) -> None:
