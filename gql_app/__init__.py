@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gql_app.extending.nested import nested as nested
     from gql_app.extending.node_kinds import node as node
     from gql_app.extending.nodes import node_of as node_of
+    from gql_app.extending.permissions import HasPermission as HasPermission
     from gql_app.extending.settings import FeatureSettings as FeatureSettings
     from gql_app.extending.tables import Table as Table
     from gql_app.extending.transaction import Transaction as Transaction
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
     from gql_app.schema.mail.invitations import InviteCustomerInput as InviteCustomerInput
     from gql_app.schema.payloads import Payload as Payload
     from gql_app.schema.permissions import (
-        HasPermission as HasPermission,
         IsAuthenticated as IsAuthenticated,
         IsRecentlyAuthenticated as IsRecentlyAuthenticated,
     )
@@ -91,6 +91,7 @@ _MODULES: Final = {
     "extending.nested": ("nested",),
     "extending.node_kinds": ("node",),
     "extending.nodes": ("node_of",),
+    "extending.permissions": ("HasPermission",),
     "extending.settings": ("FeatureSettings",),
     "extending.tables": ("Table",),
     "extending.transaction": ("Transaction",),
@@ -106,7 +107,7 @@ _MODULES: Final = {
     "schema.customers": ("Customer",),
     "schema.mail.invitations": ("InviteCustomerInput",),
     "schema.payloads": ("Payload",),
-    "schema.permissions": ("HasPermission", "IsAuthenticated", "IsRecentlyAuthenticated"),
+    "schema.permissions": ("IsAuthenticated", "IsRecentlyAuthenticated"),
     "schema.profile": ("UpdateMeInput",),
     "schema.sessions": ("Session",),
     "security.tokens": ("Identity",),

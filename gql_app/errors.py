@@ -84,11 +84,14 @@ class Refusal(GqlAppError):
 
 
 class Unauthenticated(Refusal):
-    """The request has no valid token; `reason` says why."""
+    """The caller is not signed in; `reason` says why, as a subclass has it."""
 
     code = "UNAUTHENTICATED"
-    reason: ClassVar[TokenReason]
-    advice: ClassVar[str]
+    reason: ClassVar[TokenReason] = TokenReason.TOKEN_MISSING
+    advice: ClassVar[str] = (
+        "You are not signed in. Sign in with the login mutation and send its token "
+        "as Authorization: Bearer TOKEN."
+    )
 
     def __init__(self, **details: str) -> None:
         super().__init__(self.advice, reason=self.reason, **details)
@@ -96,12 +99,6 @@ class Unauthenticated(Refusal):
 
 class TokenMissing(Unauthenticated):
     """There is no Authorization header, or an empty one (RFC 6750 section 3.1)."""
-
-    reason = TokenReason.TOKEN_MISSING
-    advice = (
-        "You are not signed in. Sign in with the login mutation and send its token "
-        "as Authorization: Bearer TOKEN."
-    )
 
 
 class TokenMalformed(Unauthenticated):
@@ -222,6 +219,10 @@ class Rejected(GqlAppError):
     """
 
     def __init__(self, *faults: Fault) -> None:
+        """Take the faults. Raises TypeError without any: a feature raises Refused."""
+        if not faults:
+            message = "Rejected has no fault: raise Refused(code, message)"
+            raise TypeError(message)
         super().__init__(" ".join(fault.message for fault in faults))
         self.faults: Final = faults
 

@@ -98,6 +98,8 @@ class Extensions:
     """Further codes of user errors."""
     nodes: tuple[NodeKind[Any], ...] = ()
     """Further types that `node` finds."""
+    visible: Mapping[type, Any] = field(default_factory=dict)
+    """Which rows of these types a caller sees, in nested lists too."""
 
     def settings_of(self, kind: type[T]) -> T:
         """Return the settings of a feature. Raises LookupError if no feature has this class."""

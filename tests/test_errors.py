@@ -86,6 +86,21 @@ def test_refusal_carries_its_code_and_reason(
     assert str(refusal) == refusal.message
 
 
+@pytest.mark.parametrize(
+    "name", ["Unauthenticated", "TokenMissing", "TokenMalformed", "TokenInvalid", "TokenRevoked"]
+)
+def test_public_error_can_be_raised_as_it_is(name: str) -> None:
+    error = getattr(errors, name)()
+    assert isinstance(error, errors.Unauthenticated)
+    assert error.extensions == {"code": error.code, "reason": error.reason}
+    assert error.message == error.advice
+
+
+def test_rejection_without_a_fault_says_what_to_raise() -> None:
+    with pytest.raises(TypeError, match="raise Refused"):
+        errors.Rejected()
+
+
 def test_every_refusal_has_a_message_of_its_own() -> None:
     assert len(set(MESSAGES)) == len(MESSAGES)
 

@@ -148,13 +148,18 @@ def upgrade(chosen: Settings) -> None:
         for branch, state in zip((None, *branches), states, strict=True):
             if state != "newer":
                 command.upgrade(alembic_config(chosen.database_url, branch), "head")
-    except util.CommandError as error:
-        fail(f"The database can't be migrated: {error}")
-    except DBAPIError as error:
+    except Exception as error:  # a script may raise anything
         frames = [frame.f_globals for frame, _ in walk_tb(error.__traceback__)]
         found = [each["revision"] for each in frames if "down_revision" in each]
-        of = f"by revision {found[-1]} of {branch.name if branch else 'gql_app'}" if found else ""
-        fail(f"The database can't be migrated{of and ' '}{of}. {_cause(chosen, error)}")
+        of = f" by revision {found[-1]} of {branch.name if branch else 'gql_app'}" if found else ""
+        if isinstance(error, util.CommandError):
+            fail(f"The database can't be migrated{of}: {error}")
+        if isinstance(error, DBAPIError):
+            fail(f"The database can't be migrated{of}. {_cause(chosen, error)}")
+        if not found:
+            raise
+        what = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
+        fail(sentence(f"The database can't be migrated{of}. {what}"))
     collided = run_on_database(chosen, backfill.fill) if states[0] != "newer" else ()
     if collided:
         fail(

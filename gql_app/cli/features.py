@@ -1,7 +1,7 @@
 """`make-migration` of a builder's application, and the functions for its own commands."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
@@ -40,7 +40,7 @@ def make_migration(
             autogenerate=True,
             rev_id=f"{len(branch.revisions) + 1:04}",
             version_path=str(branch.folder),
-            process_revision_directives=_drop_empty,
+            process_revision_directives=_prune,
         )
     except util.CommandError as error:
         fail(f"No migration can be written: {error}")
@@ -49,10 +49,25 @@ def make_migration(
     out(f"Look {made.path} over, mend it by hand where need be, and run: migrate")
 
 
-def _drop_empty(_: object, __: object, scripts: list[Any]) -> None:
-    """Drop a migration without operations."""
+def _prune(_: object, __: object, scripts: list[Any]) -> None:
+    """Drop a migration without operations, and operations that drop a foreign key by itself.
+
+    It goes with its column, and has no name on SQLite if an older migration gave it none.
+    """
+    from alembic.operations import ops  # noqa: PLC0415 — as above
+
+    for table in scripts[0].upgrade_ops.ops:
+        if isinstance(table, ops.ModifyTableOps):
+            gone = {each.column_name for each in table.ops if isinstance(each, ops.DropColumnOp)}
+            table.ops = [each for each in table.ops if gone.isdisjoint(_columns_of(each))]
     if scripts[0].upgrade_ops.is_empty():
         scripts.clear()
+
+
+def _columns_of(change: Any) -> Sequence[str]:  # noqa: ANN401 — an operation of Alembic
+    """Return the columns of a foreign key that is dropped, none of another operation."""
+    is_one = getattr(change, "constraint_type", None) == "foreignkey"
+    return change.to_constraint().column_keys if is_one else ()
 
 
 def run(

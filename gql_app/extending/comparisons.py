@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
@@ -39,6 +40,17 @@ _COMPARABLE: Final[Mapping[type, frozenset[Any]]] = {
     UUID: frozenset({UUID, strawberry.ID, str}),
 }
 """The types of fields by the column's type, whose values it can be compared with."""
+_READABLE: Final[Mapping[type, frozenset[Any]]] = {
+    str: frozenset({str, strawberry.ID, UUID, Decimal}),
+    int: frozenset({int, float, bool, str, strawberry.ID, Decimal}),
+    float: frozenset({float, bool, str, Decimal}),
+    bool: frozenset({bool, int, float, str}),
+    date: frozenset({date, str}),
+    datetime: frozenset({datetime, date, str}),
+    UUID: frozenset({UUID, strawberry.ID, str}),
+    bytes: frozenset(),
+}
+"""The types of fields by the column's type, that can have each of its values."""
 _INT64: Final = 2**63
 
 
@@ -118,12 +130,22 @@ def parameter_type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
 
 def is_comparable(shown: Any, column: ColumnElement[Any]) -> bool:
     """Return whether a column may equal a field's values; those of custom scalars are unknown."""
+    return _fits(shown, column, _COMPARABLE)
+
+
+def is_readable(shown: Any, column: ColumnElement[Any]) -> bool:
+    """Return whether a field can have a column's values; those of custom scalars are unknown."""
+    return _fits(shown, column, _READABLE)
+
+
+def _fits(shown: Any, column: ColumnElement[Any], known: Mapping[type, frozenset[Any]]) -> bool:
     stored = column.type.python_type
     shown = shown.of_type if isinstance(shown, StrawberryOptional) else shown
+    if stored not in known:
+        return True
     if isinstance(shown, StrawberryEnumDefinition):
         return all(isinstance(each.value, stored) for each in shown.values)
-    known = isinstance(shown, type | StrawberryList)
-    return not known or stored not in _COMPARABLE or shown in _COMPARABLE[stored]
+    return not isinstance(shown, type | StrawberryList) or shown in known[stored]
 
 
 def converter(kind: TypeEngine[Any]) -> Callable[[Any], object]:

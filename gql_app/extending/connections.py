@@ -15,7 +15,7 @@ from gql_app.extending.comparisons import NAMES
 from gql_app.extending.context import Info
 from gql_app.extending.node_kinds import node_kind
 from gql_app.extending.nodes import NodeColumns, connection_type, described_type
-from gql_app.extending.visibility import Visibility, Visible, visible_faults
+from gql_app.extending.visibility import EVERYTHING, Visibility, Visible, visible_faults
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import (
     DEFAULT_SIZE,
@@ -114,12 +114,14 @@ class Connection:
             node, rows, order_by, filters, faults=visible_faults(visible)
         )
         self.name: Final = name
-        self._visibility: Final = Visibility(visible)
+        self.node: Final = node
+        self.table: Final = self._columns.table
+        self.visibility: Final = Visibility(visible) if visible else EVERYTHING
         self.permissions: Final = [permission(each) for each in permissions]
         self._by_statement: Final = all(type(each) is IsAuthenticated for each in self.permissions)
         if self.permissions and self._by_statement:
             self.permissions[:] = [IsAuthenticated(by_token=True)]
-        self.kind: Final = node_kind(self._columns, self._visibility, self.permissions)
+        self.kind: Final = node_kind(self._columns, self.visibility, self.permissions)
         self._orders: Final = {
             column: ListQuery(rows, (column,), visible_column=self._columns.shown)
             for column in order_by
@@ -234,7 +236,7 @@ class Connection:
                 continue
             compared[name] = comparison.convert(value)
             conditions.append(NOTHING if compared[name] is None else comparison.condition)
-        seen, values = self._visibility.of(caller)
+        seen, values = self.visibility.of(caller)
         by_index = self._by_index[column]
         query = self._orders[column]._replace(
             descending=descending,

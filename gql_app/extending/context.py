@@ -8,6 +8,7 @@ import strawberry
 from starlette.requests import Request
 
 from gql_app.accounts.callers import Authority
+from gql_app.accounts.sessions import Caller
 from gql_app.errors import Unauthenticated
 from gql_app.extending.transaction import Transaction, transaction
 from gql_app.lib import database
@@ -55,6 +56,13 @@ class Context(context.Context):
             return await self.transact(ruled)
         authority = Authority(me, permissions=self.permitted, recent=self.recent)
         return await self.write_as(authority, ruled)
+
+    async def viewer(self) -> Caller | None:
+        """Return the caller, without a query if a list proved them; None if not signed in."""
+        try:
+            return self.proven or await self.caller()
+        except Unauthenticated:
+            return None
 
 
 Info = strawberry.Info[Context, None]

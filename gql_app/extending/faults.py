@@ -2,18 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from starlette.routing import BaseRoute, Mount, Route
 from strawberry.types.base import get_object_definition
+from strawberry.types.field import StrawberryField
 
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
-from gql_app.accounts.permissions import ADMIN, OURS, Role, Roles
+from gql_app.accounts.permissions import ADMIN, Roles
 from gql_app.extending import tables
 from gql_app.extending.comparisons import NAMES, clashes
 from gql_app.extending.extend import extends_input
@@ -21,6 +22,7 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.functions import function_fault, function_name
 from gql_app.extending.hooks import EVENTS
 from gql_app.extending.letters import Letter
+from gql_app.extending.permissions import VERB, permission_fault
 from gql_app.extending.settings import FeatureSettings, names, unreadable
 from gql_app.lib.faults import sentence
 from gql_app.lib.nodes import NodeKind
@@ -57,8 +59,6 @@ MAX_NAME: Final = 40
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{0,19}")
 _ROLE: Final = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_NAME - 1}}}")
-_VERB: Final = re.compile(r"[a-z][a-z0-9_]*:[a-z][a-z0-9_]*")
-_VERB_FORM: Final = "written noun:verb, in small letters"
 _COMMAND: Final = re.compile(r"\w[\w.:-]*")
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _LETTER: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -70,6 +70,12 @@ _Functions: TypeAlias = tuple[str, Iterable[tuple[str, object]], Sequence[str] |
 unless these are the builder's own, and whether they must be asynchronous, None if they may be."""
 
 
+_CLASSES: Final = ("queries", "mutations", "types", "extensions")
+_LISTS: Final = (
+    *_CLASSES,
+    *("nodes", "roles", "error_codes", "actions", "password_rules", "authenticators"),
+    *("letters", "routes", "commands"),
+)
 _all = chain.from_iterable
 
 
@@ -85,6 +91,35 @@ def faults(features: Sequence[Feature]) -> list[str]:
     found += _root_types("Query", QUERIES, [*_all(each.queries for each in features)])
     found += _root_types("Mutation", MUTATIONS, [*_all(each.mutations for each in features)])
     return found
+
+
+def form_faults(features: object) -> Iterator[str]:
+    """Yield a sentence on each value of another form than features have, which hides all others."""
+    if not _is_list(features):
+        yield f"features must be a list of them, not {features!r}."
+        return
+    for feature in features:
+        if not isinstance(feature, Feature):
+            yield f"{feature!r} is no Feature."
+            continue
+        where = f"The feature {feature.name}:"
+        for name in _LISTS:
+            value: Any = getattr(feature, name)
+            if not _is_list(value):
+                yield f"{where} {name} must be a list, not {value!r}."
+            elif name in _CLASSES:
+                yield from (
+                    f"{where} {name} has {each!r}, which is no class."
+                    for each in value
+                    if not isinstance(each, type)
+                )
+        for name in ("on", "within"):
+            if not isinstance(getattr(feature, name), Mapping):
+                yield f"{where} {name} must map the names of events to hooks."
+
+
+def _is_list(value: object) -> TypeGuard[Iterable[Any]]:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | type)
 
 
 def _name(feature: Feature) -> Iterator[str]:
@@ -150,6 +185,13 @@ def _values(feature: Feature) -> Iterator[str]:
     for node in feature.nodes:
         if not isinstance(node, NodeKind):
             yield f"{node!r} is none of what node() returns"
+    for extension in filter(extends_input, feature.extensions):
+        names = {each.python_name for each in _fields(extension)}
+        for name in vars(extension):
+            checked = name.removeprefix("check_")
+            if checked != name and names.isdisjoint({name, checked}):
+                method = f"{extension.__name__}.{name}"
+                yield f"the method {method} checks no field: there is no {checked}"
 
 
 def _functions(feature: Feature) -> Iterator[str]:
@@ -192,8 +234,11 @@ def _given(owner: object, *names: str) -> Iterator[object]:
 
 
 def _checks(extension: type) -> Iterator[object]:
-    fields = get_object_definition(extension, strict=True).fields
-    return _given(extension, *(f"check_{each.python_name}" for each in fields))
+    return _given(extension, *(f"check_{each.python_name}" for each in _fields(extension)))
+
+
+def _fields(extension: type) -> Sequence[StrawberryField]:
+    return get_object_definition(extension, strict=True).fields
 
 
 def _command_functions(command: object) -> Iterator[object]:
@@ -238,16 +283,8 @@ def _roles(features: Sequence[Feature]) -> Iterator[str]:
             yield f"{tell} is there twice; add to it with Role.extend()."
         elif not _ROLE.fullmatch(role.name):
             yield f"{tell} must have a name of small letters, digits and _, {MAX_NAME} at most."
-        yield from (f"{tell} {fault}." for fault in _permissions(role))
-
-
-def _permissions(role: Role) -> Iterator[str]:
-    nouns = {each.partition(":")[0] for each in OURS}
-    for permission in sorted(role.permissions):
-        if not _VERB.fullmatch(permission):
-            yield f"has a permission {permission}, which must be {_VERB_FORM}"
-        elif permission not in OURS and permission.partition(":")[0] in nouns:
-            yield f"has a permission {permission}, which is none of ours: {', '.join(sorted(OURS))}"
+        found = map(permission_fault, sorted(role.permissions))
+        yield from (f"{tell} has {fault}." for fault in found if fault)
 
 
 def _duplicates(features: Sequence[Feature]) -> Iterator[str]:
@@ -275,7 +312,7 @@ def _names(features: Sequence[Feature]) -> Iterator[str]:
     for feature in features:
         where = f"The feature {feature.name}"
         yield from _declared(f"{where}: the code", feature.error_codes, _CODE, owners)
-        yield from _declared(f"{where}: the action", feature.actions, _VERB, actions)
+        yield from _declared(f"{where}: the action", feature.actions, VERB, actions)
         names = [each.name for each in feature.letters if isinstance(each, Letter)]
         yield from _declared(f"{where}: the letter", names, _LETTER, letters)
     known = {*EVENTS, *_all(each.actions for each in features)}

@@ -17,9 +17,9 @@ from gql_app.accounts.permissions import Roles
 from gql_app.db.migrations.branches import Branch, revisions
 from gql_app.extending.authenticators import identify
 from gql_app.extending.claims import claims_of
-from gql_app.extending.connections import connection_of
+from gql_app.extending.connections import Connection, connection_of
 from gql_app.extending.extend import Extended
-from gql_app.extending.faults import command_name, faults, package_folder
+from gql_app.extending.faults import command_name, faults, form_faults, package_folder
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
@@ -52,7 +52,8 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
     letters = [each for each in _all(f.letters for f in features) if isinstance(each, Letter)]
     before, extended = len(found), Extended(_all(each.extensions for each in features))
     found += [*faults(features), *extended.faults]
-    nodes, codes = _nodes(features), _codes(features)
+    codes, listed = _codes(features), _connections(features)
+    nodes = _nodes(features, listed)
     found += _shared_ids((*OURS, *nodes))
     additions = Additions(
         queries=_all(each.queries for each in features),
@@ -84,6 +85,7 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
         actions=frozenset(_all(each.actions for each in features)),
         error_codes=codes,
         nodes=nodes,
+        visible={each.node: each.visibility for each in reversed(listed)},
     )
     return Parts(additions, extensions)
 
@@ -97,12 +99,17 @@ def _codes(features: Sequence[Feature]) -> Mapping[str, str]:
     return codes
 
 
-def _nodes(features: Sequence[Feature]) -> tuple[NodeKind[Any], ...]:
-    """Return how `node` finds each type: by Feature.nodes, or else as its first connection does."""
+def _connections(features: Sequence[Feature]) -> Sequence[Connection]:
+    """Return the connections of features, in their order."""
     types = [get_object_definition(each) for feature in features for each in feature.queries]
     made = [connection_of(field) for each in types if each for field in each.fields]
+    return [each for each in made if each]
+
+
+def _nodes(features: Sequence[Feature], listed: Sequence[Connection]) -> tuple[NodeKind[Any], ...]:
+    """Return how `node` finds each type: by Feature.nodes, or else as its first connection does."""
     first: dict[type, NodeKind[Any]] = {}
-    for each in (*_all(each.nodes for each in features), *(each.kind for each in made if each)):
+    for each in (*_all(each.nodes for each in features), *(each.kind for each in listed)):
         if isinstance(each, NodeKind):
             first.setdefault(each.type, each)
     return tuple(first.values())
@@ -161,7 +168,9 @@ class Merged:
 
 def merge(features: Sequence[Feature]) -> Merged:
     """Return the merged features. Raises CannotStart with all their faults."""
-    found: list[str] = []
+    found = [*form_faults(features)]
+    if found:
+        raise CannotStart(found)
     parts = parts_of(features, found)
     branches: list[Branch] = []
     for feature in features:

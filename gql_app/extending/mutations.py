@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from gql_app.extending.functions import check_function
+from strawberry.types.base import get_object_definition
+
+from gql_app.extending.functions import check_function, function_name
 from gql_app.schema import payloads
 from gql_app.schema.payloads import Payload
 from gql_app.schema.permissions import Permission
@@ -27,9 +29,16 @@ def mutation(
                 order = await info.context.write(rules.cancel, id)
                 return OrderPayload.success("The order is cancelled.", order=order)
 
-    With a permission its type must be nullable, for the field is null when it is refused. The
-    decorator raises TypeError unless the function is asynchronous.
+    With a permission its type must be nullable, for the field is null when it is refused. Raises
+    TypeError unless the payload is a Strawberry type derived from Payload, and the decorator does
+    unless the function is asynchronous.
     """
+    made = get_object_definition(payload)
+    is_own = made is not None and made.origin is payload and not made.is_interface
+    if not is_own or not issubclass(payload, Payload):
+        name = function_name(payload)
+        message = f"mutation(): {name} is no payload: derive a @strawberry.type from Payload."
+        raise TypeError(message)
 
     def decorate(resolve: payloads.Mutation[P]) -> Any:  # noqa: ANN401 — as Strawberry has it
         check_function("mutation()", resolve, None, is_async=True)

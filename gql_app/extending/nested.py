@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate, chain
 from operator import itemgetter
 from types import MappingProxyType
@@ -32,9 +33,10 @@ from gql_app.accounts.sessions import Caller
 from gql_app.extending.comparisons import converter, parameter_type
 from gql_app.extending.context import Context, Info
 from gql_app.extending.nodes import NodeColumns
+from gql_app.extending.visibility import EVERYTHING, MAX_KNOWN, Visibility
 from gql_app.lib.database import JsonList, Query, Reader
 from gql_app.lib.engine import NESTED, LazyRows, Nested
-from gql_app.lib.pagination import ListQuery
+from gql_app.lib.pagination import Condition, ListQuery
 from gql_app.schema.permissions import Permission, requiring
 
 NestedRows: TypeAlias = tuple[LazyRows[Any], Sequence[int | None]]
@@ -43,8 +45,12 @@ KEY: Final = "key"
 """The metadata key of a field that holds the name of the object's attribute its rows refer to."""
 BY: Final = "by"
 """The metadata key of a field that holds the column that its rows are found by."""
+LISTED: Final = "listed"
+"""The metadata key of a field that holds the type of its objects, and the table of its rows."""
 _LIMIT: Final = "limit"
 """The metadata key of a field that holds the most rows of a list."""
+MAX_LIMIT: Final = 2**31
+"""The limit of a list must be less: GraphQL's numbers are."""
 _UUIDS: Final = re.compile(r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})+")
 _NUMBER: Final = ""
 """The name of the column with the number of a row's key; no field has an empty name."""
@@ -73,10 +79,13 @@ def nested(
     the primary key it reads no other rows.
 
     Nodes are as in connection(): of a Strawberry type whose fields without a resolver are columns
-    of the same names. They are built lazily, when a resolver needs them. Raises TypeError with
-    every fault of the declaration.
+    of the same names. They are built lazily, when a resolver needs them. Rows that the type's first
+    connection in `Feature.queries` hides are left out. Raises TypeError with every fault of the
+    declaration.
     """
-    columns = NodeColumns(node, rows, [order_by], (), "nested")
+    is_good = type(limit) is int and 0 < limit < MAX_LIMIT
+    faults = () if is_good else (f"limit must be a number of 1 to {MAX_LIMIT - 1}, not {limit!r}",)
+    columns = NodeColumns(node, rows, [order_by], (), "nested", faults)
     lists = _Lists(columns, by, ListQuery(rows, (order_by,), descending=descending), limit)
 
     async def resolve(self: Any, info: Info) -> Any:
@@ -93,6 +102,7 @@ def nested(
             KEY: key,
             BY: by,
             _LIMIT: limit,
+            LISTED: (columns.node, columns.table),
             NESTED: None if asked else Nested(key, lists.of),
         },
     )
@@ -118,27 +128,33 @@ class _Lists:
         self._kind: Final = parameter_type(by.expression.type)
         self._convert: Final = converter(by.expression.type)
         self._by_id: Final = by.expression.type.python_type is UUID
-        self._queries: Final = {
-            "postgresql": Query(self._lateral(), tuple),
-            "sqlite": Query(self._by_rowid(), tuple),
-        }
+        self._statements: Final = {"postgresql": self._lateral, "sqlite": self._by_rowid}
+        self._queries: Final[dict[tuple[str, tuple[Condition, ...]], Query[Any]]] = {}
+        for dialect in self._statements:
+            self._query(dialect, ())
 
     async def of(self, context: Context, keys: Sequence[Any]) -> NestedRows:
         """Return the lists of some keys, null for None; a request's keys are read in one batch."""
         are_ids = self._by_id and _are_ids(keys)
         values = keys if are_ids else [*map(self._convert, keys)]
         asked = tuple([value for value in values if value is not None])
-        rows, found = await context.load(self._read, asked) if asked else (self._rows([]), ())
+        visible = context.resources.extensions.visible.get(self._columns.node, EVERYTHING)
+        caller = await context.viewer() if asked and visible is not EVERYTHING else None
+        read = _ReadFor(self, visible, caller)
+        rows, found = await context.load(read, asked) if asked else (self._rows([]), ())
         sizes = iter(found)
         pairs = zip(keys, values, strict=True)
         return rows, [k if k is None else 0 if v is None else next(sizes) for k, v in pairs]
 
-    async def _read(self, db: Reader, pages: list[tuple[Any, ...]]) -> list[NestedRows]:
+    async def read(
+        self, db: Reader, pages: list[tuple[Any, ...]], visible: Visibility, caller: Caller | None
+    ) -> list[NestedRows]:
         """Return the lists of each page's keys, read by one statement."""
+        conditions, bound = visible.of(caller)
         keys = [*dict.fromkeys(chain.from_iterable(pages))]
         is_hex = self._by_id and db.dialect == "sqlite"  # which stores UUIDs as hexadecimal text
         sent = [str(key).replace("-", "") for key in keys] if is_hex else keys
-        rows = await db.fetch_all(self._queries[db.dialect], keys=sent)
+        rows = await db.fetch_all(self._query(db.dialect, conditions), **bound, keys=sent)
         counts = Counter(map(itemgetter(-1), rows))
         # json_each() counts from 0, WITH ORDINALITY from 1
         first = 0 if db.dialect == "sqlite" else 1
@@ -154,18 +170,28 @@ class _Lists:
         written = self._columns.written(self._columns.names, rows)
         return LazyRows((*self._columns.names, _NUMBER), rows, self._build, written)
 
-    def _lateral(self) -> Select[Any]:
+    def _query(self, dialect: str, conditions: tuple[Condition, ...]) -> Query[Any]:
+        """Return the statement with these conditions; it is cached by the conditions' identity."""
+        known = self._queries.get((dialect, conditions))
+        if known is None:
+            if len(self._queries) >= MAX_KNOWN:
+                self._queries.clear()
+            made = self._statements[dialect](*(each.row_condition for each in conditions))
+            known = self._queries[dialect, conditions] = Query(made, tuple)
+        return known
+
+    def _lateral(self, *conditions: ColumnElement[bool]) -> Select[Any]:
         """Return the LATERAL statement, which reads each key's first rows by an index alone."""
         kind, order = self._kind, self._order
         values = func.unnest(bindparam("keys", type_=ARRAY(kind)))
         named = values.table_valued(column("key", kind), with_ordinality="number", name="keys")
         keys = named.render_derived()
-        found = select(order.table).where(self._by == keys.c.key)
+        found = select(order.table).where(self._by == keys.c.key, *conditions)
         first = found.order_by(*order.order(order.table)).limit(self._limit).lateral("first")
         shown = self._shown(first, keys.c.number)
         return shown.select_from(keys.join(first, true()))
 
-    def _by_rowid(self) -> Select[Any]:
+    def _by_rowid(self, *conditions: ColumnElement[bool]) -> Select[Any]:
         """Return the same for SQLite, which has no LATERAL: a subquery finds the rows' rowids."""
         order, named = self._order, cast("Table", self._order.table)
         if not named.dialect_options["sqlite"]["with_rowid"]:
@@ -176,9 +202,14 @@ class _Lists:
         keys = values.table_valued(column("key"), column("value", kind), name="keys")
         columns = [column(each.name, each.type) for each in named.c]
         every = table(named.name, column("rowid"), *columns, schema=named.schema)
-        rows = every.alias("rows")
-        found = select(rows.c.rowid).where(rows.c[self._by.key] == keys.c.value)
-        first = found.order_by(*order.order(rows)).limit(self._limit).correlate(keys)
+        rowid: ColumnElement[int] = column("rowid")
+        found = select(rowid).select_from(named).where(self._by == keys.c.value)
+        first = (
+            found.where(*conditions)
+            .order_by(*order.order(named))
+            .limit(self._limit)
+            .correlate(keys)
+        )
         here = every.c.rowid.in_(first)
         return self._shown(every, keys.c.key).select_from(keys.join(every, here))
 
@@ -186,6 +217,19 @@ class _Lists:
         """Select the nodes' columns and their key's number, ordered by list and then by row."""
         shown = [self._columns.shown(name, rows) for name in self._columns.names]
         return select(*shown, number.label("number")).order_by(number, *self._order.order(rows))
+
+
+@dataclass(frozen=True)
+class _ReadFor:
+    """A loader of lists for one caller; equal ones of a request share a batch."""
+
+    lists: _Lists
+    visible: Visibility
+    caller: Caller | None
+
+    async def __call__(self, db: Reader, pages: list[tuple[Any, ...]]) -> list[NestedRows]:
+        """Return the lists of each page's keys."""
+        return await self.lists.read(db, pages, self.visible, self.caller)
 
 
 def _are_ids(keys: Sequence[Any]) -> bool:

@@ -20,7 +20,7 @@ from strawberry.types.base import (
 )
 from strawberry.types.enum import StrawberryEnumDefinition
 
-from gql_app.extending.comparisons import clashes, comparisons, filter_faults
+from gql_app.extending.comparisons import clashes, comparisons, filter_faults, is_readable
 from gql_app.lib.database import api_text
 from gql_app.lib.faults import sentence
 from gql_app.lib.pagination import MAX_COUNT, ListQuery
@@ -61,7 +61,7 @@ class NodeColumns:
         }
         """The types of the fields without a resolver, by their names."""
         where = f"{asked_by}({node.__name__}, {rows.__name__})"
-        found = [*self._faults(where, rows, order_by, filters)]
+        found = [*self._faults(where, rows, order_by, filters), *self._unfit(where, definition)]
         found += [f"{where}: {fault}." for fault in faults]
         if found:
             raise TypeError(" ".join(found))
@@ -154,6 +154,24 @@ class NodeColumns:
             names = {each.name for each in kind.values if each.name == each.value}
             return {*names, None}.issuperset
         return None
+
+    def _unfit(self, where: str, definition: StrawberryObjectDefinition) -> Iterable[str]:
+        """Yield a sentence on each field that can't have some value of its column.
+
+        Fields with an extension, which may replace values, are left out.
+        """
+        for field in definition.fields:
+            name = field.python_name
+            if field.base_resolver or field.extensions or name not in self.table.c:
+                continue
+            column, what = self.table.c[name], f"{where}: {self.node.__name__}.{name}"
+            if not is_readable(field.type, column):
+                stored = column.type.python_type.__name__
+                yield f"{what} can't have the values of its column, which are {stored}."
+            if getattr(column, "nullable", False) and not isinstance(
+                field.type, StrawberryOptional
+            ):
+                yield f"{what} is never null, but its column may be: add `| None` to the type."
 
     def _key_faults(self, where: str) -> Iterable[str]:
         """Yield a sentence if ids are not unique over all types, as Relay and `node` require."""

@@ -10,12 +10,13 @@ from strawberry.types.union import StrawberryUnion
 
 from gql_app.extending.comparisons import is_comparable
 from gql_app.extending.connections import Connection, connection_of
-from gql_app.extending.nested import BY, KEY
+from gql_app.extending.nested import BY, KEY, LISTED
+from gql_app.extending.visibility import EVERYTHING
 from gql_app.lib.composition import ComposedSchema
 
 
 def schema_faults(schema: ComposedSchema) -> Iterator[str]:
-    """Yield a sentence on each nested list with a wrong key, and field with taken types."""
+    """Yield a sentence on each nested list that can't be read, and field with taken types."""
     connections: dict[str, tuple[Connection, str]] = {}
     named: dict[str, tuple[type, str]] = {}
     for kind, fields in schema.fields.items():
@@ -39,6 +40,26 @@ def schema_faults(schema: ComposedSchema) -> Iterator[str]:
                 other, place = named.setdefault(name, (one, where))
                 if other is not one:
                     yield f"{where} has another type {name} than {place}: rename one."
+    yield from _other_tables(schema)
+
+
+def _other_tables(schema: ComposedSchema) -> Iterator[str]:
+    """Yield a sentence on each nested list to which a connection's `visible` can't be applied."""
+    every = [
+        (field, f"{kind.__name__}.{field.python_name}")
+        for kind, fields in schema.fields.items()
+        for field in fields
+    ]
+    lists = [(made, where) for field, where in every if (made := connection_of(field))]
+    first = {made.node: (made, where) for made, where in reversed(lists)}
+    for field, where in every:
+        node, table = field.metadata.get(LISTED, (None, None))
+        made, place = first.get(node, (None, ""))
+        if made and made.visibility is not EVERYTHING and made.table is not table:
+            yield (
+                f"{where} lists rows of {table} as {node.__name__}, of which {place} shows those "
+                f"of {made.table} that are visible: list these, or make another type."
+            )
 
 
 def _types_of(field: StrawberryField) -> Iterator[tuple[str, type]]:

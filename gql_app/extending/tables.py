@@ -11,6 +11,13 @@ from gql_app.lib.database import check_table
 
 _REFERRED: Final = (CustomerRow,)
 """Our tables that a feature's table may refer to, as in ForeignKey("customers.id")."""
+_NAMES: Final = {
+    "ix": "ix_%(column_0_label)s",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+}
+"""The names of indexes and constraints: those that PostgreSQL gives, on SQLite as well, so that
+later migrations may drop a constraint."""
 
 
 class Table(Row):
@@ -32,7 +39,7 @@ class Table(Row):
     """
 
     __abstract__ = True
-    metadata: ClassVar[MetaData] = MetaData()
+    metadata: ClassVar[MetaData] = MetaData(naming_convention=_NAMES)
 
 
 for _row in _REFERRED:

@@ -11,6 +11,7 @@ from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
 from gql_app.accounts.sessions import Caller
 from gql_app.extending.functions import function_fault
+from gql_app.extending.permissions import check_permission
 from gql_app.lib.pagination import NOTHING, Condition
 
 MAX_KNOWN: Final = 64
@@ -57,7 +58,10 @@ def owned_by(column: InstrumentedAttribute[UUID | None], *, unless: str | None =
     """Return the visibility of rows that have the caller's id in a column.
 
     Callers with the permission `unless` see all rows, and callers that are not signed in none.
+    Raises TypeError if there can't be such a permission.
     """
+    if unless is not None:
+        check_permission("owned_by()", unless)
     return OwnedBy(column, unless)
 
 
@@ -108,3 +112,7 @@ class Visibility:
 
             known = self._known[sql] = Condition(replacement_traverse(condition, {}, unbound))
         return (known,), {names[each.key]: each.effective_value for each in values}
+
+
+EVERYTHING: Final = Visibility(None)
+"""The visibility of all rows."""

@@ -5,6 +5,7 @@ sent, and is the same in each retry. No letter contains text by its customer, su
 address that is not proven may be a stranger's.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Transaction
 from gql_app.lib.mail_templates import MailTemplates
-from gql_app.lib.outbox import Claimed, Letter, Queue
+from gql_app.lib.outbox import Claimed, Letter, Outcome, Queue
 from gql_app.lib.telemetry import get_logger
 from gql_app.lib.throttling import Limit
 from gql_app.security import tokens
@@ -52,15 +53,22 @@ class Outbox:
 
     These letters go to active accounts only.
     """
+    _unknown: set[str] = field(default_factory=set, init=False)
+    """The kinds of letters that were logged as unknown."""
 
     async def claim(self, db: Transaction) -> Claimed:
         """Lease the next letters that are due, and return them rendered.
 
         Letters of customers whose rows another transaction has locked are left for the next run.
+        Those of unknown kinds are postponed: a server of another release may know them.
         """
         dropped: list[UUID] = []
         letters: list[_Addressed] = []
+        unknown: list[Any] = []
         for row in await QUEUE.next_due(db):
+            if row.kind not in _OURS and row.kind not in self.features:
+                unknown.append(row)
+                continue
             customer = row.customer_id and await db.fetch_one(_UNLOCKED, id=row.customer_id)
             if row.customer_id and customer is None:
                 continue  # its lock's holder may wait for this transaction
@@ -77,10 +85,13 @@ class Outbox:
                 withheld.add(each.id)
         leased = [each for each in letters if each.id not in withheld]
         await QUEUE.forget(db, [*dropped, *withheld])
-        await QUEUE.lease(db, [each.id for each in leased])
+        await QUEUE.lease(db, [each.id for each in (*leased, *unknown)])
         await _extend_registrations(db, leased)
-        written = [letter for each in leased if (letter := await self._written(db, each))]
-        return Claimed(written, len(dropped), len(withheld))
+        tried = [await self._written(db, each) for each in leased]
+        tried += [await self._kept(db, row) for row in unknown]
+        postponed = Counter(each for each in tried if isinstance(each, Outcome))
+        written = [each for each in tried if isinstance(each, Letter)]
+        return Claimed(written, len(dropped), len(withheld), postponed)
 
     async def refused(self, db: Transaction, letter: Letter) -> None:
         """Delete a letter that the mail server refused for good, and record it in the audit log."""
@@ -135,8 +146,19 @@ class Outbox:
         limit, data = self._limit(kind, recipient), row.data or {}
         return _Addressed(row.id, kind, recipient, customer, limit, data, locale, made_at)
 
-    async def _written(self, db: Transaction, letter: "_Addressed") -> Letter | None:
-        """Return a letter rendered; None if that fails, and then it is retried later."""
+    async def _kept(self, db: Transaction, row: Any) -> Outcome:  # noqa: ANN401 — a row of LetterRow
+        """Postpone a letter of an unknown kind, and return the outcome."""
+        if row.kind not in self._unknown:
+            self._unknown.add(row.kind)
+            _log.warning(
+                "Letters of an unknown kind wait for a server that knows it", kind=row.kind
+            )
+        tried, last_try = row._replace(attempts=row.attempts + 1), clock.made_at(row.id) + LAST_TRY
+        waits = await QUEUE.postpone(db, tried, last_try=last_try)
+        return _outcome(row, "UnknownKind", waits=waits)
+
+    async def _written(self, db: Transaction, letter: "_Addressed") -> Letter | Outcome:
+        """Return a letter rendered; if that fails, postpone it, and return the outcome."""
         kind, write = letter.kind, self.features.get(letter.kind)
         place, is_ours = (str(letter.id), letter.recipient), kind not in self.features
         values = await self._values(db, letter) if is_ours else letter.data
@@ -146,10 +168,10 @@ class Outbox:
                 return Letter(*place, subject, body, kind=kind)
             said = self.templates.render(kind, letter.locale, values)
             return Letter(*place, said.subject, said.text, said.html, said.language, kind)
-        except Exception:  # noqa: BLE001 — no error of one letter may stop the others
+        except Exception as error:  # noqa: BLE001 — no error of one letter may stop the others
             _log.exception("A letter can't be written", kind=kind, letter=place[0])
-            await self.postpone(db, Letter(*place, "", "", kind=kind))
-            return None
+            waits = await self.postpone(db, Letter(*place, "", "", kind=kind))
+            return _outcome(letter, type(error).__name__, waits=waits)
 
     async def _values(self, db: Transaction, letter: "_Addressed") -> Mapping[str, object]:
         """Return the values for the templates of one of our letters, as in its examples."""
@@ -202,6 +224,16 @@ class _Addressed:
     """The language of the recipient."""
     made_at: datetime | None
     """The time at which the recipient's account was created, or its registration requested."""
+
+
+def _outcome(letter: Any, why: str, *, waits: bool) -> Outcome:  # noqa: ANN401 — an id and a kind
+    """Return the outcome of a letter that was postponed; log its end."""
+    if waits:
+        return Outcome.DEFERRED
+    _log.warning(
+        "A letter was given up after a day", letter=str(letter.id), kind=letter.kind, why=why
+    )
+    return Outcome.EXPIRED
 
 
 def _has_password(customer: CustomerRecord | None) -> bool:
@@ -265,6 +297,7 @@ _WAIT_UNTIL: Final = (
     .where(RegistrationRow.id == bindparam("registration_id"))
     .values(expires_at=bindparam("until"))
 )
+_OURS: Final = frozenset(Kind)
 _UNDO: Final = {
     Kind.EMAIL_CHANGED.value: tokens.UNDO,
     Kind.SECOND_FACTOR_ADDED.value: tokens.UNDO_FACTOR,

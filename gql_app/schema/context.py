@@ -76,6 +76,8 @@ class Context:
     """The permissions that were checked so far; a write checks them again."""
     recent: bool = False
     """Whether a recent proof was required so far; a write requires it again."""
+    proven: Caller | None = None
+    """The caller, if the statement of a list proved them."""
     _signed_in: SignedIn | TokenRevoked | None = None
     _posted: bool = False
     _loaders: dict[object, Batches[Any, Any]] = field(default_factory=dict)
@@ -137,7 +139,7 @@ class Context:
         try:
             result, posted = await self.db.transact(run)
         finally:
-            self._signed_in = None
+            self._signed_in = self.proven = None
             self._loaders.clear()
         if posted:
             self._posted = True
@@ -196,7 +198,7 @@ class Context:
             with suppress(Unproven, Refusal, InvalidArgument):
                 result = await work(reader, caller)
                 if reader.proven:
-                    self.caller_id = caller.customer_id
+                    self.caller_id, self.proven = caller.customer_id, caller
                     return result
         caller = await self.caller()
         return await work(await self.lists(), caller)

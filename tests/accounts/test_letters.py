@@ -1,11 +1,13 @@
 """Letters: written down with the change, composed when they are sent, and voided."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from gql_app.accounts import customers, letters, validation
 from gql_app.accounts.letters import Kind
@@ -14,7 +16,7 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import LetterRow
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
-from gql_app.lib.outbox import mailer
+from gql_app.lib.outbox import Outcome, mailer
 from gql_app.mail.outbox import QUEUE
 from gql_app.security import tokens
 from tests.accounts.conftest import NOON
@@ -23,6 +25,7 @@ from tests.accounts.outbox import (
     OUTBOX,
     ask_reset,
     claim,
+    look,
     notify,
     resets,
     token_of,
@@ -259,3 +262,59 @@ async def test_database_holds_neither_a_token_nor_a_body(
     token = token_of(letter).removeprefix(tokens.RESET)
     for secret in (token, tokens.RESET, OUTBOX.pages[Kind.PASSWORD_RESET], "Hello", letter.subject):
         assert secret not in written
+
+
+async def test_letter_of_an_unknown_kind_waits_for_a_server_that_knows_it(
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
+) -> None:
+    async with noon.transaction() as db:
+        for _ in range(2):
+            await letters.post(db, "shop_shipped", customer_id=ada.id)
+    older = replace(OUTBOX)
+    with capture_logs() as log:
+        claimed = await look(noon, older)
+        assert (claimed.letters, claimed.dropped) == ([], 0)
+        assert claimed.postponed == {Outcome.DEFERRED: 2}
+        assert not await QUEUE.any_due(noon)
+        set_clock(NOON + timedelta(seconds=2))
+        assert (await look(noon, older)).any
+    (line,) = log
+    assert line["event"] == "Letters of an unknown kind wait for a server that knows it"
+    assert line["kind"] == "shop_shipped"
+    set_clock(NOON + timedelta(seconds=6))
+    newer = replace(OUTBOX, features={"shop_shipped": lambda *_: ("Shipped", "Soon")})
+    sent = (await look(noon, newer)).letters
+    assert [(each.recipient, each.subject) for each in sent] == [(ada.email, "Shipped")] * 2
+
+
+async def test_letter_of_a_kind_that_no_server_knows_any_more_ends_after_a_day(
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
+) -> None:
+    async with noon.transaction() as db:
+        await letters.post(db, "shop_removed", customer_id=ada.id)
+    now, tries, ends = NOON, 0, 0
+    with capture_logs() as log:
+        while found := await column(noon, select(LetterRow.due_at)):
+            (now,) = found
+            set_clock(now)
+            ends += (await look(noon)).postponed.get(Outcome.EXPIRED, 0)
+            tries += 1
+    assert (tries, ends) == (12 + 22, 1)
+    assert timedelta(hours=23) < now - NOON <= timedelta(hours=24)
+    *_, last = log
+    assert (last["event"], last["kind"]) == ("A letter was given up after a day", "shop_removed")
+    assert last["why"] == "UnknownKind"
+
+
+async def test_end_of_a_letter_that_can_not_be_written_is_counted_and_logged(
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
+) -> None:
+    async with noon.transaction() as db:
+        await letters.post(db, "bad", customer_id=ada.id)
+    bad = replace(OUTBOX, features={"bad": lambda *_: ("One\nTwo", "Text")})
+    assert (await look(noon, bad)).postponed == {Outcome.DEFERRED: 1}
+    set_clock(NOON + timedelta(days=1))
+    with capture_logs() as log:
+        assert (await look(noon, bad)).postponed == {Outcome.EXPIRED: 1}
+    assert await waiting(noon) == []
+    assert (log[-1]["event"], log[-1]["kind"]) == ("A letter was given up after a day", "bad")

@@ -70,11 +70,17 @@ def _lines(name: str, value: Any) -> Iterator[str]:  # noqa: ANN401 — whatever
 
 
 def _members(kind: type) -> Mapping[str, str]:
-    """Return the public members of a class and of our base classes, by name."""
+    """Return the public members of a class and of our base classes, by name.
+
+    An assignment counts as one only if a base class declares it.
+    """
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
         if each.__module__.startswith(gql_app.__name__):
-            found |= {name: line for name, line in map(_member, _node(each).body) if line}
+            for node in _node(each).body:
+                name, line = _member(node)
+                if line and (name in found or not isinstance(node, ast.Assign)):
+                    found[name] = line
     return found
 
 
@@ -82,6 +88,8 @@ def _member(node: ast.stmt) -> tuple[str, str]:
     """Return the name and the line of a field or method, an empty line if it is private."""
     match node:
         case ast.AnnAssign(target=ast.Name(id=name)) if not name.startswith("_"):
+            return name, ast.unparse(node)
+        case ast.Assign(targets=[ast.Name(id=name)]) if not name.startswith("_"):
             return name, ast.unparse(node)
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if (
             name == "__init__" or not name.startswith("_")

@@ -260,6 +260,10 @@ def test_what_can_not_be_compared_is_told_at_once() -> None:
         f"connection(Odd, SampleRow): filters names {name}, which is shown as a type that can't "
         "be compared with it."
         for name in filters[:5]
+    ) + "".join(
+        f" connection(Odd, SampleRow): Odd.{name} can't have the values of its column, which are "
+        f"{stored}."
+        for name, stored in (("number", "int"), ("small", "int"), ("name", "str"), ("code", "str"))
     )
 
 

@@ -1,6 +1,10 @@
 """Connections over a feature's table."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -8,10 +12,14 @@ import pytest
 import strawberry
 from sqlalchemy import ColumnElement, insert, update
 from sqlalchemy.orm import Mapped, mapped_column
+from strawberry.field_extensions import InputMutationExtension
+from strawberry.scalars import JSON
 
 from gql_app.accounts.sessions import Caller
 from gql_app.extending.connections import connection
 from gql_app.extending.feature import Feature
+from gql_app.extending.nested import nested
+from gql_app.extending.node_kinds import node
 from gql_app.extending.visibility import Visibility, owned_by
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import insert_row
@@ -20,7 +28,7 @@ from gql_app.schema.permissions import HasPermission
 from gql_app.settings import Settings
 from tests.databases import Postgres
 from tests.extending.graph import Graph, create_tables, graph
-from tests.extending.shop import Base, Order, OrderRow
+from tests.extending.shop import Base, Order, OrderRow, OrderStatus
 from tests.people import Person, add_customer, sign_in
 from tests.scraping import told
 from tests.statements import listened
@@ -360,3 +368,81 @@ def test_everything_that_a_table_does_not_allow_is_told_at_once() -> None:
 
     with pytest.raises(TypeError, match="Plain is no Strawberry type"):
         connection(Plain, OrderRow, order_by=["created_at"])
+
+
+class OddRow(Base):
+    """A row with a column of each type that a field may not fit."""
+
+    __tablename__ = "shop_odd"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    labels: Mapped[str]
+    state: Mapped[str]
+    rank: Mapped[float]
+    day: Mapped[date]
+    made_at: Mapped[datetime]
+    count: Mapped[int | None]
+    note: Mapped[str | None]
+
+
+@strawberry.enum
+class Rank(Enum):
+    """An enum of numbers."""
+
+    FIRST = 1
+
+
+@strawberry.type
+class Odd:
+    """A type no field of which fits its column, but for those that something else resolves."""
+
+    id: int
+    name: int
+    labels: list[str]
+    state: Rank
+    rank: int
+    day: datetime
+    made_at: bool
+    count: float
+    note: strawberry.ID = strawberry.field(extensions=[InputMutationExtension()])
+
+
+@pytest.mark.parametrize(
+    ("declare", "by"),
+    [
+        (partial(connection, order_by=["id"]), "connection"),
+        (partial(nested, by=OddRow.id, order_by="id", limit=1), "nested"),
+        (node, "node"),
+    ],
+)
+def test_field_that_can_not_have_the_values_of_its_column_is_a_fault(
+    declare: Callable[..., object], by: str
+) -> None:
+    with pytest.raises(TypeError) as raised:
+        declare(Odd, OddRow)
+    stored = {"id": "UUID", "name": "str", "labels": "str", "state": "str"}
+    stored |= {"rank": "float", "day": "date", "made_at": "datetime"}
+    said = [
+        f"{each} can't have the values of its column, which are {stored[each]}" for each in stored
+    ]
+    said.append("count is never null, but its column may be: add `| None` to the type")
+    assert str(raised.value) == " ".join(f"{by}(Odd, OddRow): Odd.{each}." for each in said)
+
+
+def test_field_that_has_every_value_of_its_column_is_none() -> None:
+    @strawberry.type
+    class Fine:
+        id: UUID
+        name: Decimal
+        labels: strawberry.ID
+        state: OrderStatus | None
+        rank: float
+        day: str
+        count: JSON | None
+
+        @strawberry.field
+        def note(self) -> int:
+            return 1
+
+    assert connection(Fine, OddRow, order_by=["id"])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import strawberry
@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 from gql_app import (
     Feature,
     FeatureSettings,
+    HasPermission,
     Letter,
     Payload,
     RegisterInput,
@@ -26,7 +27,9 @@ from gql_app import (
     loader,
     mutation,
     node,
+    owned_by,
 )
+from gql_app.accounts.permissions import OURS
 from gql_app.cli import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import faults
 from gql_app.lib.faults import CannotStart
@@ -169,6 +172,45 @@ class CheckedWithMore:
         """Save nothing."""
 
 
+@extend(UpdateMeInput)
+class Misspelt:
+    """An input with a check of a field that is not there."""
+
+    motto: str | None = strawberry.UNSET
+    check_digit: str | None = strawberry.UNSET
+
+    @staticmethod
+    async def check_motto(value: object) -> object:
+        """Check nothing."""
+        return value
+
+    @classmethod
+    def check_moto(cls, value: object) -> object:
+        """Check nothing."""
+        return value
+
+    @staticmethod
+    async def save(tx: object, customer_id: object, values: object) -> None:
+        """Save nothing."""
+
+
+@strawberry.type
+class Done(Payload):
+    """A payload."""
+
+
+@strawberry.interface
+class Abstract(Payload):
+    """A payload that no value has as its type."""
+
+
+class Undecorated(Payload):
+    """A payload that is no type of the schema."""
+
+
+OF_NOTHING = object()
+
+
 def tools(add: Callable[[typer.Typer], object]) -> typer.Typer:
     """Return a command that has commands of its own."""
     made = typer.Typer(name="tools")
@@ -231,6 +273,10 @@ def tools(add: Callable[[typer.Typer], object]) -> typer.Typer:
             "the method CheckedWithMore.check_motto must take value",
         ),
         (
+            {"extensions": [Misspelt]},
+            "the method Misspelt.check_moto checks no field: there is no moto",
+        ),
+        (
             {"within": {"email:changed": end_sessions}},
             "the hook of email:changed is no asynchronous function",
         ),
@@ -245,12 +291,38 @@ def test_function_that_can_not_be_called_as_it_will_be_is_told(
 
 
 def test_function_that_is_declared_by_itself_is_told_at_once() -> None:
+    of_payload, permission_of = cast(Any, mutation), cast(Any, HasPermission)
     declared: list[tuple[Callable[[], object], str]] = [
         (lambda: loader(WRONG[1]), "loader(): in_time is no asynchronous function."),
         (lambda: loader(WRONG[2]), "loader(): one must take db, keys."),
         (
-            lambda: mutation(Payload, "Does nothing.")(WRONG[1]),
+            lambda: mutation(Done, "Does nothing.")(WRONG[1]),
             "mutation(): in_time is no asynchronous function.",
+        ),
+        *(
+            (
+                partial(of_payload, payload, "Does nothing."),
+                f"mutation(): {name} is no payload: derive a @strawberry.type from Payload.",
+            )
+            for payload, name in (
+                (Payload, "Payload"),
+                (Abstract, "Abstract"),
+                (Undecorated, "Undecorated"),
+                (Line, "Line"),
+                (5, "5"),
+            )
+        ),
+        *(
+            (partial(declare, name), f"has a permission {name}, {why}.")
+            for declare in (permission_of, lambda name: owned_by(LineRow.customer_id, unless=name))
+            for name, why in (
+                ("NoColon", "which must be written noun:verb, in small letters"),
+                (5, "which must be written noun:verb, in small letters"),
+                (
+                    "customers:fly",
+                    f"which is none of ours: {', '.join(sorted(OURS))}",
+                ),
+            )
         ),
         *(
             (partial(declare, visible=visible), f"visible {fault}.")
@@ -288,6 +360,36 @@ def test_functions_may_be_objects_and_written_in_c() -> None:
 def test_command_without_a_name_is_a_fault(command: Callable[[], None]) -> None:
     [fault] = told(Feature("shop", commands=[command]))
     assert fault.endswith("has no name as a command: make it a function, or name the Typer.")
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        ({"error_codes": "ABC"}, "error_codes must be a list, not 'ABC'"),
+        ({"actions": "shop:open"}, "actions must be a list, not 'shop:open'"),
+        ({"queries": Done}, f"queries must be a list, not {Done!r}"),
+        ({"roles": None}, "roles must be a list, not None"),
+        ({"queries": [OF_NOTHING]}, f"queries has {OF_NOTHING!r}, which is no class"),
+        ({"mutations": ["Orders"]}, "mutations has 'Orders', which is no class"),
+        ({"types": [OF_NOTHING]}, f"types has {OF_NOTHING!r}, which is no class"),
+        ({"extensions": [OF_NOTHING]}, f"extensions has {OF_NOTHING!r}, which is no class"),
+        ({"on": [one]}, "on must map the names of events to hooks"),
+        ({"within": [one]}, "within must map the names of events to hooks"),
+    ],
+)
+def test_value_of_another_form_is_told(parts: Mapping[str, Any], sentence: str) -> None:
+    assert told(Feature("shop", **parts)) == (f"The feature shop: {sentence}.",)
+
+
+def test_what_is_no_feature_is_told() -> None:
+    wrong: Any = "x"
+    assert told(wrong, Feature("shop", error_codes="A")) == (
+        "'x' is no Feature.",
+        "The feature shop: error_codes must be a list, not 'A'.",
+    )
+    for features in (Feature("shop"), "shop", None):
+        with pytest.raises(CannotStart, match="features must be a list of them, not"):
+            create_app(Settings(playground=False), features=cast(Any, features))
 
 
 @pytest.mark.parametrize(

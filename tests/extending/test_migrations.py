@@ -1,6 +1,7 @@
 """Migrations of features: they run after ours in one `migrate`, each with a table of its own."""
 
 import asyncio
+import importlib
 import re
 import shutil
 import sys
@@ -11,9 +12,11 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+import sqlalchemy
 from alembic import command
+from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Column, Connection, Integer, MetaData, inspect, text
 from sqlalchemy.exc import SAWarning
 
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch, alembic_config, revisions
@@ -196,6 +199,109 @@ def test_migration_is_written_from_the_tables(database_url: str, tmp_path: Path,
     assert done.stderr.startswith("Say whose migration it is, by --feature.")
 
 
+ORDERED = """
+
+from sqlalchemy import ForeignKey
+class OrderRow(Table):
+    __tablename__ = "{name}_orders"
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    cents: Mapped[int]
+"""
+REFERRING = """    customer_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("customers.id", ondelete="SET NULL")
+    )
+    number: Mapped[int | None] = mapped_column(unique=True)
+"""
+
+
+def test_constraints_of_a_written_migration_have_names_on_both_databases(
+    database_url: str, tmp_path: Path, shop: str
+) -> None:
+    code, folder = tmp_path / shop / "__init__.py", tmp_path / shop / "migrations"
+    head, _, tail = code.read_text(encoding="utf-8").partition("class OrderRow")
+    tail = tail.partition("cents: Mapped[int]\n")[2]
+    config: Config | None = None
+    for number, columns in enumerate(("", REFERRING, "")):
+        table = ORDERED.format(name=shop) + columns
+        code.write_text(head + table + tail, encoding="utf-8")
+        for command_line in (("make-migration", f"Step {number}"), ("migrate",)):
+            sys.modules.pop(shop, None)
+            importlib.invalidate_caches()
+            if f"{shop}_orders" in Table.metadata.tables:
+                Table.metadata.remove(Table.metadata.tables[f"{shop}_orders"])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SAWarning)  # the class is there several times
+                done = run_here(
+                    *("--app", f"{shop}:app", *command_line),
+                    folder=tmp_path,
+                    database_url=database_url,
+                    secret_key=SECRET,
+                )
+            assert done.returncode == 0, done.stderr
+        [branch] = [Branch(shop, folder, frozenset({f"{shop}_orders"}), Table.metadata, ())]
+        config = alembic_config(database_url, branch)
+        command.check(config)
+    scripts = [each.read_text(encoding="utf-8") for each in sorted(folder.glob("*.py"))]
+    assert len(scripts) == 3
+    assert not [each for each in scripts if re.search(r"(create|drop)_\w+\(None", each)]
+    for name in ("customer_id_fkey", "number_key"):
+        assert all(f"{shop}_orders_{name}" in each for each in scripts[1:])
+    assert config
+    command.downgrade(config, "base")
+    command.upgrade(config, "0002")
+
+
+def test_column_goes_with_a_foreign_key_that_an_older_migration_left_without_a_name(
+    database_url: str, tmp_path: Path, shop: str
+) -> None:
+    kind = "CHAR(32)" if database_url.startswith("sqlite") else "UUID"
+    work = (
+        f"CREATE TABLE {shop}_orders (id {kind} NOT NULL PRIMARY KEY, cents INTEGER NOT NULL, "
+        f"customer_id {kind} REFERENCES customers (id) ON DELETE SET NULL)"
+    )
+    folder = tmp_path / shop / "migrations"
+    script = REFUSED.format(revision="0001", down=None, work=work)
+    (folder / "0001.py").write_text(script, encoding="utf-8")
+    for command_line in (("migrate",), ("make-migration", "Drop"), ("migrate",)):
+        sys.modules.pop(shop, None)
+        importlib.invalidate_caches()
+        if f"{shop}_orders" in Table.metadata.tables:
+            Table.metadata.remove(Table.metadata.tables[f"{shop}_orders"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # the class is there several times
+            done = run_here(
+                *("--app", f"{shop}:app", *command_line),
+                folder=tmp_path,
+                database_url=database_url,
+                secret_key=SECRET,
+            )
+        assert done.returncode == 0, done.stderr
+    written = (folder / "0002_drop.py").read_text(encoding="utf-8")
+    assert "drop_constraint" not in written
+    branch = Branch(shop, folder, frozenset({f"{shop}_orders"}), Table.metadata, ())
+    command.check(alembic_config(database_url, branch))
+    command.downgrade(alembic_config(database_url, branch), "0001")
+    command.upgrade(alembic_config(database_url, branch), "0002")
+
+
+def test_constraint_that_an_older_migration_left_without_a_name_is_there(
+    database_url: str, tmp_path: Path
+) -> None:
+    metadata = MetaData(naming_convention=Table.metadata.naming_convention)
+    sqlalchemy.Table(
+        "old", metadata, Column("a", Integer, primary_key=True), Column("b", Integer, unique=True)
+    )
+    branch = Branch("old", tmp_path, frozenset({"old"}), metadata, ())
+
+    def make(connection: Connection) -> None:
+        connection.exec_driver_sql(
+            "CREATE TABLE old (a INTEGER NOT NULL PRIMARY KEY, b INTEGER, UNIQUE (b))"
+        )
+
+    run_on(database_url, make)
+    command.check(alembic_config(database_url, branch))
+
+
 TOGETHER = """
 from uuid import UUID
 from sqlalchemy import ForeignKey
@@ -284,6 +390,17 @@ def test_folder_of_migrations_that_fork_is_told(tmp_path: Path) -> None:
         revisions(folder)
 
 
+@pytest.mark.filterwarnings("ignore:Revision 0009 referenced")
+def test_migration_that_follows_a_missing_one_is_told(tmp_path: Path) -> None:
+    script = REFUSED.format(revision="0010", down="0009", work="SELECT 1")
+    (tmp_path / "0010.py").write_text(script, encoding="utf-8")
+    with pytest.raises(CannotStart) as raised:
+        revisions(tmp_path)
+    assert raised.value.faults == (
+        f"{tmp_path}: a migration follows 0009, which is not there: correct its down_revision",
+    )
+
+
 def test_migration_that_can_not_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "0001.py").write_text("import no_such_thing", encoding="utf-8")
     with pytest.raises(CannotStart, match="No module named 'no_such_thing'"):
@@ -304,3 +421,25 @@ async def test_migration_that_the_database_refuses_is_told_by_its_revision(
     assert done.stderr.startswith(f"The database can't be migrated by revision 0002 of {shop}. ")
     assert done.stderr.endswith(" Correct the statement.\n")
     assert "NOT NULL" in done.stderr or "null values" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("work", "why"),
+    [
+        ("[].pop()", "IndexError: pop from empty list."),
+        ("raise AssertionError", "AssertionError."),
+        ("raise ValueError('two\\nlines')", "ValueError: two lines."),
+        ("op.no_such_thing()", "AttributeError: module 'alembic.op' has no attribute"),
+    ],
+)
+async def test_migration_that_raises_anything_is_told_by_its_revision(
+    database_url: str, tmp_path: Path, shop: str, work: str, why: str
+) -> None:
+    script = REFUSED.format(revision="0001", down=None, work="SELECT 1")
+    script = script.replace("op.execute('SELECT 1')", work)
+    (tmp_path / shop / "migrations/0001.py").write_text(script, encoding="utf-8")
+    done = await asyncio.to_thread(migrate, database_url, tmp_path, f"{shop}:app")
+    assert (done.returncode, done.stdout) == (1, "")
+    told = f"The database can't be migrated by revision 0001 of {shop}. {why}"
+    assert done.stderr.startswith(told), done.stderr
+    assert done.stderr.count("\n") == 1

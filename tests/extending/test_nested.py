@@ -9,9 +9,10 @@ from uuid import UUID
 
 import pytest
 import strawberry
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, insert, select, text, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from gql_app.accounts.sessions import Caller
 from gql_app.app import build_engine
 from gql_app.extending.connections import connection
 from gql_app.extending.extend import extend
@@ -19,12 +20,13 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.merging import parts_of
 from gql_app.extending.nested import nested
 from gql_app.extending.nodes import NodeColumns, node_of
+from gql_app.extending.visibility import owned_by
 from gql_app.lib.clock import new_id
 from gql_app.schema.customers import Customer
 from gql_app.schema.permissions import HasPermission
 from gql_app.settings import Settings
 from tests.extending.graph import Graph, create_tables, graph
-from tests.extending.shop import SHOP, Base, Order, OrderRow, OrderStatus
+from tests.extending.shop import SHOP, Base, CompanyRow, Order, OrderRow, OrderStatus
 from tests.extending.test_connections import stock
 from tests.people import Person, add_customer, sign_in
 from tests.statements import listened
@@ -272,6 +274,12 @@ def test_order_that_no_cursor_could_have_is_told() -> None:
         nested(Order, OrderRow, by=OrderRow.customer_id, order_by="paid", limit=1)
 
 
+@pytest.mark.parametrize("limit", [0, -1, "5", True, 2.0, 2**31, None])
+def test_limit_that_is_none_is_told(limit: Any) -> None:  # noqa: ANN401 — of any wrong type
+    with pytest.raises(TypeError, match="limit must be a number of 1 to 2147483647, not"):
+        nested(Order, OrderRow, by=OrderRow.customer_id, order_by="id", limit=limit)
+
+
 def test_table_without_rowid_is_told() -> None:
     class Bare(DeclarativeBase): ...
 
@@ -339,3 +347,130 @@ def test_node_is_made_of_a_row_as_a_connection_makes_it() -> None:
         node_of(Order, row._replace(status="eaten"))
     with pytest.raises(TypeError, match="Row is no Strawberry type"):
         node_of(Row, row)
+
+
+@strawberry.type
+class Deed:
+    """An order that the list of its type may hide."""
+
+    id: UUID
+    total_cents: int
+    note: str | None
+
+    @strawberry.field
+    def label(self) -> str:
+        """Return what needs an object."""
+        return f"{self.total_cents}"
+
+
+def shown_to(caller: Caller | None) -> ColumnElement[bool]:
+    """Return the condition of orders of companies, by the caller, that are not cancelled."""
+    mine = select(CompanyRow.customer_id).where(CompanyRow.customer_id == OrderRow.customer_id)
+    if caller is None or "audit:read" not in caller.permissions:
+        mine = mine.where(CompanyRow.company != "secret")
+    return mine.exists() & (OrderRow.status != "cancelled")
+
+
+@strawberry.type
+class Deeds:
+    """Lists of one type: the first decides what is visible."""
+
+    deeds = connection(
+        Deed, OrderRow, order_by=["created_at"], visible=shown_to, permissions=[], name="Deed"
+    )
+    all_deeds = connection(Deed, OrderRow, order_by=["created_at"], name="Deed")
+
+
+@extend(Customer)
+class DeedsOf(Customer):
+    """A nested list that is for everybody."""
+
+    deeds = nested(
+        Deed, OrderRow, by=OrderRow.customer_id, order_by="total_cents", limit=2, descending=False
+    )
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+async def test_rows_that_the_connection_of_the_type_hides_are_left_out(
+    settings: Settings, ada: Person, grace: Person, *, compiled: bool
+) -> None:
+    chosen = settings.model_copy(update={"compiled": compiled})
+    feature = Feature("deeds", queries=[Deeds], extensions=[DeedsOf])
+    async with graph(chosen, [SHOP, feature]) as shop:
+        await stock(shop, ada, grace, count=12)
+        async with shop.resources.database.transaction() as db:
+            for person, company in ((ada, "open"), (grace, "secret")):
+                await db.execute(insert(CompanyRow), customer_id=person.id, company=company)
+            hidden = OrderRow.total_cents.in_([2, 3])
+            await db.execute(update(OrderRow).where(hidden).values(status="cancelled"))
+        for fields in ("totalCents", "totalCents label"):
+            asked = f"{{ customers {{ nodes {{ id deeds {{ {fields} }} }} }} }}"
+            for person, found in (
+                (ada, {ada.id: [0, 4], grace.id: []}),
+                (grace, {ada.id: [0, 4], grace.id: [1, 5]}),
+            ):
+                for _ in range(2):  # the caller is read, and then proven by the page
+                    sent: list[str] = []
+                    with listened(lambda sql, _: sent.append(sql), block_only=True):  # noqa: B023 — it is called here and now
+                        page = (await shop.data(asked, person.token))["customers"]["nodes"]
+                assert {
+                    UUID(each["id"]): [deed["totalCents"] for deed in each["deeds"]]
+                    for each in page
+                } == found
+                assert len(sent) == 2, sent
+        listed = await shop.data("{ deeds { nodes { totalCents } } }", grace.token)
+        assert [each["totalCents"] for each in listed["deeds"]["nodes"]] == [0, 1, *range(4, 12)]
+
+
+@strawberry.type
+class Shelf:
+    """An object with a list."""
+
+    note: str
+    parcels = nested(Parcel, OrderRow, by=OrderRow.note, key="note", order_by="id", limit=1)
+
+
+@strawberry.type
+class Shelves:
+    """An object that is for everybody, with rows of which everybody sees their own."""
+
+    @strawberry.field
+    def shelf(self) -> Shelf:
+        """Return an object with a list."""
+        return Shelf(note="fragile")
+
+    parcels = connection(Parcel, OrderRow, order_by=["id"], visible=owned_by(OrderRow.customer_id))
+
+
+async def test_caller_who_is_not_signed_in_sees_what_nobody_owns(
+    settings: Settings, ada: Person, grace: Person
+) -> None:
+    async with graph(settings, [SHOP, Feature("shelves", queries=[Shelves])]) as shop:
+        await stock(shop, ada, count=3)
+        asked = "{ shelf { parcels { note } } }"
+        for token, found in ((ada.token, ["fragile"]), (grace.token, []), (None, [])):
+            shelf = (await shop.data(asked, token))["shelf"]
+            assert [each["note"] for each in shelf["parcels"]] == found
+
+
+def test_nested_rows_of_another_table_than_those_of_a_visible_connection_are_a_fault() -> None:
+    class Copy(DeclarativeBase): ...
+
+    class CopyRow(Copy):
+        __tablename__ = "copies"
+        id: Mapped[UUID] = mapped_column(primary_key=True)
+        total_cents: Mapped[int]
+        note: Mapped[str | None]
+        customer_id: Mapped[UUID]
+
+    @extend(Customer)
+    class Odd(Customer):
+        copies = nested(Deed, CopyRow, by=CopyRow.customer_id, order_by="id", limit=1)
+
+    faults: list[str] = []
+    parts_of([Feature("odd", queries=[Deeds], extensions=[Odd])], faults)
+    [fault] = faults
+    assert fault == (
+        "Customer.copies lists rows of copies as Deed, of which Query.deeds shows those of "
+        "shop_orders that are visible: list these, or make another type."
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import MetaData
@@ -65,6 +66,10 @@ def revisions(folder: Path) -> tuple[str, ...]:
         heads = scripts.get_heads()
         found = [each.revision for each in scripts.walk_revisions()]
     except Exception as why:  # a migration may fail in any way as it is imported
+        *_, (frame, _) = walk_tb(why.__traceback__)
+        if isinstance(why, KeyError) and frame.f_globals["__name__"] == "alembic.script.revision":
+            missing = f"a migration follows {why.args[0]}, which is not there"
+            raise CannotStart([f"{folder}: {missing}: correct its down_revision"]) from why
         raise CannotStart([f"{folder}: {type(why).__name__}: {why}"]) from why
     if len(heads) > 1:
         raise CannotStart([f"{folder}: {' and '.join(heads)} follow nothing common; join them"])

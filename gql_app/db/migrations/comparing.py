@@ -3,7 +3,16 @@
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Column, Connection, Index, MetaData, Table, create_mock_engine, inspect
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    create_mock_engine,
+    inspect,
+)
 from sqlalchemy.schema import CreateIndex, SchemaItem
 
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch
@@ -31,17 +40,27 @@ def is_compared(
 ) -> bool:
     """Return whether an item of the tables, or of the database if `reflected`, is compared.
 
-    An index that this dialect lacks is left out. PostgreSQL returns expressions rewritten, so an
+    An index that this dialect lacks is left out, and a unique constraint that an older migration
+    made without a name. PostgreSQL returns expressions rewritten, so an
     index of expressions is compared by its existence alone.
     """
     if isinstance(item, Table):
         return name in branch.tables if branch else _is_ours(connection, name)
+    if isinstance(item, UniqueConstraint) and not reflected and other is None:
+        return not _is_unnamed(connection, item)
     if not isinstance(item, Index) or reflected:
         return True
     if other is not None and not all(isinstance(each, Column) for each in item.expressions):
         return False
     metadata = branch.metadata if branch else Row.metadata
     return name in indexes_of(connection.dialect.name, metadata)
+
+
+def _is_unnamed(connection: Connection, constraint: UniqueConstraint) -> bool:
+    """Return whether a table has a constraint already, without a name: SQLite gives it none."""
+    columns = [each.name for each in constraint.columns]
+    found = inspect(connection).get_unique_constraints(constraint.table.name)
+    return any(not each["name"] and each["column_names"] == columns for each in found)
 
 
 def _is_ours(connection: Connection, name: str | None) -> bool:

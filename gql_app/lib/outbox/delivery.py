@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol, TypeAlias
@@ -119,23 +119,6 @@ def _range() -> dict[str, datetime]:
     return {"now": now, "latest": clock.later(now, LONGEST_PAUSE + LEASE)}
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """The letters that were due, and the numbers of those that are not sent."""
-
-    letters: Sequence[Letter]
-    """Letters to send now."""
-    dropped: int
-    """Number of letters that were deleted because they had become void."""
-    withheld: int
-    """Number of letters that were deleted because of their recipients' rate limit."""
-
-    @property
-    def any(self) -> bool:
-        """Whether any letter was due, so that there may be more."""
-        return bool(self.letters or self.dropped or self.withheld)
-
-
 class Outcome(StrEnum):
     """The outcome of a letter that was due, or of a try to send it."""
 
@@ -148,6 +131,25 @@ class Outcome(StrEnum):
     """Its last try failed."""
     WITHHELD = "withheld"
     """Its recipient is beyond the rate limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The letters that were due, and the numbers of those that are not sent."""
+
+    letters: Sequence[Letter]
+    """Letters to send now."""
+    dropped: int
+    """Number of letters that were deleted because they had become void."""
+    withheld: int
+    """Number of letters that were deleted because of their recipients' rate limit."""
+    postponed: Mapping[Outcome, int] = field(default_factory=dict)
+    """Numbers of letters that can't be sent now: those that are retried, and those given up."""
+
+    @property
+    def any(self) -> bool:
+        """Whether any letter was due, so that there may be more."""
+        return bool(self.letters or self.dropped or self.withheld or self.postponed)
 
 
 class Outbox(Protocol):
@@ -184,7 +186,7 @@ async def deliver(
             _log.warning("Letters beyond the limit of their recipients", count=claimed.withheld)
             on_outcome(Outcome.WITHHELD, claimed.withheld)
         sending = (_send(database, queue, outbox, mailer, letter) for letter in claimed.letters)
-        outcomes = Counter(await asyncio.gather(*sending))
+        outcomes = Counter(await asyncio.gather(*sending)) + Counter(claimed.postponed)
         for outcome, number in outcomes.items():
             on_outcome(outcome, number)
         count += outcomes[Outcome.SENT]

@@ -193,3 +193,17 @@ async def test_server_that_only_lets_read_takes_no_transaction(postgresql_url: s
         await database.transact(write)
     assert await past(postgresql_url, "SELECT x FROM places") == []
     await database.close()
+
+
+async def test_statements_at_once_are_refused_in_words_whenever_the_first_one_ends(
+    database: Database,
+) -> None:
+    async def gather(transaction: Transaction) -> None:
+        await asyncio.gather(*(transaction.fetch_all(ONE) for _ in range(5)))
+
+    for _ in range(20):
+        with pytest.raises(RuntimeError, match="one statement at a time") as raised:
+            await database.transact(gather)
+        assert raised.value.__context__ is None
+    await database.transact(add, "Ada")
+    assert await database.fetch_all(NAMES) == ["Ada"]

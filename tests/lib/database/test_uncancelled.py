@@ -103,3 +103,21 @@ async def test_who_waits_is_interrupted_and_the_coroutine_is_not(steps: Steps) -
     for each in steps:
         each.set_result(1)
     assert await work == 3
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_tasks_that_await_it_together_have_the_same_result(
+    steps: Steps, *, fails: bool
+) -> None:
+    work = Uncancelled(total(steps))
+    tasks = [await waiting_for(work) for _ in range(3)]
+    tasks.append(asyncio.create_task(awaited(work)))
+    for number, each in enumerate(steps):
+        if number and fails:
+            each.set_exception(KeyError("gone"))
+            break
+        each.set_result(number)
+        for _ in range(5):
+            await asyncio.sleep(0)
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [repr(each) for each in found] == ["KeyError('gone')" if fails else "3"] * 4

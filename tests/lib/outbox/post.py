@@ -1,5 +1,6 @@
 """Letters for the tests, and an outbox that writes them."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import ClassVar
 from uuid import UUID, uuid4
@@ -8,7 +9,7 @@ from sqlalchemy import Text, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from gql_app.lib.database import Database, Moment, Transaction, insert_row
-from gql_app.lib.outbox import Claimed, Letter, Queue
+from gql_app.lib.outbox import Claimed, Letter, Outcome, Queue
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -34,18 +35,24 @@ QUEUE = Queue(PostRow, owner=PostRow.owner)
 
 
 class PlainOutbox:
-    """An outbox of greetings to each owner, which withholds letters to `enough`."""
+    """An outbox of greetings to each owner, which withholds letters to `enough`.
+
+    It can't write to `alien`.
+    """
 
     async def claim(self, db: Transaction) -> Claimed:
         """Lease letters that are due, and return them rendered."""
         rows = await QUEUE.next_due(db)
         dropped = [row.id for row in rows if row.owner is None]
         withheld = [row.id for row in rows if row.owner == "enough"]
-        good = [row for row in rows if row.owner not in {None, "enough"}]
+        alien = [row for row in rows if row.owner == "alien"]
+        good = [row for row in rows if row.owner not in {None, "enough", "alien"}]
         await QUEUE.forget(db, [*dropped, *withheld])
         await QUEUE.lease(db, [row.id for row in good])
         letters = [Letter(str(row.id), f"{row.owner}@example.com", "Hello", "Hi") for row in good]
-        return Claimed(letters, len(dropped), len(withheld))
+        wait = [await QUEUE.postpone(db, row, last_try=NOON.replace(hour=13)) for row in alien]
+        postponed = Counter(Outcome.DEFERRED if waits else Outcome.EXPIRED for waits in wait)
+        return Claimed(letters, len(dropped), len(withheld), postponed)
 
     async def refused(self, db: Transaction, letter: Letter) -> None:
         """Delete a letter that was refused."""

@@ -1,5 +1,6 @@
 """Delivery: each letter leaves once, waits, or is given up; and the log names nobody."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -104,3 +105,20 @@ async def test_letter_is_given_up_after_its_last_try(
     assert told == {Outcome.EXPIRED: 1}
     assert [line["event"] for line in log] == ["A letter was given up after a day"]
     assert await left(post_office) == []
+
+
+async def test_letters_that_can_not_be_written_are_counted_and_hold_up_no_other(
+    post_office: Database, set_clock: SetClock
+) -> None:
+    await post(post_office, *["alien"] * 2 * BATCH, "ada")
+    mailbox, told = Mailbox(), Counter[Outcome]()
+
+    def tell(outcome: Outcome, number: int) -> None:
+        told[outcome] += number
+
+    assert await deliver(post_office, QUEUE, PlainOutbox(), mailbox, on_outcome=tell) == 1
+    assert told == {Outcome.SENT: 1, Outcome.DEFERRED: 2 * BATCH}
+    told.clear()
+    set_clock(NOON.replace(hour=13))
+    await deliver(post_office, QUEUE, PlainOutbox(), mailbox, on_outcome=tell)
+    assert (told, await left(post_office)) == ({Outcome.EXPIRED: 2 * BATCH}, [])

@@ -1,0 +1,38 @@
+"""The permissions that features name, checked."""
+
+import re
+from typing import Final
+
+from strawberry.permission import BasePermission
+
+from gql_app.accounts.permissions import OURS
+from gql_app.schema import permissions
+
+VERB: Final = re.compile(r"[a-z][a-z0-9_]*:[a-z][a-z0-9_]*")
+"""The form of the names of permissions and actions."""
+
+
+def HasPermission(permission: str) -> type[BasePermission]:  # noqa: N802 — it stands for a class
+    """Return the class that requires a permission, for a field's `permission_classes`.
+
+    Raises TypeError if there can't be such a permission.
+    """
+    check_permission("HasPermission()", permission)
+    return permissions.HasPermission(permission)
+
+
+def check_permission(taker: str, name: object) -> None:
+    """Raise TypeError with permission_fault(), if there is one, and the name of what takes it."""
+    if fault := permission_fault(name):
+        message = f"{taker} has {fault}."
+        raise TypeError(message)
+
+
+def permission_fault(name: object) -> str | None:
+    """Return why there can't be a permission of this name, None if there can."""
+    nouns = {each.partition(":")[0] for each in OURS}
+    if not isinstance(name, str) or not VERB.fullmatch(name):
+        return f"a permission {name}, which must be written noun:verb, in small letters"
+    if name not in OURS and name.partition(":")[0] in nouns:
+        return f"a permission {name}, which is none of ours: {', '.join(sorted(OURS))}"
+    return None
