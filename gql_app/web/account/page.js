@@ -347,8 +347,9 @@ function claimsOf(token) {
 
 /** Return whether a token is of the stored session: a refresh keeps its sid. @param {string} token */
 export function holds(token) {
+  const held = kept()?.token ?? "";
   const { sid } = claimsOf(token);
-  return Boolean(sid) && sid === claimsOf(kept()?.token ?? "").sid;
+  return token === held || (Boolean(sid) && sid === claimsOf(held).sid);
 }
 
 /** @param {Held} held */
