@@ -1,13 +1,13 @@
 """The metrics, and the values that their labels may have."""
 
 from collections.abc import Collection
-from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 from gql_app import __version__
 from gql_app.errors import TokenReason, UserErrorCode
 from gql_app.lib.breached_passwords import Lookup
+from gql_app.lib.graphql_http import STATUS_NAMES
 from gql_app.lib.outbox import Outcome
 from gql_app.lib.standby import Reading
 from gql_app.lib.telemetry import NO_ANSWER, Labels, Metrics
@@ -34,7 +34,7 @@ OUTCOMES: Final = (
     *FAULTS,
     *_CODES,
     *UserErrorCode,
-    *(status.name for status in HTTPStatus),
+    *STATUS_NAMES.values(),
     NO_ANSWER,
 )
 """Outcomes of a request, the most severe first."""

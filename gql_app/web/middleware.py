@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import lru_cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +12,7 @@ from gql_app.accounts.audit import MAX_USER_AGENT, Origin
 from gql_app.lib.clock import new_request_id
 from gql_app.lib.cors import CORSMiddleware
 from gql_app.lib.faults import fault_of
+from gql_app.lib.graphql_http import STATUS_NAMES
 from gql_app.lib.network import Networks, apply_forwarded
 from gql_app.lib.server import Disconnect
 from gql_app.lib.telemetry import NO_ANSWER, NO_OPERATION, bind_log_context, get_logger
@@ -106,7 +106,8 @@ class RequestLogMiddleware:
         """Log a request, and count it."""
         status = state["status"]
         # The outcome is the status if there was no operation.
-        facts = state.get("facts") or ({"outcome": HTTPStatus(status).name} if status else {})
+        name = STATUS_NAMES.get(status, str(status))
+        facts = state.get("facts") or ({"outcome": name} if status else {})
         self._log.info(
             "Request",
             method=scope["method"],

@@ -6,13 +6,16 @@ import httpx
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gql_app.app import create_app
+from gql_app.extending.feature import Feature
 from gql_app.settings import Settings
 from gql_app.web.middleware import RequestLogMiddleware, ServerErrorMiddleware
 from gql_app.web.responses import explain
-from tests.api import Api
+from tests.api import Api, running
 from tests.web.test_lines import lines
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -122,3 +125,28 @@ async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
 async def test_refusal_of_a_route_ends_with_one_full_stop(detail: str) -> None:
     told = await explain(Request({"type": "http"}), HTTPException(409, detail))
     assert b'"message":"Out of stock."' in told.body
+
+
+async def answered(request: Request) -> Response:
+    """Answer with the status that is asked for."""
+    return Response(status_code=int(request.path_params["status"]))
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        (299, "299"),
+        (413, "REQUEST_ENTITY_TOO_LARGE"),
+        (414, "REQUEST_URI_TOO_LONG"),
+        (416, "REQUESTED_RANGE_NOT_SATISFIABLE"),
+        (422, "UNPROCESSABLE_ENTITY"),
+    ],
+)
+async def test_status_of_a_route_has_the_same_name_under_every_python(
+    settings: Settings, capsys: pytest.CaptureFixture[str], status: int, name: str
+) -> None:
+    feature = Feature("site", routes=[Route("/answer/{status}", answered)])
+    async with running(settings, features=[feature]) as api:
+        response = await api.client.get(f"/answer/{status}")
+        (line,) = lines(capsys)
+    assert (response.status_code, line["status"], line["outcome"]) == (status, status, name)
