@@ -97,13 +97,18 @@ async def spend(db: Transaction, challenge: Challenge) -> None:
     await db.execute(delete(SignInChallengeRow).where(its))
 
 
+async def void(db: Transaction, customer_id: UUID | None = None) -> None:
+    """Delete the challenges of a customer, or of everybody."""
+    theirs = true() if customer_id is None else SignInChallengeRow.customer_id == customer_id
+    await db.execute(delete(SignInChallengeRow).where(theirs))
+
+
 async def void_entrances(db: Transaction, customer_id: UUID | None = None) -> None:
     """Void what would open a session where all sessions end: of a customer, or of everybody.
 
     Those are challenges and links that open the account; of everybody, all links.
     """
-    theirs = true() if customer_id is None else SignInChallengeRow.customer_id == customer_id
-    await db.execute(delete(SignInChallengeRow).where(theirs))
+    await void(db, customer_id)
     if customer_id is None:
         await letters.void_every_link(db)
     else:

@@ -140,9 +140,8 @@ async def void_every_link(db: Transaction) -> None:
     await db.execute(delete(LetterRow).where(LetterRow.kind.in_(list(LinkKind))))
     for links_of in (PasswordResetRow, LinkRow):
         await db.execute(delete(links_of))
-    await db.execute(update(RegistrationRow).values(digest=None))
-    await db.execute(update(FormerEmailRow).values(digest=None))
-    await db.execute(update(SecondFactorRow).values(undo_digest=None))
+    for digest in (RegistrationRow.digest, FormerEmailRow.digest, SecondFactorRow.undo_digest):
+        await db.execute(update(digest.class_).where(digest.is_not(None)).values({digest: None}))
 
 
 async def _drop(db: Transaction, customer_id: UUID | None, kinds: Collection[LinkKind]) -> None:

@@ -41,8 +41,8 @@ class LinkKind(StrEnum):
     ENROLMENT = "enrolment"
 
 
-OPENING: Final = tuple(kind for kind in LinkKind if kind is not LinkKind.VERIFY_EMAIL)
-"""The links that open an account; the other one proves its address."""
+OPENING: Final = (LinkKind.PASSWORD_RESET, LinkKind.SIGN_IN, LinkKind.ENROLMENT)
+"""The links that open an account again; one that is invited has no session yet that could end."""
 
 
 class Terms(NamedTuple):

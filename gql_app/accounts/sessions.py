@@ -234,9 +234,12 @@ async def end(
 
 
 async def end_others(db: Transaction, session_id: UUID, *, of: UUID, origin: Origin) -> int:
-    """End every session of a customer but the caller's, and entrances; return how many lived."""
+    """End every session of a customer but the caller's, and challenges; return how many lived.
+
+    Links stay valid: a thief, who needs no recent proof for this, must not keep the owner out.
+    """
     others = SessionRow.id != session_id
-    await challenges.void_entrances(db, of)
+    await challenges.void(db, of)
     ended = await _end(db, SessionRow.customer_id == of, others, lives())
     if ended:
         await audit.record(db, Action.SESSION_ENDED, origin, customer_id=of)

@@ -157,7 +157,7 @@ async def _change_email(db: Transaction, customer_id: str, address: str, *, veri
         raise customers.not_found()
     changes = validation.check_changes(customer, {"email": address})
     changed = await customers.update(db, customer.id, changes, origin=Origin())
-    await letters.void_links(db, customer.id)
+    await letters.void_links(db, customer.id, [LinkKind.VERIFY_EMAIL, LinkKind.INVITATION])
     await sessions.end_all(db, customer.id)
     if verifies and changed.email_verified_at is None:
         await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)

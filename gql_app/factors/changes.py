@@ -58,8 +58,9 @@ async def complete(
     """Complete the addition of a stored factor; return recovery codes if it is the first one.
 
     It counts as a proof of the session that set it up, by these methods. With the first factor
-    other sessions end if `ends_others`, for none of them has proven it. The account is locked
-    already. Raises TooManyAttempts if it has added FACTORS_PER_DAY already.
+    other sessions end if `ends_others`, for none of them has proven it, and links that open the
+    account are void. The account is locked already. Raises TooManyAttempts if it has added
+    FACTORS_PER_DAY already.
     """
     customer_id = me.customer.id
     await throttle.count(db, throttle.of_account("factor", customer_id))
@@ -69,6 +70,7 @@ async def complete(
     await sessions.prove(db, me.session, proofs.combined(me.session.methods, *methods))
     if codes and ends_others:
         await sessions.end_others(db, me.session.id, of=customer_id, origin=origin)
+        await letters.void_links(db, customer_id, links.OPENING)
     action, kind = Action.FACTOR_ADDED, letters.Kind.SECOND_FACTOR_ADDED
     await audit.record(db, action, origin, customer_id=customer_id, fields=[factor.method])
     data = {letters.FACTOR: str(factor.id), letters.METHOD: factor.method}

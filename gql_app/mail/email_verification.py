@@ -46,7 +46,8 @@ async def prove(db: Transaction, customer: CustomerRecord, *, origin: Origin) ->
     waiting registrations with the address are deleted. The customer is locked already, and still
     has the address.
     """
-    return await _prove(db, customer, origin.by(customer.id))
+    await letters.void_links(db, customer.id, [LinkKind.INVITATION])
+    return await _prove(db, customer, origin.by(customer.id), invited_at=None)
 
 
 async def use(
@@ -64,7 +65,10 @@ async def use(
 
 
 async def prove_by_hand(db: Transaction, email: str) -> bool:
-    """Mark an address as proven, for the operator; return whether an account has it."""
+    """Mark an address as proven, for the operator; return whether an account has it.
+
+    An invitation stays open, as its owner has not answered it.
+    """
     customer = await customers.by_email(db, email)
     if customer is None:
         return False
@@ -124,13 +128,13 @@ async def decline(db: Transaction, token: str, *, origin: Origin) -> bool:
     return customer.pending_email is None
 
 
-async def _prove(db: Transaction, customer: CustomerRecord, origin: Origin) -> CustomerRecord:
-    """Mark a customer's current address as proven, as prove() does."""
-    verified_at = customer.email_verified_at or clock.now()
-    new = {"email_verified_at": verified_at, "invited_at": None}
+async def _prove(
+    db: Transaction, customer: CustomerRecord, origin: Origin, **answered: None
+) -> CustomerRecord:
+    """Mark a customer's current address as proven, and clear other columns."""
+    new = {"email_verified_at": customer.email_verified_at or clock.now(), **answered}
     proven = await customers.write(db, customer.id, new)
     await registrations.forget(db, customer.email)
-    await letters.void_links(db, customer.id, [LinkKind.INVITATION])
     if customer.email_verified_at is None:
         await audit.record(db, Action.EMAIL_VERIFIED, origin, customer_id=customer.id)
     return proven
@@ -141,7 +145,7 @@ async def _close_account(db: Transaction, customer: CustomerRecord, origin: Orig
     email = addresses.placeholder(customer.id)
     new = {"email": email, **email_keys(email), "password_hash": "", "invited_at": None}
     closed = await customers.write(db, customer.id, new)
-    await letters.void_links(db, customer.id)
+    await letters.void_links(db, customer.id, [LinkKind.VERIFY_EMAIL, LinkKind.INVITATION])
     await factors.revoke(db, closed, origin=origin)
     await sessions.end_all(db, customer.id)
     await sessions.forget_clients(db, customer.id)

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from gql_app.errors import Refusal, Rejected, TokenMissing, Unauthenticated
+from gql_app.errors import Refusal, Rejected, TokenReason, Unauthenticated
 from gql_app.lib.faults import Unavailable, sentence
 
 _CODES: Final = {
@@ -49,7 +49,7 @@ async def explain(_: Request, error: Exception) -> JsonResponse:
             return refusal(error.status_code, sentence(error.detail), headers=error.headers)
         case Unauthenticated():
             # RFC 6750 section 3: without a token there is no error
-            why = "" if isinstance(error, TokenMissing) else ' error="invalid_token"'
+            why = "" if error.reason is TokenReason.TOKEN_MISSING else ' error="invalid_token"'
             headers = {"WWW-Authenticate": f"Bearer{why}"}
             return refusal(401, error.message, headers=headers, **error.extensions)
         case Refusal():

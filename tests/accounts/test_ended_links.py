@@ -16,7 +16,7 @@ from gql_app.accounts.sessions import SignedIn
 from gql_app.db.tables import CustomerRow, RegistrationRow
 from gql_app.factors import changes
 from gql_app.lib import clock
-from gql_app.lib.database import Database, Transaction
+from gql_app.lib.database import Database, Statement, Transaction
 from gql_app.mail import access_links, email_change, email_verification
 from gql_app.mail.outbox import UNITS
 from tests.accounts.conftest import NOON
@@ -98,9 +98,21 @@ async def test_link_of_a_letter_that_waits_dies_with_everybodys_sessions_and_not
     assert names == (["Eve"] if kind == REGISTRATION else [])  # signing in asks for another letter
 
 
-async def end_others(db: Transaction, customer: CustomerRecord) -> None:
-    """End the other sessions of a customer."""
-    await sessions.end_others(db, clock.new_id(), of=customer.id, origin=NOWHERE)
+@pytest.mark.parametrize("kind", [Kind.EMAIL_CHANGED, Kind.SECOND_FACTOR_ADDED, REGISTRATION])
+async def test_row_without_a_link_is_not_written_where_everybodys_links_die(
+    noon: Database, ada: CustomerRecord, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await post(noon, kind, ada)
+    execute, counts = Transaction.execute, list[int]()
+
+    async def counted(db: Transaction, statement: Statement, **values: object) -> int:
+        counts.append(await execute(db, statement, **values))
+        return counts[-1]
+
+    monkeypatch.setattr(Transaction, "execute", counted)
+    async with noon.transaction() as db:
+        await letters.void_every_link(db)
+    assert sum(counts) == (1 if kind == REGISTRATION else 0)  # its letter, which is no notice
 
 
 async def end_all(db: Transaction, customer: CustomerRecord) -> None:
@@ -114,7 +126,7 @@ async def end_all_of(db: Transaction, customer: CustomerRecord) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("end", [end_others, end_all, end_all_of])
+@pytest.mark.parametrize("end", [end_all, end_all_of])
 async def test_link_that_opens_an_account_dies_with_its_sessions_and_no_other_link(
     noon: Database,
     ada: CustomerRecord,
@@ -129,6 +141,23 @@ async def test_link_that_opens_an_account_dies_with_its_sessions_and_no_other_li
     async with noon.transaction() as db:
         await end(db, ada)
     assert await is_good(noon, kind, token) == (kind not in OPENING)
+
+
+@pytest.mark.parametrize("kind", LinkKind)
+async def test_end_of_the_other_sessions_voids_no_link_but_the_first_factor_does(
+    noon: Database, ada: CustomerRecord, kind: LinkKind
+) -> None:
+    token = await sent(noon, kind, ada)
+    async with noon.transaction() as db:
+        await letters.post_link(db, kind, customer_id=ada.id)
+        opened = await sessions.open_session(db, ada, NOWHERE, LIFETIMES, methods="pwd")
+        await sessions.end_others(db, opened.session.id, of=ada.id, origin=NOWHERE)
+    assert await is_good(noon, kind, token)
+    assert await waiting(noon) == [kind]
+    await set_up(noon, SignedIn(ada, opened.session), ends_others=True)
+    assert await is_good(noon, kind, token) == (kind not in OPENING)
+    added = Kind.SECOND_FACTOR_ADDED
+    assert await waiting(noon) == sorted([added] if kind in OPENING else [added, kind])
 
 
 @pytest.mark.parametrize("kind", OPENING)
@@ -201,9 +230,8 @@ async def test_invitation_dies_with_the_use_of_any_other_link(
     assert await is_invited(noon) == (False, False)
 
 
-async def test_invitation_dies_with_proof_by_hand_a_password_or_a_refusal(noon: Database) -> None:
+async def test_invitation_dies_with_a_password_or_a_refusal(noon: Database) -> None:
     for end in (
-        lambda db, nora: email_verification.prove_by_hand(db, nora.email),
         lambda db, nora: customers.set_password(db, nora, "a hash", origin=NOWHERE),
         lambda db, _: email_verification.decline(
             db, token_of(LinkKind.VERIFY_EMAIL), origin=NOWHERE
@@ -222,5 +250,20 @@ async def test_letter_of_an_invitation_that_was_answered_is_dropped(
 ) -> None:
     await post(noon, LinkKind.INVITATION, ada)
     async with noon.transaction() as db:
-        assert await email_verification.prove_by_hand(db, ada.email)
+        await email_verification.prove(db, ada, origin=NOWHERE)
     assert await waiting(noon) == []
+
+
+@pytest.mark.parametrize(
+    "change_by_others",
+    [end_all_of, lambda db, nora: email_verification.prove_by_hand(db, nora.email)],
+)
+async def test_invitation_that_its_owner_has_not_answered_stays_open(
+    noon: Database, change_by_others: Callable[[Transaction, CustomerRecord], Awaitable[object]]
+) -> None:
+    nora = await invite(noon)
+    async with noon.transaction() as db:
+        await letters.post_link(db, LinkKind.INVITATION, customer_id=nora.id)
+        await change_by_others(db, nora)
+    assert await is_invited(noon) == (True, True)
+    assert await waiting(noon) == [LinkKind.INVITATION]

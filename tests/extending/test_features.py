@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 
 from gql_app import Feature, Role, create_app
 from gql_app.db.migrations.branches import Branch, alembic_config
-from gql_app.errors import AdminRequired, Fault, Rejected, UserErrorCode
+from gql_app.errors import AdminRequired, Fault, Rejected, Unauthenticated, UserErrorCode
 from gql_app.lib.database import Unavailable
 from gql_app.settings import Settings
 from tests.api import Api, running
@@ -94,6 +94,7 @@ async def test_route_that_wants_a_caller_refuses_as_a_field_does(
 @pytest.mark.parametrize(
     ("raised", "status", "code"),
     [
+        (Unauthenticated(), 401, "UNAUTHENTICATED"),
         (AdminRequired("x:y"), 403, "FORBIDDEN"),
         (Unavailable(), 503, "SERVICE_UNAVAILABLE"),
         (Rejected(Fault(UserErrorCode.TAKEN, "It is taken.")), 400, "TAKEN"),
@@ -113,6 +114,7 @@ async def test_what_a_route_raises_is_answered_in_the_form_of_a_refusal(
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get("/sky")
     assert answer.status_code == status
+    assert answer.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
     assert answer.json()["errors"][0]["extensions"]["code"] == code
 
 

@@ -33,7 +33,11 @@ async def signed_in(database: Database, name: str = "Ada") -> SignedIn:
 
 
 async def set_up(
-    database: Database, me: SignedIn, encryption: Encryption = ENCRYPTION
+    database: Database,
+    me: SignedIn,
+    encryption: Encryption = ENCRYPTION,
+    *,
+    ends_others: bool = False,
 ) -> tuple[App, Sequence[str] | None]:
     """Enrol an app, which uses its present code."""
     secret = one_time_codes.new_secret()
@@ -41,7 +45,9 @@ async def set_up(
     async with database.transaction() as db:
         await codes.begin(db, me, secret, encryption)
     async with database.transaction() as db:
-        made = await proving.confirm(db, me, app.code(), THROTTLE, encryption, origin=NOWHERE)
+        made = await proving.confirm(
+            db, me, app.code(), THROTTLE, encryption, origin=NOWHERE, ends_others=ends_others
+        )
     assert not isinstance(made, Fault)
     return app, made
 

@@ -120,6 +120,17 @@ async def test_newer_link_voids_the_older_and_a_new_password_both(
     assert await use(api, newest) == SPENT
 
 
+async def test_end_of_the_other_sessions_leaves_the_owner_links_to_sign_in_and_to_reset(
+    api: Api, plain: Person, letterbox: Letterbox
+) -> None:
+    signing_in = await link(api, letterbox, plain.email)
+    assert faults(await do(api, "requestPasswordReset", email=plain.email)) == SUCCESS
+    resetting = await letterbox.link()
+    assert faults(await do(api, "endOtherSessions", token=plain.token)) == SUCCESS
+    assert await use(api, signing_in) == SUCCESS
+    assert await reset(api, resetting, NEW_PASSWORD) == SUCCESS
+
+
 CHANGES: Final[Mapping[str, tuple[Sequence[dict[str, Any]], Sequence[CodeAndField]]]] = {
     "name": ([{"name": "Ada P."}], SUCCESS),
     "address": ([{"email": "new@example.com"}], SPENT),
