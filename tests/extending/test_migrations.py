@@ -302,6 +302,43 @@ def test_constraint_that_an_older_migration_left_without_a_name_is_there(
     command.check(alembic_config(database_url, branch))
 
 
+UNNAMED = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0001", None
+
+
+def upgrade():
+    op.create_table("{table}", sa.Column("{column}", sa.Text), sa.UniqueConstraint("{column}"))
+"""
+UNMAKING = """
+from alembic import op
+revision, down_revision = "0002", "0001"
+
+
+def upgrade():
+    with op.batch_alter_table("{table}", naming_convention={{"uq": "{name}"}}) as batch_op:
+        batch_op.drop_constraint("{name}", type_="unique")
+"""
+
+
+def test_constraint_without_a_name_in_a_script_is_dropped_by_the_name_that_it_has_without_us(
+    database_url: str, tmp_path: Path, shop: str
+) -> None:
+    table, column = f"{shop}_{'t' * 40}", "c" * 40
+    name = f"{table[:29]}_{column[:29]}_key"  # as PostgreSQL shortens it
+    for number, script in ((1, UNNAMED), (2, UNMAKING)):
+        text = script.format(table=table, column=column, name=name)
+        (tmp_path / shop / f"migrations/000{number}.py").write_text(text, encoding="utf-8")
+    done = migrate(database_url, tmp_path, f"{shop}:app")
+    assert (done.returncode, done.stderr) == (0, "")
+
+    def left(connection: Connection) -> object:
+        return inspect(connection).get_unique_constraints(table)
+
+    assert run_on(database_url, left) == []
+
+
 TOGETHER = """
 from uuid import UUID
 from sqlalchemy import ForeignKey
