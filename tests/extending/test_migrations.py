@@ -28,7 +28,7 @@ from gql_app.lib.database import Database
 from gql_app.lib.faults import CannotStart
 from tests.commands import run_here
 from tests.conftest import SECRET
-from tests.databases import REVISION, sent
+from tests.databases import REVISION, Postgres, sent
 from tests.databases import alembic_config as core_config
 
 APP = "tests.extending.market.api:app"
@@ -284,22 +284,25 @@ def test_column_goes_with_a_foreign_key_that_an_older_migration_left_without_a_n
     command.upgrade(alembic_config(database_url, branch), "0002")
 
 
+@pytest.mark.parametrize("name", ["old", "o" * 60])
 def test_constraint_that_an_older_migration_left_without_a_name_is_there(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, name: str
 ) -> None:
-    metadata = MetaData(naming_convention=Table.metadata.naming_convention)
-    sqlalchemy.Table(
-        "old", metadata, Column("a", Integer, primary_key=True), Column("b", Integer, unique=True)
-    )
-    branch = Branch("old", tmp_path, frozenset({"old"}), metadata, ())
-
     def make(connection: Connection) -> None:
-        connection.exec_driver_sql(
-            "CREATE TABLE old (a INTEGER NOT NULL PRIMARY KEY, b INTEGER, UNIQUE (b))"
-        )
+        columns = "a INTEGER NOT NULL PRIMARY KEY, b INTEGER, c INTEGER, UNIQUE (b)"
+        connection.exec_driver_sql(f"CREATE TABLE {name} ({columns})")
+
+    def check(unique: str) -> None:
+        metadata = MetaData(naming_convention=Table.metadata.naming_convention)
+        columns = [Column(each, Integer, unique=each == unique) for each in ("b", "c")]
+        sqlalchemy.Table(name, metadata, Column("a", Integer, primary_key=True), *columns)
+        branch = Branch("old", tmp_path, frozenset({name}), metadata, ())
+        command.check(alembic_config(database_url, branch))
 
     run_on(database_url, make)
-    command.check(alembic_config(database_url, branch))
+    check("b")
+    with pytest.raises(CommandError, match="add_constraint"):
+        check("c")
 
 
 UNNAMED = """
@@ -458,6 +461,20 @@ async def test_migration_that_the_database_refuses_is_told_by_its_revision(
     assert done.stderr.startswith(f"The database can't be migrated by revision 0002 of {shop}. ")
     assert done.stderr.endswith(" Correct the statement.\n")
     assert "NOT NULL" in done.stderr or "null values" in done.stderr
+
+
+@pytest.mark.parametrize("work", ["DROP TYPE nothing", "SET work_mem = 'a lot'"])
+async def test_url_is_not_blamed_for_what_a_migration_names(
+    postgres: Postgres, tmp_path: Path, shop: str, work: str
+) -> None:
+    script = REFUSED.format(revision="0001", down=None, work=work)
+    (tmp_path / shop / "migrations/0001.py").write_text(script, encoding="utf-8")
+    with postgres.copied() as url:
+        done = await asyncio.to_thread(migrate, url, tmp_path, f"{shop}:app")
+    told = f"The database can't be migrated by revision 0001 of {shop}. PostgreSQL says: "
+    assert (done.returncode, done.stderr.startswith(told)) == (1, True), done.stderr
+    assert "URL" not in done.stderr
+    assert "log" not in done.stderr
 
 
 @pytest.mark.parametrize(
