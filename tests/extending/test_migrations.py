@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -278,6 +279,59 @@ def test_column_goes_with_a_foreign_key_that_an_older_migration_left_without_a_n
         assert done.returncode == 0, done.stderr
     written = (folder / "0002_drop.py").read_text(encoding="utf-8")
     assert "drop_constraint" not in written
+    branch = Branch(shop, folder, frozenset({f"{shop}_orders"}), Table.metadata, ())
+    command.check(alembic_config(database_url, branch))
+    command.downgrade(alembic_config(database_url, branch), "0001")
+    command.upgrade(alembic_config(database_url, branch), "0002")
+
+
+ORDERS = """CREATE TABLE {name}_orders (
+id {kind} NOT NULL PRIMARY KEY, cents INTEGER NOT NULL,
+customer_id {kind}, number INTEGER,
+{fk} FOREIGN KEY (customer_id) REFERENCES customers (id) ON DELETE SET NULL,
+{uq} UNIQUE (number))"""
+
+
+@pytest.mark.parametrize("written_on", ["named", "unnamed"])
+def test_migration_changes_constraints_that_an_older_one_left_without_a_name(
+    database_url: str, tmp_path: Path, shop: str, written_on: str
+) -> None:
+    kind = "CHAR(32)" if database_url.startswith("sqlite") else "UUID"
+    unnamed = ORDERS.format(name=shop, kind=kind, fk="", uq="")
+    names = [f"CONSTRAINT {shop}_orders_{each}" for each in ("customer_id_fkey", "number_key")]
+    named = ORDERS.format(name=shop, kind=kind, fk=names[0], uq=names[1])
+    folder, code = tmp_path / shop / "migrations", tmp_path / shop / "__init__.py"
+    head, _, tail = code.read_text(encoding="utf-8").partition("class OrderRow")
+    table = ORDERED.format(name=shop) + REFERRING.replace("SET NULL", "CASCADE")
+    if written_on == "named":  # SQLite does not show that it has one without
+        table = table.replace("unique=True", "")
+    code.write_text(head + table + tail.partition("cents: Mapped[int]\n")[2], encoding="utf-8")
+    script = REFUSED.format(revision="0001", down=None, work="SELECT 1")
+    (folder / "0001.py").write_text(script, encoding="utf-8")
+
+    def make(made: str, connection: Connection) -> None:
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {shop}_orders")
+        connection.exec_driver_sql(made)
+
+    for made, command_line in (
+        (named, ("migrate",)),
+        (named if written_on == "named" else unnamed, ("make-migration", "Change")),
+        (unnamed, ("migrate",)),
+    ):
+        run_on(database_url, partial(make, made))
+        sys.modules.pop(shop, None)
+        importlib.invalidate_caches()
+        if f"{shop}_orders" in Table.metadata.tables:
+            Table.metadata.remove(Table.metadata.tables[f"{shop}_orders"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # the class is there several times
+            done = run_here(
+                *("--app", f"{shop}:app", *command_line),
+                folder=tmp_path,
+                database_url=database_url,
+                secret_key=SECRET,
+            )
+        assert done.returncode == 0, done.stderr
     branch = Branch(shop, folder, frozenset({f"{shop}_orders"}), Table.metadata, ())
     command.check(alembic_config(database_url, branch))
     command.downgrade(alembic_config(database_url, branch), "0001")
