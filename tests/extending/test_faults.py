@@ -130,8 +130,6 @@ def in_time(db: object, scheme: object, credentials: object) -> None:
     """Take what an authenticator does, and is none."""
 
 
-NOTHING: Any = iter(())
-"""An iterator, which can be read once."""
 WRONG: tuple[Any, ...] = (two, in_time, one)
 """Functions that mypy refuses where they are given."""
 
@@ -415,7 +413,6 @@ def test_command_without_a_name_is_a_fault(command: Callable[[], None]) -> None:
         ({"actions": "shop:open"}, "actions must be a list, not 'shop:open'"),
         ({"queries": Done}, f"queries must be a list, not {Done!r}"),
         ({"roles": None}, "roles must be a list, not None"),
-        ({"mutations": NOTHING}, f"mutations must be a list, not {NOTHING!r}"),
         ({"queries": [1]}, "queries has 1, which is no class"),
         ({"mutations": ["Orders"]}, "mutations has 'Orders', which is no class"),
         ({"types": [1]}, "types has 1, which is no class"),
@@ -426,6 +423,12 @@ def test_command_without_a_name_is_a_fault(command: Callable[[], None]) -> None:
 )
 def test_value_of_another_form_is_told(parts: Mapping[str, Any], sentence: str) -> None:
     assert told(Feature("shop", **parts)) == (f"The feature shop: {sentence}.",)
+
+
+def test_iterator_which_can_be_read_once_is_no_list() -> None:
+    once: Any = iter([Done])
+    [sentence] = told(Feature("shop", mutations=once))
+    assert sentence == f"The feature shop: mutations must be a list, not {once!r}."
 
 
 def test_what_is_no_feature_is_told() -> None:
