@@ -155,7 +155,10 @@ def upgrade(chosen: Settings) -> None:
         if isinstance(error, util.CommandError):
             fail(f"The database can't be migrated{of}: {error}")
         if isinstance(error, DBAPIError):
-            fail(f"The database can't be migrated{of}. {_cause(chosen, error)}")
+            cause = _cause(chosen, error)
+            is_of_url = cause.is_lasting and not chosen.on_sqlite
+            told = cause.problem if found and is_of_url else cause  # the script is at fault
+            fail(f"The database can't be migrated{of}. {told}")
         if not found:
             raise
         what = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))

@@ -11,6 +11,7 @@ from gql_app.cli.console import fail, out
 from gql_app.cli.database import load_ready
 from gql_app.db.migrations.branches import alembic_config
 from gql_app.extending.settings import FeatureSettings
+from gql_app.extending.tables import foreign_key_name
 from gql_app.extending.transaction import Transaction, transact
 from gql_app.resources import Resources
 
@@ -52,20 +53,26 @@ def make_migration(
 def _prune(_: object, __: object, scripts: list[Any]) -> None:
     """Drop a migration without operations, and operations that drop a foreign key by itself.
 
-    It goes with its column, and has no name on SQLite if an older migration gave it none.
+    It goes with its column, and has no name on SQLite if an older migration gave it none. Other
+    foreign keys without a name get the one that new tables have.
     """
     from alembic.operations import ops  # noqa: PLC0415 — as above
 
-    for table in scripts[0].upgrade_ops.ops:
+    [script] = scripts
+    for table in script.upgrade_ops.ops:
         if isinstance(table, ops.ModifyTableOps):
             gone = {each.column_name for each in table.ops if isinstance(each, ops.DropColumnOp)}
             table.ops = [each for each in table.ops if gone.isdisjoint(_columns_of(each))]
-    if scripts[0].upgrade_ops.is_empty():
+    for table in (*script.upgrade_ops.ops, *script.downgrade_ops.ops):
+        for each in getattr(table, "ops", ()):
+            if (columns := _columns_of(each)) and each.constraint_name is None:
+                each.constraint_name = foreign_key_name(table.table_name, columns)
+    if script.upgrade_ops.is_empty():
         scripts.clear()
 
 
 def _columns_of(change: Any) -> Sequence[str]:  # noqa: ANN401 — an operation of Alembic
-    """Return the columns of a foreign key that is dropped, none of another operation."""
+    """Return the columns of a foreign key that is made or dropped, none of another operation."""
     is_one = getattr(change, "constraint_type", None) == "foreignkey"
     return change.to_constraint().column_keys if is_one else ()
 

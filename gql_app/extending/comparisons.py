@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, ColumnElement, FromClause, Integer, bindparam
 from sqlalchemy.sql.elements import KeyedColumnElement
 from sqlalchemy.types import TypeEngine
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types.base import StrawberryList, StrawberryOptional
+from strawberry.types.base import StrawberryList, StrawberryOptional, has_object_definition
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from gql_app.lib.clock import parse_id, parse_moment
@@ -134,8 +134,11 @@ def is_comparable(shown: Any, column: ColumnElement[Any]) -> bool:
 
 
 def is_readable(shown: Any, column: ColumnElement[Any]) -> bool:
-    """Return whether a field can have a column's values; those of custom scalars are unknown."""
-    return _fits(shown, column, _READABLE)
+    """Return whether a field can have a column's values.
+
+    Those of custom scalars are unknown, and the resolvers of an object take any.
+    """
+    return has_object_definition(shown) or _fits(shown, column, _READABLE)
 
 
 def _fits(shown: Any, column: ColumnElement[Any], known: Mapping[type, frozenset[Any]]) -> bool:
@@ -145,7 +148,8 @@ def _fits(shown: Any, column: ColumnElement[Any], known: Mapping[type, frozenset
         return True
     if isinstance(shown, StrawberryEnumDefinition):
         return all(isinstance(each.value, stored) for each in shown.values)
-    return not isinstance(shown, type | StrawberryList) or shown in known[stored]
+    is_known = shown is strawberry.ID or isinstance(shown, type | StrawberryList)
+    return not is_known or shown in known[stored]
 
 
 def converter(kind: TypeEngine[Any]) -> Callable[[Any], object]:

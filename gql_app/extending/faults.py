@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -111,15 +111,15 @@ def form_faults(features: object) -> Iterator[str]:
                 yield from (
                     f"{where} {name} has {each!r}, which is no class."
                     for each in value
-                    if not isinstance(each, type)
+                    if not (callable(each) if name == "types" else isinstance(each, type))
                 )
         for name in ("on", "within"):
             if not isinstance(getattr(feature, name), Mapping):
                 yield f"{where} {name} must map the names of events to hooks."
 
 
-def _is_list(value: object) -> TypeGuard[Iterable[Any]]:
-    return isinstance(value, Iterable) and not isinstance(value, str | bytes | type)
+def _is_list(value: object) -> TypeGuard[Collection[Any]]:
+    return isinstance(value, Collection) and not isinstance(value, str | bytes | type)
 
 
 def _name(feature: Feature) -> Iterator[str]:

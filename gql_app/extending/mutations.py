@@ -1,7 +1,7 @@
 """Mutations that return a payload, as ours do."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from strawberry.types.base import get_object_definition
 
@@ -33,9 +33,10 @@ def mutation(
     TypeError unless the payload is a Strawberry type derived from Payload, and the decorator does
     unless the function is asynchronous.
     """
-    made = get_object_definition(payload)
-    is_own = made is not None and made.origin is payload and not made.is_interface
-    if not is_own or not issubclass(payload, Payload):
+    kind: Any = get_origin(payload) or payload  # of a generic one with its types
+    made = get_object_definition(kind)
+    is_own = made is not None and made.origin is kind and not made.is_interface
+    if not is_own or not issubclass(kind, Payload):
         name = function_name(payload)
         message = f"mutation(): {name} is no payload: derive a @strawberry.type from Payload."
         raise TypeError(message)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     FromClause,
+    Integer,
     Select,
     Table,
     Text,
@@ -202,7 +203,8 @@ class _Lists:
         keys = values.table_valued(column("key"), column("value", kind), name="keys")
         columns = [column(each.name, each.type) for each in named.c]
         every = table(named.name, column("rowid"), *columns, schema=named.schema)
-        rowid: ColumnElement[int] = column("rowid")
+        rowid = column("rowid", Integer)
+        rowid.table = named  # a condition may name other tables, which have one, too
         found = select(rowid).select_from(named).where(self._by == keys.c.value)
         first = (
             found.where(*conditions)

@@ -11,7 +11,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import strawberry
-from sqlalchemy import ColumnElement, FromClause
+from sqlalchemy import ColumnElement, FromClause, Table
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from strawberry.types.base import (
     StrawberryObjectDefinition,
@@ -158,20 +158,22 @@ class NodeColumns:
     def _unfit(self, where: str, definition: StrawberryObjectDefinition) -> Iterable[str]:
         """Yield a sentence on each field that can't have some value of its column.
 
-        Fields with an extension, which may replace values, are left out.
+        Fields with an extension, which may replace values, are left out. Whether a value that a
+        query returns may be null is unknown.
         """
         for field in definition.fields:
             name = field.python_name
             if field.base_resolver or field.extensions or name not in self.table.c:
                 continue
             column, what = self.table.c[name], f"{where}: {self.node.__name__}.{name}"
-            if not is_readable(field.type, column):
+            if not is_readable(kind := _without_null(field.type), column):
                 stored = column.type.python_type.__name__
                 yield f"{what} can't have the values of its column, which are {stored}."
-            if getattr(column, "nullable", False) and not isinstance(
-                field.type, StrawberryOptional
-            ):
-                yield f"{what} is never null, but its column may be: add `| None` to the type."
+            if kind is field.type and isinstance(self.table, Table) and column.nullable:
+                yield (
+                    f"{what} is never null, but its column may be: add `| None` to the type, or "
+                    "make it Private and show it by a resolver."
+                )
 
     def _key_faults(self, where: str) -> Iterable[str]:
         """Yield a sentence if ids are not unique over all types, as Relay and `node` require."""

@@ -1,10 +1,11 @@
 """Tables of features: their base class, the tables of a package, and their faults."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Final
 
 import sqlalchemy
 from sqlalchemy import Column, ForeignKey, MetaData
+from sqlalchemy.schema import conv
 
 from gql_app.db.tables import CustomerRow, Row
 from gql_app.lib.database import check_table
@@ -46,6 +47,11 @@ for _row in _REFERRED:
     sqlalchemy.Table(
         _row.__tablename__, Table.metadata, Column("id", _row.id.type, primary_key=True)
     )
+
+
+def foreign_key_name(table: str, columns: Sequence[str]) -> str:
+    """Return the name that a foreign key of these columns has if it is given none."""
+    return conv(_NAMES["fk"] % {"table_name": table, "column_0_N_name": "_".join(columns)})
 
 
 def tables_of(package: str) -> frozenset[str]:

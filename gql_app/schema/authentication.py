@@ -48,9 +48,12 @@ class LoginPayload(Payload):
     """The caller and the customer who are signed in now; None on ERROR."""
 
     @strawberry.field
-    def customer(self) -> Customer | None:
-        """Return the customer, None on ERROR."""
-        return Customer.seen_by(*self.who) if self.who else None
+    def customer(self, info: Info) -> Customer | None:
+        """Return the customer, None on ERROR; what is below is theirs to see."""
+        if self.who is None:
+            return None
+        info.context.proven, _ = self.who
+        return Customer.seen_by(*self.who)
 
     @classmethod
     async def signed_in(cls, context: Context, opened: Opened | Challenge, message: str) -> Self:

@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 import strawberry
-from sqlalchemy import ColumnElement, insert, update
+from sqlalchemy import ColumnElement, insert, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 from strawberry.field_extensions import InputMutationExtension
 from strawberry.scalars import JSON
@@ -28,7 +28,7 @@ from gql_app.schema.permissions import HasPermission
 from gql_app.settings import Settings
 from tests.databases import Postgres
 from tests.extending.graph import Graph, create_tables, graph
-from tests.extending.shop import Base, Order, OrderRow, OrderStatus
+from tests.extending.shop import SHOP, Base, Order, OrderRow, OrderStatus
 from tests.people import Person, add_customer, sign_in
 from tests.scraping import told
 from tests.statements import listened
@@ -426,7 +426,10 @@ def test_field_that_can_not_have_the_values_of_its_column_is_a_fault(
     said = [
         f"{each} can't have the values of its column, which are {stored[each]}" for each in stored
     ]
-    said.append("count is never null, but its column may be: add `| None` to the type")
+    said.append(
+        "count is never null, but its column may be: add `| None` to the type, or make it Private "
+        "and show it by a resolver"
+    )
     assert str(raised.value) == " ".join(f"{by}(Odd, OddRow): Odd.{each}." for each in said)
 
 
@@ -446,3 +449,85 @@ def test_field_that_has_every_value_of_its_column_is_none() -> None:
             return 1
 
     assert connection(Fine, OddRow, order_by=["id"])
+
+
+@pytest.mark.parametrize("shown", [strawberry.ID, int])
+def test_id_and_number_have_not_every_value_of_every_column(shown: Any) -> None:  # noqa: ANN401
+    kind = strawberry.type(type("Kind", (), {"__annotations__": {"rank": shown, "day": shown}}))
+    with pytest.raises(TypeError) as raised:
+        connection(kind, OddRow, order_by=["id"])
+    assert str(raised.value) == " ".join(
+        f"connection(Kind, OddRow): Kind.{each} can't have the values of its column, which are "
+        f"{stored}."
+        for each, stored in (("rank", "float"), ("day", "date"))
+    )
+
+
+class PaidRow(Base):
+    """The orders that are paid, of which none has no date."""
+
+    __table__ = (
+        select(OrderRow.id, OrderRow.paid_at, OrderRow.total_cents)
+        .where(OrderRow.paid_at.is_not(None))
+        .subquery("paid")
+    )
+    __mapper_args__ = {"primary_key": [__table__.c.id]}  # noqa: RUF012 — as SQLAlchemy takes it
+
+
+@strawberry.type
+class Price:
+    """An object that is made of a column's value, which its resolvers take as self."""
+
+    @strawberry.field
+    def cents(self) -> int:
+        """Return the value itself."""
+        return cast(int, self)
+
+
+@strawberry.type
+class Paid:
+    """An order that is paid."""
+
+    paid_at: datetime
+    total_cents: Price
+
+
+@strawberry.type
+class Noted:
+    """An order with a note."""
+
+    note: strawberry.Private[str | None]
+    total_cents: Price
+
+    @strawberry.field(name="note")
+    def shown(self) -> str:
+        """Return the note, which is there."""
+        assert self.note
+        return self.note
+
+
+@strawberry.type
+class Bookkeeping:
+    """Lists whose conditions leave out what is null."""
+
+    paid = connection(Paid, PaidRow, order_by=["id"])
+    noted = connection(
+        Noted, OrderRow, order_by=["id"], visible=lambda _: OrderRow.note.is_not(None)
+    )
+
+
+async def test_rows_of_a_query_and_resolvers_show_what_is_never_null(
+    settings: Settings, ada: Person
+) -> None:
+    async with graph(settings, [SHOP, Feature("books", queries=[Bookkeeping])]) as shop:
+        await stock(shop, ada, count=3)
+        async with shop.resources.database.transaction() as db:
+            await db.execute(
+                text("UPDATE shop_orders SET paid_at = created_at WHERE total_cents = 2")
+            )
+        data = await shop.data(
+            "{ paid { nodes { paidAt totalCents { cents } } } noted { nodes { note } } }", ada.token
+        )
+        [paid] = data["paid"]["nodes"]
+        assert (paid["totalCents"], paid["paidAt"][:3]) == ({"cents": 2}, "203")
+        assert data["noted"]["nodes"] == [{"note": "fragile"}]

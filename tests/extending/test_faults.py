@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Generic, NewType, TypeVar, cast
 
 import pytest
 import strawberry
@@ -16,8 +16,10 @@ from gql_app import (
     Feature,
     FeatureSettings,
     HasPermission,
+    Info,
     Letter,
     Payload,
+    Refused,
     RegisterInput,
     Role,
     UpdateMeInput,
@@ -34,6 +36,7 @@ from gql_app.cli import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import faults
 from gql_app.lib.faults import CannotStart
 from gql_app.settings import Settings
+from tests.extending.graph import graph
 from tests.extending.odd import LastingRow
 from tests.extending.test_node_kinds import Line, LineRow
 from tests.processes import run_main
@@ -340,6 +343,50 @@ def test_function_that_is_declared_by_itself_is_told_at_once() -> None:
         assert str(caught.value).endswith(fault)
 
 
+Kind = TypeVar("Kind")
+
+
+@strawberry.type
+class Result(Payload, Generic[Kind]):
+    """A payload of any type."""
+
+    kind: Kind | None = None
+
+
+@strawberry.type
+class Several(Generic[Kind]):
+    """Some of any type."""
+
+    several: list[Kind]
+
+
+@strawberry.type
+class Weighing:
+    """A mutation whose payload is generic."""
+
+    @mutation(Result[int], "Weighs.")
+    async def weigh(self, info: Info, light: bool) -> Result[int]:  # noqa: ARG002, FBT001 — as GraphQL passes them
+        """Return a weight."""
+        if light:
+            code = "INVALID"
+            raise Refused(code, "It is too light.", "light")
+        return Result[int].success("It is heavy.", kind=5)
+
+
+@pytest.mark.filterwarnings("ignore:Passing a class to strawberry.scalar")
+async def test_payload_may_be_generic_and_types_may_be_so_or_scalars(settings: Settings) -> None:
+    weight: Any = strawberry.scalar(NewType("Weight", str), serialize=str, parse_value=str)
+    feature = Feature("shop", mutations=[Weighing], types=[cast(Any, Several[int]), weight])
+    asked = "mutation { a: weigh(light: false) { kind } b: weigh(light: true) { errors { code } } }"
+    async with graph(settings, [feature]) as shop:
+        assert await shop.data(asked) == {
+            "a": {"kind": 5},
+            "b": {"errors": [{"code": "INVALID"}]},
+        }
+        schema = (await shop.data("{ __schema { types { name } } }"))["__schema"]
+    assert {"Weight", "IntSeveral"} <= {each["name"] for each in schema["types"]}
+
+
 def test_functions_may_be_objects_and_written_in_c() -> None:
     parts: dict[str, Any] = {"password_rules": [two, max], "claims": two}
     feature = Feature("shop", authenticators=[Authenticator()], **parts)
@@ -378,13 +425,19 @@ def test_value_of_another_form_is_told(parts: Mapping[str, Any], sentence: str) 
     assert told(Feature("shop", **parts)) == (f"The feature shop: {sentence}.",)
 
 
+def test_iterator_which_can_be_read_once_is_no_list() -> None:
+    once: Any = iter([Done])
+    [sentence] = told(Feature("shop", mutations=once))
+    assert sentence == f"The feature shop: mutations must be a list, not {once!r}."
+
+
 def test_what_is_no_feature_is_told() -> None:
     wrong: Any = "x"
     assert told(wrong, Feature("shop", error_codes="A")) == (
         "'x' is no Feature.",
         "The feature shop: error_codes must be a list, not 'A'.",
     )
-    for features in (Feature("shop"), "shop", None):
+    for features in (Feature("shop"), "shop", None, iter([Feature("shop")])):
         with pytest.raises(CannotStart, match="features must be a list of them, not"):
             create_app(Settings(playground=False), features=cast(Any, features))
 

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -28,7 +29,7 @@ from gql_app.lib.database import Database
 from gql_app.lib.faults import CannotStart
 from tests.commands import run_here
 from tests.conftest import SECRET
-from tests.databases import REVISION, sent
+from tests.databases import REVISION, Postgres, sent
 from tests.databases import alembic_config as core_config
 
 APP = "tests.extending.market.api:app"
@@ -284,22 +285,115 @@ def test_column_goes_with_a_foreign_key_that_an_older_migration_left_without_a_n
     command.upgrade(alembic_config(database_url, branch), "0002")
 
 
-def test_constraint_that_an_older_migration_left_without_a_name_is_there(
-    database_url: str, tmp_path: Path
-) -> None:
-    metadata = MetaData(naming_convention=Table.metadata.naming_convention)
-    sqlalchemy.Table(
-        "old", metadata, Column("a", Integer, primary_key=True), Column("b", Integer, unique=True)
-    )
-    branch = Branch("old", tmp_path, frozenset({"old"}), metadata, ())
+ORDERS = """CREATE TABLE {name}_orders (
+id {kind} NOT NULL PRIMARY KEY, cents INTEGER NOT NULL,
+customer_id {kind}, number INTEGER,
+{fk} FOREIGN KEY (customer_id) REFERENCES customers (id) ON DELETE SET NULL,
+{uq} UNIQUE (number))"""
 
+
+@pytest.mark.parametrize("written_on", ["named", "unnamed"])
+def test_migration_changes_constraints_that_an_older_one_left_without_a_name(
+    database_url: str, tmp_path: Path, shop: str, written_on: str
+) -> None:
+    kind = "CHAR(32)" if database_url.startswith("sqlite") else "UUID"
+    unnamed = ORDERS.format(name=shop, kind=kind, fk="", uq="")
+    names = [f"CONSTRAINT {shop}_orders_{each}" for each in ("customer_id_fkey", "number_key")]
+    named = ORDERS.format(name=shop, kind=kind, fk=names[0], uq=names[1])
+    folder, code = tmp_path / shop / "migrations", tmp_path / shop / "__init__.py"
+    head, _, tail = code.read_text(encoding="utf-8").partition("class OrderRow")
+    table = ORDERED.format(name=shop) + REFERRING.replace("SET NULL", "CASCADE")
+    if written_on == "named":  # SQLite does not show that it has one without
+        table = table.replace("unique=True", "")
+    code.write_text(head + table + tail.partition("cents: Mapped[int]\n")[2], encoding="utf-8")
+    script = REFUSED.format(revision="0001", down=None, work="SELECT 1")
+    (folder / "0001.py").write_text(script, encoding="utf-8")
+
+    def make(made: str, connection: Connection) -> None:
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {shop}_orders")
+        connection.exec_driver_sql(made)
+
+    for made, command_line in (
+        (named, ("migrate",)),
+        (named if written_on == "named" else unnamed, ("make-migration", "Change")),
+        (unnamed, ("migrate",)),
+    ):
+        run_on(database_url, partial(make, made))
+        sys.modules.pop(shop, None)
+        importlib.invalidate_caches()
+        if f"{shop}_orders" in Table.metadata.tables:
+            Table.metadata.remove(Table.metadata.tables[f"{shop}_orders"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # the class is there several times
+            done = run_here(
+                *("--app", f"{shop}:app", *command_line),
+                folder=tmp_path,
+                database_url=database_url,
+                secret_key=SECRET,
+            )
+        assert done.returncode == 0, done.stderr
+    branch = Branch(shop, folder, frozenset({f"{shop}_orders"}), Table.metadata, ())
+    command.check(alembic_config(database_url, branch))
+    command.downgrade(alembic_config(database_url, branch), "0001")
+    command.upgrade(alembic_config(database_url, branch), "0002")
+
+
+@pytest.mark.parametrize("name", ["old", "o" * 60])
+def test_constraint_that_an_older_migration_left_without_a_name_is_there(
+    database_url: str, tmp_path: Path, name: str
+) -> None:
     def make(connection: Connection) -> None:
-        connection.exec_driver_sql(
-            "CREATE TABLE old (a INTEGER NOT NULL PRIMARY KEY, b INTEGER, UNIQUE (b))"
-        )
+        columns = "a INTEGER NOT NULL PRIMARY KEY, b INTEGER, c INTEGER, UNIQUE (b)"
+        connection.exec_driver_sql(f"CREATE TABLE {name} ({columns})")
+
+    def check(unique: str) -> None:
+        metadata = MetaData(naming_convention=Table.metadata.naming_convention)
+        columns = [Column(each, Integer, unique=each == unique) for each in ("b", "c")]
+        sqlalchemy.Table(name, metadata, Column("a", Integer, primary_key=True), *columns)
+        branch = Branch("old", tmp_path, frozenset({name}), metadata, ())
+        command.check(alembic_config(database_url, branch))
 
     run_on(database_url, make)
-    command.check(alembic_config(database_url, branch))
+    check("b")
+    with pytest.raises(CommandError, match="add_constraint"):
+        check("c")
+
+
+UNNAMED = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0001", None
+
+
+def upgrade():
+    op.create_table("{table}", sa.Column("{column}", sa.Text), sa.UniqueConstraint("{column}"))
+"""
+UNMAKING = """
+from alembic import op
+revision, down_revision = "0002", "0001"
+
+
+def upgrade():
+    with op.batch_alter_table("{table}", naming_convention={{"uq": "{name}"}}) as batch_op:
+        batch_op.drop_constraint("{name}", type_="unique")
+"""
+
+
+def test_constraint_without_a_name_in_a_script_is_dropped_by_the_name_that_it_has_without_us(
+    database_url: str, tmp_path: Path, shop: str
+) -> None:
+    table, column = f"{shop}_{'t' * 40}", "c" * 40
+    name = f"{table[:29]}_{column[:29]}_key"  # as PostgreSQL shortens it
+    for number, script in ((1, UNNAMED), (2, UNMAKING)):
+        text = script.format(table=table, column=column, name=name)
+        (tmp_path / shop / f"migrations/000{number}.py").write_text(text, encoding="utf-8")
+    done = migrate(database_url, tmp_path, f"{shop}:app")
+    assert (done.returncode, done.stderr) == (0, "")
+
+    def left(connection: Connection) -> object:
+        return inspect(connection).get_unique_constraints(table)
+
+    assert run_on(database_url, left) == []
 
 
 TOGETHER = """
@@ -421,6 +515,20 @@ async def test_migration_that_the_database_refuses_is_told_by_its_revision(
     assert done.stderr.startswith(f"The database can't be migrated by revision 0002 of {shop}. ")
     assert done.stderr.endswith(" Correct the statement.\n")
     assert "NOT NULL" in done.stderr or "null values" in done.stderr
+
+
+@pytest.mark.parametrize("work", ["DROP TYPE nothing", "SET work_mem = 'a lot'"])
+async def test_url_is_not_blamed_for_what_a_migration_names(
+    postgres: Postgres, tmp_path: Path, shop: str, work: str
+) -> None:
+    script = REFUSED.format(revision="0001", down=None, work=work)
+    (tmp_path / shop / "migrations/0001.py").write_text(script, encoding="utf-8")
+    with postgres.copied() as url:
+        done = await asyncio.to_thread(migrate, url, tmp_path, f"{shop}:app")
+    told = f"The database can't be migrated by revision 0001 of {shop}. PostgreSQL says: "
+    assert (done.returncode, done.stderr.startswith(told)) == (1, True), done.stderr
+    assert "URL" not in done.stderr
+    assert "log" not in done.stderr
 
 
 @pytest.mark.parametrize(

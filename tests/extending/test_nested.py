@@ -28,7 +28,7 @@ from gql_app.settings import Settings
 from tests.extending.graph import Graph, create_tables, graph
 from tests.extending.shop import SHOP, Base, CompanyRow, Order, OrderRow, OrderStatus
 from tests.extending.test_connections import stock
-from tests.people import Person, add_customer, sign_in
+from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.statements import listened
 
 PAGE = """{ customers { nodes { name latest { totalCents status label } receipts { id total: totalCents note } } } }"""  # noqa: E501
@@ -451,6 +451,59 @@ async def test_caller_who_is_not_signed_in_sees_what_nobody_owns(
         for token, found in ((ada.token, ["fragile"]), (grace.token, []), (None, [])):
             shelf = (await shop.data(asked, token))["shelf"]
             assert [each["note"] for each in shelf["parcels"]] == found
+
+
+OWN = """
+mutation { login(email: "%s", password: "%s") { customer { name parcels { note } } } }
+"""
+
+
+@extend(Customer, private=True)
+class OwnParcels(Customer):
+    """A list of rows of which everybody sees their own."""
+
+    parcels = nested(Parcel, OrderRow, by=OrderRow.customer_id, order_by="id", limit=2)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+async def test_customer_of_a_sign_in_sees_their_rows_whoever_asks(
+    settings: Settings, ada: Person, grace: Person, *, compiled: bool
+) -> None:
+    chosen = settings.model_copy(update={"compiled": compiled})
+    feature = Feature("own", queries=[Shelves], extensions=[OwnParcels])
+    async with graph(chosen, [SHOP, feature]) as shop:
+        await stock(shop, ada, count=3)
+        for token in (None, grace.token, ada.token):
+            customer = (await shop.data(OWN % (ada.email, PASSWORD), token))["login"]["customer"]
+            assert (customer["name"], len(customer["parcels"])) == (ada.name, 2)
+
+
+@strawberry.type
+class Opened:
+    """Rows that are visible by a row of another table, which the condition names directly."""
+
+    parcels = connection(
+        Parcel,
+        OrderRow,
+        order_by=["id"],
+        visible=lambda _: (
+            (CompanyRow.customer_id == OrderRow.customer_id) & (CompanyRow.company == "open")
+        ),
+    )
+
+
+async def test_condition_of_visible_rows_may_name_another_table(
+    settings: Settings, ada: Person, grace: Person
+) -> None:
+    feature = Feature("opened", queries=[Opened], extensions=[OwnParcels])
+    async with graph(settings, [SHOP, feature]) as shop:
+        await stock(shop, ada, grace, count=6)
+        async with shop.resources.database.transaction() as db:
+            for person, company in ((ada, "open"), (grace, "secret")):
+                await db.execute(insert(CompanyRow), customer_id=person.id, company=company)
+        for person, count in ((ada, 2), (grace, 0)):
+            me = (await shop.data("{ me { parcels { note } } }", person.token))["me"]
+            assert len(me["parcels"]) == count
 
 
 def test_nested_rows_of_another_table_than_those_of_a_visible_connection_are_a_fault() -> None:

@@ -1,7 +1,7 @@
 """Comparing the tables with a database, so that Alembic can write a migration."""
 
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import (
     Column,
@@ -18,6 +18,9 @@ from sqlalchemy.schema import CreateIndex, SchemaItem
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch
 from gql_app.db.tables import Row
 from gql_app.lib.database import Moment
+
+MAX_NAME: Final = 63
+"""The most characters of a name on PostgreSQL."""
 
 
 @cache
@@ -40,27 +43,42 @@ def is_compared(
 ) -> bool:
     """Return whether an item of the tables, or of the database if `reflected`, is compared.
 
-    An index that this dialect lacks is left out, and a unique constraint that an older migration
-    made without a name. PostgreSQL returns expressions rewritten, so an
-    index of expressions is compared by its existence alone.
+    An index that this dialect lacks is left out, and a unique constraint that is there without a
+    name, or under another one if the name is cut short. PostgreSQL returns expressions rewritten,
+    so an index of expressions is compared by its existence alone.
     """
     if isinstance(item, Table):
         return name in branch.tables if branch else _is_ours(connection, name)
-    if isinstance(item, UniqueConstraint) and not reflected and other is None:
-        return not _is_unnamed(connection, item)
+    metadata = branch.metadata if branch else Row.metadata
+    if isinstance(item, UniqueConstraint) and other is None:
+        return not (_is_cut(metadata, item) if reflected else _is_unnamed(connection, item))
     if not isinstance(item, Index) or reflected:
         return True
     if other is not None and not all(isinstance(each, Column) for each in item.expressions):
         return False
-    metadata = branch.metadata if branch else Row.metadata
     return name in indexes_of(connection.dialect.name, metadata)
 
 
 def _is_unnamed(connection: Connection, constraint: UniqueConstraint) -> bool:
-    """Return whether a table has a constraint already, without a name: SQLite gives it none."""
-    columns = [each.name for each in constraint.columns]
+    """Return whether a table has a constraint already, without its name, which SQLite gave none.
+
+    PostgreSQL cuts a long one short in its own way.
+    """
+    columns = constraint.columns.keys()
     found = inspect(connection).get_unique_constraints(constraint.table.name)
-    return any(not each["name"] and each["column_names"] == columns for each in found)
+    names = [each["name"] for each in found if each["column_names"] == columns]
+    return bool(names) and (None in names or _is_long(constraint))
+
+
+def _is_cut(metadata: MetaData, reflected: UniqueConstraint) -> bool:
+    """Return whether a constraint of the database is one of the tables with a long name."""
+    known = metadata.tables[reflected.table.name].constraints
+    unique = (each for each in known if isinstance(each, UniqueConstraint) and _is_long(each))
+    return any(each.columns.keys() == reflected.columns.keys() for each in unique)
+
+
+def _is_long(constraint: UniqueConstraint) -> bool:
+    return len(str(constraint.name)) > MAX_NAME
 
 
 def _is_ours(connection: Connection, name: str | None) -> bool:

@@ -35,7 +35,8 @@ def _migrate(connection: Connection) -> None:
     branch: Branch | None = context.config.attributes.get("branch")
     context.configure(
         connection=connection,
-        target_metadata=branch.metadata if branch else Row.metadata,
+        # a list: the naming convention of one alone would reach the scripts
+        target_metadata=[branch.metadata if branch else Row.metadata],
         version_table=branch.version_table if branch else VERSION_TABLE,
         render_as_batch=True,  # SQLite changes a table by copying it
         transactional_ddl=True,

@@ -1,3 +1,11 @@
+<%
+branch = config.attributes.get("branch")
+names = branch.metadata.naming_convention if branch and "batch_op" in f"{upgrades}" else {}
+def named(code):
+    """Return operations that know a constraint without a name by the one it would have."""
+    old = "schema=None) as batch_op"
+    return code.replace(old, "naming_convention=NAMES) as batch_op") if names else code
+%>\
 """${message}."""
 
 import sqlalchemy as sa
@@ -5,6 +13,13 @@ from alembic import op
 ${imports if imports else ""}
 revision = "${up_revision}"
 down_revision = ${f'"{down_revision}"' if down_revision else None}
+% if names:
+NAMES = {
+% for kind, name in names.items():
+    "${kind}": "${name}",
+% endfor
+}
+% endif
 
 
 def upgrade() -> None:
@@ -12,9 +27,9 @@ def upgrade() -> None:
 
     Locks what it changes for as long as it takes.
     """
-    ${upgrades if upgrades else "pass"}
+    ${named(upgrades) if upgrades else "pass"}
 
 
 def downgrade() -> None:
     """Undo it."""
-    ${downgrades if downgrades else "pass"}
+    ${named(downgrades) if downgrades else "pass"}

@@ -53,7 +53,10 @@ class Uncancelled(Generic[R]):
             return self._end[0]
         if self._is_cancelled and isinstance(self._end, asyncio.CancelledError):
             raise Cancelled from None
-        raise self._end
+        try:
+            raise self._end
+        finally:
+            del self  # whose error has this frame in its traceback: neither would be freed
 
     def _resume(self) -> None:
         """Run the coroutine until it waits or ends."""
@@ -62,6 +65,7 @@ class Uncancelled(Generic[R]):
         except StopIteration as end:
             self._awaited, self._end = None, (end.value,)
         except BaseException as error:  # noqa: BLE001 — it is raised to each task that awaits
+            error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]  # of its own frames
             self._awaited, self._end = None, error
         if self._is_cancelled and self._awaited is not None:
             self._awaited.cancel()

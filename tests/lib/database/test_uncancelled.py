@@ -1,6 +1,9 @@
 """Coroutines that go on when whoever awaits them is cancelled."""
 
 import asyncio
+import gc
+from contextlib import suppress
+from weakref import ref
 
 import pytest
 
@@ -103,6 +106,26 @@ async def test_who_waits_is_interrupted_and_the_coroutine_is_not(steps: Steps) -
     for each in steps:
         each.set_result(1)
     assert await work == 3
+
+
+async def test_error_is_freed_with_all_that_it_saw_once_it_is_handled() -> None:
+    class Large: ...
+
+    seen: list[ref[Large]] = []
+
+    async def fail() -> int:
+        large = Large()
+        seen.append(ref(large))
+        await asyncio.sleep(0)
+        raise KeyError(large)
+
+    gc.disable()
+    try:
+        with suppress(KeyError):
+            await Uncancelled(fail())
+        assert [each() for each in seen] == [None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("fails", [False, True])
