@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ def test_all_that_is_copied_is_sent_and_nothing_else() -> None:
 
 def test_started_container_is_healthy_while_it_can_serve(image: Path, started: Server) -> None:
     assert health(image, started.port) == 0
-    with sqlite3.connect(image / "data/gql_app.db") as database:
+    with closing(sqlite3.connect(image / "data/gql_app.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '0001'")
     deadline = time.monotonic() + PATIENCE  # an answer is shared for a second
     while health(image, started.port) == 0:

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,7 @@ def test_migration_of_changed_tables_runs_on_both_databases_and_loses_no_row(
     with postgres.copied() as url:
         for each in (f"sqlite:///{file}", url):
             admin(ROOT, each, "ada@example.com")
-        with sqlite3.connect(file) as database:
+        with closing(sqlite3.connect(file)) as database, database:
             database.execute(
                 "INSERT INTO sessions (id, customer_id, created_at, last_used_at, expires_at) "
                 "SELECT id, id, created_at, created_at, created_at FROM customers"
@@ -150,7 +151,7 @@ def test_migration_of_changed_tables_runs_on_both_databases_and_loses_no_row(
             assert done.returncode == 0, done.stderr
             admin(project, each, "bob@example.com")
         assert "ix_customers_phone_digits" in postgres_indexes(url)
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database, database:
         assert database.execute("SELECT count(*) FROM sessions").fetchone() == (1,)
         assert database.execute("SELECT language FROM customers").fetchall() == [("en",), ("en",)]
         names = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
@@ -198,13 +199,13 @@ def test_migration_that_would_leave_references_to_nothing_is_undone(
 ) -> None:
     url = copied_sqlite(sqlite_template, tmp_path)
     command.downgrade(alembic_config(url), "-1")
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:
         database.execute(
             "INSERT INTO password_resets (customer_id, digest, expires_at) VALUES ('0', '', '')"
         )
     done = run([*MAIN, "migrate"], tmp_path, database_url=url)
     assert done.returncode != 0
     assert "rows of password_resets would refer to rows of customers" in done.stderr
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:
         (at,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
     assert at < REVISION
