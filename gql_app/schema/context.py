@@ -77,7 +77,7 @@ class Context:
     recent: bool = False
     """Whether a recent proof was required so far; a write requires it again."""
     proven: Caller | None = None
-    """The caller, if the statement of a list proved them."""
+    """The caller whom the statement of a list proved, or who has just signed in."""
     _signed_in: SignedIn | TokenRevoked | None = None
     _posted: bool = False
     _loaders: dict[object, Batches[Any, Any]] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql_app.accounts.audit import Action
-from gql_app.errors import TokenInvalid, TokenMalformed, Unauthenticated
+from gql_app.errors import TokenInvalid, TokenMalformed, TokenReason, Unauthenticated
 from gql_app.lib.compression import MINIMUM_SIZE, compress
 from gql_app.lib.engine import Engine, NotAQuery
 from gql_app.lib.graphql_http import (
@@ -80,13 +80,14 @@ class GraphQLView:
             await refusal.response(media_type)(scope, receive, send)
             return
         state["kind"] = context.kind
-        state["facts"] = context.facts(outcome(result.errors, context.refusals))
+        reasons = outcome(result.errors, context.refusals)
+        state["facts"] = context.facts(reasons)
         if new and context.kind != Context.kind:  # so it is valid
             self._documents.keep(new, request.query)
         status, answered, body = write(result, media_type)
         if status == UNAUTHORIZED:
             # RFC 6750 section 3: without a token there is no error
-            why = b"" if context.presented is None else b' error="invalid_token"'
+            why = b"" if TokenReason.TOKEN_MISSING in reasons else b' error="invalid_token"'
             answered.append((b"www-authenticate", b"Bearer" + why))
         if self._compresses and len(body) >= MINIMUM_SIZE and context.kind == "query":
             # only mutations answer tokens, which a compressed length would leak (BREACH)

@@ -142,3 +142,20 @@ async def test_server_is_ready_once_the_migrations_of_its_features_are_there(
             assert answer.json()["migrations"] == expected
     async with running(settings) as api:  # without the feature
         assert (await api.client.get("/readyz")).json()["migrations"] == "ok"
+
+
+async def test_field_that_wants_another_sign_in_challenges_as_without_a_token(
+    settings: Settings,
+) -> None:
+    @strawberry.type
+    class Weather:
+        @strawberry.field
+        def weather(self) -> str | None:
+            raise Unauthenticated
+
+    async with running(settings, features=[Feature("sky", queries=[Weather])]) as api:
+        ada = await sign_in(api.resources, await add_customer(api.database, "Ada"))
+        accept = "application/graphql-response+json"
+        answer = await api.run("{ weather }", token=ada.token, accept=accept)
+    assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert answer.error("weather")["extensions"]["reason"] == "TOKEN_MISSING"
