@@ -478,6 +478,20 @@ async def test_customer_of_a_sign_in_sees_their_rows_whoever_asks(
             assert (customer["name"], len(customer["parcels"])) == (ada.name, 2)
 
 
+async def test_write_after_a_sign_in_shows_rows_to_its_own_caller(
+    settings: Settings, ada: Person, grace: Person
+) -> None:
+    change = 'updateMe(input: { phone: "+1 555 0100" }) { customer { name parcels { note } } }'
+    both = OWN.rstrip().removesuffix("}") % (ada.email, PASSWORD) + change + "}"
+    feature = Feature("own", queries=[Shelves], extensions=[OwnParcels])
+    async with graph(settings, [SHOP, feature]) as shop:
+        await stock(shop, ada, grace, count=4)
+        answer = await shop.data(both, grace.token)
+    for field, person in (("login", ada), ("updateMe", grace)):
+        customer = answer[field]["customer"]
+        assert (customer["name"], len(customer["parcels"])) == (person.name, 2)
+
+
 @strawberry.type
 class Opened:
     """Rows that are visible by a row of another table, which the condition names directly."""
