@@ -1,7 +1,6 @@
 """The command line, run in this process, without the time of starting one."""
 
 import io
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -12,9 +11,9 @@ from threading import Thread
 from typing import TextIO
 
 import pytest
-import structlog
 
 from gql_app.cli import command_line, report_faults
+from tests.logs import unconfigured_logging
 from tests.processes import environment
 
 
@@ -40,7 +39,7 @@ def run_here(
 
     with (
         Path(stdin).open() as read,
-        _logging_as_it_is(),
+        unconfigured_logging(),
         _stage(folder, settings, arguments, read) as (stdout, stderr),
     ):
         thread = Thread(target=command)  # the test may run an event loop in this one
@@ -57,22 +56,6 @@ def output_here(*arguments: str, folder: Path, **settings: str) -> str:
     done = run_here(*arguments, folder=folder, **settings)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-@contextmanager
-def _logging_as_it_is() -> Iterator[None]:
-    """Begin without logging, as a process does, and restore it at the end."""
-    root, access = logging.getLogger(), logging.getLogger("uvicorn.access")
-    before = (root.handlers[:], root.level, access.disabled)
-    root.handlers.clear()
-    root.setLevel(logging.WARNING)
-    configured, config = structlog.is_configured(), structlog.get_config()
-    yield
-    root.handlers[:], level, access.disabled = before
-    root.setLevel(level)
-    structlog.reset_defaults()
-    if configured:
-        structlog.configure(**config)
 
 
 @contextmanager

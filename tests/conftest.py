@@ -19,6 +19,7 @@ from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_s
 from tests.distributed.cluster import OPTION as CLUSTER
 from tests.distributed.cluster import Cluster, NoCluster, cluster
 from tests.letterbox import Letterbox
+from tests.logs import unconfigured_logging
 from tests.people import Kind, Person, add_customer, expired_token, sign_in, sign_out
 from tests.processes import Server, serving
 from tests.statements import literals, recorded
@@ -219,6 +220,13 @@ def our_templates() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(composed, "mail_templates", of)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def logging_of_its_own() -> Iterator[None]:
+    """Let no test log as one before it has configured."""
+    with unconfigured_logging():
         yield
 
 

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
-import structlog
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
@@ -44,15 +43,9 @@ EVENTS = (
 
 @pytest.fixture
 def capture() -> Iterator[list[MutableMapping[str, Any]]]:
-    """Take down what is logged, whatever tests before had the log do."""
-    before = structlog.get_config() if structlog.is_configured() else {}
-    structlog.reset_defaults()
+    """Take down what is logged."""
     with capture_logs() as log:
         yield log
-    if before:
-        structlog.configure(**before)
-    else:
-        structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -18,17 +18,6 @@ LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Read = Callable[[], str]
 
 
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """Leave no handler behind that writes to a test's own stream."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
-
-
 @pytest.fixture
 def piped(monkeypatch: pytest.MonkeyPatch) -> Read:
     """Log to what is no terminal, and read what was written."""
