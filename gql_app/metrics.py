@@ -7,10 +7,9 @@ from typing import Final
 from gql_app import __version__
 from gql_app.errors import TokenReason, UserErrorCode
 from gql_app.lib.breached_passwords import Lookup
-from gql_app.lib.graphql_http import STATUS_NAMES
 from gql_app.lib.outbox import Outcome
 from gql_app.lib.standby import Reading
-from gql_app.lib.telemetry import NO_ANSWER, Labels, Metrics
+from gql_app.lib.telemetry import NO_ANSWER, STATUS_NAMES, Labels, Metrics
 
 FAULTS: Final = ("INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "DEADLINE_EXCEEDED")
 """Outcomes that are no client's fault, the most severe first."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import output_here
 from tests.conftest import SECRET
 from tests.databases import copied_sqlite
 from tests.processes import MAIN, environment
@@ -49,7 +50,7 @@ def test_backup_that_gets_no_room_leaves_nothing(sqlite_template: Path, tmp_path
 def given(sqlite_template: Path, tmp_path: Path) -> dict[str, str]:
     """Return the settings of a database with an event to export."""
     settings = {"database_url": copied_sqlite(sqlite_template, tmp_path), "secret_key": SECRET}
-    assert run_with("", "end-sessions", folder=tmp_path, **settings).returncode == 0
+    assert output_here("end-sessions", folder=tmp_path, **settings)
     return settings
 
 

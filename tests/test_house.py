@@ -178,11 +178,12 @@ import main
         (COMMAND.format(["version"]), HEAVY | SELDOM | DRIVERS),
         ("import gql_app.cli.keys", HEAVY | SELDOM | DRIVERS - {"pydantic_settings"}),
         (COMMAND.format(["export", "--format", "csv"]), HEAVY),
+        ("import gql_app.cli.accounts, gql_app.cli.imports, gql_app.cli.letters", HEAVY),
         (f"import runpy; runpy.run_path({MAIN[1]!r}, run_name='__mp_main__')", {"gql_app"}),
     ],
     ids=[
         *("application", "serve", "command line", "verifier"),
-        *("help", "version", "keys", "export"),
+        *("help", "version", "keys", "export", "commands on accounts"),
         "worker's look at main.py",
     ],
 )

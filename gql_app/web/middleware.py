@@ -12,10 +12,15 @@ from gql_app.accounts.audit import MAX_USER_AGENT, Origin
 from gql_app.lib.clock import new_request_id
 from gql_app.lib.cors import CORSMiddleware
 from gql_app.lib.faults import fault_of
-from gql_app.lib.graphql_http import STATUS_NAMES
 from gql_app.lib.network import Networks, apply_forwarded
 from gql_app.lib.server import Disconnect
-from gql_app.lib.telemetry import NO_ANSWER, NO_OPERATION, bind_log_context, get_logger
+from gql_app.lib.telemetry import (
+    NO_ANSWER,
+    NO_OPERATION,
+    STATUS_NAMES,
+    bind_log_context,
+    get_logger,
+)
 from gql_app.web.responses import refusal
 
 if TYPE_CHECKING:  # OpenTelemetry may not be installed

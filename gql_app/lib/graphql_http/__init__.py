@@ -7,7 +7,7 @@ from gql_app.lib.graphql_http.documents import (
     TrustedDocuments,
     read_manifest,
 )
-from gql_app.lib.graphql_http.errors import STATUS_NAMES, RequestError
+from gql_app.lib.graphql_http.errors import RequestError
 from gql_app.lib.graphql_http.messages import (
     RequestReader,
     headers_of,
@@ -21,7 +21,6 @@ from gql_app.lib.graphql_http.messages import (
 from gql_app.lib.graphql_http.negotiation import negotiate
 
 __all__ = [
-    "STATUS_NAMES",
     "AutomaticDocuments",
     "DocumentSource",
     "Headers",

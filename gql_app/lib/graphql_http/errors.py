@@ -1,7 +1,6 @@
 """Refusals: why a request is not executed, in the form that its client shows."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 
 import orjson
@@ -9,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from gql_app.lib.graphql_http.negotiation import EVENTS, JSON, PARTS, STREAMS
+from gql_app.lib.telemetry import STATUS_NAMES
 
 BAD_REQUEST: Final = "BAD_REQUEST"
 BAD_USER_INPUT: Final = "BAD_USER_INPUT"
@@ -17,14 +17,6 @@ MAX_BATCH: Final = 20
 """The most operations of a batch that get an error each; a larger batch has one error."""
 RETRY: Final = 24 * 60 * 60 * 1000
 """Milliseconds before a browser's EventSource reconnects, by default three seconds."""
-STATUS_NAMES: Final[Mapping[int, str]] = {
-    **{status.value: status.name for status in HTTPStatus},
-    413: "REQUEST_ENTITY_TOO_LARGE",
-    414: "REQUEST_URI_TOO_LONG",
-    416: "REQUESTED_RANGE_NOT_SATISFIABLE",
-    422: "UNPROCESSABLE_ENTITY",
-}
-"""The names of HTTP's statuses in logs and metrics; Python 3.13 has other ones for these four."""
 _EVENTS: Final = b"retry: %d\nevent: next\ndata: %b\n\nevent: complete\ndata:\n\n"
 
 

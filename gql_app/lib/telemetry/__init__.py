@@ -8,7 +8,13 @@ from gql_app.lib.telemetry.logs import (
     get_logger,
     is_configured,
 )
-from gql_app.lib.telemetry.metrics import NO_ANSWER, NO_OPERATION, Labels, Metrics
+from gql_app.lib.telemetry.metrics import (
+    NO_ANSWER,
+    NO_OPERATION,
+    STATUS_NAMES,
+    Labels,
+    Metrics,
+)
 
 if TYPE_CHECKING:
     from gql_app.lib.telemetry.tracing import Tracing
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NO_ANSWER",
     "NO_OPERATION",
+    "STATUS_NAMES",
     "Labels",
     "Metrics",
     "Tracing",
