@@ -15,7 +15,7 @@ from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
 from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Limit
-from gql_app.mail import email_change
+from gql_app.mail import email_change, link_tokens
 
 
 class Described(NamedTuple):
@@ -32,7 +32,7 @@ async def described(db: Reader, token: str) -> Described | None:
 
     Raises Rejected if the link has expired.
     """
-    customer = await links.owner(db, LinkKind.VERIFY_EMAIL, token)
+    customer = await link_tokens.owner(db, LinkKind.VERIFY_EMAIL, token)
     if customer is None:
         registration = await registrations.find(db, token)
         return registration and Described("registration", registration.created_at)
@@ -58,7 +58,7 @@ async def use(
     The account is locked first, and then its counts of failed passwords, which are cleared. Raises
     Rejected if the link has expired or was spent meanwhile.
     """
-    customer = await links.spend(db, kind, token)
+    customer = await link_tokens.spend(db, kind, token)
     account = canonical_email(customer.email)
     await throttle.clear(db, *throttle.locks(account, customer.id, origin.ip_address))
     return await prove(db, customer, origin=origin)
@@ -82,7 +82,7 @@ async def verify(db: Transaction, token: str, *, origin: Origin) -> str:
     A pending address becomes the current one. Raises Rejected if the link has expired or was spent
     meanwhile, and with TAKEN if another account has the pending address by now.
     """
-    customer = await links.spend(db, LinkKind.VERIFY_EMAIL, token)
+    customer = await link_tokens.spend(db, LinkKind.VERIFY_EMAIL, token)
     if customer.pending_email is None:
         return (await prove(db, customer, origin=origin)).email
     await email_change.complete(db, customer, origin=origin)
@@ -117,7 +117,7 @@ async def decline(db: Transaction, token: str, *, origin: Origin) -> bool:
     and address are removed. It stays active, and its data stays. Raises Rejected if the link has
     expired or was spent, or the address was proven since.
     """
-    customer = await links.spend(db, LinkKind.VERIFY_EMAIL, token)
+    customer = await link_tokens.spend(db, LinkKind.VERIFY_EMAIL, token)
     if customer.pending_email is not None:
         await customers.update(db, customer.id, email_change.NOTHING_PENDING, origin=origin)
     elif customer.email_verified_at is not None:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Text, bindparam, case, cast, func, select, update
 
-from gql_app.accounts import addresses, audit, links, second_factors
+from gql_app.accounts import addresses, audit, second_factors
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.letters import ADDRESS, FACTOR, METHOD, NOTICES, REGISTRATION, Kind
 from gql_app.accounts.links import TERMS, LinkKind
@@ -28,6 +28,7 @@ from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Outcome, Queue
 from gql_app.lib.telemetry import get_logger
 from gql_app.lib.throttling import Limit
+from gql_app.mail import link_tokens
 from gql_app.security import tokens
 
 _log: Final = get_logger(__name__)
@@ -199,7 +200,7 @@ class Outbox:
             kind = LinkKind(letter.kind)
             token = tokens.link_token(TERMS[kind].prefix, self.pepper, letter.id)
             if letter.customer:
-                await links.issue(db, kind, letter.customer, token)
+                await link_tokens.issue(db, kind, letter.customer, token)
             else:
                 await _issue_to_registration(db, UUID(letter.data[REGISTRATION]), token)
         else:

@@ -17,7 +17,7 @@ from gql_app.db.tables import CustomerRow, RegistrationRow
 from gql_app.factors import changes
 from gql_app.lib import clock
 from gql_app.lib.database import Database, Statement, Transaction
-from gql_app.mail import access_links, email_change, email_verification
+from gql_app.mail import access_links, email_change, email_verification, link_tokens
 from gql_app.mail.outbox import UNITS
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import claim, waiting
@@ -65,7 +65,7 @@ async def sent(database: Database, kind: str, customer: CustomerRecord) -> str:
 async def is_good(database: Database, kind: str, token: str) -> bool:
     """Return whether a link of a kind is found by its token."""
     if kind in set(LinkKind):
-        return await links.owner(database, LinkKind(kind), token) is not None
+        return await link_tokens.owner(database, LinkKind(kind), token) is not None
     find = {
         Kind.EMAIL_CHANGED: email_change.undoable,
         Kind.SECOND_FACTOR_ADDED: changes.undoable,
@@ -206,7 +206,7 @@ async def invite(database: Database, **values: object) -> CustomerRecord:
         await change(db, CustomerRow, nora.id, **values)
         nora = await current(db, nora.id)
         for kind in LinkKind:
-            await links.issue(db, kind, nora, token_of(kind))
+            await link_tokens.issue(db, kind, nora, token_of(kind))
     return nora
 
 
