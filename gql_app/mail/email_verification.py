@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from gql_app.accounts import addresses, audit, customers, letters, links, registrations, sessions
+from gql_app.accounts import addresses, audit, customers, letters, links, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
@@ -15,7 +15,7 @@ from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
 from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Limit
-from gql_app.mail import email_change, link_tokens
+from gql_app.mail import email_change, link_tokens, registration_links
 
 
 class Described(NamedTuple):
@@ -34,7 +34,7 @@ async def described(db: Reader, token: str) -> Described | None:
     """
     customer = await link_tokens.owner(db, LinkKind.VERIFY_EMAIL, token)
     if customer is None:
-        registration = await registrations.find(db, token)
+        registration = await registration_links.find(db, token)
         return registration and Described("registration", registration.created_at)
     return Described("change" if customer.pending_email else "account", customer.created_at)
 
@@ -134,7 +134,7 @@ async def _prove(
     """Mark a customer's current address as proven, and clear other columns."""
     new = {"email_verified_at": customer.email_verified_at or clock.now(), **answered}
     proven = await customers.write(db, customer.id, new)
-    await registrations.forget(db, customer.email)
+    await registration_links.forget(db, customer.email)
     if customer.email_verified_at is None:
         await audit.record(db, Action.EMAIL_VERIFIED, origin, customer_id=customer.id)
     return proven

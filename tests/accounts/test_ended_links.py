@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import customers, letters, links, registrations, sessions, validation
+from gql_app.accounts import customers, letters, links, sessions, validation
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.links import OPENING, LinkKind
 from gql_app.accounts.records import CustomerRecord
@@ -17,7 +17,13 @@ from gql_app.db.tables import CustomerRow, RegistrationRow
 from gql_app.factors import changes
 from gql_app.lib import clock
 from gql_app.lib.database import Database, Statement, Transaction
-from gql_app.mail import access_links, email_change, email_verification, link_tokens
+from gql_app.mail import (
+    access_links,
+    email_change,
+    email_verification,
+    link_tokens,
+    registration_links,
+)
 from gql_app.mail.outbox import UNITS
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import claim, waiting
@@ -69,7 +75,7 @@ async def is_good(database: Database, kind: str, token: str) -> bool:
     find = {
         Kind.EMAIL_CHANGED: email_change.undoable,
         Kind.SECOND_FACTOR_ADDED: changes.undoable,
-        REGISTRATION: registrations.find,
+        REGISTRATION: registration_links.find,
     }[kind]
     return await find(database, token) is not None
 
