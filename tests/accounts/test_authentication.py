@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
-from gql_app.accounts import authentication, challenges, customers
+from gql_app.accounts import authentication, customers
 from gql_app.accounts.authentication import Attempt
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.records import SessionRecord
@@ -16,6 +16,7 @@ from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import Changes, check_changes
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.errors import Rejected, TooManyAttempts
+from gql_app.factors import challenges
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
