@@ -14,6 +14,7 @@ from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import Person
 from gql_app.cli import application, samples
+from gql_app.cli.audit import delete_older
 from gql_app.cli.console import bar, err, fail, out
 from gql_app.cli.database import load_ready, prepare, run_on_database, transact
 from gql_app.factors import changes
@@ -99,7 +100,7 @@ def purge(
     out(f"{counted(count, 'row is', 'rows are')} gone.")
     if audit_older_than is not None:
         age, batch = timedelta(days=audit_older_than), background.PURGE_BATCH
-        count = run_on_database(chosen, lambda each: audit.delete_older(each, age, batch=batch))
+        count = run_on_database(chosen, lambda each: delete_older(each, age, batch=batch))
         gone = counted(count, "audit event is gone that was", "audit events are gone that were")
         out(f"{gone} older than {counted(audit_older_than, 'day', 'days')}.")
 
