@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Text, bindparam, case, cast, func, select, update
 
-from gql_app.accounts import addresses, audit, second_factors
+from gql_app.accounts import addresses, audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.letters import ADDRESS, FACTOR, METHOD, NOTICES, REGISTRATION, Kind
 from gql_app.accounts.links import TERMS, LinkKind
@@ -22,6 +22,7 @@ from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
 from gql_app.accounts.throttling import FACTORS_PER_DAY, Throttle
 from gql_app.db.tables import CustomerRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
+from gql_app.factors import changes
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Transaction
 from gql_app.lib.mail_templates import MailTemplates
@@ -273,7 +274,7 @@ async def _issue_undo(db: Transaction, letter: _Addressed, digest: str | None) -
     holder = await addresses.owner(db, letter.recipient, None)
     if holder is None or holder.id != owner:
         return False
-    return await second_factors.issue_undo(db, owner, UUID(letter.data[FACTOR]), digest)
+    return await changes.issue_undo(db, owner, UUID(letter.data[FACTOR]), digest)
 
 
 QUEUE: Final = Queue(
@@ -319,6 +320,6 @@ UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
     Kind.SIGN_IN: ("minutes", TERMS[LinkKind.SIGN_IN].lifetime),
     Kind.ENROLMENT: ("minutes", TERMS[LinkKind.ENROLMENT].lifetime),
     Kind.EMAIL_CHANGED: ("days", addresses.HOLD_PERIOD),
-    Kind.SECOND_FACTOR_ADDED: ("days", second_factors.UNDO_PERIOD),
+    Kind.SECOND_FACTOR_ADDED: ("days", changes.UNDO_PERIOD),
 }
 """The lifetime of each letter's link, and the unit in which the letter states it."""
