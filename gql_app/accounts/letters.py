@@ -24,10 +24,6 @@ POSTED: Final = "letters posted"
 """The key of a transaction's `info` that is set if letters were queued in it."""
 REGISTRATION: Final = "registration"
 """The key of a letter's data with the id of the registration whose address it proves."""
-FACTOR: Final = "factor"
-"""The key with the id of the second factor that the letter's link undoes."""
-METHOD: Final = "method"
-"""The key with the method of a second factor, CODE or PASSKEY, or ALL of them."""
 ADDRESS: Final = "address"
 """The key with the IP address of a sign-in."""
 
@@ -55,20 +51,6 @@ class Kind(StrEnum):
     """To the owner of an address that another caller requested, in place of VERIFY_EMAIL."""
     ADDRESS_TOO_SIMILAR = "address_too_similar"
     """The same, to an address that can't be used as it differs too little from an account's."""
-
-
-NOTICES: Final = frozenset(
-    {
-        Kind.PASSWORD_CHANGED,
-        Kind.EMAIL_CHANGE_REQUESTED,
-        Kind.EMAIL_CHANGED,
-        Kind.SECOND_FACTOR_ADDED,
-        Kind.SECOND_FACTOR_REMOVED,
-        Kind.RECOVERY_CODES_RENEWED,
-        Kind.NEW_CLIENT,
-    }
-)
-"""Letters that are sent to the address that they were posted with."""
 
 
 async def post(

@@ -32,6 +32,10 @@ UNDO_PERIOD: Final = timedelta(days=7)
 """How long after it was added a second factor can be removed by the link of its letter."""
 MAX_FACTORS: Final = 10
 MAX_NAME: Final = 100
+FACTOR: Final = "factor"
+"""The key with the id of the second factor that the letter's link undoes."""
+METHOD: Final = "method"
+"""The key with the method of a second factor, CODE or PASSKEY, or ALL of them."""
 _FULL: Final = Fault(
     UserErrorCode.INVALID, f"You have {MAX_FACTORS} second factors. Remove one of them first."
 )
@@ -75,7 +79,7 @@ async def complete(
         await letters.void_links(db, customer_id, links.OPENING)
     action, kind = Action.FACTOR_ADDED, letters.Kind.SECOND_FACTOR_ADDED
     await audit.record(db, action, origin, customer_id=customer_id, fields=[factor.method])
-    data = {letters.FACTOR: str(factor.id), letters.METHOD: factor.method}
+    data = {FACTOR: str(factor.id), METHOD: factor.method}
     recipient = me.customer.email
     await letters.post(db, kind, customer_id=customer_id, recipient=recipient, data=data)
     return codes
@@ -235,7 +239,7 @@ async def _removed(
     """Void what waits for a removed factor, record the removal, and post a letter."""
     await changed(db, customer.id)
     await audit.record(db, action, origin, customer_id=customer.id, fields=[method])
-    kind, data = letters.Kind.SECOND_FACTOR_REMOVED, {letters.METHOD: method}
+    kind, data = letters.Kind.SECOND_FACTOR_REMOVED, {METHOD: method}
     recipient = customer.email
     await letters.post(db, kind, customer_id=customer.id, recipient=recipient, data=data)
 

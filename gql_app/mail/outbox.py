@@ -16,13 +16,14 @@ from sqlalchemy import Text, bindparam, case, cast, func, select, update
 
 from gql_app.accounts import addresses, audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.letters import ADDRESS, FACTOR, METHOD, NOTICES, REGISTRATION, Kind
+from gql_app.accounts.letters import ADDRESS, REGISTRATION, Kind
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
 from gql_app.accounts.throttling import FACTORS_PER_DAY, Throttle
 from gql_app.db.tables import CustomerRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
 from gql_app.factors import changes
+from gql_app.factors.changes import FACTOR, METHOD
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Transaction
 from gql_app.lib.mail_templates import MailTemplates
@@ -300,6 +301,18 @@ _WAIT_UNTIL: Final = (
     .values(expires_at=bindparam("until"))
 )
 _OURS: Final = frozenset(Kind)
+NOTICES: Final = frozenset(
+    {
+        Kind.PASSWORD_CHANGED,
+        Kind.EMAIL_CHANGE_REQUESTED,
+        Kind.EMAIL_CHANGED,
+        Kind.SECOND_FACTOR_ADDED,
+        Kind.SECOND_FACTOR_REMOVED,
+        Kind.RECOVERY_CODES_RENEWED,
+        Kind.NEW_CLIENT,
+    }
+)
+"""Letters that are sent to the address that they were posted with."""
 _UNDO: Final = {
     Kind.EMAIL_CHANGED.value: tokens.UNDO,
     Kind.SECOND_FACTOR_ADDED.value: tokens.UNDO_FACTOR,

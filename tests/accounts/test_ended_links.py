@@ -24,7 +24,7 @@ from gql_app.mail import (
     link_tokens,
     registration_links,
 )
-from gql_app.mail.outbox import UNITS
+from gql_app.mail.outbox import NOTICES, UNITS
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import claim, waiting
 from tests.accounts.registering import THROTTLE, register
@@ -97,7 +97,7 @@ async def test_link_of_a_letter_that_waits_dies_with_everybodys_sessions_and_not
     await post(noon, kind, ada)
     async with noon.transaction() as db:
         await sessions.end_every(db)
-    notices = [kind] if kind in letters.NOTICES else []
+    notices = [kind] if kind in NOTICES else []
     assert await waiting(noon) == notices
     assert [letter.kind for letter in await claim(noon)] == notices
     names = await column(noon, select(RegistrationRow.name))
