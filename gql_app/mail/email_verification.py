@@ -1,9 +1,10 @@
 """Verification of e-mail addresses: the use of a link sent to an address proves it."""
 
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
+from uuid import UUID
 
-from gql_app.accounts import addresses, audit, customers, letters, links, sessions
+from gql_app.accounts import audit, customers, letters, links, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
@@ -16,6 +17,9 @@ from gql_app.lib.database import Reader, Transaction
 from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Limit
 from gql_app.mail import email_change, link_tokens, registration_links
+
+_DECLINED: Final = "@declined.invalid"
+"""The domain of placeholders for declined addresses; .invalid is never registered (RFC 2606)."""
 
 
 class Described(NamedTuple):
@@ -128,6 +132,16 @@ async def decline(db: Transaction, token: str, *, origin: Origin) -> bool:
     return customer.pending_email is None
 
 
+def placeholder(customer_id: UUID) -> str:
+    """Return the placeholder address of a customer who has none; no letter is sent to it."""
+    return f"{customer_id}{_DECLINED}"
+
+
+def is_placeholder(email: str) -> bool:
+    """Return whether an address is a placeholder."""
+    return email.endswith(_DECLINED)
+
+
 async def _prove(
     db: Transaction, customer: CustomerRecord, origin: Origin, **answered: None
 ) -> CustomerRecord:
@@ -142,7 +156,7 @@ async def _prove(
 
 async def _close_account(db: Transaction, customer: CustomerRecord, origin: Origin) -> None:
     """Remove all credentials and sessions of an account, and free its address."""
-    email = addresses.placeholder(customer.id)
+    email = placeholder(customer.id)
     new = {"email": email, **email_keys(email), "password_hash": "", "invited_at": None}
     closed = await customers.write(db, customer.id, new)
     await letters.void_links(db, customer.id, [LinkKind.VERIFY_EMAIL, LinkKind.INVITATION])

@@ -20,7 +20,7 @@ from gql_app.accounts.letters import ADDRESS, REGISTRATION, Kind
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
 from gql_app.accounts.throttling import FACTORS_PER_DAY, Throttle
-from gql_app.db.tables import CustomerRow, LetterRow, RegistrationRow
+from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
 from gql_app.factors import changes
 from gql_app.factors.changes import FACTOR, METHOD
@@ -29,8 +29,9 @@ from gql_app.lib.database import Query, Transaction
 from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Outcome, Queue
 from gql_app.lib.telemetry import get_logger
+from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Limit
-from gql_app.mail import link_tokens
+from gql_app.mail import email_verification, link_tokens
 from gql_app.security import tokens
 
 _log: Final = get_logger(__name__)
@@ -144,7 +145,7 @@ class Outbox:
             is_link = kind in TERMS and not (kind == Kind.INVITATION and _has_password(customer))
             is_good = (is_link or kind in self.features) and customer and customer.is_active
             recipient = customer.email if is_good and customer else None
-        if recipient is None or addresses.is_placeholder(recipient):
+        if recipient is None or email_verification.is_placeholder(recipient):
             return None
         limit, data = self._limit(kind, recipient), row.data or {}
         return _Addressed(row.id, kind, recipient, customer, limit, data, locale, made_at)
@@ -271,7 +272,11 @@ async def _issue_undo(db: Transaction, letter: _Addressed, digest: str | None) -
     """Store the digest of a token that undoes a letter's change; return whether it is possible."""
     owner = letter.customer and letter.customer.id
     if letter.kind == Kind.EMAIL_CHANGED:
-        return await addresses.issue_undo(db, owner, letter.recipient, digest)
+        held = (
+            FormerEmailRow.email_canonical == canonical_email(letter.recipient),
+            FormerEmailRow.customer_id == owner,
+        )
+        return bool(await db.execute(update(FormerEmailRow).where(*held).values(digest=digest)))
     holder = await addresses.owner(db, letter.recipient, None)
     if holder is None or holder.id != owner:
         return False
