@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, true
+from sqlalchemy import bindparam, delete, select
 
 from gql_app.accounts import letters, links, second_factors
 from gql_app.accounts.proofs import Proof
@@ -64,22 +64,19 @@ async def open_challenge(db: Transaction, customer: CustomerRecord, proof: Proof
     return challenge
 
 
-async def void(db: Transaction, customer_id: UUID | None = None) -> None:
-    """Delete the challenges of a customer, or of everybody."""
-    theirs = true() if customer_id is None else SignInChallengeRow.customer_id == customer_id
+async def void(db: Transaction, customer_id: UUID) -> None:
+    """Delete the challenges of a customer."""
+    theirs = SignInChallengeRow.customer_id == customer_id
     await db.execute(delete(SignInChallengeRow).where(theirs))
 
 
-async def void_entrances(db: Transaction, customer_id: UUID | None = None) -> None:
-    """Void what would open a session where all sessions end: of a customer, or of everybody.
+async def void_entrances(db: Transaction, customer_id: UUID) -> None:
+    """Void what would open a session where all sessions of a customer end.
 
-    Those are challenges and links that open the account; of everybody, all links.
+    Those are challenges and links that open the account.
     """
     await void(db, customer_id)
-    if customer_id is None:
-        await letters.void_every_link(db)
-    else:
-        await letters.void_links(db, customer_id, links.OPENING)
+    await letters.void_links(db, customer_id, links.OPENING)
 
 
 def digest_of(token: str) -> str:

@@ -5,18 +5,11 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, update
+from sqlalchemy import bindparam, delete
 
 from gql_app.accounts import links
 from gql_app.accounts.links import LinkKind
-from gql_app.db.factor_tables import SecondFactorRow
-from gql_app.db.tables import (
-    FormerEmailRow,
-    LetterRow,
-    LinkRow,
-    PasswordResetRow,
-    RegistrationRow,
-)
+from gql_app.db.tables import LetterRow
 from gql_app.lib import clock
 from gql_app.lib.database import Transaction, insert_row
 
@@ -112,18 +105,6 @@ async def void_links(
     """
     await _drop(db, customer_id, kinds)
     await links.void(db, customer_id, kinds)
-
-
-async def void_every_link(db: Transaction) -> None:
-    """Void every link that was sent, or is to be sent, to anybody, as void_links() does.
-
-    Links that undo a change are voided as well, unless their letter is still queued.
-    """
-    await db.execute(delete(LetterRow).where(LetterRow.kind.in_(list(LinkKind))))
-    for links_of in (PasswordResetRow, LinkRow):
-        await db.execute(delete(links_of))
-    for digest in (RegistrationRow.digest, FormerEmailRow.digest, SecondFactorRow.undo_digest):
-        await db.execute(update(digest.class_).where(digest.is_not(None)).values({digest: None}))
 
 
 async def _drop(db: Transaction, customer_id: UUID | None, kinds: Collection[LinkKind]) -> None:

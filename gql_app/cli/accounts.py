@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
+from sqlalchemy import delete, update
 
 from gql_app import background, settings
 from gql_app.accounts import audit, customers, letters, sessions, validation
@@ -18,7 +19,17 @@ from gql_app.cli import application, samples
 from gql_app.cli.audit import delete_older
 from gql_app.cli.console import bar, err, fail, out
 from gql_app.cli.database import load_ready, prepare, run_on_database, transact
+from gql_app.db.factor_tables import SecondFactorRow, SignInChallengeRow
+from gql_app.db.tables import (
+    FormerEmailRow,
+    LetterRow,
+    LinkRow,
+    PasswordResetRow,
+    RegistrationRow,
+    SessionRow,
+)
 from gql_app.factors import changes
+from gql_app.lib import clock
 from gql_app.lib.breached_passwords import Lookup
 from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Transaction
@@ -111,7 +122,7 @@ def end_sessions() -> None:
 
     Everybody must sign in again. A restored copy also brings back passwords and recovery codes.
     """
-    count = transact(load_ready(), sessions.end_every)
+    count = transact(load_ready(), end_every_session)
     out(f"{counted(count, 'session is', 'sessions are')} ended.")
 
 
@@ -135,6 +146,26 @@ def remove_factors(
         fail("Nobody has this e-mail address.")
     removed = counted(count, f"second factor of {email} is", f"second factors of {email} are")
     out(f"{removed} removed.")
+
+
+async def end_every_session(db: Transaction) -> int:
+    """End every live session, and void all that would open one, for everybody; return how many."""
+    await audit.record(db, Action.SESSIONS_ENDED, Origin())
+    await db.execute(delete(SignInChallengeRow))
+    await void_every_link(db)
+    return await db.execute(update(SessionRow).where(sessions.lives()).values(ended_at=clock.now()))
+
+
+async def void_every_link(db: Transaction) -> None:
+    """Void every link that was sent, or is to be sent, to anybody, as void_links() does.
+
+    Links that undo a change are voided as well, unless their letter is still queued.
+    """
+    await db.execute(delete(LetterRow).where(LetterRow.kind.in_(list(LinkKind))))
+    for links_of in (PasswordResetRow, LinkRow):
+        await db.execute(delete(links_of))
+    for digest in (RegistrationRow.digest, FormerEmailRow.digest, SecondFactorRow.undo_digest):
+        await db.execute(update(digest.class_).where(digest.is_not(None)).values({digest: None}))
 
 
 async def unlock_account(db: Transaction, email: str, throttle: Throttle) -> bool:

@@ -13,6 +13,7 @@ from gql_app.accounts.letters import Kind
 from gql_app.accounts.links import OPENING, LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn
+from gql_app.cli.accounts import end_every_session, void_every_link
 from gql_app.db.tables import CustomerRow, RegistrationRow
 from gql_app.factors import changes
 from gql_app.lib import clock
@@ -86,7 +87,7 @@ async def test_link_that_was_sent_dies_with_everybodys_sessions(
 ) -> None:
     token = await sent(noon, kind, ada)
     async with noon.transaction() as db:
-        await sessions.end_every(db)
+        await end_every_session(db)
     assert not await is_good(noon, kind, token)
 
 
@@ -96,7 +97,7 @@ async def test_link_of_a_letter_that_waits_dies_with_everybodys_sessions_and_not
 ) -> None:
     await post(noon, kind, ada)
     async with noon.transaction() as db:
-        await sessions.end_every(db)
+        await end_every_session(db)
     notices = [kind] if kind in NOTICES else []
     assert await waiting(noon) == notices
     assert [letter.kind for letter in await claim(noon)] == notices
@@ -117,7 +118,7 @@ async def test_row_without_a_link_is_not_written_where_everybodys_links_die(
 
     monkeypatch.setattr(Transaction, "execute", counted)
     async with noon.transaction() as db:
-        await letters.void_every_link(db)
+        await void_every_link(db)
     assert sum(counts) == (1 if kind == REGISTRATION else 0)  # its letter, which is no notice
 
 
