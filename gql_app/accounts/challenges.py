@@ -2,7 +2,7 @@
 
 A challenge is 256 random bits, of which the database holds the digest. It is valid for five minutes
 and one success, while the password, the factors and the state of the account are unchanged, and
-until all sessions of the account are ended.
+until all sessions of the account are ended. factors/challenges.py finds and spends it.
 """
 
 from collections.abc import Sequence

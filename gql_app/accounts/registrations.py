@@ -1,7 +1,8 @@
 """Registrations that wait for proof of their address: until then its owner is unknown.
 
 Several may wait for one address, and none voids the link of another. The owner of the mailbox
-decides: the first that is proven becomes an account, and the others are deleted.
+decides: the first that is proven becomes an account, and the others are deleted
+(mail/registration_links.py).
 """
 
 from collections.abc import Mapping
