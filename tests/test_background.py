@@ -11,11 +11,12 @@ from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
 
 from gql_app import background
-from gql_app.accounts import audit, customers, letters, refresh_tokens, sessions
+from gql_app.accounts import customers, letters, refresh_tokens, sessions
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.sessions import Opened
+from gql_app.cli.audit import stream
 from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, RegistrationRow, Row, SessionRow
 from gql_app.errors import Fault
 from gql_app.lib.clock import new_id
@@ -138,7 +139,7 @@ async def test_refusal_for_good_ends_the_letter_and_is_counted_and_audited_and_t
     async with mail_server(mailbox, reserved):
         assert [await background.deliver(noon) for _ in range(2)] == [0, 0]
     assert (mailbox.refused, await rows(noon.database, LetterRow)) == (1, 0)
-    events = [event async for event in audit.stream(noon.database)]
+    events = [event async for event in stream(noon.database)]
     refused = [event for event in events if event.action == "letter:refused"]
     assert [(each.customer_id, each.fields) for each in refused] == [(ada.id, ["password_reset"])]
     told, _ = noon.metrics.exposition("")

@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 
 from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Action, Origin
+from gql_app.cli.audit import stream
 from gql_app.db.tables import AuditRow, CustomerRow, LetterRow, PasswordResetRow, ThrottleRow
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
@@ -62,7 +63,7 @@ async def test_purge_of_the_audit_deletes_what_is_older_and_says_so(
         async with database.transaction() as db:
             await audit.record(db, Action.LOGIN, Origin())
     output_here("purge", folder=tmp_path, **chosen)
-    assert len([event async for event in audit.stream(database)]) == 3
+    assert len([event async for event in stream(database)]) == 3
     set_clock(now)
     told = [
         output_here("purge", "--audit-older-than", "30", folder=tmp_path, **chosen)
@@ -70,12 +71,12 @@ async def test_purge_of_the_audit_deletes_what_is_older_and_says_so(
     ]
     said = "0 rows are gone.\n{} audit events are gone that were older than 30 days.\n"
     assert told == [said.format(2), said.format(0)]
-    left = [(event.action, event.fields) async for event in audit.stream(database)]
+    left = [(event.action, event.fields) async for event in stream(database)]
     assert left == [(Action.LOGIN, []), (Action.AUDIT_PURGED, ["2 times"])]
     for wrong in ("0", "-1", "36501", "thirty", "1.5", ""):
         refused = run_here("purge", "--audit-older-than", wrong, folder=tmp_path, **chosen)
         assert (refused.returncode, refused.stdout) == (2, "")
-    assert len([event async for event in audit.stream(database)]) == 2
+    assert len([event async for event in stream(database)]) == 2
 
 
 async def test_everybody_is_signed_out_everywhere(

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select
 
 from gql_app.accounts.records import CustomerRecord, has_address
 from gql_app.db.tables import CustomerRow, FormerEmailRow
@@ -31,8 +31,6 @@ from gql_app.lib.text import canonical_email, email_key_of
 HOLD_PERIOD: Final = timedelta(days=7)
 """How long a proven address is held for its former owner, and a change of it can be undone."""
 TAKEN: Final = Fault(UserErrorCode.TAKEN, "Another customer has this e-mail address.", "email")
-_DECLINED: Final = "@declined.invalid"
-"""The domain of placeholders for declined addresses; .invalid is never registered (RFC 2606)."""
 
 
 class Owner(NamedTuple):
@@ -114,27 +112,6 @@ async def leave(
             digest=None,
             held_until=clock.now() + HOLD_PERIOD,
         )
-
-
-async def issue_undo(
-    db: Transaction, customer_id: UUID | None, email: str, digest: str | None
-) -> bool:
-    """Store the digest of the token that undoes a change; return whether the address is held."""
-    held = (
-        FormerEmailRow.email_canonical == canonical_email(email),
-        FormerEmailRow.customer_id == customer_id,
-    )
-    return bool(await db.execute(update(FormerEmailRow).where(*held).values(digest=digest)))
-
-
-def placeholder(customer_id: UUID) -> str:
-    """Return the placeholder address of a customer who has none; no letter is sent to it."""
-    return f"{customer_id}{_DECLINED}"
-
-
-def is_placeholder(email: str) -> bool:
-    """Return whether an address is a placeholder."""
-    return email.endswith(_DECLINED)
 
 
 async def _owners(db: Reader, key: str) -> list[Any]:

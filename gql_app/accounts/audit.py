@@ -5,7 +5,7 @@ passwords and tokens are counted in memory, so that a flood of them writes littl
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -31,13 +31,10 @@ from gql_app.lib.database import (
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import canonical, client_of
 from gql_app.lib.pagination import (
-    MAX_SIZE,
     NOTHING,
     Condition,
     Listing,
     ListQuery,
-    QueryReader,
-    Window,
 )
 from gql_app.lib.tally import Due, Tally
 from gql_app.lib.telemetry import get_logger, is_configured
@@ -247,40 +244,6 @@ async def purge(db: Transaction, *, batch: int, kept: timedelta) -> int:
     return count
 
 
-async def delete_older(database: Database, age: timedelta, *, batch: int) -> int:
-    """Delete all events that are older than an age, the oldest first; return how many.
-
-    Each transaction deletes a batch, and updates the one event that records the number.
-    """
-    started, total = clock.now(), 0
-    event = {"id": clock.new_id(), "at": started, "action": Action.AUDIT_PURGED}
-
-    async def some(db: Transaction) -> int:
-        count = await _DELETE_OLDER.apply(db, before=started - age, batch=batch)
-        if count:
-            many = total + count
-            fields = [f"{many} times"] if many > 1 else []
-            await db.execute(_UPSERT_COUNT, **event, fields=fields)
-        return count
-
-    while count := await database.transact(some):
-        total += count
-    return total
-
-
-async def stream(db: QueryReader) -> AsyncIterator[AuditRecord]:
-    """Return every event, the oldest first, read a page at a time."""
-    events = Listing(ListQuery(AuditRow, ("at",)), {}, identity="all")
-    window = Window(MAX_SIZE)
-    while True:
-        page = await events.page(db, window, AuditRecord._fields)
-        for row in page.rows:
-            yield AuditRecord._make(row)
-        if not page.has_next:
-            return
-        window = Window(MAX_SIZE, after=page.cursor(page.rows[-1]))
-
-
 class Guesses(Tally[Action, UUID, Origin]):
     """The guesses of one process that are yet to be recorded.
 
@@ -342,10 +305,5 @@ _WITH_ORIGIN: Final = scalars(
     select(AuditRow.actor_id).where(any_of(AuditRow.actor_id, "ids"), _HAS_ORIGIN).distinct()
 )
 _DELETE_ACTORS: Final = delete(DeletedActorRow).where(any_of(DeletedActorRow.actor_id, "ids"))
-_DELETE_OLDER: Final = Batch(
-    select(AuditRow.id).where(AuditRow.at < bindparam("before")).order_by(AuditRow.at, AuditRow.id),
-    delete(AuditRow),
-)
-_UPSERT_COUNT: Final = upsert(AuditRow, update=["fields"])
 _OF_CUSTOMER: Final = Condition(AuditRow.customer_id == bindparam("customer_id"))
 _OF_ACTION: Final = Condition(AuditRow.action == bindparam("action"))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, func, select, true, update
 
-from gql_app.accounts import audit, challenges, customers, letters, proofs, registrations, sessions
+from gql_app.accounts import audit, challenges, letters, proofs, registrations, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.links import LinkKind
@@ -259,20 +259,6 @@ async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:
         await throttle.clear(db, *failed)
     else:
         await throttle.count(db, *attempt.limits.counting)
-
-
-async def unlock(db: Transaction, email: str, throttle: Throttle) -> bool:
-    """End the lockouts of an account; return whether there is such an account.
-
-    The failures of its clients remain: they are counted by keyed hashes, which nothing here finds.
-    """
-    customer = await customers.by_email(db, email)
-    if customer is None:
-        return False
-    locks = throttle.locks(canonical_email(customer.email), customer.id, None)
-    await throttle.clear(db, *locks, throttle.of_account("code", customer.id))
-    await audit.record(db, Action.UNLOCKED, Origin(), customer_id=customer.id)
-    return True
 
 
 def wrong_password(field: str) -> Fault:

@@ -5,18 +5,11 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, update
+from sqlalchemy import bindparam, delete
 
 from gql_app.accounts import links
 from gql_app.accounts.links import LinkKind
-from gql_app.db.factor_tables import SecondFactorRow
-from gql_app.db.tables import (
-    FormerEmailRow,
-    LetterRow,
-    LinkRow,
-    PasswordResetRow,
-    RegistrationRow,
-)
+from gql_app.db.tables import LetterRow
 from gql_app.lib import clock
 from gql_app.lib.database import Transaction, insert_row
 
@@ -24,10 +17,6 @@ POSTED: Final = "letters posted"
 """The key of a transaction's `info` that is set if letters were queued in it."""
 REGISTRATION: Final = "registration"
 """The key of a letter's data with the id of the registration whose address it proves."""
-FACTOR: Final = "factor"
-"""The key with the id of the second factor that the letter's link undoes."""
-METHOD: Final = "method"
-"""The key with the method of a second factor, CODE or PASSKEY, or ALL of them."""
 ADDRESS: Final = "address"
 """The key with the IP address of a sign-in."""
 
@@ -55,20 +44,6 @@ class Kind(StrEnum):
     """To the owner of an address that another caller requested, in place of VERIFY_EMAIL."""
     ADDRESS_TOO_SIMILAR = "address_too_similar"
     """The same, to an address that can't be used as it differs too little from an account's."""
-
-
-NOTICES: Final = frozenset(
-    {
-        Kind.PASSWORD_CHANGED,
-        Kind.EMAIL_CHANGE_REQUESTED,
-        Kind.EMAIL_CHANGED,
-        Kind.SECOND_FACTOR_ADDED,
-        Kind.SECOND_FACTOR_REMOVED,
-        Kind.RECOVERY_CODES_RENEWED,
-        Kind.NEW_CLIENT,
-    }
-)
-"""Letters that are sent to the address that they were posted with."""
 
 
 async def post(
@@ -130,18 +105,6 @@ async def void_links(
     """
     await _drop(db, customer_id, kinds)
     await links.void(db, customer_id, kinds)
-
-
-async def void_every_link(db: Transaction) -> None:
-    """Void every link that was sent, or is to be sent, to anybody, as void_links() does.
-
-    Links that undo a change are voided as well, unless their letter is still queued.
-    """
-    await db.execute(delete(LetterRow).where(LetterRow.kind.in_(list(LinkKind))))
-    for links_of in (PasswordResetRow, LinkRow):
-        await db.execute(delete(links_of))
-    for digest in (RegistrationRow.digest, FormerEmailRow.digest, SecondFactorRow.undo_digest):
-        await db.execute(update(digest.class_).where(digest.is_not(None)).values({digest: None}))
 
 
 async def _drop(db: Transaction, customer_id: UUID | None, kinds: Collection[LinkKind]) -> None:

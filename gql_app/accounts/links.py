@@ -1,24 +1,20 @@
 """Links in letters: the purpose and lifetime of each kind, and the customer's state it is bound to.
 
 A link works once, while that state is unchanged, until a newer one of its kind is sent. Its token
-is 256 bits, of which the database holds the digest.
+is 256 bits, of which the database holds the digest: mail/link_tokens.py.
 """
 
 from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, delete, select
-from sqlalchemy.sql.dml import ReturningDelete
+from sqlalchemy import delete
 
-from gql_app.accounts.permissions import ADMIN
-from gql_app.accounts.records import CUSTOMER, CustomerRecord
-from gql_app.db.tables import CustomerRow, LinkRow, PasswordResetRow
-from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.lib import clock
-from gql_app.lib.database import Reader, Transaction, upsert
+from gql_app.db.tables import LinkRow, PasswordResetRow
+from gql_app.errors import Fault, UserErrorCode
+from gql_app.lib.database import Transaction
 from gql_app.security import tokens
 
 SPENT: Final = Fault(
@@ -27,8 +23,6 @@ SPENT: Final = Fault(
 OLD: Final = Fault(UserErrorCode.TOKEN_EXPIRED, "This link is too old. Ask for a new one.", "token")
 BOUND_COLUMNS: Final = ("email", "password_hash", "is_active", "is_admin")
 """The columns of a customer, beside the roles, that a link which opens the account is bound to."""
-ADDRESS_COLUMNS: Final = ("email", "pending_email", "is_active")
-"""The columns that a link which proves an address is bound to."""
 
 
 class LinkKind(StrEnum):
@@ -61,70 +55,6 @@ TERMS: Final = {
 }
 
 
-def issued_on(customer: CustomerRecord, kind: LinkKind = LinkKind.PASSWORD_RESET) -> str:
-    """Return the digest of the state of a customer that a link of a kind is bound to.
-
-    A link is void once the digest differs, whatever changed the customer. A sign-in that
-    renews an outdated hash changes it as well: it has proven the password.
-    """
-    if kind is LinkKind.VERIFY_EMAIL:
-        state = [getattr(customer, column) for column in ADDRESS_COLUMNS]
-    else:
-        state = [getattr(customer, column) for column in BOUND_COLUMNS]
-        others = customer.roles.removeprefix(ADMIN).lstrip()
-        if others:  # without them it is the digest of the version before, which knows no roles
-            state.append(others)
-    return tokens.state_digest(state)
-
-
-async def issue(db: Transaction, kind: LinkKind, customer: CustomerRecord, token: str) -> None:
-    """Make a token valid from now on, and void any earlier one of its kind."""
-    row = {
-        "customer_id": customer.id,
-        "digest": tokens.digest(TERMS[kind].prefix, token),
-        "expires_at": clock.now() + TERMS[kind].lifetime,
-        "issued_on": issued_on(customer, kind),
-    }
-    if kind is LinkKind.PASSWORD_RESET:
-        await db.execute(_ISSUE_RESET, **row)
-    else:
-        await db.execute(_ISSUE, **row, kind=kind.value)
-
-
-async def owner(
-    db: Reader, kind: LinkKind, token: str, *, hold: bool = False
-) -> CustomerRecord | None:
-    """Return the customer of a link by its token; None if there is no such link, or it is void.
-
-    With `hold` their account is locked. Raises Rejected if the link is too old.
-    """
-    digest = tokens.digest(TERMS[kind].prefix, token)
-    row = await db.fetch_one(_LINK[kind, hold], digest=digest)
-    if row is None:
-        return None
-    *values, expires_at, issued = row
-    customer = CustomerRecord._make(values)
-    if issued != issued_on(customer, kind):
-        return None
-    if expires_at <= clock.now():
-        raise Rejected(OLD)
-    return customer
-
-
-async def spend(db: Transaction, kind: LinkKind, token: str) -> CustomerRecord:
-    """Delete a link by its token; return its customer, whose account is locked.
-
-    Raises Rejected if it is too old, or has been spent or voided meanwhile.
-    """
-    digest = tokens.digest(TERMS[kind].prefix, token)
-    customer = await owner(db, kind, token, hold=True)
-    # It is read again: after a wait for the lock, what was read with it is outdated.
-    spent = await db.fetch_one(_SPEND[kind], digest=digest) if customer else None
-    if customer is None or spent is None or spent.issued_on != issued_on(customer, kind):
-        raise Rejected(SPENT)
-    return customer
-
-
 async def void(
     db: Transaction, customer_id: UUID, kinds: Collection[LinkKind] = tuple(LinkKind)
 ) -> None:
@@ -137,26 +67,3 @@ async def void(
     if others:
         theirs = LinkRow.customer_id == customer_id
         await db.execute(delete(LinkRow).where(theirs, LinkRow.kind.in_(others)))
-
-
-def _link(kind: LinkKind, *, hold: bool) -> Select[Any]:
-    """Return the statement that finds a link and its customer by the token's digest."""
-    table = PasswordResetRow if kind is LinkKind.PASSWORD_RESET else LinkRow
-    found = (
-        select(*CUSTOMER, table.expires_at, table.issued_on)
-        .join(table, table.customer_id == CustomerRow.id)
-        .where(table.digest == bindparam("digest"), CustomerRow.is_active)
-    )
-    return found.with_for_update(of=CustomerRow) if hold else found
-
-
-def _spend(kind: LinkKind) -> ReturningDelete[Any]:
-    """Return the statement that deletes a link by its token's digest."""
-    table = PasswordResetRow if kind is LinkKind.PASSWORD_RESET else LinkRow
-    return delete(table).where(table.digest == bindparam("digest")).returning(table.issued_on)
-
-
-_LINK: Final = {(kind, hold): _link(kind, hold=hold) for kind in LinkKind for hold in (False, True)}
-_SPEND: Final = {kind: _spend(kind) for kind in LinkKind}
-_ISSUE: Final = upsert(LinkRow)
-_ISSUE_RESET: Final = upsert(PasswordResetRow)

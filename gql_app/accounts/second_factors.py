@@ -1,26 +1,22 @@
-"""Second factors: those that an account has, and what a change of them affects.
+"""Second factors: those that an account has, and the methods of proof that they offer.
 
-The rules of each kind are in gql_app/factors: codes, passkeys, recovery codes.
+Their changes, and the rules of each kind, are in gql_app/factors: codes, passkeys, recovery codes.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy import bindparam, exists, select, update
 
 from gql_app.accounts.proofs import ProofMethod
 from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.db.factor_tables import RecoveryCodeRow, SecondFactorRow
 from gql_app.db.tables import CustomerRow
-from gql_app.lib import clock
 from gql_app.lib.batching import group
 from gql_app.lib.database import Query, Reader, Transaction, any_of
-
-UNDO_PERIOD: Final = timedelta(days=7)
-"""How long after it was added a second factor can be removed by the link of its letter."""
 
 
 class SecondFactorMethod(StrEnum):
@@ -75,29 +71,6 @@ async def proof_methods(db: Reader, customer: CustomerRecord) -> list[str]:
         [factors] = await of_customers(db, [customer.id])
         return [method.value for method in await methods(db, factors, customer.id)]
     return [(ProofMethod.PASSWORD if customer.has_password else ProofMethod.SIGN_IN).value]
-
-
-async def changed(db: Transaction, customer_id: UUID) -> None:
-    """Void the sign-ins that wait for a second factor, as the factors of an account have changed.
-
-    Without any factor the password suffices again, and recovery codes are deleted. The account is
-    locked already.
-    """
-    [factors] = await of_customers(db, [customer_id])
-    version = clock.new_id() if factors else None
-    if version is None:
-        its = RecoveryCodeRow.customer_id == customer_id
-        await db.execute(delete(RecoveryCodeRow).where(its))
-    its_own = CustomerRow.id == customer_id
-    await db.execute(update(CustomerRow).where(its_own).values(factors_version=version))
-
-
-async def issue_undo(
-    db: Transaction, customer_id: UUID | None, factor_id: UUID, digest: str | None
-) -> bool:
-    """Store the digest of the token that undoes a second factor; return whether it still exists."""
-    its = (SecondFactorRow.id == factor_id, SecondFactorRow.customer_id == customer_id)
-    return bool(await db.execute(update(SecondFactorRow).where(*its).values(undo_digest=digest)))
 
 
 async def void_undo(db: Transaction, customer_id: UUID) -> None:

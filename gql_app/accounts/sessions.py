@@ -263,13 +263,6 @@ async def end_all_of(db: Transaction, customer_id: UUID, *, origin: Origin) -> i
     return len(ended)
 
 
-async def end_every(db: Transaction) -> int:
-    """End every live session of all customers, and void all entrances; return how many."""
-    await audit.record(db, Action.SESSIONS_ENDED, Origin())
-    await challenges.void_entrances(db)
-    return len(await _end(db, lives()))
-
-
 def is_known_client(seen_at: datetime | None) -> bool:
     """Return whether a client last seen at this time is still known."""
     return seen_at is not None and clock.now() - seen_at < CLIENT_KNOWN_FOR

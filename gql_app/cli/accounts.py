@@ -7,21 +7,34 @@ from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
+from sqlalchemy import delete, update
 
 from gql_app import background, settings
-from gql_app.accounts import audit, authentication, customers, letters, sessions, validation
+from gql_app.accounts import audit, customers, letters, sessions, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import Person
+from gql_app.accounts.throttling import Throttle
 from gql_app.cli import application, samples
+from gql_app.cli.audit import delete_older
 from gql_app.cli.console import bar, err, fail, out
 from gql_app.cli.database import load_ready, prepare, run_on_database, transact
+from gql_app.db.factor_tables import SecondFactorRow, SignInChallengeRow
+from gql_app.db.tables import (
+    FormerEmailRow,
+    LetterRow,
+    LinkRow,
+    PasswordResetRow,
+    RegistrationRow,
+    SessionRow,
+)
 from gql_app.factors import changes
+from gql_app.lib import clock
 from gql_app.lib.breached_passwords import Lookup
 from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.fair_queue import LOCAL
-from gql_app.lib.text import counted
+from gql_app.lib.text import canonical_email, counted
 from gql_app.mail import email_verification
 from gql_app.resources import Extensions, Resources, throttle_of
 from gql_app.security.key_store import key_store
@@ -99,7 +112,7 @@ def purge(
     out(f"{counted(count, 'row is', 'rows are')} gone.")
     if audit_older_than is not None:
         age, batch = timedelta(days=audit_older_than), background.PURGE_BATCH
-        count = run_on_database(chosen, lambda each: audit.delete_older(each, age, batch=batch))
+        count = run_on_database(chosen, lambda each: delete_older(each, age, batch=batch))
         gone = counted(count, "audit event is gone that was", "audit events are gone that were")
         out(f"{gone} older than {counted(audit_older_than, 'day', 'days')}.")
 
@@ -109,7 +122,7 @@ def end_sessions() -> None:
 
     Everybody must sign in again. A restored copy also brings back passwords and recovery codes.
     """
-    count = transact(load_ready(), sessions.end_every)
+    count = transact(load_ready(), end_every_session)
     out(f"{counted(count, 'session is', 'sessions are')} ended.")
 
 
@@ -119,7 +132,7 @@ def unlock(
     """Lift the lockout of an account; clients with recent failures of their own still wait."""
     chosen = load_ready(serving=True)
     throttle = throttle_of(chosen, key_store(chosen).read())
-    if not transact(chosen, authentication.unlock, email, throttle):
+    if not transact(chosen, unlock_account, email, throttle):
         fail("Nobody has this e-mail address.")
     out(f"{email} is unlocked; a client with recent failures of its own still waits.")
 
@@ -133,6 +146,40 @@ def remove_factors(
         fail("Nobody has this e-mail address.")
     removed = counted(count, f"second factor of {email} is", f"second factors of {email} are")
     out(f"{removed} removed.")
+
+
+async def end_every_session(db: Transaction) -> int:
+    """End every live session, and void all that would open one, for everybody; return how many."""
+    await audit.record(db, Action.SESSIONS_ENDED, Origin())
+    await db.execute(delete(SignInChallengeRow))
+    await void_every_link(db)
+    return await db.execute(update(SessionRow).where(sessions.lives()).values(ended_at=clock.now()))
+
+
+async def void_every_link(db: Transaction) -> None:
+    """Void every link that was sent, or is to be sent, to anybody, as void_links() does.
+
+    Links that undo a change are voided as well, unless their letter is still queued.
+    """
+    await db.execute(delete(LetterRow).where(LetterRow.kind.in_(list(LinkKind))))
+    for links_of in (PasswordResetRow, LinkRow):
+        await db.execute(delete(links_of))
+    for digest in (RegistrationRow.digest, FormerEmailRow.digest, SecondFactorRow.undo_digest):
+        await db.execute(update(digest.class_).where(digest.is_not(None)).values({digest: None}))
+
+
+async def unlock_account(db: Transaction, email: str, throttle: Throttle) -> bool:
+    """End the lockouts of an account; return whether there is such an account.
+
+    The failures of its clients remain: they are counted by keyed hashes, which nothing here finds.
+    """
+    customer = await customers.by_email(db, email)
+    if customer is None:
+        return False
+    locks = throttle.locks(canonical_email(customer.email), customer.id, None)
+    await throttle.clear(db, *locks, throttle.of_account("code", customer.id))
+    await audit.record(db, Action.UNLOCKED, Origin(), customer_id=customer.id)
+    return True
 
 
 def _print_failure(lookup: Lookup) -> None:

@@ -5,7 +5,7 @@ The additions of an account are limited, so that its mailbox has room for all th
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -28,8 +28,14 @@ from gql_app.lib.text import InvalidLine, visible_line
 from gql_app.lib.throttling import Limit
 from gql_app.security import tokens
 
+UNDO_PERIOD: Final = timedelta(days=7)
+"""How long after it was added a second factor can be removed by the link of its letter."""
 MAX_FACTORS: Final = 10
 MAX_NAME: Final = 100
+FACTOR: Final = "factor"
+"""The key with the id of the second factor that the letter's link undoes."""
+METHOD: Final = "method"
+"""The key with the method of a second factor, CODE or PASSKEY, or ALL of them."""
 _FULL: Final = Fault(
     UserErrorCode.INVALID, f"You have {MAX_FACTORS} second factors. Remove one of them first."
 )
@@ -66,17 +72,32 @@ async def complete(
     await throttle.count(db, throttle.of_account("factor", customer_id))
     [factors] = await second_factors.of_customers(db, [customer_id])
     codes = await recovery_codes.replace(db, customer_id) if len(factors) == 1 else None
-    await second_factors.changed(db, customer_id)
+    await changed(db, customer_id)
     await sessions.prove(db, me.session, proofs.combined(me.session.methods, *methods))
     if codes and ends_others:
         await sessions.end_others(db, me.session.id, of=customer_id, origin=origin)
         await letters.void_links(db, customer_id, links.OPENING)
     action, kind = Action.FACTOR_ADDED, letters.Kind.SECOND_FACTOR_ADDED
     await audit.record(db, action, origin, customer_id=customer_id, fields=[factor.method])
-    data = {letters.FACTOR: str(factor.id), letters.METHOD: factor.method}
+    data = {FACTOR: str(factor.id), METHOD: factor.method}
     recipient = me.customer.email
     await letters.post(db, kind, customer_id=customer_id, recipient=recipient, data=data)
     return codes
+
+
+async def changed(db: Transaction, customer_id: UUID) -> None:
+    """Void the sign-ins that wait for a second factor, as the factors of an account have changed.
+
+    Without any factor the password suffices again, and recovery codes are deleted. The account is
+    locked already.
+    """
+    [factors] = await second_factors.of_customers(db, [customer_id])
+    version = clock.new_id() if factors else None
+    if version is None:
+        its = RecoveryCodeRow.customer_id == customer_id
+        await db.execute(delete(RecoveryCodeRow).where(its))
+    its_own = CustomerRow.id == customer_id
+    await db.execute(update(CustomerRow).where(its_own).values(factors_version=version))
 
 
 async def post_enrolment(
@@ -163,6 +184,14 @@ async def revoke(
     return len(gone)
 
 
+async def issue_undo(
+    db: Transaction, customer_id: UUID | None, factor_id: UUID, digest: str | None
+) -> bool:
+    """Store the digest of the token that undoes a second factor; return whether it still exists."""
+    its = (SecondFactorRow.id == factor_id, SecondFactorRow.customer_id == customer_id)
+    return bool(await db.execute(update(SecondFactorRow).where(*its).values(undo_digest=digest)))
+
+
 async def undoable(db: Reader, token: str) -> UUID | None:
     """Return the owner of the new factor that a link's token undoes, None if it is invalid.
 
@@ -171,7 +200,7 @@ async def undoable(db: Reader, token: str) -> UUID | None:
     row = await db.fetch_one(_UNDOABLE, digest=tokens.digest(tokens.UNDO_FACTOR, token))
     if row is None:
         return None
-    if row.created_at + second_factors.UNDO_PERIOD <= clock.now():
+    if row.created_at + UNDO_PERIOD <= clock.now():
         raise Rejected(links.OLD)
     owner: UUID = row.customer_id
     return owner
@@ -208,9 +237,9 @@ async def _removed(
     db: Transaction, customer: CustomerRecord, method: str, action: Action, origin: Origin
 ) -> None:
     """Void what waits for a removed factor, record the removal, and post a letter."""
-    await second_factors.changed(db, customer.id)
+    await changed(db, customer.id)
     await audit.record(db, action, origin, customer_id=customer.id, fields=[method])
-    kind, data = letters.Kind.SECOND_FACTOR_REMOVED, {letters.METHOD: method}
+    kind, data = letters.Kind.SECOND_FACTOR_REMOVED, {METHOD: method}
     recipient = customer.email
     await letters.post(db, kind, customer_id=customer.id, recipient=recipient, data=data)
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, and_, bindparam, delete, select, update
 
-from gql_app.accounts import audit, authentication, challenges, proofs
+from gql_app.accounts import audit, authentication, proofs
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.proofs import Proof
@@ -25,7 +25,7 @@ from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.factor_tables import PasskeyUserRow, SecondFactorRow, UsedChallengeRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.factors import changes, proving
+from gql_app.factors import challenges, changes, proving
 from gql_app.lib import clock
 from gql_app.lib.database import (
     Batch,

@@ -8,14 +8,14 @@ are counted, so that concurrent guesses can't exceed the limit.
 from typing import Final
 from uuid import UUID
 
-from gql_app.accounts import audit, authentication, challenges, customers, proofs, sessions
+from gql_app.accounts import audit, authentication, customers, proofs, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
 from gql_app.accounts.throttling import Throttle
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.factors import changes, codes, recovery_codes
+from gql_app.factors import challenges, changes, codes, recovery_codes
 from gql_app.lib.database import Transaction
 from gql_app.lib.encryption import Encryption
 

@@ -18,6 +18,7 @@ from gql_app.factors import changes as factors
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, scalars
 from gql_app.lib.text import canonical_email
+from gql_app.mail import link_tokens
 from gql_app.security import tokens
 
 NOTHING_PENDING: Final = Changes({"pending_email": None, "pending_since": None})
@@ -76,7 +77,7 @@ async def abandon(db: Transaction, token: str, *, origin: Origin) -> None:
 
     Raises Rejected if the link was spent meanwhile.
     """
-    customer = await links.spend(db, LinkKind.VERIFY_EMAIL, token)
+    customer = await link_tokens.spend(db, LinkKind.VERIFY_EMAIL, token)
     await customers.update(db, customer.id, NOTHING_PENDING, origin=origin)
 
 

@@ -1,9 +1,10 @@
 """Verification of e-mail addresses: the use of a link sent to an address proves it."""
 
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
+from uuid import UUID
 
-from gql_app.accounts import addresses, audit, customers, letters, links, registrations, sessions
+from gql_app.accounts import audit, customers, letters, links, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
@@ -15,7 +16,10 @@ from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
 from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Limit
-from gql_app.mail import email_change
+from gql_app.mail import email_change, link_tokens, registration_links
+
+_DECLINED: Final = "@declined.invalid"
+"""The domain of placeholders for declined addresses; .invalid is never registered (RFC 2606)."""
 
 
 class Described(NamedTuple):
@@ -32,9 +36,9 @@ async def described(db: Reader, token: str) -> Described | None:
 
     Raises Rejected if the link has expired.
     """
-    customer = await links.owner(db, LinkKind.VERIFY_EMAIL, token)
+    customer = await link_tokens.owner(db, LinkKind.VERIFY_EMAIL, token)
     if customer is None:
-        registration = await registrations.find(db, token)
+        registration = await registration_links.find(db, token)
         return registration and Described("registration", registration.created_at)
     return Described("change" if customer.pending_email else "account", customer.created_at)
 
@@ -58,7 +62,7 @@ async def use(
     The account is locked first, and then its counts of failed passwords, which are cleared. Raises
     Rejected if the link has expired or was spent meanwhile.
     """
-    customer = await links.spend(db, kind, token)
+    customer = await link_tokens.spend(db, kind, token)
     account = canonical_email(customer.email)
     await throttle.clear(db, *throttle.locks(account, customer.id, origin.ip_address))
     return await prove(db, customer, origin=origin)
@@ -82,7 +86,7 @@ async def verify(db: Transaction, token: str, *, origin: Origin) -> str:
     A pending address becomes the current one. Raises Rejected if the link has expired or was spent
     meanwhile, and with TAKEN if another account has the pending address by now.
     """
-    customer = await links.spend(db, LinkKind.VERIFY_EMAIL, token)
+    customer = await link_tokens.spend(db, LinkKind.VERIFY_EMAIL, token)
     if customer.pending_email is None:
         return (await prove(db, customer, origin=origin)).email
     await email_change.complete(db, customer, origin=origin)
@@ -117,7 +121,7 @@ async def decline(db: Transaction, token: str, *, origin: Origin) -> bool:
     and address are removed. It stays active, and its data stays. Raises Rejected if the link has
     expired or was spent, or the address was proven since.
     """
-    customer = await links.spend(db, LinkKind.VERIFY_EMAIL, token)
+    customer = await link_tokens.spend(db, LinkKind.VERIFY_EMAIL, token)
     if customer.pending_email is not None:
         await customers.update(db, customer.id, email_change.NOTHING_PENDING, origin=origin)
     elif customer.email_verified_at is not None:
@@ -128,13 +132,23 @@ async def decline(db: Transaction, token: str, *, origin: Origin) -> bool:
     return customer.pending_email is None
 
 
+def placeholder(customer_id: UUID) -> str:
+    """Return the placeholder address of a customer who has none; no letter is sent to it."""
+    return f"{customer_id}{_DECLINED}"
+
+
+def is_placeholder(email: str) -> bool:
+    """Return whether an address is a placeholder."""
+    return email.endswith(_DECLINED)
+
+
 async def _prove(
     db: Transaction, customer: CustomerRecord, origin: Origin, **answered: None
 ) -> CustomerRecord:
     """Mark a customer's current address as proven, and clear other columns."""
     new = {"email_verified_at": customer.email_verified_at or clock.now(), **answered}
     proven = await customers.write(db, customer.id, new)
-    await registrations.forget(db, customer.email)
+    await registration_links.forget(db, customer.email)
     if customer.email_verified_at is None:
         await audit.record(db, Action.EMAIL_VERIFIED, origin, customer_id=customer.id)
     return proven
@@ -142,7 +156,7 @@ async def _prove(
 
 async def _close_account(db: Transaction, customer: CustomerRecord, origin: Origin) -> None:
     """Remove all credentials and sessions of an account, and free its address."""
-    email = addresses.placeholder(customer.id)
+    email = placeholder(customer.id)
     new = {"email": email, **email_keys(email), "password_hash": "", "invited_at": None}
     closed = await customers.write(db, customer.id, new)
     await letters.void_links(db, customer.id, [LinkKind.VERIFY_EMAIL, LinkKind.INVITATION])

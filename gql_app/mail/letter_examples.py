@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final
 
-from gql_app.accounts.letters import ADDRESS, METHOD, Kind
+from gql_app.accounts.letters import ADDRESS, Kind
+from gql_app.factors.changes import METHOD
 from gql_app.mail.outbox import UNITS
 
 _EXAMPLE: Final = {

@@ -14,20 +14,24 @@ from uuid import UUID
 
 from sqlalchemy import Text, bindparam, case, cast, func, select, update
 
-from gql_app.accounts import addresses, audit, links, second_factors
+from gql_app.accounts import addresses, audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.letters import ADDRESS, FACTOR, METHOD, NOTICES, REGISTRATION, Kind
+from gql_app.accounts.letters import ADDRESS, REGISTRATION, Kind
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
 from gql_app.accounts.throttling import FACTORS_PER_DAY, Throttle
-from gql_app.db.tables import CustomerRow, LetterRow, RegistrationRow
+from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
+from gql_app.factors import changes
+from gql_app.factors.changes import FACTOR, METHOD
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Transaction
 from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Outcome, Queue
 from gql_app.lib.telemetry import get_logger
+from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Limit
+from gql_app.mail import email_verification, link_tokens
 from gql_app.security import tokens
 
 _log: Final = get_logger(__name__)
@@ -141,7 +145,7 @@ class Outbox:
             is_link = kind in TERMS and not (kind == Kind.INVITATION and _has_password(customer))
             is_good = (is_link or kind in self.features) and customer and customer.is_active
             recipient = customer.email if is_good and customer else None
-        if recipient is None or addresses.is_placeholder(recipient):
+        if recipient is None or email_verification.is_placeholder(recipient):
             return None
         limit, data = self._limit(kind, recipient), row.data or {}
         return _Addressed(row.id, kind, recipient, customer, limit, data, locale, made_at)
@@ -199,7 +203,7 @@ class Outbox:
             kind = LinkKind(letter.kind)
             token = tokens.link_token(TERMS[kind].prefix, self.pepper, letter.id)
             if letter.customer:
-                await links.issue(db, kind, letter.customer, token)
+                await link_tokens.issue(db, kind, letter.customer, token)
             else:
                 await _issue_to_registration(db, UUID(letter.data[REGISTRATION]), token)
         else:
@@ -268,11 +272,15 @@ async def _issue_undo(db: Transaction, letter: _Addressed, digest: str | None) -
     """Store the digest of a token that undoes a letter's change; return whether it is possible."""
     owner = letter.customer and letter.customer.id
     if letter.kind == Kind.EMAIL_CHANGED:
-        return await addresses.issue_undo(db, owner, letter.recipient, digest)
+        held = (
+            FormerEmailRow.email_canonical == canonical_email(letter.recipient),
+            FormerEmailRow.customer_id == owner,
+        )
+        return bool(await db.execute(update(FormerEmailRow).where(*held).values(digest=digest)))
     holder = await addresses.owner(db, letter.recipient, None)
     if holder is None or holder.id != owner:
         return False
-    return await second_factors.issue_undo(db, owner, UUID(letter.data[FACTOR]), digest)
+    return await changes.issue_undo(db, owner, UUID(letter.data[FACTOR]), digest)
 
 
 QUEUE: Final = Queue(
@@ -298,6 +306,18 @@ _WAIT_UNTIL: Final = (
     .values(expires_at=bindparam("until"))
 )
 _OURS: Final = frozenset(Kind)
+NOTICES: Final = frozenset(
+    {
+        Kind.PASSWORD_CHANGED,
+        Kind.EMAIL_CHANGE_REQUESTED,
+        Kind.EMAIL_CHANGED,
+        Kind.SECOND_FACTOR_ADDED,
+        Kind.SECOND_FACTOR_REMOVED,
+        Kind.RECOVERY_CODES_RENEWED,
+        Kind.NEW_CLIENT,
+    }
+)
+"""Letters that are sent to the address that they were posted with."""
 _UNDO: Final = {
     Kind.EMAIL_CHANGED.value: tokens.UNDO,
     Kind.SECOND_FACTOR_ADDED.value: tokens.UNDO_FACTOR,
@@ -318,6 +338,6 @@ UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
     Kind.SIGN_IN: ("minutes", TERMS[LinkKind.SIGN_IN].lifetime),
     Kind.ENROLMENT: ("minutes", TERMS[LinkKind.ENROLMENT].lifetime),
     Kind.EMAIL_CHANGED: ("days", addresses.HOLD_PERIOD),
-    Kind.SECOND_FACTOR_ADDED: ("days", second_factors.UNDO_PERIOD),
+    Kind.SECOND_FACTOR_ADDED: ("days", changes.UNDO_PERIOD),
 }
 """The lifetime of each letter's link, and the unit in which the letter states it."""

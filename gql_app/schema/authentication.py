@@ -4,8 +4,7 @@ from collections.abc import Awaitable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
-from typing import Any, Final, Self
+from typing import Final, Self
 from uuid import UUID
 
 import strawberry
@@ -209,13 +208,6 @@ async def sign_in(
         proven_only=resources.verification == "require",
     )
     return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
-
-
-def saving_stored(info: Info) -> registrations.Save:
-    """Return what saves the stored fields of features once a customer has proven the address."""
-    kind: Any = info.schema.get_type_by_name(RegisterInput.__name__)
-    save: registrations.Save = partial(kind.origin.save_stored, info)
-    return save
 
 
 _log: Final = get_logger(__name__)

@@ -9,11 +9,12 @@ from sqlalchemy import select
 from gql_app.accounts import registrations, validation
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.registrations import Save
 from gql_app.db.tables import RegistrationRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.outbox import Letter
+from gql_app.mail import registration_links
+from gql_app.mail.registration_links import Save
 from tests.accounts.outbox import OUTBOX, claim
 from tests.people import NOWHERE, PASSWORD, password_hash
 from tests.rows import column
@@ -63,6 +64,6 @@ async def complete(
     """Use a link; return the customer, or the code of the refusal."""
     try:
         async with database.transaction() as db:
-            return await registrations.complete(db, token, save, THROTTLE, origin=NOWHERE)
+            return await registration_links.complete(db, token, save, THROTTLE, origin=NOWHERE)
     except Rejected as why:
         return why.faults[0].code

@@ -161,7 +161,7 @@ async def test_links_of_one_kind_are_voided_alone(
 async def test_no_letter_goes_to_who_has_no_address(noon: Database, ada: CustomerRecord) -> None:
     nobody = await add_customer(noon, "Bob")
     async with noon.transaction() as db:
-        await customers.write(db, nobody.id, {"email": addresses.placeholder(nobody.id)})
+        await customers.write(db, nobody.id, {"email": email_verification.placeholder(nobody.id)})
         await letters.post_link(db, LinkKind.PASSWORD_RESET, customer_id=nobody.id)
         await letters.post_link(db, LinkKind.PASSWORD_RESET, customer_id=ada.id)
     async with noon.transaction() as db:

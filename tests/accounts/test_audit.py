@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import AuditRecord
+from gql_app.cli.audit import stream
 from gql_app.db.tables import DeletedActorRow
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
@@ -60,7 +61,7 @@ async def database(resources: Resources, set_clock: SetClock) -> Database:
 
 async def streamed(database: Database) -> Sequence[AuditRecord]:
     """Read every event."""
-    return [row async for row in audit.stream(database)]
+    return [row async for row in stream(database)]
 
 
 async def test_event_says_who_did_what_to_whom_when_and_where_from(
@@ -320,5 +321,5 @@ async def test_a_command_records_and_logs_nothing(
 ) -> None:
     monkeypatch.setattr(audit, "is_configured", lambda: False)
     await noon.transact(audit.record, Action.LOGIN, BY_ADA, customer_id=ADA)
-    assert [event.action async for event in audit.stream(noon)] == [Action.LOGIN]
+    assert [event.action async for event in stream(noon)] == [Action.LOGIN]
     assert capture == []

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
+from gql_app.cli.audit import delete_older
 from gql_app.db.tables import AuditRow
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, Transaction
@@ -47,15 +47,15 @@ async def test_what_is_older_goes_and_one_event_says_how_much_did(
     kept = [LIMIT, LIMIT + second, NOW + timedelta(days=1)]
     await happen(database, *kept, *(LIMIT - n * second for n in range(1, 8)))
     set_clock(NOW)
-    assert await audit.delete_older(database, AGE, batch=3) == 7
+    assert await delete_older(database, AGE, batch=3) == 7
     left = [(moment, Action.LOGIN, list[str]()) for moment in kept]
     left.insert(2, (NOW, Action.AUDIT_PURGED, ["7 times"]))
     assert await events(database) == left
     for batch in (1, 100):
-        assert await audit.delete_older(database, AGE, batch=batch) == 0
+        assert await delete_older(database, AGE, batch=batch) == 0
     assert await events(database) == left
     set_clock(NOW + AGE + second)
-    assert await audit.delete_older(database, AGE, batch=2) == 3
+    assert await delete_older(database, AGE, batch=2) == 3
     [(_, _, fields)] = [each for each in await events(database) if each[0] > NOW + second][1:]
     assert fields == ["3 times"]
 
@@ -65,7 +65,7 @@ async def test_a_single_one_is_an_event_of_no_number(
 ) -> None:
     await happen(database, LIMIT - AGE)
     set_clock(NOW)
-    assert await audit.delete_older(database, AGE, batch=10) == 1
+    assert await delete_older(database, AGE, batch=10) == 1
     assert await events(database) == [(NOW, Action.AUDIT_PURGED, [])]
 
 
@@ -86,7 +86,7 @@ async def test_who_is_ended_amid_it_has_said_what_is_gone(
     with monkeypatch.context() as patched:
         patched.setattr(database, "transaction", transaction)
         with pytest.raises(Crash):
-            await audit.delete_older(database, AGE, batch=3)
+            await delete_older(database, AGE, batch=3)
     found = await events(database)
     assert len(found) == 2
     assert found[-1] == (NOW, Action.AUDIT_PURGED, ["6 times"])
@@ -98,7 +98,7 @@ async def test_the_oldest_are_found_by_the_index(
     await happen(database, *(LIMIT - timedelta(seconds=n) for n in range(1, 8)))
     set_clock(NOW)
     with statements() as seen:
-        await audit.delete_older(database, AGE, batch=3)
+        await delete_older(database, AGE, batch=3)
     found = next(each for each in seen if each[0].startswith("WITH batch"))
     if database.dialect == "sqlite":
         assert "ix_audit_events_at" in str(await plan_on_sqlite(database_url, *found))

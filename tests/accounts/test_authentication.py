@@ -7,15 +7,17 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
-from gql_app.accounts import authentication, challenges, customers
+from gql_app.accounts import authentication, customers
 from gql_app.accounts.authentication import Attempt
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.records import SessionRecord
 from gql_app.accounts.sessions import Opened, open_session
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import Changes, check_changes
+from gql_app.cli.accounts import unlock_account
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.errors import Rejected, TooManyAttempts
+from gql_app.factors import challenges
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
@@ -299,7 +301,7 @@ async def test_only_an_account_that_there_is_is_unlocked(
     with pytest.raises(TooManyAttempts):
         await check(database, hasher)
     async with database.transaction() as db:
-        assert await authentication.unlock(db, email, THROTTLE) is known
+        assert await unlock_account(db, email, THROTTLE) is known
     if known:
         assert (await check(database, hasher)).proven
     actions = await column(database, select(AuditRow.action))

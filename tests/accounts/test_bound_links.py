@@ -16,7 +16,7 @@ from gql_app.accounts.validation import Changes
 from gql_app.db.tables import CustomerRow, PasswordResetRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database, Transaction
-from gql_app.mail import access_links
+from gql_app.mail import access_links, link_tokens
 from gql_app.mail.outbox import QUEUE
 from tests.accounts.outbox import OUTBOX, ask_reset, claim, token_of, waiting
 from tests.locks import until_it_waits
@@ -89,7 +89,7 @@ def event(request: pytest.FixtureRequest) -> Event:
 
 async def refused(database: Database, token: str) -> bool:
     """Return whether a link is refused where it is looked up, and where it is spent."""
-    found = await links.owner(database, LinkKind.PASSWORD_RESET, token)
+    found = await link_tokens.owner(database, LinkKind.PASSWORD_RESET, token)
     return await refused_in_the_end(database, token) and found is None
 
 
@@ -212,6 +212,6 @@ async def test_what_a_link_is_issued_on_tells_every_part_apart(ada: CustomerReco
         record._replace(roles="support"),
         record._replace(roles="admin support", is_admin=True),
     ]
-    digests = {links.issued_on(each) for each in (record, *others)}
+    digests = {link_tokens.issued_on(each) for each in (record, *others)}
     assert len(digests) == 1 + len(others)
-    assert links.issued_on(ada) == links.issued_on(record)
+    assert link_tokens.issued_on(ada) == link_tokens.issued_on(record)

@@ -8,17 +8,24 @@ from typing import Final
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import customers, letters, links, registrations, sessions, validation
+from gql_app.accounts import customers, letters, links, sessions, validation
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.links import OPENING, LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn
+from gql_app.cli.accounts import end_every_session, void_every_link
 from gql_app.db.tables import CustomerRow, RegistrationRow
 from gql_app.factors import changes
 from gql_app.lib import clock
 from gql_app.lib.database import Database, Statement, Transaction
-from gql_app.mail import access_links, email_change, email_verification
-from gql_app.mail.outbox import UNITS
+from gql_app.mail import (
+    access_links,
+    email_change,
+    email_verification,
+    link_tokens,
+    registration_links,
+)
+from gql_app.mail.outbox import NOTICES, UNITS
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import claim, waiting
 from tests.accounts.registering import THROTTLE, register
@@ -65,11 +72,11 @@ async def sent(database: Database, kind: str, customer: CustomerRecord) -> str:
 async def is_good(database: Database, kind: str, token: str) -> bool:
     """Return whether a link of a kind is found by its token."""
     if kind in set(LinkKind):
-        return await links.owner(database, LinkKind(kind), token) is not None
+        return await link_tokens.owner(database, LinkKind(kind), token) is not None
     find = {
         Kind.EMAIL_CHANGED: email_change.undoable,
         Kind.SECOND_FACTOR_ADDED: changes.undoable,
-        REGISTRATION: registrations.find,
+        REGISTRATION: registration_links.find,
     }[kind]
     return await find(database, token) is not None
 
@@ -80,7 +87,7 @@ async def test_link_that_was_sent_dies_with_everybodys_sessions(
 ) -> None:
     token = await sent(noon, kind, ada)
     async with noon.transaction() as db:
-        await sessions.end_every(db)
+        await end_every_session(db)
     assert not await is_good(noon, kind, token)
 
 
@@ -90,8 +97,8 @@ async def test_link_of_a_letter_that_waits_dies_with_everybodys_sessions_and_not
 ) -> None:
     await post(noon, kind, ada)
     async with noon.transaction() as db:
-        await sessions.end_every(db)
-    notices = [kind] if kind in letters.NOTICES else []
+        await end_every_session(db)
+    notices = [kind] if kind in NOTICES else []
     assert await waiting(noon) == notices
     assert [letter.kind for letter in await claim(noon)] == notices
     names = await column(noon, select(RegistrationRow.name))
@@ -111,7 +118,7 @@ async def test_row_without_a_link_is_not_written_where_everybodys_links_die(
 
     monkeypatch.setattr(Transaction, "execute", counted)
     async with noon.transaction() as db:
-        await letters.void_every_link(db)
+        await void_every_link(db)
     assert sum(counts) == (1 if kind == REGISTRATION else 0)  # its letter, which is no notice
 
 
@@ -206,7 +213,7 @@ async def invite(database: Database, **values: object) -> CustomerRecord:
         await change(db, CustomerRow, nora.id, **values)
         nora = await current(db, nora.id)
         for kind in LinkKind:
-            await links.issue(db, kind, nora, token_of(kind))
+            await link_tokens.issue(db, kind, nora, token_of(kind))
     return nora
 
 

@@ -15,6 +15,7 @@ from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import FACTORS_PER_DAY
 from gql_app.db.tables import CustomerRow
+from gql_app.factors.changes import FACTOR, METHOD
 from gql_app.lib.database import Database
 from gql_app.lib.outbox import Letter
 from gql_app.lib.outbox.delivery import BATCH
@@ -48,7 +49,7 @@ async def flood(
     kind: Kind = Kind.EMAIL_CHANGED,
 ) -> None:
     """Write down a letter to each of these, in one customer's name."""
-    data = {letters.FACTOR: str(customer.id), letters.METHOD: "PASSKEY"}
+    data = {FACTOR: str(customer.id), METHOD: "PASSKEY"}
     async with database.transaction() as db:
         for recipient in recipients:
             await letters.post(db, kind, customer_id=customer.id, recipient=recipient, data=data)

@@ -23,6 +23,7 @@ from gql_app.db.tables import (
     LetterRow,
     RegistrationRow,
 )
+from gql_app.factors.changes import FACTOR, METHOD
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.mail_templates import Folder, MailTemplates
@@ -82,7 +83,7 @@ async def post_factor(
     database: Database, customer: CustomerRecord, factor: UUID, method: str
 ) -> None:
     """Write down that a customer is to be told of a new second factor."""
-    kind, data = Kind.SECOND_FACTOR_ADDED, {letters.FACTOR: str(factor), letters.METHOD: method}
+    kind, data = Kind.SECOND_FACTOR_ADDED, {FACTOR: str(factor), METHOD: method}
     async with database.transaction() as db:
         await letters.post(db, kind, customer_id=customer.id, recipient=customer.email, data=data)
 
@@ -257,7 +258,7 @@ async def test_letter_of_a_factor_that_is_gone_or_anothers_has_no_link(
 async def test_letter_of_a_removed_factor_names_its_method(
     noon: Database, ada: CustomerRecord, method: str, said: str
 ) -> None:
-    kind, data = Kind.SECOND_FACTOR_REMOVED, {letters.METHOD: method}
+    kind, data = Kind.SECOND_FACTOR_REMOVED, {METHOD: method}
     async with noon.transaction() as db:
         await letters.post(db, kind, customer_id=ada.id, recipient=ada.email, data=data)
     (letter,) = await claim(noon)

@@ -14,6 +14,7 @@ from gql_app.accounts.letters import Kind
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import LetterRow
+from gql_app.factors.changes import FACTOR, METHOD
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.outbox import Outcome, mailer
@@ -102,7 +103,7 @@ async def test_no_letter_of_any_kind_holds_a_word_of_its_customers(
     noon: Database, kind: Kind, name: str
 ) -> None:
     stranger = await add_customer(noon, name, "stranger@example.com", phone="+1 555 0199")
-    data = {letters.FACTOR: str(new_id()), letters.METHOD: "CODE", letters.ADDRESS: "192.0.2.1"}
+    data = {FACTOR: str(new_id()), METHOD: "CODE", letters.ADDRESS: "192.0.2.1"}
     async with noon.transaction() as db:
         await letters.post(db, kind, customer_id=stranger.id, recipient=stranger.email, data=data)
     (letter,) = await claim(noon)

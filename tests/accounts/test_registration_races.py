@@ -2,8 +2,9 @@
 
 import asyncio
 
-from gql_app.accounts import customers, registrations, validation
+from gql_app.accounts import customers, validation
 from gql_app.lib.database import Database
+from gql_app.mail import registration_links
 from tests.accounts.outbox import claim
 from tests.accounts.registering import THROTTLE, complete, names, register, save_nothing, token_of
 from tests.locks import until_it_waits
@@ -15,7 +16,7 @@ async def test_of_two_who_are_proven_at_once_one_wins(noon: Database) -> None:
     await register(noon, "Second")
     first, second = [token_of(letter) for letter in await claim(noon)]
     async with noon.transaction() as db:
-        won = await registrations.complete(db, first, save_nothing, THROTTLE, origin=NOWHERE)
+        won = await registration_links.complete(db, first, save_nothing, THROTTLE, origin=NOWHERE)
         other = asyncio.create_task(complete(noon, second))
         await until_it_waits(db, other)
         assert not other.done()
@@ -52,7 +53,7 @@ async def test_account_that_is_proven_ends_what_waits_while_that_is_proven(noon:
     await register(noon, "Eve")
     (letter,) = await claim(noon)
     async with noon.transaction() as db:
-        await registrations.forget(db, "eve@example.com")
+        await registration_links.forget(db, "eve@example.com")
         eve = asyncio.create_task(complete(noon, token_of(letter)))
         await until_it_waits(db, eve)
     assert await eve is None

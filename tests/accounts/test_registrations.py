@@ -14,6 +14,7 @@ from gql_app.accounts.registrations import LIFETIME, MAX_WAITING
 from gql_app.db.tables import AuditRow, CustomerRow, RegistrationRow
 from gql_app.errors import Fault, Rejected
 from gql_app.lib.database import Database, Transaction
+from gql_app.mail import registration_links
 from gql_app.security import tokens
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import claim, waiting
@@ -74,7 +75,7 @@ async def test_five_wait_for_one_address_and_no_link_is_voided_by_another(
     assert len(await column(noon, select(AuditRow.id))) == MAX_WAITING + 2
     await register(noon, "Bob", "bob@example.com")
     letters = await claim(noon)
-    assert all([await registrations.find(noon, token_of(each)) for each in letters])
+    assert all([await registration_links.find(noon, token_of(each)) for each in letters])
     first = next(each for each in letters if each.recipient == "eve@example.com")
     set_clock(NOON + LIFETIME - SECOND)
     eve = await complete(noon, token_of(first))
@@ -92,7 +93,7 @@ async def test_those_that_waited_too_long_make_room_and_are_purged(
     assert await complete(noon, token) == "TOKEN_EXPIRED"
     async with noon.transaction() as db:
         with pytest.raises(Rejected, match="too old"):
-            await registrations.decline(db, token, origin=NOWHERE)
+            await registration_links.decline(db, token, origin=NOWHERE)
     await register(noon, "Late")
     assert len(await names(noon)) == MAX_WAITING + 1
     set_clock(NOON + LIFETIME + SECOND)
@@ -104,11 +105,11 @@ async def test_registration_that_its_addressee_declines_is_gone(noon: Database) 
     await register(noon, "Mallory")
     token = await link(noon)
     async with noon.transaction() as db:
-        found = await registrations.find(db, token)
+        found = await registration_links.find(db, token)
         assert found
         assert (found.created_at, repr(found)) == (NOON, f"Registration({found.id})")
-        assert await registrations.decline(db, token, origin=NOWHERE)
-        assert not await registrations.decline(db, token, origin=NOWHERE)
+        assert await registration_links.decline(db, token, origin=NOWHERE)
+        assert not await registration_links.decline(db, token, origin=NOWHERE)
     assert await names(noon) == []
     assert await complete(noon, token) is None
     declined = select(AuditRow.customer_id).where(AuditRow.action == "email:decline")
@@ -153,5 +154,5 @@ async def test_letter_tells_the_owner_of_an_account_and_the_registration_waits_a
 async def test_letter_of_a_registration_that_is_gone_just_goes(noon: Database) -> None:
     await register(noon, "Eve")
     async with noon.transaction() as db:
-        await registrations.forget(db, "Eve@example.com")
+        await registration_links.forget(db, "Eve@example.com")
     assert (await claim(noon), await waiting(noon)) == ([], [])

@@ -11,6 +11,7 @@ from gql_app.accounts import sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
+from gql_app.cli.accounts import end_every_session
 from gql_app.db.tables import SessionRow
 from gql_app.lib.clock import LATEST
 from gql_app.lib.database import Database, Transaction
@@ -158,5 +159,5 @@ async def test_everybodys_sessions_end_at_once(database: Database, set_clock: Se
         await open_session(database, person)
     for count in (3, 0):  # the first has expired
         async with database.transaction() as db:
-            assert await sessions.end_every(db) == count
+            assert await end_every_session(db) == count
     assert await living(database, ada, bob) == {}

@@ -5,12 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from gql_app.accounts import challenges
 from gql_app.accounts.sessions import SignedIn
 from gql_app.accounts.throttling import CODE_ATTEMPTS
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
-from gql_app.factors import changes, codes, proving
+from gql_app.factors import challenges, changes, codes, proving
 from gql_app.lib import one_time_codes
 from gql_app.lib.database import Database
 from tests.apps import App

@@ -7,9 +7,9 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Update, update
 
-from gql_app.accounts import second_factors
 from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.factors import changes
 from gql_app.lib import clock
 from gql_app.schema.context import Context
 from tests.api import Answer, Api
@@ -125,7 +125,7 @@ async def factor_of(api: Api, who: Person) -> Mapping[str, Any]:
     factor = {"customer_id": who.id, "method": "CODE", "created_at": now}
     async with api.database.transaction() as db:
         await add(db, SecondFactorRow, id=factor_id, **factor)
-        await second_factors.changed(db, who.id)
+        await changes.changed(db, who.id)
         await db.execute(_session(who).values(methods="pwd otp mfa"))
     return {"id": str(factor_id)}
 

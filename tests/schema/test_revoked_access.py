@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import sessions
+from gql_app.cli.accounts import end_every_session
 from gql_app.db.factor_tables import CodeEnrolmentRow, RecoveryCodeRow, SecondFactorRow
 from gql_app.lib.database import Database
 from tests.api import Api
@@ -126,7 +126,7 @@ async def end_by_admin(api: Api, me: Person, admin: Person) -> None:
 async def end_every(api: Api, _: Person, __: Person) -> None:
     """End all sessions of all, as the operator can."""
     async with api.database.transaction() as db:
-        assert await sessions.end_every(db)
+        assert await end_every_session(db)
 
 
 async def deactivate_for_a_while(api: Api, me: Person, admin: Person) -> None:

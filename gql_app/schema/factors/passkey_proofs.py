@@ -5,11 +5,10 @@ from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
-from gql_app.accounts import challenges
 from gql_app.accounts.audit import Action
 from gql_app.accounts.callers import Authority
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.factors import passkeys
+from gql_app.factors import challenges, passkeys
 from gql_app.factors.passkeys import Passkeys
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context

@@ -10,7 +10,7 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from gql_app.accounts import challenges, second_factors
+from gql_app.accounts import second_factors
 from gql_app.accounts.audit import Action
 from gql_app.accounts.authentication import check_typed
 from gql_app.accounts.callers import Authority, as_admin
@@ -18,7 +18,7 @@ from gql_app.accounts.permissions import WRITE_CUSTOMERS
 from gql_app.accounts.proofs import LINK
 from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
-from gql_app.factors import changes, codes, proving, recovery_codes
+from gql_app.factors import challenges, changes, codes, proving, recovery_codes
 from gql_app.lib import one_time_codes
 from gql_app.lib.clock import parse_id
 from gql_app.schema.authentication import LoginPayload, counted

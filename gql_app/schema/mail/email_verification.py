@@ -1,14 +1,16 @@
 """E-mail addresses: proving, declining and changing them, by links in letters."""
 
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import strawberry
 
-from gql_app.accounts import links, registrations
+from gql_app.accounts import links
 from gql_app.accounts.callers import Authority
 from gql_app.errors import Rejected, UserErrorCode
-from gql_app.mail import email_change, email_verification
-from gql_app.schema.authentication import saving_stored
+from gql_app.mail import email_change, email_verification, registration_links
+from gql_app.mail.registration_links import Save
+from gql_app.schema.authentication import RegisterInput
 from gql_app.schema.context import Info
 from gql_app.schema.mail.links import NO_MAIL, find_by_token
 from gql_app.schema.payloads import StatusPayload, mutation
@@ -61,7 +63,7 @@ class EmailVerificationMutation:
         context, origin = info.context, info.context.origin
         found = await find_by_token(context, VERIFY, token, email_verification.described)
         if found.kind == "registration":
-            if not await context.transact(registrations.decline, token, origin=origin):
+            if not await context.transact(registration_links.decline, token, origin=origin):
                 raise Rejected(links.SPENT)
             return StatusPayload.success(_NOBODY)
         shut = await context.transact(email_verification.decline, token, origin=origin)
@@ -87,9 +89,9 @@ async def _register(info: Info, token: str) -> StatusPayload:
     """Create the account of a registration, whose address is proven. Raises Rejected."""
     context = info.context
     customer = await context.transact(
-        registrations.complete,
+        registration_links.complete,
         token,
-        saving_stored(info),
+        _saving_stored(info),
         context.resources.throttle,
         origin=context.origin,
     )
@@ -99,6 +101,13 @@ async def _register(info: Info, token: str) -> StatusPayload:
         f"Welcome, {customer.name}: {customer.email} is confirmed. Sign in with your password."
     )
     return StatusPayload.success(message)
+
+
+def _saving_stored(info: Info) -> Save:
+    """Return what saves the stored fields of features once a customer has proven the address."""
+    kind: Any = info.schema.get_type_by_name(RegisterInput.__name__)
+    save: Save = partial(kind.origin.save_stored, info)
+    return save
 
 
 def _is_taken(why: Rejected) -> bool:

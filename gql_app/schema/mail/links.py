@@ -9,6 +9,7 @@ from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.database import Reader
+from gql_app.mail import link_tokens
 from gql_app.schema.context import Context
 from gql_app.security.tokens import RESET, digest
 
@@ -22,7 +23,9 @@ NO_MAIL: Final = Fault(
 async def link_owner(context: Context, kind: LinkKind, token: str) -> CustomerRecord:
     """Return the customer whose link has a token; guesses are counted. Raises Rejected."""
     prefix = TERMS[kind].prefix
-    return await find_by_token(context, prefix, token, lambda db, text: links.owner(db, kind, text))
+    return await find_by_token(
+        context, prefix, token, lambda db, text: link_tokens.owner(db, kind, text)
+    )
 
 
 async def find_by_token(
