@@ -39,12 +39,12 @@ from gql_app.schema.context import Context
 from gql_app.schema.errors import map_errors
 from gql_app.schema.root import NOTHING, Additions, build_schema
 from gql_app.settings import APP, Settings, metrics_dir
-from gql_app.web import account
 from gql_app.web.graphql import PATH, GraphQLView
 from gql_app.web.introspection import introspect
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
 from gql_app.web.middleware import RequestLogMiddleware, ServerErrorMiddleware
-from gql_app.web.playground import Playground
+from gql_app.web.pages import account
+from gql_app.web.pages.playground import Playground
 from gql_app.web.responses import REFUSALS, explain, refusal
 
 

@@ -39,7 +39,7 @@ MACHINERY: Final = "lib"
 
 BESIDE_THE_CORE: Final = (
     *("main", "cli", "db.migrations", "extending", "features", "lib", "verify"),
-    *("factors", "mail", "schema.factors", "schema.mail"),
+    *("factors", "mail", "schema.factors", "schema.mail", "web.pages"),
 )
 """Modules outside the core: read only by those who work on them."""
 CEILING: Final = (61, 10_000)
@@ -95,7 +95,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "lib.telemetry",
         "web",
     ),
-    "strawberry": ("extending", "lib.composition", "lib.engine", "schema", "web.playground"),
+    "strawberry": ("extending", "lib.composition", "lib.engine", "schema", "web.pages"),
     "structlog": ("lib.telemetry",),
     "typer": ("cli",),
     "uvicorn": ("lib.server",),

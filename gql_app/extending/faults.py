@@ -29,7 +29,7 @@ from gql_app.lib.nodes import NodeKind
 from gql_app.metrics import REASONS
 from gql_app.schema.root import MUTATIONS, QUERIES
 from gql_app.settings import PREFIX, Settings
-from gql_app.web import account
+from gql_app.web.pages import account
 
 COMMANDS: Final = frozenset(
     {
