@@ -80,7 +80,6 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "lib.outbox",
         "lib.pagination",
         "lib.standby",
-        "lib.throttling",
     ),
     "stamina": ("lib.database",),
     "starlette": (
