@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, func, select, true, update
+from sqlalchemy import Integer, bindparam, select, true, update
 
 from gql_app.accounts import audit, challenges, customers, letters, proofs, registrations, sessions
 from gql_app.accounts.audit import Action, Origin
@@ -20,7 +20,7 @@ from gql_app.accounts.throttling import PasswordLimits, Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction, any_of
+from gql_app.lib.database import Query, Reader, Transaction, any_of, scalars
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import client_of, is_address
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key
@@ -46,8 +46,6 @@ class History(NamedTuple):
     """The limits of the attempt, with `known` set if the account knows the client."""
     times: Mapping[str, Sequence[float]]
     """The times of the failures of each subject, in Unix seconds."""
-    oldest_sign_in: datetime | None = None
-    """The time of the oldest of the sign-ins granted in an hour; None if there were fewer."""
     customer: CustomerRecord | None = None
 
 
@@ -90,7 +88,7 @@ async def check(
     """
     key = mailbox_key(email)
     limits = throttle.of_password("sign-in", key or email.strip().lower(), origin.ip_address)
-    past = await history_by_key(db, throttle, key, limits, origin.ip_address)
+    past = await history_by_key(db, key, limits, origin.ip_address)
     customer = past.customer
     party = Party.of(origin.ip_address, customer.id if customer else key)
     attempt = await _verify(hasher, throttle, past, password, party)
@@ -99,7 +97,8 @@ async def check(
         if proven_only:
             waiting = await registrations.with_password(db, hasher, key, password, party)
         return replace(attempt, proven=False, registration=waiting)
-    throttle.check_oldest("sign-in by", past.oldest_sign_in)
+    oldest = await db.fetch_one(_OLDEST, id=customer.id, **_granted(throttle))
+    throttle.check_oldest("sign-in by", oldest)
     outdated = hasher.outdated(customer.password_hash)
     return replace(attempt, renewed_hash=await hasher.hash(password, party) if outdated else None)
 
@@ -116,7 +115,7 @@ async def prove(
     """Return the outcome of a signed-in customer's attempt. Raises TooManyAttempts."""
     limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
     key = canonical_email(customer.email)
-    past = await history_by_key(db, throttle, key, limits, origin.ip_address)
+    past = await history_by_key(db, key, limits, origin.ip_address)
     party = Party.of(origin.ip_address, customer.id)
     past = past._replace(customer=customer)
     return await _verify(hasher, throttle, past, password, party)
@@ -204,9 +203,7 @@ async def hold(
     None if there is no such customer, or the account is closed. Raises Rejected with `proven_only`
     if their address isn't proven, and TooManyAttempts.
     """
-    now, granted = clock.now(), throttle.account_writes - 1
-    hour = {"hour_ago": now - _HOUR, "hour_ahead": now + _HOUR}
-    row = await db.fetch_one(_HOLD_ACTIVE, id=customer_id, granted=granted, **hour)
+    row = await db.fetch_one(_HOLD_ACTIVE, id=customer_id, **_granted(throttle))
     if row is None:
         return None
     oldest, *values = row
@@ -281,29 +278,25 @@ def wrong_password(field: str) -> Fault:
 
 
 async def history_by_key(
-    db: Reader, throttle: Throttle, key: str | None, limits: PasswordLimits, address: str | None
+    db: Reader, key: str | None, limits: PasswordLimits, address: str | None
 ) -> History:
     """Return the history of an account by the key of its address, whether it exists or not.
 
     Of the customers that either key finds, only one whose address has `key` itself counts.
     """
-    now = clock.now()
     rows = await db.fetch_all(
         _HISTORY,
         key=key,
         former_key=email_key_of(key),
-        hour_ago=now - _HOUR,
-        hour_ahead=now + _HOUR,
-        most=throttle.account_writes,
         subjects=[limit.subject for limit in limits.all],
         client=client_of(address),
     )
     times = {subject: times for subject, times, *_ in rows if subject}
-    for _, _, seen_at, oldest_sign_in, *values in rows:
+    for _, _, seen_at, *values in rows:
         customer = CustomerRecord._make(values) if any(values) else None
         if customer is None or canonical_email(customer.email) == key:
             limits = limits._replace(known=sessions.is_known_client(seen_at))
-            return History(limits, times, oldest_sign_in, customer)
+            return History(limits, times, customer)
     return History(limits, times)
 
 
@@ -316,35 +309,28 @@ async def _verify(
     return Attempt(past.limits, past.customer, await hasher.verify(password, hashed, party))
 
 
-_LAST_HOUR: Final = (
-    SessionRow.created_at > bindparam("hour_ago"),
-    SessionRow.created_at < bindparam("hour_ahead"),
-)
+def _granted(throttle: Throttle) -> Mapping[str, object]:
+    """Return the values of _OLDEST_SIGN_IN besides the customer's id."""
+    now = clock.now()
+    hour = {"hour_ago": now - _HOUR, "hour_ahead": now + _HOUR}
+    return {**hour, "granted": throttle.account_writes - 1}
+
+
 _OLDEST_SIGN_IN: Final = (
     select(SessionRow.created_at)
-    .where(SessionRow.customer_id == bindparam("id"), *_LAST_HOUR)
+    .where(
+        SessionRow.customer_id == bindparam("id"),
+        SessionRow.created_at > bindparam("hour_ago"),
+        SessionRow.created_at < bindparam("hour_ahead"),
+    )
     .order_by(SessionRow.created_at.desc())
     .limit(1)
     .offset(bindparam("granted", type_=Integer()))
-    .scalar_subquery()
 )
+"""The time of the oldest of the sign-ins granted in an hour; no row if there were fewer."""
+_OLDEST: Final = scalars(_OLDEST_SIGN_IN)
 _OWNER: Final = CustomerRow.__table__.alias("owners")
 """The owner of the address, joined anew: a distributed database correlates no subqueries."""
-_SIGN_INS: Final = (
-    select(
-        SessionRow.customer_id,
-        SessionRow.created_at,
-        func.row_number()
-        .over(partition_by=SessionRow.customer_id, order_by=SessionRow.created_at.desc())
-        .label("number"),
-    )
-    .join(_OWNER, _OWNER.c.id == SessionRow.customer_id)
-    .where(has_address(_OWNER), *_LAST_HOUR)
-    .subquery("sign_ins")
-)
-_LAST_GRANTED: Final = (_SIGN_INS.c.customer_id == CustomerRow.id) & (
-    _SIGN_INS.c.number == bindparam("most", type_=Integer())
-)
 _KNOWN_CLIENTS: Final = (
     select(KnownClientRow.customer_id, KnownClientRow.seen_at)
     .join(_OWNER, _OWNER.c.id == KnownClientRow.customer_id)
@@ -356,13 +342,11 @@ _HISTORY: Final[Query[Sequence[Any]]] = Query(
         ThrottleRow.subject,
         ThrottleRow.times,
         _KNOWN_CLIENTS.c.seen_at,
-        _SIGN_INS.c.created_at,
         *CUSTOMER,
     )
     .select_from(select(true()).subquery())
     .outerjoin(CustomerRow, has_address())
     .outerjoin(_KNOWN_CLIENTS, _KNOWN_CLIENTS.c.customer_id == CustomerRow.id)
-    .outerjoin(_SIGN_INS, _LAST_GRANTED)
     .outerjoin(ThrottleRow, any_of(ThrottleRow.subject, "subjects")),
     tuple,
 )
@@ -378,7 +362,7 @@ _HOLD: Final = Query(
 )
 """The account, locked, if its password is unchanged. It is locked before its failures."""
 _HOLD_ACTIVE: Final[Query[Sequence[Any]]] = Query(
-    select(_OLDEST_SIGN_IN, *CUSTOMER)
+    select(_OLDEST_SIGN_IN.scalar_subquery(), *CUSTOMER)
     .where(CustomerRow.id == bindparam("id"), CustomerRow.is_active)
     .with_for_update(),
     tuple,
