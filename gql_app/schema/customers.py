@@ -297,8 +297,12 @@ class Selection(NamedTuple):
     cursors: frozenset[str]
 
     @classmethod
-    def of(cls, info: Info, columns: Callable[[frozenset[str]], Sequence[str]]) -> Self:
-        """Return it, given the columns to read for the fields of a node."""
+    def of(
+        cls,
+        info: strawberry.Info[Any, None],
+        columns: Callable[[frozenset[str]], Sequence[str]],
+    ) -> Self:
+        """Return what is selected, given the columns to read for a node's fields."""
         fields = selected_fields(info)
         node = selected_fields(info, "nodes") | selected_fields(info, "edges", "node")
         cursors = selected_fields(info, "edges") | selected_fields(info, "page_info")
@@ -306,7 +310,7 @@ class Selection(NamedTuple):
         return cls(rows, "total_count" in fields, columns(node), cursors & CURSORS)
 
     async def read(self, db: QueryReader, listing: Listing, window: Window) -> tuple[Page, int]:
-        """Return a page and the list's length, as far as they are selected."""
+        """Return a page and the list's length, as far as they are selected; 0 if it isn't."""
         if self.rows:
             page = await listing.page(db, window, self.columns, cursors=bool(self.cursors))
         else:
