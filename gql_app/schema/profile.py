@@ -12,7 +12,6 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn
 from gql_app.accounts.throttling import Limit
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.lib.fair_queue import Party
 from gql_app.mail import email_change
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
@@ -72,7 +71,7 @@ class ProfileMutation:
         secret = validation.check_new_password(new_password, customer, context.resources.rules)
         authority = await change_authority(context, me)
         authority = await _prove(context, authority, or_null(current_password))
-        hashed = await new_hash(context, secret, customer, origin.party)
+        hashed = await new_hash(context, secret, customer)
         opened = await context.write_as(
             authority,
             customers.change_password,
@@ -115,11 +114,12 @@ async def change_authority(context: Context, me: SignedIn, *further: Limit) -> A
     return Authority(me, limit=limit)
 
 
-async def new_hash(context: Context, secret: str, customer: CustomerRecord, party: Party) -> str:
+async def new_hash(context: Context, secret: str, customer: CustomerRecord) -> str:
     """Return the hash of a new password. Raises Rejected if it is the current one, or refused."""
     passwords, rules = context.resources.passwords, context.resources.rules
     await rules.accept_password(secret, customer.person, field="new_password")
     in_force = customer.password_hash
+    party = context.origin.by(customer.id).party
     if customer.has_password and await passwords.verify(secret, in_force, party):
         message = "This is your password already. Choose another."
         raise Rejected(Fault(UserErrorCode.INVALID, message, "new_password"))
