@@ -31,14 +31,14 @@ LAYERS: Layers = (
     ("db", "verify"),
     ("security",),
     ("metrics", "settings"),
-    ("errors",),
+    ("commands", "errors"),
 )
 """The order of imports. A new file is in its folder's layer; the root package is the empty name."""
 MACHINERY: Final = "lib"
 """The package that every layer may import; of this project it imports only itself."""
 
 BESIDE_THE_CORE: Final = (
-    *("main", "cli", "db.migrations", "extending", "features", "lib", "verify"),
+    *("main", "cli", "commands", "db.migrations", "extending", "lib", "verify"),
     *("factors", "mail", "schema.factors", "schema.mail", "web.pages"),
 )
 """Modules outside the core: read only by those who work on them."""
