@@ -64,7 +64,7 @@ _BEFORE_PROOF: Final = itemgetter(slice(-1))
 T = TypeVar("T")
 
 
-async def signed_in(db: Reader, who: Identity) -> SignedIn | None:
+async def find(db: Reader, who: Identity) -> SignedIn | None:
     """Return the live session of an identity, with its active customer; None if there is none."""
     return await db.fetch_one(
         _SIGNED_IN, session_id=who.session_id, customer_id=who.customer_id, now=clock.now()

@@ -56,10 +56,13 @@ class LoginPayload(Payload):
         return Customer.seen_by(*self.who)
 
     @classmethod
-    async def signed_in(cls, context: Context, opened: Opened | Challenge, message: str) -> Self:
+    async def of(
+        cls, context: Context, opened: Opened | Challenge, message: str | None = None
+    ) -> Self:
         """Return a session's tokens, which are shown only once. Raises Unavailable.
 
-        A sign-in that waits for a second factor is an ERROR, with the challenge to answer.
+        Without a message the customer is welcomed. A sign-in that waits for a second factor is an
+        ERROR, with the challenge to answer.
         """
         if isinstance(opened, Challenge):
             payload = cls.rejected(context, Rejected(_SECOND_FACTOR))
@@ -83,7 +86,7 @@ class LoginPayload(Payload):
         context.caller_id = customer.id
         caller = SignedIn(customer, session).caller(context.roles)
         return cls.success(
-            message,
+            message or f"Welcome, {customer.name}.",
             token=token,
             expires_at=claims.expires_at,
             refresh_token=opened.refresh_token,
@@ -120,7 +123,7 @@ class AuthenticationMutation:
         service = _service(context, None if audience is strawberry.UNSET else audience)
         typed = authentication.check_typed(password, "password", what="the password")
         context.shield()
-        return await counted(context, _signed_in(context, email, typed, service))
+        return await counted(context, _login(context, email, typed, service))
 
     @mutation(LoginPayload)
     async def refresh(
@@ -131,7 +134,7 @@ class AuthenticationMutation:
         """Return the session's next tokens, once the rotation is committed."""
         context = info.context
         opened = await _refreshed(context, refresh_token)
-        return await LoginPayload.signed_in(context, opened, "The session goes on.")
+        return await LoginPayload.of(context, opened, "The session goes on.")
 
     @mutation(LoginPayload)
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
@@ -169,7 +172,7 @@ class AuthenticationMutation:
                 verifies=resources.verification != "off",
             )
         message = context.with_note(f"Welcome, {opened.customer.name}.")
-        return await LoginPayload.signed_in(context, opened, message)
+        return await LoginPayload.of(context, opened, message)
 
 
 async def counted(context: Context, attempt: Awaitable[LoginPayload]) -> LoginPayload:
@@ -208,7 +211,7 @@ async def sign_in(
         origin=context.origin,
         proven_only=resources.verification == "require",
     )
-    return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+    return await LoginPayload.of(context, opened)
 
 
 def saving_stored(info: Info) -> registrations.Save:
@@ -259,9 +262,7 @@ async def _extra_claims(context: Context, opened: Opened) -> dict[str, object]:
     return {**added, "roles": opened.customer.roles.split(), **proofs.claims(opened.session)}
 
 
-async def _signed_in(
-    context: Context, email: str, password: str, audience: str | None
-) -> LoginPayload:
+async def _login(context: Context, email: str, password: str, audience: str | None) -> LoginPayload:
     """Return the tokens of a sign-in by password. Raises Rejected, TooManyAttempts included."""
     resources, origin = context.resources, context.origin
     proven_only = resources.verification == "require"
@@ -285,7 +286,7 @@ async def _signed_in(
     )
     if isinstance(opened, Fault):
         raise Rejected(opened)
-    return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+    return await LoginPayload.of(context, opened)
 
 
 async def _refreshed(context: Context, token: str) -> Opened:

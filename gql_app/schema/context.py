@@ -278,7 +278,7 @@ class Context:
         self.resources.posted.set()
 
     async def _authenticate(self, identity: Identity) -> SignedIn | TokenRevoked:
-        me = await callers.signed_in(self.db, identity)
+        me = await callers.find(self.db, identity)
         if me is None:
             return TokenRevoked()
         self.caller_id = me.customer.id

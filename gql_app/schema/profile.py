@@ -82,7 +82,7 @@ class ProfileMutation:
             origin=origin,
         )
         message = context.with_note("Your password is changed.")
-        return await LoginPayload.signed_in(context, opened, message)
+        return await LoginPayload.of(context, opened, message)
 
     @mutation(StatusPayload, IsRecentlyAuthenticated)
     async def delete_me(

@@ -165,7 +165,7 @@ class SecondFactorMutation:
         if or_null(passkey) is not None:
             passkey_proofs.require_passkeys(context)
             return await counted(context, passkey_proofs.sign_in(context, challenge, passkey))
-        return await counted(context, _signed_in(context, challenge, code or ""))
+        return await counted(context, _sign_in_with_code(context, challenge, code or ""))
 
     @mutation(StatusPayload, IsAuthenticated(enrols=True))
     async def reauthenticate(
@@ -249,7 +249,7 @@ async def limit_codes(context: Context, customer_id: UUID) -> AsyncIterator[None
         raise
 
 
-async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
+async def _sign_in_with_code(context: Context, token: str, code: str) -> LoginPayload:
     """Return the tokens of a session, opened by a challenge and a code. Raises Rejected."""
     resources, spent = context.resources, challenges.SPENT
     found = await find_by_token(context, CHALLENGE, token, challenges.find, spent=spent)
@@ -265,7 +265,7 @@ async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
         )
         if isinstance(opened, Fault):
             raise Rejected(opened)
-    return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+    return await LoginPayload.of(context, opened)
 
 
 async def _prove_by_code(context: Context, authority: Authority, code: str) -> None:

@@ -89,4 +89,4 @@ class InvitationMutation:
             password_hash=await resources.passwords.hash(secret, party),
             origin=context.origin,
         )
-        return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+        return await LoginPayload.of(context, opened)
