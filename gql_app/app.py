@@ -85,7 +85,7 @@ class Application(Starlette):
         """
         if self._extensions is None:
             chosen = self.load(serving=True)
-            self._extensions = self.merged.extensions()
+            self._extensions = self.merged.load_extensions()
             telemetry.configure_logging(chosen.log_level)
             self._tracing = telemetry.Tracing(__version__) if chosen.traces else None
             self._settings, self._cors = chosen, _cors(chosen, self.merged.routes)

@@ -511,7 +511,7 @@ def test_role_of_one_feature_is_extended_by_another() -> None:
     more = Role.extend("clerk", permissions={"stock:burn", "customers:read_private"})
     features = [Feature("other", roles=[more]), Feature("one", roles=[clerk])]
     app = create_app(Settings(playground=False), features=features)
-    assert app.merged.resources.roles["clerk"] == {
+    assert app.merged.extensions.roles["clerk"] == {
         "stock:count",
         "stock:burn",
         "customers:read_private",
