@@ -88,7 +88,7 @@ async def check(
     """
     key = mailbox_key(email)
     limits = throttle.of_password("sign-in", key or email.strip().lower(), origin.ip_address)
-    past = await history_by_key(db, key, limits, origin.ip_address)
+    past = await history(db, key, limits, origin.ip_address)
     customer = past.customer
     party = Party.of(origin.ip_address, customer.id if customer else key)
     attempt = await _verify(hasher, throttle, past, password, party)
@@ -115,7 +115,7 @@ async def prove(
     """Return the outcome of a signed-in customer's attempt. Raises TooManyAttempts."""
     limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
     key = canonical_email(customer.email)
-    past = await history_by_key(db, key, limits, origin.ip_address)
+    past = await history(db, key, limits, origin.ip_address)
     party = Party.of(origin.ip_address, customer.id)
     past = past._replace(customer=customer)
     return await _verify(hasher, throttle, past, password, party)
@@ -277,7 +277,7 @@ def wrong_password(field: str) -> Fault:
     return Fault(UserErrorCode.WRONG_PASSWORD, "This is not your password.", field)
 
 
-async def history_by_key(
+async def history(
     db: Reader, key: str | None, limits: PasswordLimits, address: str | None
 ) -> History:
     """Return the history of an account by the key of its address, whether it exists or not.

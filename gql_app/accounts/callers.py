@@ -208,7 +208,9 @@ class Authority:
     """Whether it is allowed to a caller who has yet to set up a required second factor."""
 
 
-as_admin: Final = partial(Authority, permissions=(WRITE_CUSTOMERS,), as_admin=True, recent=True)
+admin_authority: Final = partial(
+    Authority, permissions=(WRITE_CUSTOMERS,), as_admin=True, recent=True
+)
 """Returns the authority for a change of other customers, which was once for admins only."""
 
 

@@ -212,9 +212,9 @@ class Throttle:
         """Return the keyed hash (HMAC-SHA-256) of a subject, so that no table holds a name."""
         return hmac.digest(self.key, f"{kind}: {who}".encode(), "sha256").hex()
 
-    def of_typed(self, kind: str, typed: str) -> Limit:
-        """Return a limit for what was typed, whether an account has it or not."""
-        return replace(self.limits[kind], subject=self.subject(kind, typed))
+    def limit(self, kind: str, who: str) -> Limit:
+        """Return the limit of a kind for a subject, such as an address that no account has."""
+        return replace(self.limits[kind], subject=self.subject(kind, who))
 
     def of_client(self, kind: str, address: str | None) -> tuple[Limit, ...]:
         """Return the limits of a kind for the client of a request and its networks."""
@@ -222,7 +222,7 @@ class Throttle:
 
     def of_account(self, kind: str, account: object) -> Limit:
         """Return the limit of a kind for one account, by its id."""
-        return self.of_typed(f"{kind} by", str(account))
+        return self.limit(f"{kind} by", str(account))
 
     def of_password(self, kind: str, account: str, address: str | None) -> PasswordLimits:
         """Return the limits of a kind that proves an account's password.
@@ -232,7 +232,7 @@ class Throttle:
         its owner out late.
         """
         pair, *wider = self._of_networks(kind, address, f" {account}")
-        lockout = self.of_typed(f"{kind} anywhere", account)
+        lockout = self.limit(f"{kind} anywhere", account)
         return PasswordLimits(pair, self.of_client(kind, address), lockout, tuple(wider))
 
     def of_taken(self, address: str | None, customer_id: UUID | None = None) -> tuple[Limit, ...]:
@@ -338,7 +338,7 @@ class Throttle:
         Each wider network of an IPv6 address is granted twice as much as the one within.
         """
         return tuple(
-            replace(limit := self.of_typed(kind, f"{each}{account}"), attempts=limit.attempts << at)
+            replace(limit := self.limit(kind, f"{each}{account}"), attempts=limit.attempts << at)
             for at, each in enumerate(client_networks(address))
         )
 

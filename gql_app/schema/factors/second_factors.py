@@ -13,7 +13,7 @@ from strawberry.scalars import JSON
 from gql_app.accounts import challenges, second_factors
 from gql_app.accounts.audit import Action
 from gql_app.accounts.authentication import check_typed
-from gql_app.accounts.callers import Authority, as_admin
+from gql_app.accounts.callers import Authority, admin_authority
 from gql_app.accounts.permissions import WRITE_CUSTOMERS
 from gql_app.accounts.proofs import LINK
 from gql_app.accounts.sessions import SignedIn
@@ -129,7 +129,7 @@ class SecondFactorMutation:
             raise Rejected(changes.NOT_FOUND)
         authority = replace(await change_authority(context, me), recent=True)
         if of_another:
-            authority = as_admin(me, targets=(factor.customer_id,), changes_access=True)
+            authority = admin_authority(me, targets=(factor.customer_id,), changes_access=True)
         whose = factor.customer_id
         await context.write_as(
             authority, changes.remove, whose, factor.id, ends_sessions=of_another, origin=origin
