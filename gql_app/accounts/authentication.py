@@ -79,11 +79,11 @@ async def check(
     email: str,
     password: str,
     origin: Origin,
-    proven_only: bool = False,
+    verified_only: bool = False,
 ) -> Attempt:
     """Return the outcome of an attempt; an unknown address takes as long as a known one.
 
-    With `proven_only` it may be the password of a registration that waits for the address, if not
+    With `verified_only` it may be the password of a registration that waits for the address, if not
     the account's. No connection is held while hashing. Raises TooManyAttempts, before any hashing.
     """
     key = mailbox_key(email)
@@ -94,7 +94,7 @@ async def check(
     attempt = await _verify(hasher, throttle, past, password, party)
     if customer is None or not attempt.proven or not customer.is_active:
         waiting = None
-        if proven_only:
+        if verified_only:
             waiting = await registrations.with_password(db, hasher, key, password, party)
         return replace(attempt, proven=False, registration=waiting)
     oldest = await db.fetch_one(_OLDEST, id=customer.id, **_granted(throttle))
@@ -129,13 +129,13 @@ async def sign_in(
     *,
     origin: Origin,
     audience: str | None = None,
-    proven_only: bool = False,
+    verified_only: bool = False,
 ) -> Opened | Challenge | Fault:
     """Open a session if the attempt succeeded, and the account has not changed meanwhile.
 
     A challenge is opened instead if the account has a second factor. A failure is counted and
-    recorded, so its fault is returned, not raised: it has to be committed. With `proven_only` no
-    session is opened before the address is proven; a link is sent instead. The password of a
+    recorded, so its fault is returned, not raised: it has to be committed. With `verified_only` no
+    session is opened before the address is verified; a link is sent instead. The password of a
     registration that waits still counts as a failure, for it guesses the account's.
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
@@ -163,7 +163,7 @@ async def sign_in(
             .values(password_hash=attempt.renewed_hash)
         )
         customer = customer._replace(password_hash=attempt.renewed_hash)
-    if proven_only and customer.email_verified_at is None:
+    if verified_only and customer.email_verified_at is None:
         if await registrations.may_send(db, throttle, origin):
             await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)
             action = Action.VERIFICATION_REQUESTED
@@ -181,34 +181,34 @@ async def sign_in_by_other_means(
     proof: Proof,
     *,
     origin: Origin,
-    proven_only: bool = False,
+    verified_only: bool = False,
 ) -> Opened | Challenge:
     """Open a session of a customer who was proven by other means, such as another provider.
 
     A challenge is opened instead if that takes their second factor. Raises Rejected if there is no
-    such customer or their account is closed, or with `proven_only` if their address isn't proven,
-    and TooManyAttempts.
+    such customer or their account is closed, or with `verified_only` if their address isn't
+    verified, and TooManyAttempts.
     """
-    customer = await hold(db, customer_id, throttle, proven_only=proven_only)
+    customer = await hold(db, customer_id, throttle, verified_only=verified_only)
     if customer is None:
         raise Rejected(NO_ACCOUNT)
     return await admit(db, customer, throttle, lifetimes, proof, origin=origin)
 
 
 async def hold(
-    db: Transaction, customer_id: UUID, throttle: Throttle, *, proven_only: bool = False
+    db: Transaction, customer_id: UUID, throttle: Throttle, *, verified_only: bool = False
 ) -> CustomerRecord | None:
     """Return a customer who may sign in, whose account is locked until the transaction ends.
 
-    None if there is no such customer, or the account is closed. Raises Rejected with `proven_only`
-    if their address isn't proven, and TooManyAttempts.
+    None if there is no such customer, or the account is closed. Raises Rejected with
+    `verified_only` if their address isn't verified, and TooManyAttempts.
     """
     row = await db.fetch_one(_HOLD_ACTIVE, id=customer_id, **_granted(throttle))
     if row is None:
         return None
     oldest, *values = row
     customer = CustomerRecord._make(values)
-    if proven_only and customer.email_verified_at is None:
+    if verified_only and customer.email_verified_at is None:
         raise Rejected(UNPROVEN)
     throttle.check_oldest("sign-in by", oldest)
     return customer

@@ -198,7 +198,7 @@ async def sign_in(
 
     It opens a session as `login` does, with the same limits and audit event, and asks for the
     second factor of a customer who has one. Raises Rejected if there is no such customer or the
-    account is closed, if its address has to be proven and isn't, or for an unknown audience,
+    account is closed, if its address has to be verified and isn't, or for an unknown audience,
     TooManyAttempts, and Unavailable.
     """
     service, resources = _service(context, audience), context.resources
@@ -209,7 +209,7 @@ async def sign_in(
         resources.lifetimes,
         Proof(proofs.ELSEWHERE, service),
         origin=context.origin,
-        proven_only=resources.verification == "require",
+        verified_only=resources.verification == "require",
     )
     return await LoginPayload.of(context, opened)
 
@@ -265,7 +265,7 @@ async def _extra_claims(context: Context, opened: Opened) -> dict[str, object]:
 async def _login(context: Context, email: str, password: str, audience: str | None) -> LoginPayload:
     """Return the tokens of a sign-in by password. Raises Rejected, TooManyAttempts included."""
     resources, origin = context.resources, context.origin
-    proven_only = resources.verification == "require"
+    verified_only = resources.verification == "require"
     attempt = await authentication.check(
         context.db,
         resources.passwords,
@@ -273,7 +273,7 @@ async def _login(context: Context, email: str, password: str, audience: str | No
         email=email,
         password=password,
         origin=origin,
-        proven_only=proven_only,
+        verified_only=verified_only,
     )
     opened = await context.transact(
         authentication.sign_in,
@@ -282,7 +282,7 @@ async def _login(context: Context, email: str, password: str, audience: str | No
         resources.lifetimes,
         origin=origin,
         audience=audience,
-        proven_only=proven_only,
+        verified_only=verified_only,
     )
     if isinstance(opened, Fault):
         raise Rejected(opened)

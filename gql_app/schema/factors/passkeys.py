@@ -98,7 +98,7 @@ async def _sign_in_with_passkey(
             resources.throttle,
             resources.lifetimes,
             origin=context.origin,
-            proven_only=resources.verification == "require",
+            verified_only=resources.verification == "require",
         )
         if isinstance(opened, Fault):
             raise Rejected(opened)
