@@ -55,7 +55,7 @@ class Attempt:
 
     limits: PasswordLimits
     customer: CustomerRecord | None
-    proven: bool
+    succeeded: bool
     renewed_hash: str | None = None
     registration: Registration | None = None
     """The registration that waits for the address, if the password is that one's instead."""
@@ -92,11 +92,11 @@ async def check(
     customer = past.customer
     party = Party.of(origin.ip_address, customer.id if customer else key)
     attempt = await _verify(hasher, throttle, past, password, party)
-    if customer is None or not attempt.proven or not customer.is_active:
+    if customer is None or not attempt.succeeded or not customer.is_active:
         waiting = None
         if verified_only:
             waiting = await registrations.with_password(db, hasher, key, password, party)
-        return replace(attempt, proven=False, registration=waiting)
+        return replace(attempt, succeeded=False, registration=waiting)
     oldest = await db.fetch_one(_OLDEST, id=customer.id, **_granted(throttle))
     throttle.check_oldest("sign-in by", oldest)
     outdated = hasher.outdated(customer.password_hash)
@@ -139,7 +139,7 @@ async def sign_in(
     registration that waits still counts as a failure, for it guesses the account's.
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
-    if attempt.customer is None or not attempt.proven:
+    if attempt.customer is None or not attempt.succeeded:
         tried = [attempt.customer.id] if attempt.customer else []
         whose = next(iter(await audit.undeleted(db, tried)), None)
         reached = await throttle.count(db, *attempt.limits.counted)
@@ -251,7 +251,7 @@ async def admit(
 
 async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:
     """Count a failed attempt, or clear all failures after a success. Raises TooManyAttempts."""
-    if attempt.proven:
+    if attempt.succeeded:
         failed = await throttle.hold_failures(db, attempt.limits)
         await throttle.clear(db, *failed)
     else:

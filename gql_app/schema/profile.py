@@ -160,7 +160,7 @@ async def prove_password(
     )
     unproven = Authority(me, enrols=authority.enrols)
     await context.write_as(unproven, authentication.settle, resources.throttle, attempt)
-    if not attempt.proven:
+    if not attempt.succeeded:
         context.note_guess(Action.PROOF_FAILED, me.customer.id)
         raise Rejected(authentication.wrong_password(field))
     return replace(authority, proven=field)

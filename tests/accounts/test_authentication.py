@@ -103,7 +103,7 @@ async def test_a_password_is_the_same_however_its_accents_are_typed(
     composed = normalize("NFC", "pässwörd pässwörd")
     await store(database, password_hash=await hasher.hash(composed, LOCAL))
     for typed in (composed, normalize("NFD", composed)):
-        assert (await check(database, hasher, password=typed)).proven
+        assert (await check(database, hasher, password=typed)).succeeded
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_whatever_is_wrong_has_one_answer(
 ) -> None:
     await add_customer(database, "Ada")
     attempt = await check(database, hasher, email, password)
-    assert not attempt.proven
+    assert not attempt.succeeded
     assert await sign_in(database, attempt) is None
 
 
@@ -143,7 +143,7 @@ async def test_the_right_password_of_a_closed_account_has_the_same_answer(
 ) -> None:
     await add_customer(database, "Ada")
     await store(database, **values)
-    assert not (await check(database, hasher)).proven
+    assert not (await check(database, hasher)).succeeded
 
 
 async def test_signing_in_renews_an_outdated_hash(database: Database, hasher: Passwords) -> None:
@@ -300,6 +300,6 @@ async def test_only_an_account_that_there_is_is_unlocked(
     async with database.transaction() as db:
         assert await authentication.unlock(db, email, THROTTLE) is known
     if known:
-        assert (await check(database, hasher)).proven
+        assert (await check(database, hasher)).succeeded
     actions = await column(database, select(AuditRow.action))
     assert actions.count("session:unlock") == known
