@@ -194,7 +194,7 @@ class Authority:
     """Whether the targets' address, password, state or roles change, or they are deleted."""
     grants: str = ""
     """The names of the roles that it grants."""
-    proven: str | None = None
+    password_field: str | None = None
     """The input field of the password that was proven, or of the account's lack of one."""
     targets: Sequence[UUID] = ()
     """The ids of the other customers that it changes."""
@@ -238,8 +238,8 @@ async def hold(db: Transaction, authority: Authority, roles: Roles, policy: Proo
         raise EnrolmentRequired
     if authority.recent:
         await require_recent(db, SignedIn(account, session), policy)
-    if authority.proven and account.password_hash != me.customer.password_hash:
-        raise Rejected(wrong_password(authority.proven))
+    if authority.password_field and account.password_hash != me.customer.password_hash:
+        raise Rejected(wrong_password(authority.password_field))
     return SignedIn(account, session).caller(roles)
 
 

@@ -139,7 +139,7 @@ async def _prove(
     """
     authority = replace(authority, recent=True)
     if not authority.me.customer.has_password:
-        return replace(authority, proven=field)
+        return replace(authority, password_field=field)
     return await prove_password(context, authority, password, field=field)
 
 
@@ -163,4 +163,4 @@ async def prove_password(
     if not attempt.succeeded:
         context.note_guess(Action.PROOF_FAILED, me.customer.id)
         raise Rejected(authentication.wrong_password(field))
-    return replace(authority, proven=field)
+    return replace(authority, password_field=field)
