@@ -103,7 +103,7 @@ async def check(
     return replace(attempt, renewed_hash=await hasher.hash(password, party) if outdated else None)
 
 
-async def prove(
+async def check_own_password(
     db: Reader,
     hasher: Passwords,
     throttle: Throttle,

@@ -150,7 +150,7 @@ async def prove_password(
     me, resources = authority.me, context.resources
     typed = authentication.check_typed(password, field, what="your current password")
     context.shield()
-    attempt = await authentication.prove(
+    attempt = await authentication.check_own_password(
         context.db,
         resources.passwords,
         resources.throttle,
