@@ -10,7 +10,7 @@ THROUGH := authenticators breached_passwords claims email_change email_verificat
 EXTENDING := extend inputs writing
 # Packages of gql_app/lib that accounts/ and security/ use, measured with them.
 MACHINERY := atomic_files clock encryption fair_queue hashes keyring one_time_codes pagination \
-	passkeys password_policy tally text throttling
+	passkeys password_policy tally text
 COVERING := tests/accounts tests/cli/test_imports.py tests/factors tests/security $(MACHINERY:%=tests/lib/%) \
 	$(EXTENDING:%=tests/extending/test_%.py) $(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
@@ -36,8 +36,8 @@ SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name 
 # needs a second database, one that reads the query plan of a single machine, and one that counts
 # statements, where a slow cluster may add that for letters.
 FLEET := $(patsubst %,tests/fleet/test_%.py,keys letters purge sessions throttle)
-DISTRIBUTED := tests/distributed tests/lib/throttling \
-	$(patsubst %,tests/accounts/test_%.py,audit audit_purge authentication_races batches sessions throttling) \
+DISTRIBUTED := tests/distributed \
+	$(patsubst %,tests/accounts/test_%.py,audit audit_purge authentication_races batches limiter sessions throttling) \
 	$(patsubst %,tests/schema/test_%.py,nodes refresh session_lists sessions) tests/test_background.py
 LEFT_OUT := tests/fleet/test_letters.py::test_letters_in_the_hand_of_a_server_that_is_killed_go_out_later \
 	tests/accounts/test_audit_purge.py::test_the_oldest_are_found_by_the_index \

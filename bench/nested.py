@@ -104,7 +104,7 @@ def _open_shop(store: Store, orders: Rows) -> None:
     from shop.api import shop  # noqa: PLC0415 — as above
     from shop.tables import OrderRow  # noqa: PLC0415 — as above
 
-    for branch in merge([shop]).resources.branches:
+    for branch in merge([shop]).extensions.branches:
         command.upgrade(alembic_config(store.url, branch), "head")
 
     async def fill() -> None:

@@ -39,12 +39,12 @@ from gql_app.schema.context import Context
 from gql_app.schema.errors import map_errors
 from gql_app.schema.root import NOTHING, Additions, build_schema
 from gql_app.settings import APP, Settings, metrics_dir
-from gql_app.web import account
 from gql_app.web.graphql import PATH, GraphQLView
 from gql_app.web.introspection import introspect
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
 from gql_app.web.middleware import RequestLogMiddleware, ServerErrorMiddleware
-from gql_app.web.playground import Playground
+from gql_app.web.pages import account
+from gql_app.web.pages.playground import Playground
 from gql_app.web.responses import REFUSALS, explain, refusal
 
 
@@ -85,7 +85,7 @@ class Application(Starlette):
         """
         if self._extensions is None:
             chosen = self.load(serving=True)
-            self._extensions = self.merged.extensions()
+            self._extensions = self.merged.load_extensions()
             telemetry.configure_logging(chosen.log_level)
             self._tracing = telemetry.Tracing(__version__) if chosen.traces else None
             self._settings, self._cors = chosen, _cors(chosen, self.merged.routes)

@@ -339,7 +339,7 @@ async def test_purge_takes_small_batches_until_nothing_is_left(
     ]
     async with noon.database.transaction() as db:
         await add_all(db, SessionRow, expired)
-        await noon.throttle.count(db, noon.throttle.of_typed("sign-in", "ada@example.com"))
+        await noon.throttle.count(db, noon.throttle.limit("sign-in", "ada@example.com"))
     await register(noon.database, "Eve")
     set_clock(NOON + 61 * DAY)
     async with noon.database.transaction() as db:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from gql_app import __version__
-from gql_app.cli import COMMANDS
+from gql_app.commands import COMMANDS
 from gql_app.db.migrations.revisions import revision
 from gql_app.lib.database import Database
 from gql_app.lib.database.probing import PROBE_TIMEOUT

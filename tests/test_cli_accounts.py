@@ -41,7 +41,7 @@ async def test_purge_tells_how_much_is_gone(
         set_clock(moment)
         async with resources.database.transaction() as db:
             await sessions.open_session(db, customer, NOWHERE, resources.lifetimes, methods="pwd")
-            limit = resources.throttle.of_typed("sign-in", moment.isoformat())
+            limit = resources.throttle.limit("sign-in", moment.isoformat())
             await resources.throttle.count(db, limit)
     told = [
         run_here("purge", folder=tmp_path, database_url=database_url, secret_key=SECRET)

@@ -13,7 +13,7 @@ from gql_app.lib.environment import tidy_environment
 from gql_app.lib.faults import CannotStart
 from gql_app.security.key_store import key_store
 from gql_app.settings import PREFIX, Settings, admin_password, unknown_variables
-from gql_app.web.playground import BUILT
+from gql_app.web.pages.playground import BUILT
 from tests.commands import run_here
 from tests.conftest import SECRET
 from tests.databases import copied_sqlite

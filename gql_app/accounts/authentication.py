@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, func, select, true, update
+from sqlalchemy import Integer, bindparam, select, true, update
 
 from gql_app.accounts import audit, challenges, letters, proofs, registrations, sessions
 from gql_app.accounts.audit import Action, Origin
@@ -20,7 +20,7 @@ from gql_app.accounts.throttling import PasswordLimits, Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction, any_of
+from gql_app.lib.database import Query, Reader, Transaction, any_of, scalars
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import client_of, is_address
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key
@@ -46,8 +46,6 @@ class History(NamedTuple):
     """The limits of the attempt, with `known` set if the account knows the client."""
     times: Mapping[str, Sequence[float]]
     """The times of the failures of each subject, in Unix seconds."""
-    oldest_sign_in: datetime | None = None
-    """The time of the oldest of the sign-ins granted in an hour; None if there were fewer."""
     customer: CustomerRecord | None = None
 
 
@@ -57,7 +55,7 @@ class Attempt:
 
     limits: PasswordLimits
     customer: CustomerRecord | None
-    proven: bool
+    succeeded: bool
     renewed_hash: str | None = None
     registration: Registration | None = None
     """The registration that waits for the address, if the password is that one's instead."""
@@ -81,30 +79,31 @@ async def check(
     email: str,
     password: str,
     origin: Origin,
-    proven_only: bool = False,
+    verified_only: bool = False,
 ) -> Attempt:
     """Return the outcome of an attempt; an unknown address takes as long as a known one.
 
-    With `proven_only` it may be the password of a registration that waits for the address, if not
+    With `verified_only` it may be the password of a registration that waits for the address, if not
     the account's. No connection is held while hashing. Raises TooManyAttempts, before any hashing.
     """
     key = mailbox_key(email)
     limits = throttle.of_password("sign-in", key or email.strip().lower(), origin.ip_address)
-    past = await history_by_key(db, throttle, key, limits, origin.ip_address)
+    past = await history(db, key, limits, origin.ip_address)
     customer = past.customer
     party = Party.of(origin.ip_address, customer.id if customer else key)
     attempt = await _verify(hasher, throttle, past, password, party)
-    if customer is None or not attempt.proven or not customer.is_active:
+    if customer is None or not attempt.succeeded or not customer.is_active:
         waiting = None
-        if proven_only:
+        if verified_only:
             waiting = await registrations.with_password(db, hasher, key, password, party)
-        return replace(attempt, proven=False, registration=waiting)
-    throttle.check_oldest("sign-in by", past.oldest_sign_in)
+        return replace(attempt, succeeded=False, registration=waiting)
+    oldest = await db.fetch_one(_OLDEST, id=customer.id, **_granted(throttle))
+    throttle.check_oldest("sign-in by", oldest)
     outdated = hasher.outdated(customer.password_hash)
     return replace(attempt, renewed_hash=await hasher.hash(password, party) if outdated else None)
 
 
-async def prove(
+async def check_own_password(
     db: Reader,
     hasher: Passwords,
     throttle: Throttle,
@@ -116,7 +115,7 @@ async def prove(
     """Return the outcome of a signed-in customer's attempt. Raises TooManyAttempts."""
     limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
     key = canonical_email(customer.email)
-    past = await history_by_key(db, throttle, key, limits, origin.ip_address)
+    past = await history(db, key, limits, origin.ip_address)
     party = Party.of(origin.ip_address, customer.id)
     past = past._replace(customer=customer)
     return await _verify(hasher, throttle, past, password, party)
@@ -130,17 +129,17 @@ async def sign_in(
     *,
     origin: Origin,
     audience: str | None = None,
-    proven_only: bool = False,
+    verified_only: bool = False,
 ) -> Opened | Challenge | Fault:
     """Open a session if the attempt succeeded, and the account has not changed meanwhile.
 
     A challenge is opened instead if the account has a second factor. A failure is counted and
-    recorded, so its fault is returned, not raised: it has to be committed. With `proven_only` no
-    session is opened before the address is proven; a link is sent instead. The password of a
+    recorded, so its fault is returned, not raised: it has to be committed. With `verified_only` no
+    session is opened before the address is verified; a link is sent instead. The password of a
     registration that waits still counts as a failure, for it guesses the account's.
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
-    if attempt.customer is None or not attempt.proven:
+    if attempt.customer is None or not attempt.succeeded:
         tried = [attempt.customer.id] if attempt.customer else []
         whose = next(iter(await audit.undeleted(db, tried)), None)
         reached = await throttle.count(db, *attempt.limits.counted)
@@ -164,7 +163,7 @@ async def sign_in(
             .values(password_hash=attempt.renewed_hash)
         )
         customer = customer._replace(password_hash=attempt.renewed_hash)
-    if proven_only and customer.email_verified_at is None:
+    if verified_only and customer.email_verified_at is None:
         if await registrations.may_send(db, throttle, origin):
             await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)
             action = Action.VERIFICATION_REQUESTED
@@ -182,36 +181,34 @@ async def sign_in_by_other_means(
     proof: Proof,
     *,
     origin: Origin,
-    proven_only: bool = False,
+    verified_only: bool = False,
 ) -> Opened | Challenge:
     """Open a session of a customer who was proven by other means, such as another provider.
 
     A challenge is opened instead if that takes their second factor. Raises Rejected if there is no
-    such customer or their account is closed, or with `proven_only` if their address isn't proven,
-    and TooManyAttempts.
+    such customer or their account is closed, or with `verified_only` if their address isn't
+    verified, and TooManyAttempts.
     """
-    customer = await hold(db, customer_id, throttle, proven_only=proven_only)
+    customer = await hold(db, customer_id, throttle, verified_only=verified_only)
     if customer is None:
         raise Rejected(NO_ACCOUNT)
     return await admit(db, customer, throttle, lifetimes, proof, origin=origin)
 
 
 async def hold(
-    db: Transaction, customer_id: UUID, throttle: Throttle, *, proven_only: bool = False
+    db: Transaction, customer_id: UUID, throttle: Throttle, *, verified_only: bool = False
 ) -> CustomerRecord | None:
     """Return a customer who may sign in, whose account is locked until the transaction ends.
 
-    None if there is no such customer, or the account is closed. Raises Rejected with `proven_only`
-    if their address isn't proven, and TooManyAttempts.
+    None if there is no such customer, or the account is closed. Raises Rejected with
+    `verified_only` if their address isn't verified, and TooManyAttempts.
     """
-    now, granted = clock.now(), throttle.account_writes - 1
-    hour = {"hour_ago": now - _HOUR, "hour_ahead": now + _HOUR}
-    row = await db.fetch_one(_HOLD_ACTIVE, id=customer_id, granted=granted, **hour)
+    row = await db.fetch_one(_HOLD_ACTIVE, id=customer_id, **_granted(throttle))
     if row is None:
         return None
     oldest, *values = row
     customer = CustomerRecord._make(values)
-    if proven_only and customer.email_verified_at is None:
+    if verified_only and customer.email_verified_at is None:
         raise Rejected(UNPROVEN)
     throttle.check_oldest("sign-in by", oldest)
     return customer
@@ -254,7 +251,7 @@ async def admit(
 
 async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:
     """Count a failed attempt, or clear all failures after a success. Raises TooManyAttempts."""
-    if attempt.proven:
+    if attempt.succeeded:
         failed = await throttle.hold_failures(db, attempt.limits)
         await throttle.clear(db, *failed)
     else:
@@ -266,30 +263,26 @@ def wrong_password(field: str) -> Fault:
     return Fault(UserErrorCode.WRONG_PASSWORD, "This is not your password.", field)
 
 
-async def history_by_key(
-    db: Reader, throttle: Throttle, key: str | None, limits: PasswordLimits, address: str | None
+async def history(
+    db: Reader, key: str | None, limits: PasswordLimits, address: str | None
 ) -> History:
     """Return the history of an account by the key of its address, whether it exists or not.
 
     Of the customers that either key finds, only one whose address has `key` itself counts.
     """
-    now = clock.now()
     rows = await db.fetch_all(
         _HISTORY,
         key=key,
         former_key=email_key_of(key),
-        hour_ago=now - _HOUR,
-        hour_ahead=now + _HOUR,
-        most=throttle.account_writes,
         subjects=[limit.subject for limit in limits.all],
         client=client_of(address),
     )
     times = {subject: times for subject, times, *_ in rows if subject}
-    for _, _, seen_at, oldest_sign_in, *values in rows:
+    for _, _, seen_at, *values in rows:
         customer = CustomerRecord._make(values) if any(values) else None
         if customer is None or canonical_email(customer.email) == key:
             limits = limits._replace(known=sessions.is_known_client(seen_at))
-            return History(limits, times, oldest_sign_in, customer)
+            return History(limits, times, customer)
     return History(limits, times)
 
 
@@ -302,35 +295,28 @@ async def _verify(
     return Attempt(past.limits, past.customer, await hasher.verify(password, hashed, party))
 
 
-_LAST_HOUR: Final = (
-    SessionRow.created_at > bindparam("hour_ago"),
-    SessionRow.created_at < bindparam("hour_ahead"),
-)
+def _granted(throttle: Throttle) -> Mapping[str, object]:
+    """Return the values of _OLDEST_SIGN_IN besides the customer's id."""
+    now = clock.now()
+    hour = {"hour_ago": now - _HOUR, "hour_ahead": now + _HOUR}
+    return {**hour, "granted": throttle.account_writes - 1}
+
+
 _OLDEST_SIGN_IN: Final = (
     select(SessionRow.created_at)
-    .where(SessionRow.customer_id == bindparam("id"), *_LAST_HOUR)
+    .where(
+        SessionRow.customer_id == bindparam("id"),
+        SessionRow.created_at > bindparam("hour_ago"),
+        SessionRow.created_at < bindparam("hour_ahead"),
+    )
     .order_by(SessionRow.created_at.desc())
     .limit(1)
     .offset(bindparam("granted", type_=Integer()))
-    .scalar_subquery()
 )
+"""The time of the oldest of the sign-ins granted in an hour; no row if there were fewer."""
+_OLDEST: Final = scalars(_OLDEST_SIGN_IN)
 _OWNER: Final = CustomerRow.__table__.alias("owners")
 """The owner of the address, joined anew: a distributed database correlates no subqueries."""
-_SIGN_INS: Final = (
-    select(
-        SessionRow.customer_id,
-        SessionRow.created_at,
-        func.row_number()
-        .over(partition_by=SessionRow.customer_id, order_by=SessionRow.created_at.desc())
-        .label("number"),
-    )
-    .join(_OWNER, _OWNER.c.id == SessionRow.customer_id)
-    .where(has_address(_OWNER), *_LAST_HOUR)
-    .subquery("sign_ins")
-)
-_LAST_GRANTED: Final = (_SIGN_INS.c.customer_id == CustomerRow.id) & (
-    _SIGN_INS.c.number == bindparam("most", type_=Integer())
-)
 _KNOWN_CLIENTS: Final = (
     select(KnownClientRow.customer_id, KnownClientRow.seen_at)
     .join(_OWNER, _OWNER.c.id == KnownClientRow.customer_id)
@@ -342,13 +328,11 @@ _HISTORY: Final[Query[Sequence[Any]]] = Query(
         ThrottleRow.subject,
         ThrottleRow.times,
         _KNOWN_CLIENTS.c.seen_at,
-        _SIGN_INS.c.created_at,
         *CUSTOMER,
     )
     .select_from(select(true()).subquery())
     .outerjoin(CustomerRow, has_address())
     .outerjoin(_KNOWN_CLIENTS, _KNOWN_CLIENTS.c.customer_id == CustomerRow.id)
-    .outerjoin(_SIGN_INS, _LAST_GRANTED)
     .outerjoin(ThrottleRow, any_of(ThrottleRow.subject, "subjects")),
     tuple,
 )
@@ -364,7 +348,7 @@ _HOLD: Final = Query(
 )
 """The account, locked, if its password is unchanged. It is locked before its failures."""
 _HOLD_ACTIVE: Final[Query[Sequence[Any]]] = Query(
-    select(_OLDEST_SIGN_IN, *CUSTOMER)
+    select(_OLDEST_SIGN_IN.scalar_subquery(), *CUSTOMER)
     .where(CustomerRow.id == bindparam("id"), CustomerRow.is_active)
     .with_for_update(),
     tuple,

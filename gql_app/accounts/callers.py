@@ -29,6 +29,7 @@ from gql_app.accounts.records import (
     roles_of,
 )
 from gql_app.accounts.sessions import Caller, SignedIn, lives
+from gql_app.accounts.throttling import Limit
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import (
     AdminRequired,
@@ -40,7 +41,6 @@ from gql_app.errors import (
 )
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
-from gql_app.lib.throttling import Limit
 from gql_app.security.tokens import Identity
 
 USE_PRECISION: Final = timedelta(minutes=1)
@@ -64,7 +64,7 @@ _BEFORE_PROOF: Final = itemgetter(slice(-1))
 T = TypeVar("T")
 
 
-async def signed_in(db: Reader, who: Identity) -> SignedIn | None:
+async def find(db: Reader, who: Identity) -> SignedIn | None:
     """Return the live session of an identity, with its active customer; None if there is none."""
     return await db.fetch_one(
         _SIGNED_IN, session_id=who.session_id, customer_id=who.customer_id, now=clock.now()
@@ -194,7 +194,7 @@ class Authority:
     """Whether the targets' address, password, state or roles change, or they are deleted."""
     grants: str = ""
     """The names of the roles that it grants."""
-    proven: str | None = None
+    password_field: str | None = None
     """The input field of the password that was proven, or of the account's lack of one."""
     targets: Sequence[UUID] = ()
     """The ids of the other customers that it changes."""
@@ -208,7 +208,9 @@ class Authority:
     """Whether it is allowed to a caller who has yet to set up a required second factor."""
 
 
-as_admin: Final = partial(Authority, permissions=(WRITE_CUSTOMERS,), as_admin=True, recent=True)
+admin_authority: Final = partial(
+    Authority, permissions=(WRITE_CUSTOMERS,), as_admin=True, recent=True
+)
 """Returns the authority for a change of other customers, which was once for admins only."""
 
 
@@ -236,8 +238,8 @@ async def hold(db: Transaction, authority: Authority, roles: Roles, policy: Proo
         raise EnrolmentRequired
     if authority.recent:
         await require_recent(db, SignedIn(account, session), policy)
-    if authority.proven and account.password_hash != me.customer.password_hash:
-        raise Rejected(wrong_password(authority.proven))
+    if authority.password_field and account.password_hash != me.customer.password_hash:
+        raise Rejected(wrong_password(authority.password_field))
     return SignedIn(account, session).caller(roles)
 
 

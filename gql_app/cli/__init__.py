@@ -4,48 +4,21 @@ import ast
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from gql_app.cli import application
 from gql_app.cli.application import APP
 from gql_app.cli.console import fail
+from gql_app.commands import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.errors import Refusal, Rejected, Undeclared
 from gql_app.lib.environment import variable
 from gql_app.lib.faults import IntegrityViolation, OperatorError, Unavailable
-
-COMMANDS: Final[Mapping[str, str]] = {
-    "serve": "serve.serve",
-    "migrate": "database.migrate",
-    "create-admin": "accounts.create_admin",
-    "change-email": "accounts.change_email",
-    "verify-email": "accounts.verify_email",
-    "seed": "accounts.seed",
-    "purge": "accounts.purge",
-    "backup": "database.backup",
-    "distribute": "distribute.distribute",
-    "end-sessions": "accounts.end_sessions",
-    "remove-factors": "accounts.remove_factors",
-    "unlock": "accounts.unlock",
-    "export-audit": "audit.export_audit",
-    "check": "check.check",
-    "export-schema": "schema.export_schema",
-    "version": "console.version",
-    "import": "imports.import_customers",
-    "export": "exports.export_customers",
-    "keys": "keys.keys",
-    "letters": "letters.letters",
-}
-"""The commands, and the functions of this package's modules that run them."""
-
-
-ONLY_WITH_FEATURES: Final[Mapping[str, str]] = {"make-migration": "features.make_migration"}
-"""The commands that exist only for a builder's application."""
 
 
 def main() -> None:

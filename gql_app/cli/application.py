@@ -58,7 +58,7 @@ def unknown_variables() -> list[str]:
 def branches() -> "Sequence[Branch]":
     """Return the migration branches of features."""
     app = application()
-    return app.merged.resources.branches if app else ()
+    return app.merged.extensions.branches if app else ()
 
 
 def commands() -> Mapping[str, Callable[..., Any]]:
@@ -78,7 +78,7 @@ def additions() -> "Additions":
 def signer() -> "Signer | None":
     """Return a feature's signer of access tokens, None if the configured keys sign."""
     app = application()
-    return app.merged.resources.signer if app else None
+    return app.merged.extensions.signer if app else None
 
 
 def extensions() -> "Extensions":
@@ -86,4 +86,4 @@ def extensions() -> "Extensions":
     from gql_app.resources import Extensions  # noqa: PLC0415 — as above
 
     app = application()
-    return app.merged.extensions() if app else Extensions()
+    return app.merged.load_extensions() if app else Extensions()

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from inspect import Parameter, Signature
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 import strawberry
 from sqlalchemy.orm import DeclarativeBase
@@ -16,7 +16,7 @@ from gql_app.extending.context import Info
 from gql_app.extending.node_kinds import node_kind
 from gql_app.extending.nodes import NodeColumns, connection_type, described_type
 from gql_app.extending.visibility import EVERYTHING, Visibility, Visible, visible_faults
-from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
+from gql_app.lib.engine import LazyRows, cached_per_document
 from gql_app.lib.pagination import (
     DEFAULT_SIZE,
     MAX_SIZE,
@@ -27,9 +27,9 @@ from gql_app.lib.pagination import (
     Page,
     QueryReader,
 )
-from gql_app.schema.customers import page_window
+from gql_app.schema.customers import Selection, page_window
 from gql_app.schema.permissions import IsAuthenticated, Permission, permission, requiring
-from gql_app.schema.types import CURSORS, OrderDirection, PageInfo
+from gql_app.schema.types import OrderDirection, PageInfo
 
 _MARK: Final = "__connection__"
 _SIZE: Final = f"1 to {MAX_SIZE}; {DEFAULT_SIZE} if neither `first` nor `last` is given."
@@ -85,15 +85,6 @@ def connection_of(field: dataclasses.Field[Any]) -> "Connection | None":
     """Return how a field that connection() made is read; None for another field."""
     made: Connection | None = field.metadata.get(_MARK)
     return made
-
-
-class _Selection(NamedTuple):
-    """The parts of a page that an operation selects."""
-
-    rows: bool
-    counted: bool
-    columns: Sequence[str]
-    cursors: frozenset[str]
 
 
 class Connection:
@@ -205,14 +196,9 @@ class Connection:
         async def page(db: QueryReader, caller: Caller | None) -> Any:
             listing = self._listing(filter or None, order_by or None, caller)
             which = page_window(**window)
-            wanted = cached_per_document(info, self._selection)
-            if wanted.rows:
-                with_keys = bool(wanted.cursors)
-                read = await listing.page(db, which, wanted.columns, cursors=with_keys)
-            else:
-                read = listing.unread(which)
-            count = await listing.count(db) if wanted.counted else 0
-            return self._answer(read, wanted.cursors, count)
+            selected = cached_per_document(info, self._selection)
+            read, count = await selected.read(db, listing, which)
+            return self._answer(read, selected.cursors, count)
 
         context = info.context
         if self.permissions and self._by_statement:
@@ -262,12 +248,5 @@ class Connection:
             total_count=count,
         )
 
-    def _selection(self, info: Info) -> _Selection:
-        asked = selected_fields(info)
-        fields = selected_fields(info, "nodes") | selected_fields(info, "edges", "node")
-        return _Selection(
-            rows=bool(asked & {"nodes", "edges", "page_info"}),
-            counted="total_count" in asked,
-            columns=self._columns.read_for(fields),
-            cursors=(selected_fields(info, "edges") | selected_fields(info, "page_info")) & CURSORS,
-        )
+    def _selection(self, info: Info) -> Selection:
+        return Selection.of(info, self._columns.read_for)

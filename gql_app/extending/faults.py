@@ -15,6 +15,7 @@ from strawberry.types.field import StrawberryField
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.permissions import ADMIN, Roles
+from gql_app.commands import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import tables
 from gql_app.extending.comparisons import NAMES, clashes
 from gql_app.extending.extend import extends_input
@@ -29,25 +30,8 @@ from gql_app.lib.nodes import NodeKind
 from gql_app.metrics import REASONS
 from gql_app.schema.root import MUTATIONS, QUERIES
 from gql_app.settings import PREFIX, Settings
-from gql_app.web import account
+from gql_app.web.pages import account
 
-COMMANDS: Final = frozenset(
-    {
-        *("backup", "change-email", "check", "create-admin", "distribute", "end-sessions"),
-        *(
-            "export",
-            "export-audit",
-            "export-schema",
-            "import",
-            "keys",
-            "letters",
-            "make-migration",
-            "migrate",
-        ),
-        *("purge", "remove-factors", "seed", "serve", "unlock", "verify-email", "version"),
-    }
-)
-"""The commands of the program itself, whose names features can't use."""
 PATHS: Final = (
     *("/graphql", "/introspect", "/livez", "/readyz", "/metrics", "/.well-known/jwks.json"),
     *account.PATHS,
@@ -174,7 +158,7 @@ def _commands(feature: Feature) -> Iterator[str]:
         name = command_name(command)
         if name is None:
             yield f"{command!r} has no name as a command: make it a function, or name the Typer"
-        elif name in COMMANDS:
+        elif name in COMMANDS or name in ONLY_WITH_FEATURES:
             yield f"there is a command {name} already"
 
 

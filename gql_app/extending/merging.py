@@ -153,7 +153,7 @@ class Merged:
     features: tuple[Feature, ...]
     additions: Additions
     """The additions to the schema."""
-    resources: Extensions
+    extensions: Extensions
     """The additions to the resources, without the settings."""
     settings: Mapping[str, type[FeatureSettings]]
     """The classes of their settings, by the features' names."""
@@ -161,9 +161,9 @@ class Merged:
     commands: Mapping[str, Callable[..., Any]]
     """Their commands, by the names on the command line."""
 
-    def extensions(self) -> Extensions:
+    def load_extensions(self) -> Extensions:
         """Return the additions to the resources; this reads the settings. Raises CannotStart."""
-        return replace(self.resources, settings=load_features(self.settings))
+        return replace(self.extensions, settings=load_features(self.settings))
 
 
 def merge(features: Sequence[Feature]) -> Merged:
@@ -188,7 +188,7 @@ def merge(features: Sequence[Feature]) -> Merged:
     return Merged(
         features=tuple(features),
         additions=parts.additions,
-        resources=replace(
+        extensions=replace(
             parts.extensions,
             roles=Roles(_all(each.roles for each in features)),
             branches=tuple(branches),

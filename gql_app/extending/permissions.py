@@ -1,12 +1,13 @@
 """The permissions that features name, checked."""
 
 import re
+from functools import cache
 from typing import Final
 
 from strawberry.permission import BasePermission
 
 from gql_app.accounts.permissions import OURS
-from gql_app.schema import permissions
+from gql_app.schema.permissions import Permitted
 
 VERB: Final = re.compile(r"[a-z][a-z0-9_]*:[a-z][a-z0-9_]*")
 """The form of the names of permissions and actions."""
@@ -18,7 +19,18 @@ def HasPermission(permission: str) -> type[BasePermission]:  # noqa: N802 — it
     Raises TypeError if there can't be such a permission.
     """
     check_permission("HasPermission()", permission)
-    return permissions.HasPermission(permission)
+    return _required(permission)
+
+
+@cache
+def _required(permission: str) -> type[BasePermission]:
+    """Return the class of a permission, the same one for each field that requires it."""
+
+    class Named(Permitted):
+        def __init__(self) -> None:
+            super().__init__(permission)
+
+    return Named
 
 
 def check_permission(taker: str, name: object) -> None:

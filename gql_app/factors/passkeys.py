@@ -241,7 +241,7 @@ async def sign_in(
     lifetimes: Lifetimes,
     *,
     origin: Origin,
-    proven_only: bool = False,
+    verified_only: bool = False,
 ) -> Opened | Challenge | Fault:
     """Open a session of the passkey's owner, without any second factor.
 
@@ -249,7 +249,7 @@ async def sign_in(
     Raises Rejected, and TooManyAttempts.
     """
     owner = proven.customer_id
-    customer = await authentication.hold(db, owner, throttle, proven_only=proven_only)
+    customer = await authentication.hold(db, owner, throttle, verified_only=verified_only)
     if customer is None:
         raise Rejected(INVALID)
     fault = await use(db, proven, origin=origin)

@@ -3,7 +3,7 @@
 import strawberry
 
 from gql_app.accounts import customers, validation
-from gql_app.accounts.callers import as_admin
+from gql_app.accounts.callers import admin_authority
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
 from gql_app.accounts.records import Person
 from gql_app.lib.clock import parse_id
@@ -68,7 +68,7 @@ class AdministrationMutation:
             await rules.accept_password(new.password, Person(new.name, new.email))
             hashed = await context.resources.passwords.hash(new.password, origin.party)
         customer = await context.write_as(
-            as_admin(me, grants=role_text(new.roles)),
+            admin_authority(me, grants=role_text(new.roles)),
             input.saving(context, customers.create),
             new,
             password_hash=hashed,
@@ -93,7 +93,7 @@ class AdministrationMutation:
         if changes.password is not None:
             await rules.accept_password(changes.password, changes.person(current))
             hashed = await context.resources.passwords.hash(changes.password, origin.party)
-        authority = as_admin(
+        authority = admin_authority(
             me,
             targets=(customer_id,),
             changes_access=changes.access,
@@ -119,7 +119,9 @@ class AdministrationMutation:
         origin = context.origin.by(me.customer.id)
         customer_id = parse_id(id) or NOBODY
         customers.refuse_own(customer_id, ["id"], by=me.customer.id)
-        authority = as_admin(me, targets=(customer_id,), changes_access=True, may_remove_admin=True)
+        authority = admin_authority(
+            me, targets=(customer_id,), changes_access=True, may_remove_admin=True
+        )
         await context.write_as(authority, customers.delete, customer_id, origin=origin)
         deleted = strawberry.ID(str(customer_id))
         return DeleteCustomerPayload.success("The customer is gone.", deleted_id=deleted)

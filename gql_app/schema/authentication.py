@@ -55,10 +55,13 @@ class LoginPayload(Payload):
         return Customer.seen_by(*self.who)
 
     @classmethod
-    async def signed_in(cls, context: Context, opened: Opened | Challenge, message: str) -> Self:
+    async def of(
+        cls, context: Context, opened: Opened | Challenge, message: str | None = None
+    ) -> Self:
         """Return a session's tokens, which are shown only once. Raises Unavailable.
 
-        A sign-in that waits for a second factor is an ERROR, with the challenge to answer.
+        Without a message the customer is welcomed. A sign-in that waits for a second factor is an
+        ERROR, with the challenge to answer.
         """
         if isinstance(opened, Challenge):
             payload = cls.rejected(context, Rejected(_SECOND_FACTOR))
@@ -82,7 +85,7 @@ class LoginPayload(Payload):
         context.caller_id = customer.id
         caller = SignedIn(customer, session).caller(context.roles)
         return cls.success(
-            message,
+            message or f"Welcome, {customer.name}.",
             token=token,
             expires_at=claims.expires_at,
             refresh_token=opened.refresh_token,
@@ -119,7 +122,7 @@ class AuthenticationMutation:
         service = _service(context, None if audience is strawberry.UNSET else audience)
         typed = authentication.check_typed(password, "password", what="the password")
         context.shield()
-        return await counted(context, _signed_in(context, email, typed, service))
+        return await counted(context, _login(context, email, typed, service))
 
     @mutation(LoginPayload)
     async def refresh(
@@ -130,7 +133,7 @@ class AuthenticationMutation:
         """Return the session's next tokens, once the rotation is committed."""
         context = info.context
         opened = await _refreshed(context, refresh_token)
-        return await LoginPayload.signed_in(context, opened, "The session goes on.")
+        return await LoginPayload.of(context, opened, "The session goes on.")
 
     @mutation(LoginPayload)
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
@@ -168,7 +171,7 @@ class AuthenticationMutation:
                 verifies=resources.verification != "off",
             )
         message = context.with_note(f"Welcome, {opened.customer.name}.")
-        return await LoginPayload.signed_in(context, opened, message)
+        return await LoginPayload.of(context, opened, message)
 
 
 async def counted(context: Context, attempt: Awaitable[LoginPayload]) -> LoginPayload:
@@ -194,7 +197,7 @@ async def sign_in(
 
     It opens a session as `login` does, with the same limits and audit event, and asks for the
     second factor of a customer who has one. Raises Rejected if there is no such customer or the
-    account is closed, if its address has to be proven and isn't, or for an unknown audience,
+    account is closed, if its address has to be verified and isn't, or for an unknown audience,
     TooManyAttempts, and Unavailable.
     """
     service, resources = _service(context, audience), context.resources
@@ -205,9 +208,9 @@ async def sign_in(
         resources.lifetimes,
         Proof(proofs.ELSEWHERE, service),
         origin=context.origin,
-        proven_only=resources.verification == "require",
+        verified_only=resources.verification == "require",
     )
-    return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+    return await LoginPayload.of(context, opened)
 
 
 _log: Final = get_logger(__name__)
@@ -251,12 +254,10 @@ async def _extra_claims(context: Context, opened: Opened) -> dict[str, object]:
     return {**added, "roles": opened.customer.roles.split(), **proofs.claims(opened.session)}
 
 
-async def _signed_in(
-    context: Context, email: str, password: str, audience: str | None
-) -> LoginPayload:
+async def _login(context: Context, email: str, password: str, audience: str | None) -> LoginPayload:
     """Return the tokens of a sign-in by password. Raises Rejected, TooManyAttempts included."""
     resources, origin = context.resources, context.origin
-    proven_only = resources.verification == "require"
+    verified_only = resources.verification == "require"
     attempt = await authentication.check(
         context.db,
         resources.passwords,
@@ -264,7 +265,7 @@ async def _signed_in(
         email=email,
         password=password,
         origin=origin,
-        proven_only=proven_only,
+        verified_only=verified_only,
     )
     opened = await context.transact(
         authentication.sign_in,
@@ -273,11 +274,11 @@ async def _signed_in(
         resources.lifetimes,
         origin=origin,
         audience=audience,
-        proven_only=proven_only,
+        verified_only=verified_only,
     )
     if isinstance(opened, Fault):
         raise Rejected(opened)
-    return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+    return await LoginPayload.of(context, opened)
 
 
 async def _refreshed(context: Context, token: str) -> Opened:

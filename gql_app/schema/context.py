@@ -126,25 +126,23 @@ class Context:
         """
         hooks = self.resources.hooks
 
-        async def run(db: Transaction) -> tuple[R, bool]:
+        async def run(db: Transaction) -> R:
             result = await rule(db, *args, **kwargs)
             if hooks and (events := tuple(audit.recorded(db))):
                 await hooks.within(self.resources, db, events)
                 db.after_commit(partial(hooks.committed, events))
             if self.resources.standby and isinstance(self.presented, Identity):
                 await callers.note_write(db, self.presented)
-            return result, letters.POSTED in db.info
+            if letters.POSTED in db.info:
+                db.after_commit(self._note_posted)
+            return result
 
         self.writes = True
         try:
-            result, posted = await self.db.transact(run)
+            return await self.db.transact(run)
         finally:
             self._signed_in = self.proven = None
             self._loaders.clear()
-        if posted:
-            self._posted = True
-            self.resources.posted.set()
-        return result
 
     async def write_as(
         self,
@@ -274,8 +272,13 @@ class Context:
             known = self._loaders[read] = Batches(partial(read, self.db))
         return known.load(parse_id(key) or key if isinstance(key, str) else key)
 
+    def _note_posted(self) -> None:
+        """Note that a letter is stored, and have it sent at once."""
+        self._posted = True
+        self.resources.posted.set()
+
     async def _authenticate(self, identity: Identity) -> SignedIn | TokenRevoked:
-        me = await callers.signed_in(self.db, identity)
+        me = await callers.find(self.db, identity)
         if me is None:
             return TokenRevoked()
         self.caller_id = me.customer.id

@@ -15,7 +15,7 @@ from gql_app.accounts.validation import Changes
 from gql_app.factors import recovery_codes
 from gql_app.lib.clock import parse_id
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
-from gql_app.lib.pagination import Page, QueryReader, Window
+from gql_app.lib.pagination import Listing, Page, QueryReader, Window
 from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import Context, Info
 from gql_app.schema.inputs import Input
@@ -256,14 +256,9 @@ class CustomerQuery:
                 caller_id=caller.customer_id,
             )
             window = page_window(first=first, after=after, last=last, before=before)
-            wanted = cached_per_document(info, _wanted)
-            if wanted.rows:
-                with_keys = bool(wanted.cursors)
-                rows = await listing.page(db, window, wanted.columns, cursors=with_keys)
-            else:
-                rows = listing.unread(window)
-            count = await listing.count(db) if wanted.counted else 0
-            return CustomerConnection.of(caller, rows, wanted.cursors, count)
+            selected = cached_per_document(info, _selection)
+            rows, count = await selected.read(db, listing, window)
+            return CustomerConnection.of(caller, rows, selected.cursors, count)
 
         return await info.context.read_as_caller(page)
 
@@ -292,8 +287,8 @@ def or_null(value: _T | None) -> _T | None:
     return None if value is strawberry.UNSET else value
 
 
-class _Wanted(NamedTuple):
-    """What an operation selects of a page."""
+class Selection(NamedTuple):
+    """What an operation selects of a connection."""
 
     rows: bool
     """Whether rows are read at all."""
@@ -301,15 +296,33 @@ class _Wanted(NamedTuple):
     columns: Sequence[str]
     cursors: frozenset[str]
 
+    @classmethod
+    def of(
+        cls,
+        info: strawberry.Info[Any, None],
+        columns: Callable[[frozenset[str]], Sequence[str]],
+    ) -> Self:
+        """Return what is selected, given the columns to read for a node's fields."""
+        fields = selected_fields(info)
+        node = selected_fields(info, "nodes") | selected_fields(info, "edges", "node")
+        cursors = selected_fields(info, "edges") | selected_fields(info, "page_info")
+        rows = bool(fields & {"nodes", "edges", "page_info"})
+        return cls(rows, "total_count" in fields, columns(node), cursors & CURSORS)
 
-def _wanted(info: Info) -> _Wanted:
-    fields = selected_fields(info, "nodes") | selected_fields(info, "edges", "node")
-    columns = (fields & COLUMNS) | ({"id"} if fields & LOADED else set())
+    async def read(self, db: QueryReader, listing: Listing, window: Window) -> tuple[Page, int]:
+        """Return a page and the list's length, as far as they are selected; 0 if it isn't."""
+        if self.rows:
+            page = await listing.page(db, window, self.columns, cursors=bool(self.cursors))
+        else:
+            page = listing.unread(window)
+        return page, await listing.count(db) if self.counted else 0
+
+
+def _selection(info: Info) -> Selection:
+    return Selection.of(info, _columns)
+
+
+def _columns(fields: frozenset[str]) -> Sequence[str]:
     if fields - COLUMNS - LOADED:  # a feature's field may look at anything
-        columns = COLUMNS
-    return _Wanted(
-        rows=bool(selected_fields(info) & {"nodes", "edges", "page_info"}),
-        counted="total_count" in selected_fields(info),
-        columns=sorted(columns),
-        cursors=(selected_fields(info, "edges") | selected_fields(info, "page_info")) & CURSORS,
-    )
+        return sorted(COLUMNS)
+    return sorted((fields & COLUMNS) | ({"id"} if fields & LOADED else set()))

@@ -3,7 +3,6 @@
 One permission object serves all requests at once: it raises a refusal, and never stores one.
 """
 
-from functools import cache
 from typing import Final, TypeAlias
 
 import strawberry
@@ -108,17 +107,6 @@ class IsAdmin(Permitted):
 
     refusal = AdminRequired
     schema_directive = _directive("isAdmin")
-
-
-@cache
-def HasPermission(permission: str) -> type[BasePermission]:  # noqa: N802 — it stands for a class
-    """Return the class that requires a permission, for a field's `permission_classes`."""
-
-    class Named(Permitted):
-        def __init__(self) -> None:
-            super().__init__(permission)
-
-    return Named
 
 
 RECENT: Final = IsRecentlyAuthenticated(shown=False)

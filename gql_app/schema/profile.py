@@ -10,9 +10,8 @@ from gql_app.accounts.audit import Action
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn
+from gql_app.accounts.throttling import Limit
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.lib.fair_queue import Party
-from gql_app.lib.throttling import Limit
 from gql_app.mail import email_change
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
@@ -72,7 +71,7 @@ class ProfileMutation:
         secret = validation.check_new_password(new_password, customer, context.resources.rules)
         authority = await change_authority(context, me)
         authority = await _prove(context, authority, or_null(current_password))
-        hashed = await new_hash(context, secret, customer, origin.party)
+        hashed = await new_hash(context, secret, customer)
         opened = await context.write_as(
             authority,
             customers.change_password,
@@ -83,7 +82,7 @@ class ProfileMutation:
             origin=origin,
         )
         message = context.with_note("Your password is changed.")
-        return await LoginPayload.signed_in(context, opened, message)
+        return await LoginPayload.of(context, opened, message)
 
     @mutation(StatusPayload, IsRecentlyAuthenticated)
     async def delete_me(
@@ -115,11 +114,12 @@ async def change_authority(context: Context, me: SignedIn, *further: Limit) -> A
     return Authority(me, limit=limit)
 
 
-async def new_hash(context: Context, secret: str, customer: CustomerRecord, party: Party) -> str:
+async def new_hash(context: Context, secret: str, customer: CustomerRecord) -> str:
     """Return the hash of a new password. Raises Rejected if it is the current one, or refused."""
     passwords, rules = context.resources.passwords, context.resources.rules
     await rules.accept_password(secret, customer.person, field="new_password")
     in_force = customer.password_hash
+    party = context.origin.by(customer.id).party
     if customer.has_password and await passwords.verify(secret, in_force, party):
         message = "This is your password already. Choose another."
         raise Rejected(Fault(UserErrorCode.INVALID, message, "new_password"))
@@ -139,7 +139,7 @@ async def _prove(
     """
     authority = replace(authority, recent=True)
     if not authority.me.customer.has_password:
-        return replace(authority, proven=field)
+        return replace(authority, password_field=field)
     return await prove_password(context, authority, password, field=field)
 
 
@@ -150,7 +150,7 @@ async def prove_password(
     me, resources = authority.me, context.resources
     typed = authentication.check_typed(password, field, what="your current password")
     context.shield()
-    attempt = await authentication.prove(
+    attempt = await authentication.check_own_password(
         context.db,
         resources.passwords,
         resources.throttle,
@@ -160,7 +160,7 @@ async def prove_password(
     )
     unproven = Authority(me, enrols=authority.enrols)
     await context.write_as(unproven, authentication.settle, resources.throttle, attempt)
-    if not attempt.proven:
+    if not attempt.succeeded:
         context.note_guess(Action.PROOF_FAILED, me.customer.id)
         raise Rejected(authentication.wrong_password(field))
-    return replace(authority, proven=field)
+    return replace(authority, password_field=field)

@@ -48,7 +48,7 @@ async def _introspection(resources: Resources, token: str) -> dict[str, object]:
     """Return the answer of RFC 7662 section 2.2. Raises Unauthenticated, Unavailable."""
     issuer, audiences = resources.issuer, resources.audiences
     claims, payload = read_token(resources.keys.get(), issuer, token, audiences)
-    me = await callers.signed_in(resources.database, claims)
+    me = await callers.find(resources.database, claims)
     if me is None or resources.proofs.must_enrol(me.customer):
         return {"active": False}
     names = ("iss", "aud", "sub", "sid", "iat", "exp", "jti")

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser, Route, expect
 
-from gql_app.web.account import PAGES
+from gql_app.web.pages.account import PAGES
 from tests.account_pages.visit import TOKEN, Visit, fault, link, payload
 from tests.playground.conftest import PATIENCE
 from tests.processes import Server

@@ -12,7 +12,7 @@ from gql_app.accounts.authentication import Attempt
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.records import SessionRecord
 from gql_app.accounts.sessions import Opened, open_session
-from gql_app.accounts.throttling import Throttle
+from gql_app.accounts.throttling import Limit, Throttle
 from gql_app.accounts.validation import Changes, check_changes
 from gql_app.cli.accounts import unlock_account
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
@@ -21,7 +21,6 @@ from gql_app.factors import challenges
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
-from gql_app.lib.throttling import Limit
 from gql_app.security.passwords import Passwords
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer, password_hash
 from tests.rows import column, value
@@ -106,7 +105,7 @@ async def test_a_password_is_the_same_however_its_accents_are_typed(
     composed = normalize("NFC", "pässwörd pässwörd")
     await store(database, password_hash=await hasher.hash(composed, LOCAL))
     for typed in (composed, normalize("NFD", composed)):
-        assert (await check(database, hasher, password=typed)).proven
+        assert (await check(database, hasher, password=typed)).succeeded
 
 
 @pytest.mark.parametrize(
@@ -134,7 +133,7 @@ async def test_whatever_is_wrong_has_one_answer(
 ) -> None:
     await add_customer(database, "Ada")
     attempt = await check(database, hasher, email, password)
-    assert not attempt.proven
+    assert not attempt.succeeded
     assert await sign_in(database, attempt) is None
 
 
@@ -146,7 +145,7 @@ async def test_the_right_password_of_a_closed_account_has_the_same_answer(
 ) -> None:
     await add_customer(database, "Ada")
     await store(database, **values)
-    assert not (await check(database, hasher)).proven
+    assert not (await check(database, hasher)).succeeded
 
 
 async def test_signing_in_renews_an_outdated_hash(database: Database, hasher: Passwords) -> None:
@@ -303,6 +302,6 @@ async def test_only_an_account_that_there_is_is_unlocked(
     async with database.transaction() as db:
         assert await unlock_account(db, email, THROTTLE) is known
     if known:
-        assert (await check(database, hasher)).proven
+        assert (await check(database, hasher)).succeeded
     actions = await column(database, select(AuditRow.action))
     assert actions.count("session:unlock") == known

@@ -70,7 +70,7 @@ async def sign_in(database: Database, attempt: Attempt) -> Opened | None:
 def proven(customer: CustomerRecord) -> Attempt:
     """Prove a customer's password."""
     limits = THROTTLE.of_password("sign-in", customer.email, None)
-    return Attempt(limits, customer, proven=True)
+    return Attempt(limits, customer, succeeded=True)
 
 
 async def test_who_signs_in_waits_for_a_password_that_is_being_changed(

@@ -97,7 +97,9 @@ async def test_whatever_takes_an_authority_is_waited_for_and_seen(
     database: Database, other: Change, refusal: type[GqlAppError]
 ) -> None:
     me = await signed_in(database, "Grace", is_admin=True)
-    authority = Authority(me, permissions=["customers:write"], as_admin=True, proven="password")
+    authority = Authority(
+        me, permissions=["customers:write"], as_admin=True, password_field="password"
+    )
     assert await held(database, authority) is None
     async with database.transaction() as db:
         await other(db, me)

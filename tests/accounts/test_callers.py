@@ -32,7 +32,7 @@ from tests.rows import get_row
 async def ask(database: Database, customer_id: UUID, session_id: UUID) -> SignedIn | None:
     """Find who bears a token of a session."""
     claims = Claims(customer_id, session_id, NOON, NOON, "key")
-    return await callers.signed_in(database, claims)
+    return await callers.find(database, claims)
 
 
 async def last_used(database: Database, session: SessionRecord) -> datetime:

@@ -92,7 +92,7 @@ async def test_who_is_deleted_while_their_password_is_tried_counts_as_nobody(
     limits = throttle.of_password("sign-in", ada.email, FROM.ip_address)
 
     async def fail(db: Transaction) -> None:
-        attempt = Attempt(limits, ada, proven=False)
+        attempt = Attempt(limits, ada, succeeded=False)
         opened = await authentication.sign_in(
             db, attempt, throttle, resources.lifetimes, origin=FROM
         )
@@ -111,7 +111,7 @@ async def test_password_is_tried_with_the_account_locked_before_the_limits(
 
     async def fail() -> None:
         async with database.transaction() as db:
-            attempt = Attempt(limits, ada, proven=False)
+            attempt = Attempt(limits, ada, succeeded=False)
             await authentication.sign_in(db, attempt, throttle, resources.lifetimes, origin=FROM)
 
     async with database.transaction() as db:

@@ -135,7 +135,7 @@ async def test_nobody_is_signed_in_by_the_address_of_another_mailbox(
         limits = THROTTLE.of_password("sign-in", key, "192.0.2.1")
         async with database.transaction() as db:
             await THROTTLE.count(db, *limits.all)
-        past = await authentication.history_by_key(database, THROTTLE, key, limits, "192.0.2.1")
+        past = await authentication.history(database, key, limits, "192.0.2.1")
         assert set(past.times) == {limit.subject for limit in limits.all}
         assert (past.customer and past.customer.email) == whose
 
@@ -170,7 +170,7 @@ async def test_whose_an_address_is_takes_one_statement_and_both_keys_indexes(
         else:
             key, address = "ada@example.com", "192.0.2.1"
             limits = THROTTLE.of_password("sign-in", key, address)
-            await authentication.history_by_key(database, THROTTLE, key, limits, address)
+            await authentication.history(database, key, limits, address)
     [(statement, values)] = seen
     if database.dialect == "sqlite":
         steps = [step for _, step in await plan_on_sqlite(database_url, statement, values)]

@@ -5,10 +5,10 @@ from contextlib import nullcontext
 
 import pytest
 
+from gql_app.accounts.throttling import Limit
 from gql_app.errors import TooManyAttempts
-from gql_app.lib.throttling import Limit
+from tests.accounts.test_limiter import LIMITER, NOON
 from tests.conftest import SetClock
-from tests.lib.throttling.test_limiter import LIMITER, NOON
 
 NOW = NOON.timestamp()
 FEW = Limit("few", attempts=2, name="few", window=60)

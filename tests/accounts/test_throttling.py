@@ -9,12 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from gql_app.accounts.letters import Kind
-from gql_app.accounts.throttling import HOUR, LOCKOUT_MEMORY, LOCKOUT_PAUSE, Throttle
+from gql_app.accounts.throttling import HOUR, LOCKOUT_MEMORY, LOCKOUT_PAUSE, Limit, Throttle
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
-from gql_app.lib.throttling import Limit
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
 from tests.locks import until_it_waits
@@ -23,8 +22,8 @@ from tests.rows import get_row
 WINDOW = 900
 DAY = timedelta(days=1)
 THROTTLE = Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=WINDOW)
-ADA = THROTTLE.of_typed("sign-in", "ada@example.com")
-BOB = THROTTLE.of_typed("sign-in", "bob@example.com")
+ADA = THROTTLE.limit("sign-in", "ada@example.com")
+BOB = THROTTLE.limit("sign-in", "bob@example.com")
 
 
 async def count(database: Database, *limits: Limit, throttle: Throttle = THROTTLE) -> bool:
@@ -131,7 +130,7 @@ async def test_lowered_limit_waits_for_as_many_as_it_grants(
         set_clock(NOON + timedelta(minutes=minute))
         await count(noon, ADA)
     lowered = replace(THROTTLE, attempts=2)
-    limit = lowered.of_typed("sign-in", "ada@example.com")
+    limit = lowered.limit("sign-in", "ada@example.com")
     assert await wait(noon, limit, throttle=lowered) == WINDOW - 60
 
 
@@ -172,7 +171,7 @@ async def test_purge_deletes_forgotten_counts_in_batches(
     noon: Database, set_clock: SetClock
 ) -> None:
     for number in range(5):
-        await count(noon, THROTTLE.of_typed("sign-in", f"{number}@example.com"))
+        await count(noon, THROTTLE.limit("sign-in", f"{number}@example.com"))
     set_clock(NOON + timedelta(seconds=1))
     await count(noon, ADA)
     deleted = []
@@ -216,7 +215,7 @@ async def test_what_was_typed_is_kept_as_a_keyed_hash_only(noon: Database) -> No
     for told in ("ada", "example", "192.0.2.1", "sign-in"):
         assert told not in repr(rows)
     other_key = replace(THROTTLE, key=b"another key of the tests")
-    assert other_key.of_typed("sign-in", "ada@example.com").subject != ADA.subject
+    assert other_key.limit("sign-in", "ada@example.com").subject != ADA.subject
     assert [len(row.subject) for row in rows] == [64, 64, 64]
 
 
@@ -231,7 +230,7 @@ def limit_of(name: str, who: UUID) -> Limit:
         case "anywhere":
             return THROTTLE.of_password(kind, str(who), None).lockout
         case _:
-            return THROTTLE.of_typed(name, str(who))
+            return THROTTLE.limit(name, str(who))
 
 
 def test_every_limit_counts_subjects_of_its_own() -> None:

@@ -18,7 +18,7 @@ from tests.people import Person, add_customer, sign_in
 @pytest.fixture
 def branch() -> Branch:
     """Return the market's migration branch."""
-    [branch] = app.merged.resources.branches
+    [branch] = app.merged.extensions.branches
     return branch
 
 

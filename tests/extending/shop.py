@@ -21,6 +21,7 @@ from gql_app.extending.hooks import CommittedEvent, Event
 from gql_app.extending.letters import Letter
 from gql_app.extending.loaders import loader
 from gql_app.extending.mutations import mutation
+from gql_app.extending.permissions import HasPermission
 from gql_app.extending.transaction import Transaction
 from gql_app.extending.visibility import owned_by
 from gql_app.lib import clock
@@ -31,7 +32,7 @@ from gql_app.schema.administration import UpdateCustomerInput
 from gql_app.schema.authentication import LoginPayload, RegisterInput
 from gql_app.schema.customers import Customer
 from gql_app.schema.payloads import Payload
-from gql_app.schema.permissions import HasPermission, IsAuthenticated
+from gql_app.schema.permissions import IsAuthenticated
 from gql_app.schema.profile import UpdateMeInput
 from gql_app.schema.sessions import Session
 

@@ -20,11 +20,11 @@ from gql_app.extending.connections import connection
 from gql_app.extending.feature import Feature
 from gql_app.extending.nested import nested
 from gql_app.extending.node_kinds import node
+from gql_app.extending.permissions import HasPermission
 from gql_app.extending.visibility import Visibility, owned_by
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import insert_row
 from gql_app.lib.standby import Reading
-from gql_app.schema.permissions import HasPermission
 from gql_app.settings import Settings
 from tests.databases import Postgres
 from tests.extending.graph import Graph, create_tables, graph

@@ -8,9 +8,10 @@ from strawberry.permission import BasePermission
 from gql_app.extending.extend import extend
 from gql_app.extending.feature import Feature
 from gql_app.extending.merging import parts_of
+from gql_app.extending.permissions import HasPermission
 from gql_app.lib.composition import WHO_MAY_ASK
 from gql_app.schema.customers import Customer
-from gql_app.schema.permissions import PRIVATE, HasPermission, IsAuthenticated
+from gql_app.schema.permissions import PRIVATE, IsAuthenticated
 from gql_app.schema.root import build_schema
 from tests.extending import shop
 from tests.schema.test_descriptions import parts

@@ -15,12 +15,12 @@ from gql_app.extending.extend import extend
 from gql_app.extending.feature import Feature
 from gql_app.extending.loaders import Loader
 from gql_app.extending.merging import parts_of
+from gql_app.extending.permissions import HasPermission
 from gql_app.lib import clock
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Reader, insert_row
 from gql_app.schema.authentication import RegisterInput
 from gql_app.schema.customers import Customer
-from gql_app.schema.permissions import HasPermission
 from gql_app.schema.root import NOTHING, build_schema
 from gql_app.schema.sessions import Session
 from gql_app.settings import Settings

@@ -32,7 +32,6 @@ from gql_app import (
     owned_by,
 )
 from gql_app.accounts.permissions import OURS
-from gql_app.cli import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import faults
 from gql_app.lib.faults import CannotStart
 from gql_app.settings import Settings
@@ -103,6 +102,10 @@ def told(*features: Feature) -> tuple[str, ...]:
         ({"commands": [end_sessions]}, "there is a command end-sessions already"),
         ({"commands": [Check]}, "there is a command check already"),
         ({"commands": [typer.Typer(name="keys")]}, "there is a command keys already"),
+        (
+            {"commands": [typer.Typer(name="make-migration")]},
+            "there is a command make-migration already",
+        ),
         (
             {"commands": [typer.Typer(name="end-sessions")]},
             "there is a command end-sessions already",
@@ -508,7 +511,7 @@ def test_role_of_one_feature_is_extended_by_another() -> None:
     more = Role.extend("clerk", permissions={"stock:burn", "customers:read_private"})
     features = [Feature("other", roles=[more]), Feature("one", roles=[clerk])]
     app = create_app(Settings(playground=False), features=features)
-    assert app.merged.resources.roles["clerk"] == {
+    assert app.merged.extensions.roles["clerk"] == {
         "stock:count",
         "stock:burn",
         "customers:read_private",
@@ -617,10 +620,6 @@ def test_tables_that_refer_to_what_they_may_not_or_have_a_schema_are_told(tmp_pa
             "The feature keyed: the table other.apart has a schema: leave it out.",
         ],
     )
-
-
-def test_every_command_of_ours_is_known_as_taken() -> None:
-    assert {*COMMANDS, *ONLY_WITH_FEATURES} == faults.COMMANDS
 
 
 def test_every_path_of_ours_is_known_as_taken() -> None:

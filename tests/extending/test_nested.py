@@ -20,10 +20,10 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.merging import parts_of
 from gql_app.extending.nested import nested
 from gql_app.extending.nodes import NodeColumns, node_of
+from gql_app.extending.permissions import HasPermission
 from gql_app.extending.visibility import owned_by
 from gql_app.lib.clock import new_id
 from gql_app.schema.customers import Customer
-from gql_app.schema.permissions import HasPermission
 from gql_app.settings import Settings
 from tests.extending.graph import Graph, create_tables, graph
 from tests.extending.shop import SHOP, Base, CompanyRow, Order, OrderRow, OrderStatus

@@ -14,11 +14,12 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.merging import parts_of
 from gql_app.extending.nested import nested
 from gql_app.extending.node_kinds import node
+from gql_app.extending.permissions import HasPermission
 from gql_app.extending.visibility import owned_by
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import insert_row
 from gql_app.lib.nodes import NodeKind
-from gql_app.schema.permissions import HasPermission, IsAuthenticated
+from gql_app.schema.permissions import IsAuthenticated
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings
 from tests.extending.graph import Graph, create_tables, graph

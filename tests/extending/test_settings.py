@@ -116,7 +116,7 @@ def test_settings_of_two_features_may_have_one_name(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("GQL_APP_DESK_VALUE", "two")
     shop, desk = of(int), of(str)
     features = [Feature("shop", settings=shop), Feature("desk", settings=desk)]
-    loaded = create_app(Settings(playground=False), features=features).merged.extensions()
+    loaded = create_app(Settings(playground=False), features=features).merged.load_extensions()
     assert dict(loaded.settings_of(shop)) == {"value": 1}
     assert dict(loaded.settings_of(desk)) == {"value": "two"}
 

@@ -58,7 +58,7 @@ async def processes(settings: Settings, set_clock: SetClock) -> AsyncIterator[li
         set_clock(NOON + LATER)
         async with resources.database.transaction() as db:
             await sessions.open_session(db, customer, NOWHERE, resources.lifetimes, methods="pwd")
-            limit = resources.throttle.of_typed("sign-in", "ada@example.com")
+            limit = resources.throttle.limit("sign-in", "ada@example.com")
             await resources.throttle.count(db, limit)
         yield opened
 

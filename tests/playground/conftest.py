@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, BrowserContext, expect
 
-from gql_app.web.playground import BUILT
+from gql_app.web.pages.playground import BUILT
 from tests.playground.chromium import chromium
 from tests.playground.tab import WATCH, Tab
 from tests.processes import Server

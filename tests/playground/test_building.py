@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gql_app.web.playground import BUILT
+from gql_app.web.pages.playground import BUILT
 from tests.playground.test_npm import tools
 from tests.processes import PATIENCE, ROOT
 

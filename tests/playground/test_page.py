@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from gql_app.cli.samples import SIGN_INS
-from gql_app.web.playground import BUILT
+from gql_app.web.pages.playground import BUILT
 from tests.playground.tab import Tab, origins
 from tests.processes import Server
 

@@ -9,7 +9,8 @@ import strawberry
 
 from gql_app.db.tables import CustomerRow
 from gql_app.extending.feature import Feature
-from gql_app.schema.permissions import HasPermission, IsAuthenticated, IsRecentlyAuthenticated
+from gql_app.extending.permissions import HasPermission
+from gql_app.schema.permissions import IsAuthenticated, IsRecentlyAuthenticated
 from gql_app.settings import Settings
 from tests.api import Answer, Api, running
 from tests.apps import challenge, set_up, set_up_first, verify

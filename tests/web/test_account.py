@@ -19,7 +19,7 @@ from gql_app.lib import clock
 from gql_app.lib.clock import rfc3339
 from gql_app.mail import link_tokens
 from gql_app.settings import Settings
-from gql_app.web.account import FOLDER, MEDIA_TYPES, PAGES, PARTS, routes
+from gql_app.web.pages.account import FOLDER, MEDIA_TYPES, PAGES, PARTS, routes
 from tests.api import Api, running
 from tests.conftest import SetClock
 from tests.people import Person
@@ -109,7 +109,7 @@ async def test_file_is_sent_once_and_after_that_only_if_it_has_changed(api: Api)
         assert first.headers["content-type"].split(";")[0] == media_type
 
 
-@pytest.mark.parametrize("name", ["", "none", "reset/", "reset.html", "..%2Faccount.py", "%2e%2e"])
+@pytest.mark.parametrize("name", ["", "none", "reset/", "reset.html", "..%2Fgraphql.py", "%2e%2e"])
 async def test_anything_else_is_not_found(api: Api, name: str) -> None:
     response = await api.client.get(f"/account/{name}")
     assert response.status_code == 404

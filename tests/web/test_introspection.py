@@ -119,7 +119,7 @@ async def test_database_that_cannot_be_asked_says_so_and_when_to_come_back(
     async def fail(*_: object) -> None:
         raise errors[-1]
 
-    monkeypatch.setattr("gql_app.accounts.callers.signed_in", fail)
+    monkeypatch.setattr("gql_app.accounts.callers.find", fail)
     while errors:
         response: httpx.Response = await api.client.post(URL, data={"token": plain.token})
         assert response.status_code == 503

@@ -15,7 +15,7 @@ from gql_app.db.tables import CustomerRow
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.graphql_http.documents import MAX_BYTES
 from gql_app.settings import Settings
-from gql_app.web.playground import BUILT
+from gql_app.web.pages.playground import BUILT
 from tests.api import GRAPHQL, Api, running
 from tests.people import PASSWORD
 from tests.rows import value

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from gql_app.cli.samples import SIGN_INS
 from gql_app.lib.static_files import CACHE_CONTROL
 from gql_app.settings import Settings
-from gql_app.web.playground import BUILT, Playground
+from gql_app.web.pages.playground import BUILT, Playground
 from gql_app.web.responses import explain
 from tests.api import Api, running
 

@@ -64,7 +64,7 @@ async def sign_in(context: Context, token: str, credential: object) -> LoginPayl
         )
         if isinstance(opened, Fault):
             raise Rejected(opened)
-    return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+    return await LoginPayload.of(context, opened)
 
 
 async def reauthenticate(context: Context, authority: Authority, credential: object) -> None:

@@ -79,10 +79,12 @@ class PasskeyMutation:
     async def sign_in_with_passkey(self, info: Info, credential: JSON) -> LoginPayload:
         """Return a session's tokens for the passkey's owner; count the result."""
         context, verifier = info.context, require_passkeys(info.context)
-        return await counted(context, _signed_in(context, verifier, credential))
+        return await counted(context, _sign_in_with_passkey(context, verifier, credential))
 
 
-async def _signed_in(context: Context, verifier: Passkeys, credential: object) -> LoginPayload:
+async def _sign_in_with_passkey(
+    context: Context, verifier: Passkeys, credential: object
+) -> LoginPayload:
     """Return the tokens of a session for the passkey's owner. Raises Rejected.
 
     A credential without a challenge of this server counts against no limit, nor is it looked up.
@@ -96,8 +98,8 @@ async def _signed_in(context: Context, verifier: Passkeys, credential: object) -
             resources.throttle,
             resources.lifetimes,
             origin=context.origin,
-            proven_only=resources.verification == "require",
+            verified_only=resources.verification == "require",
         )
         if isinstance(opened, Fault):
             raise Rejected(opened)
-    return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+    return await LoginPayload.of(context, opened)

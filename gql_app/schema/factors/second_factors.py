@@ -13,7 +13,7 @@ from strawberry.scalars import JSON
 from gql_app.accounts import second_factors
 from gql_app.accounts.audit import Action
 from gql_app.accounts.authentication import check_typed
-from gql_app.accounts.callers import Authority, as_admin
+from gql_app.accounts.callers import Authority, admin_authority
 from gql_app.accounts.permissions import WRITE_CUSTOMERS
 from gql_app.accounts.proofs import LINK
 from gql_app.accounts.sessions import SignedIn
@@ -129,7 +129,7 @@ class SecondFactorMutation:
             raise Rejected(changes.NOT_FOUND)
         authority = replace(await change_authority(context, me), recent=True)
         if of_another:
-            authority = as_admin(me, targets=(factor.customer_id,), changes_access=True)
+            authority = admin_authority(me, targets=(factor.customer_id,), changes_access=True)
         whose = factor.customer_id
         await context.write_as(
             authority, changes.remove, whose, factor.id, ends_sessions=of_another, origin=origin
@@ -165,7 +165,7 @@ class SecondFactorMutation:
         if or_null(passkey) is not None:
             passkey_proofs.require_passkeys(context)
             return await counted(context, passkey_proofs.sign_in(context, challenge, passkey))
-        return await counted(context, _signed_in(context, challenge, code or ""))
+        return await counted(context, _sign_in_with_code(context, challenge, code or ""))
 
     @mutation(StatusPayload, IsAuthenticated(enrols=True))
     async def reauthenticate(
@@ -249,7 +249,7 @@ async def limit_codes(context: Context, customer_id: UUID) -> AsyncIterator[None
         raise
 
 
-async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
+async def _sign_in_with_code(context: Context, token: str, code: str) -> LoginPayload:
     """Return the tokens of a session, opened by a challenge and a code. Raises Rejected."""
     resources, spent = context.resources, challenges.SPENT
     found = await find_by_token(context, CHALLENGE, token, challenges.find, spent=spent)
@@ -265,7 +265,7 @@ async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
         )
         if isinstance(opened, Fault):
             raise Rejected(opened)
-    return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+    return await LoginPayload.of(context, opened)
 
 
 async def _prove_by_code(context: Context, authority: Authority, code: str) -> None:

@@ -7,7 +7,6 @@ from gql_app.accounts.callers import Authority
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
 from gql_app.errors import Rejected
-from gql_app.lib.fair_queue import Party
 from gql_app.mail import invitations
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Info
@@ -81,7 +80,7 @@ class InvitationMutation:
         rules = resources.rules
         secret = validation.check_new_password(password, customer, rules, field="password")
         await rules.accept_password(secret, customer.person)
-        party = Party.of(context.origin.ip_address, customer.id)
+        party = context.origin.by(customer.id).party
         opened = await context.transact(
             invitations.accept,
             token,
@@ -90,4 +89,4 @@ class InvitationMutation:
             password_hash=await resources.passwords.hash(secret, party),
             origin=context.origin,
         )
-        return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+        return await LoginPayload.of(context, opened)

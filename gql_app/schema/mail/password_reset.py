@@ -5,7 +5,6 @@ import strawberry
 from gql_app.accounts import validation
 from gql_app.accounts.links import LinkKind
 from gql_app.errors import Rejected
-from gql_app.lib.fair_queue import Party
 from gql_app.mail import access_links
 from gql_app.schema.context import Info
 from gql_app.schema.mail.links import NO_MAIL, link_owner
@@ -42,8 +41,7 @@ class PasswordResetMutation:
         context, resources = info.context, info.context.resources
         customer = await link_owner(context, LinkKind.PASSWORD_RESET, token)
         secret = validation.check_new_password(new_password, customer, resources.rules)
-        party = Party.of(context.origin.ip_address, customer.id)
-        hashed = await new_hash(context, secret, customer, party)
+        hashed = await new_hash(context, secret, customer)
         await context.transact(
             access_links.reset,
             token,

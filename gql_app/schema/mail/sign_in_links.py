@@ -51,7 +51,7 @@ class SignInLinkMutation:
             resources.lifetimes,
             origin=context.origin,
         )
-        return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+        return await LoginPayload.of(context, opened)
 
 
 def _require_enabled(context: Context) -> None:

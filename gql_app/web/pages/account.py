@@ -24,7 +24,7 @@ from gql_app.web.graphql import PATH, open_context
 from gql_app.web.introspection import TIMEOUT
 from gql_app.web.responses import JsonResponse, revalidated
 
-FOLDER: Final = Path(__file__).parent / "account"
+FOLDER: Final = Path(__file__).parents[1] / "account"
 PAGES: Final = {
     "accept": "Welcome",
     "reset": "Choose a new password",

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts.throttling import PasswordLimits, Throttle
+from gql_app.accounts.throttling import Limit, PasswordLimits, Throttle
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib.database import Database
-from gql_app.lib.throttling import Limit
 from tests.conftest import SetClock
 from tests.locks import until_it_waits
 from tests.rows import column

@@ -19,7 +19,7 @@ from gql_app.resources import Resources
 from gql_app.schema.root import build_schema
 from gql_app.security.tokens import encode_token
 
-BUILT: Final = Path(__file__).parent / "static"
+BUILT: Final = Path(__file__).parents[1] / "static"
 """The folder that `playground/` is built into."""
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; "
