@@ -85,7 +85,7 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
         actions=frozenset(_all(each.actions for each in features)),
         error_codes=codes,
         nodes=nodes,
-        visible={each.node: each.visibility for each in reversed(listed)},
+        visible={each.columns.node: each.visibility for each in reversed(listed)},
     )
     return Parts(additions, extensions)
 
