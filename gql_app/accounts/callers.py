@@ -231,7 +231,7 @@ async def hold(db: Transaction, authority: Authority, roles: Roles, policy: Proo
     if session is None:
         raise TokenRevoked
     if authority.permissions:
-        account = account._replace(roles=await _check_permissions(db, authority, roles))
+        account = account._replace(roles=await check_permissions(db, authority, roles))
     if policy.must_enrol(account) and not authority.enrols:
         raise EnrolmentRequired
     if authority.recent:
@@ -248,7 +248,7 @@ async def require_recent(db: Reader, me: SignedIn, policy: ProofPolicy) -> None:
         raise ReauthenticationRequired(policy.offered(methods))
 
 
-async def _check_permissions(db: Transaction, authority: Authority, roles: Roles) -> str:
+async def check_permissions(db: Reader, authority: Authority, roles: Roles) -> str:
     """Return the caller's roles, if they permit the change. Raises PermissionRequired.
 
     A caller can't grant a permission that they lack, or change the access of an account that has
