@@ -186,10 +186,10 @@ async def update(
     had = frozenset(before.roles.split())
     roles = changes.roles_after(had)
     changed = {*new, *(["roles"] if changes.blind and changes.roles is not None else [])}
-    if changed or roles != had:
+    if changed or roles != had or changes.further:
         await role_grants.write(db, customer_id, had, roles)
         former, customer = customer, await write(db, customer_id, new)
-        await _report_changes(db, former, customer, changed, origin)
+        await _report_changes(db, former, customer, changed, origin, further=changes.further)
     if password_hash is not None:
         customer = await set_password(db, customer, password_hash, origin=origin)
     elif changes.values.get("is_active") is False:
@@ -314,15 +314,16 @@ async def _report_changes(
     origin: Origin,
     *,
     since: datetime | None = None,
+    further: Sequence[str] = (),
 ) -> None:
-    """Record which columns changed, void links, and notify a former address of its replacement.
+    """Record which fields changed, void links, and notify a former address of its replacement.
 
-    It is held if it was proven; if not, nothing can be undone from there. `since` is when the
-    change was requested, if not just now.
+    That one is held if it was proven; if not, nothing can be undone from there. `since` is when the
+    change was requested, if not just now; `further` has the fields of features.
     """
     had, roles = (frozenset(each.roles.split()) for each in (before, customer))
     changed = {*changed, *(["roles"] if (had ^ roles) - {ADMIN} else [])}
-    fields = sorted(changed - {*_KEYS})
+    fields = sorted((changed - {*_KEYS}).union(further))
     await audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=customer.id, fields=fields)
     await role_grants.record(db, customer.id, had, roles, origin)
     if "email" in changed:

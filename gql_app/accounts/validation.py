@@ -119,6 +119,8 @@ class Changes:
     """All roles after the change, if they change; `is_admin` is among the values then."""
     blind: bool = False
     """Whether the caller may not read private fields, so that each of their values is a change."""
+    further: Sequence[str] = ()
+    """The names of features' fields that are saved with it, each of which counts as changed."""
 
     @property
     def access(self) -> bool:
