@@ -1,6 +1,6 @@
 """Merging of all features into the parts that the application is made of."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
@@ -24,7 +24,7 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
 from gql_app.extending.node_kinds import implement_node
-from gql_app.extending.schema_faults import schema_faults
+from gql_app.extending.schema_faults import required_permissions, schema_faults
 from gql_app.extending.settings import FeatureSettings, load_features
 from gql_app.extending.tables import Table, referred, tables_of
 from gql_app.lib.faults import CannotStart, sentence
@@ -43,6 +43,8 @@ class Parts:
 
     additions: Additions
     extensions: Extensions
+    permissions: Collection[str] = ()
+    """The permissions that fields require."""
 
 
 def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
@@ -50,6 +52,7 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
     on = [(each.name, each.on) for each in features]
     within = [(each.name, each.within) for each in features]
     letters = [each for each in _all(f.letters for f in features) if isinstance(each, Letter)]
+    permissions: Collection[str] = ()
     before, extended = len(found), Extended(_all(each.extensions for each in features))
     found += [*faults(features), *extended.faults]
     codes, listed = _codes(features), _connections(features)
@@ -69,7 +72,9 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
         for each in features:
             _print_permissions((*each.queries, *each.mutations, *each.types, *each.extensions))
         try:
-            found += schema_faults(build_schema(additions))
+            schema = build_schema(additions)
+            found += schema_faults(schema)
+            permissions = required_permissions(schema)
         except (StrawberryException, TypeError, ValueError) as error:
             found.append(f"The schema can't be built: {str(error).strip()}")
     claims = [each.claims for each in features if each.claims is not None]
@@ -87,7 +92,7 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
         nodes=nodes,
         visible={each.columns.node: each.visibility for each in reversed(listed)},
     )
-    return Parts(additions, extensions)
+    return Parts(additions, extensions, permissions)
 
 
 def _codes(features: Sequence[Feature]) -> Mapping[str, str]:
@@ -190,7 +195,7 @@ def merge(features: Sequence[Feature]) -> Merged:
         additions=parts.additions,
         resources=replace(
             parts.extensions,
-            roles=Roles(_all(each.roles for each in features)),
+            roles=Roles(_all(each.roles for each in features), parts.permissions),
             branches=tuple(branches),
         ),
         settings={each.name: each.settings for each in features if each.settings is not None},

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from strawberry.permission import PermissionExtension
 from strawberry.types.base import StrawberryContainer, get_object_definition
 from strawberry.types.field import StrawberryField
 from strawberry.types.union import StrawberryUnion
@@ -15,6 +16,7 @@ from gql_app.extending.nested import BY, KEY, LISTED
 from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.visibility import EVERYTHING
 from gql_app.lib.composition import ComposedSchema
+from gql_app.schema.permissions import Permitted
 
 
 def schema_faults(schema: ComposedSchema) -> Iterator[str]:
@@ -46,6 +48,15 @@ def schema_faults(schema: ComposedSchema) -> Iterator[str]:
             if columns:
                 yield from _hidden_later(where, columns, schema)
     yield from _other_tables(schema)
+
+
+def required_permissions(schema: ComposedSchema) -> frozenset[str]:
+    """Return the names of the permissions that fields of a schema require."""
+    extensions = (
+        each for fields in schema.fields.values() for f in fields for each in f.extensions
+    )
+    asked = (p for e in extensions if isinstance(e, PermissionExtension) for p in e.permissions)
+    return frozenset(each.permission for each in asked if isinstance(each, Permitted))
 
 
 def _hidden_later(where: str, columns: NodeColumns, schema: ComposedSchema) -> Iterator[str]:

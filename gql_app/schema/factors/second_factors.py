@@ -129,7 +129,8 @@ class SecondFactorMutation:
             raise Rejected(changes.NOT_FOUND)
         authority = replace(await change_authority(context, me), recent=True)
         if of_another:
-            authority = as_admin(me, targets=(factor.customer_id,), changes_access=True)
+            theirs = as_admin(me, targets=(factor.customer_id,), changes_access=True)
+            authority = replace(theirs, as_admin=False)
         whose = factor.customer_id
         await context.write_as(
             authority, changes.remove, whose, factor.id, ends_sessions=of_another, origin=origin
