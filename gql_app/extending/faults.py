@@ -28,7 +28,7 @@ from gql_app.lib.faults import sentence
 from gql_app.lib.nodes import NodeKind
 from gql_app.metrics import REASONS
 from gql_app.schema.root import MUTATIONS, QUERIES
-from gql_app.settings import PREFIX, Settings
+from gql_app.settings import VARIABLES
 from gql_app.web import account
 
 COMMANDS: Final = frozenset(
@@ -160,10 +160,9 @@ def _settings(feature: Feature) -> Iterator[str]:
     if not (isinstance(kind, type) and issubclass(kind, FeatureSettings)):
         yield "settings must be a subclass of gql_app.FeatureSettings"
         return
-    ours = {PREFIX + name.upper() for name in Settings.model_fields}
     read = names({feature.name: kind})
     yield from clashes("settings", zip(kind.model_fields, read, strict=True))
-    for taken in sorted(ours.intersection(read)):
+    for taken in sorted(VARIABLES.intersection(read)):
         yield f"the variable {taken} is read already; rename the field"
     for field in unreadable(kind):
         yield f"its setting {field} is more than a list of values: make it JSON, by pydantic's Json"
