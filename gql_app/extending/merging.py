@@ -19,13 +19,20 @@ from gql_app.extending.authenticators import identify
 from gql_app.extending.claims import claims_of
 from gql_app.extending.connections import Connection, connection_of
 from gql_app.extending.extend import Extended
-from gql_app.extending.faults import command_name, faults, form_faults, package_folder
+from gql_app.extending.faults import (
+    command_name,
+    form_faults,
+    inner_faults,
+    is_settings,
+    outer_faults,
+    package_folder,
+)
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
 from gql_app.extending.node_kinds import implement_node
 from gql_app.extending.schema_faults import required_permissions, schema_faults
-from gql_app.extending.settings import FeatureSettings, load_features
+from gql_app.extending.settings import Kinds, load_features
 from gql_app.extending.tables import Table, referred, tables_of
 from gql_app.lib.faults import CannotStart, sentence
 from gql_app.lib.mail_templates import Folder
@@ -53,8 +60,10 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
     within = [(each.name, each.within) for each in features]
     letters = [each for each in _all(f.letters for f in features) if isinstance(each, Letter)]
     permissions: Collection[str] = ()
-    before, extended = len(found), Extended(_all(each.extensions for each in features))
-    found += [*faults(features), *extended.faults]
+    extended = Extended(_all(each.extensions for each in features))
+    found += outer_faults(features)
+    before = len(found)
+    found += [*inner_faults(features), *extended.faults]
     codes, listed = _codes(features), _connections(features)
     nodes = _nodes(features, listed)
     found += _shared_ids((*OURS, *nodes))
@@ -76,7 +85,7 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
             found += schema_faults(schema)
             permissions = required_permissions(schema)
         except (StrawberryException, TypeError, ValueError) as error:
-            found.append(f"The schema can't be built: {str(error).strip()}")
+            found.append(f"The schema can't be built: {_why_not(error)}")
     claims = [each.claims for each in features if each.claims is not None]
     authenticators = _all(each.authenticators for each in features)
     extensions = Extensions(
@@ -93,6 +102,14 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
         visible={each.columns.node: each.visibility for each in reversed(listed)},
     )
     return Parts(additions, extensions, permissions)
+
+
+def _why_not(error: Exception) -> str:
+    """Return the message of an error, and for types of one name their classes."""
+    told = str(error).strip()
+    found = [getattr(error, f"{each}_cls", None) for each in ("first", "second")]
+    classes = sorted(f"{each.__module__}.{each.__qualname__}" for each in found if each)
+    return f"{told}: {' and '.join(classes)}. Rename one." if classes else told
 
 
 def _codes(features: Sequence[Feature]) -> Mapping[str, str]:
@@ -160,7 +177,7 @@ class Merged:
     """The additions to the schema."""
     resources: Extensions
     """The additions to the resources, without the settings."""
-    settings: Mapping[str, type[FeatureSettings]]
+    settings: Kinds
     """The classes of their settings, by the features' names."""
     routes: tuple[BaseRoute, ...]
     commands: Mapping[str, Callable[..., Any]]
@@ -198,7 +215,7 @@ def merge(features: Sequence[Feature]) -> Merged:
             roles=Roles(_all(each.roles for each in features), parts.permissions),
             branches=tuple(branches),
         ),
-        settings={each.name: each.settings for each in features if each.settings is not None},
+        settings=settings_of(features),
         routes=_all(each.routes for each in features),
         commands={
             name: command
@@ -206,6 +223,13 @@ def merge(features: Sequence[Feature]) -> Merged:
             if (name := command_name(command))
         },
     )
+
+
+def settings_of(features: Sequence[Feature]) -> Kinds:
+    """Return the settings of features by their names, without those of a wrong form."""
+    given = [] if any(form_faults(features)) else features
+    kinds = {each.name: each.settings for each in given}
+    return {name: kind for name, kind in kinds.items() if is_settings(kind)}
 
 
 def _all(parts: Iterable[Sequence[T]]) -> tuple[T, ...]:
