@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from http import HTTPMethod
 from typing import Final, Self
 
@@ -15,7 +16,7 @@ from gql_app.accounts.sessions import MAX_SESSIONS
 from gql_app.extending.context import Context as FeatureContext
 from gql_app.extending.feature import Feature
 from gql_app.extending.loading import load_application, postponed
-from gql_app.extending.merging import Merged, merge
+from gql_app.extending.merging import Merged, merge, settings_of
 from gql_app.extending.nested import limit_of
 from gql_app.extending.settings import load
 from gql_app.lib import telemetry
@@ -136,13 +137,15 @@ def create_app(
     try:
         merged = merge(features)
     except CannotStart as why:
-        faults, merged = [*why.faults], merge(())
+        faults, merged = [*why.faults], replace(merge(()), settings=settings_of(features))
     app = Application(merged, settings, sign_ins)
-    if not postponed.get():
-        try:
+    try:
+        if not postponed.get():
             app.complete()
-        except CannotStart as why:
-            faults += why.faults
+        elif faults:
+            app.load(serving=False)
+    except CannotStart as why:
+        faults += why.faults
     if faults:
         raise CannotStart(faults)
     return app

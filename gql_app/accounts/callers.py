@@ -233,7 +233,7 @@ async def hold(db: Transaction, authority: Authority, roles: Roles, policy: Proo
     if session is None:
         raise TokenRevoked
     if authority.permissions:
-        account = account._replace(roles=await _check_permissions(db, authority, roles))
+        account = account._replace(roles=await check_permissions(db, authority, roles))
     if policy.must_enrol(account) and not authority.enrols:
         raise EnrolmentRequired
     if authority.recent:
@@ -250,7 +250,7 @@ async def require_recent(db: Reader, me: SignedIn, policy: ProofPolicy) -> None:
         raise ReauthenticationRequired(policy.offered(methods))
 
 
-async def _check_permissions(db: Transaction, authority: Authority, roles: Roles) -> str:
+async def check_permissions(db: Reader, authority: Authority, roles: Roles) -> str:
     """Return the caller's roles, if they permit the change. Raises PermissionRequired.
 
     A caller can't grant a permission that they lack, or change the access of an account that has
@@ -263,7 +263,7 @@ async def _check_permissions(db: Transaction, authority: Authority, roles: Roles
     if authority.changes_access:
         needed += [roles[held[each]] for each in authority.targets if each in held]
     for each in needed:
-        if missing := lacking(mine, each):
+        if missing := lacking(mine, each, roles.known):
             raise (AdminRequired if authority.as_admin else PermissionRequired)(missing)
     return held[authority.me.customer.id]
 

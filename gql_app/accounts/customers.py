@@ -25,6 +25,7 @@ from gql_app.accounts.permissions import ADMIN, READ_PRIVATE, role_text
 from gql_app.accounts.proofs import PASSWORD
 from gql_app.accounts.records import (
     CUSTOMER,
+    MASK,
     CustomerRecord,
     SessionRecord,
     columns,
@@ -168,7 +169,7 @@ async def update(
 
     A new address is in force at once, and unproven; see email_change.update() for one that waits
     for its proof. A change of the state that links are bound to voids them. Raises Rejected:
-    NOT_FOUND, TAKEN or LAST_ADMIN.
+    NOT_FOUND, TAKEN or LAST_ADMIN. If the changes are blind, the current address is taken as well.
     """
     if changes.may_remove_admin:
         await _check_last_admin(db, customer_id)
@@ -177,13 +178,18 @@ async def update(
         raise not_found()
     customer = CustomerRecord._make(before[: len(CUSTOMER)])
     values = {**changes.values, **_address_resets(customer, changes)}
-    new = {name: value for name, value in values.items() if getattr(before, name) != value}
+    new = {
+        name: value
+        for name, value in values.items()
+        if (changes.blind and name in MASK) or getattr(before, name) != value
+    }
     had = frozenset(before.roles.split())
     roles = changes.roles_after(had)
-    if new or roles != had:
+    changed = {*new, *(["roles"] if changes.blind and changes.roles is not None else [])}
+    if changed or roles != had or changes.further:
         await role_grants.write(db, customer_id, had, roles)
         former, customer = customer, await write(db, customer_id, new)
-        await _report_changes(db, former, customer, new.keys(), origin)
+        await _report_changes(db, former, customer, changed, origin, further=changes.further)
     if password_hash is not None:
         customer = await set_password(db, customer, password_hash, origin=origin)
     elif changes.values.get("is_active") is False:
@@ -308,15 +314,16 @@ async def _report_changes(
     origin: Origin,
     *,
     since: datetime | None = None,
+    further: Sequence[str] = (),
 ) -> None:
-    """Record which columns changed, void links, and notify a former address of its replacement.
+    """Record which fields changed, void links, and notify a former address of its replacement.
 
-    It is held if it was proven; if not, nothing can be undone from there. `since` is when the
-    change was requested, if not just now.
+    That one is held if it was proven; if not, nothing can be undone from there. `since` is when the
+    change was requested, if not just now; `further` has the fields of features.
     """
     had, roles = (frozenset(each.roles.split()) for each in (before, customer))
     changed = {*changed, *(["roles"] if (had ^ roles) - {ADMIN} else [])}
-    fields = sorted(changed - {*_KEYS})
+    fields = sorted((changed - {*_KEYS}).union(further))
     await audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=customer.id, fields=fields)
     await role_grants.record(db, customer.id, had, roles, origin)
     if "email" in changed:
@@ -342,11 +349,16 @@ async def _check_last_admin(db: Transaction, customer_id: UUID) -> None:
 
 
 def _address_resets(customer: CustomerRecord, changes: Changes) -> Mapping[str, None]:
-    """Return the columns that a new address clears: the pending one, and the proof of a mailbox."""
+    """Return the columns that a new address clears: the pending one, and the proof of a mailbox.
+
+    Raises Rejected if the changes are blind, and it is the mailbox in force.
+    """
     email = changes.values.get("email")
-    if not isinstance(email, str) or email == customer.email:
+    if not isinstance(email, str) or (email == customer.email and not changes.blind):
         return {}
     same = canonical_email(email) == canonical_email(customer.email)
+    if same and changes.blind:
+        raise Rejected(addresses.TAKEN)
     return _NOTHING_PENDING if same else {**_NOTHING_PENDING, "email_verified_at": None}
 
 

@@ -77,9 +77,14 @@ SUPPORT: Final = Role("support", {READ_PRIVATE, END_SESSIONS})
 class Roles(dict[str, AbstractSet[str]]):
     """The permissions of each combination of roles, by the text of CustomerRecord.roles."""
 
-    def __init__(self, roles: Iterable[Role] = ()) -> None:
-        """Add the roles of features, also those that extend others. Raises ValueError."""
+    def __init__(self, roles: Collection[Role] = (), named: Iterable[str] = ()) -> None:
+        """Add the roles of features, also those that extend others, and permissions without one.
+
+        Raises ValueError.
+        """
         super().__init__()
+        self.known: Final = OURS.union(named, *(role.permissions for role in roles))
+        """All permissions that there are."""
         self._by_name: dict[str, AbstractSet[str]] = {
             ADMIN: Everything(),
             SUPPORT.name: frozenset(SUPPORT.permissions),
@@ -114,8 +119,11 @@ def role_text(names: Collection[str]) -> str:
     return " ".join(sorted(names, key=lambda name: (name != ADMIN, name)))
 
 
-def lacking(mine: AbstractSet[str], other: AbstractSet[str]) -> str | None:
-    """Return a permission in `other` that is missing in `mine`; None if there is none."""
-    return min((each for each in other if each not in mine), default=None) or (
-        ADMIN if isinstance(other, Everything) and not isinstance(mine, Everything) else None
-    )
+def lacking(mine: AbstractSet[str], other: AbstractSet[str], known: AbstractSet[str]) -> str | None:
+    """Return a permission in `other` that is missing in `mine`; None if there is none.
+
+    `known` are all permissions, those of an admin: who has them all lacks the role itself.
+    """
+    if not isinstance(other, Everything):
+        return min(other - mine, default=None)
+    return None if isinstance(mine, Everything) else min(known - mine, default=ADMIN)

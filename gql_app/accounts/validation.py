@@ -117,6 +117,10 @@ class Changes:
     password: str | None = None
     roles: frozenset[str] | None = None
     """All roles after the change, if they change; `is_admin` is among the values then."""
+    blind: bool = False
+    """Whether the caller may not read private fields, so that each of their values is a change."""
+    further: Sequence[str] = ()
+    """The names of features' fields that are saved with it, each of which counts as changed."""
 
     @property
     def access(self) -> bool:
@@ -189,10 +193,13 @@ def check_changes(
     customer: CustomerRecord | None,
     new: Mapping[str, str | bool | Sequence[str] | None],
     rules: Rules = DEFAULT_RULES,
+    *,
+    blind: bool = False,
 ) -> Changes:
     """Return the checked changes of a customer; only a phone or a locale may be None, to clear it.
 
-    Without a customer every value is a change. Raises Rejected, with every fault at once.
+    Without a customer every value is a change, and if `blind` every address. Raises Rejected, with
+    every fault at once.
     """
     faults: list[Fault] = []
     values: dict[str, str | bool | None] = {}
@@ -208,7 +215,7 @@ def check_changes(
                 values |= {"name": name, "name_key": search_key(name)}
             case "email", str():
                 email = _take(faults, "email", rules.email_address, value)
-                values |= _address(customer, email)
+                values |= _address(None if blind else customer, email)
             case "password", str():
                 password = value
             case (("is_admin" | "is_active"), bool()):
@@ -224,7 +231,7 @@ def check_changes(
         )
     _derive_is_admin(faults, values, roles)
     _raise(faults)
-    return Changes(values, password, roles)
+    return Changes(values, password, roles, blind)
 
 
 def check_new_password(

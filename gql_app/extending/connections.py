@@ -1,9 +1,10 @@
 """Connections: keyset pagination over a feature's own table, as `customers` has it."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from inspect import Parameter, Signature
+from itertools import chain
 from typing import Annotated, Any, Final
 
 import strawberry
@@ -11,11 +12,12 @@ from sqlalchemy.orm import DeclarativeBase
 
 from gql_app.accounts.sessions import Caller
 from gql_app.errors import Unauthenticated
-from gql_app.extending.comparisons import NAMES
+from gql_app.extending.comparisons import NAMES, Comparison
 from gql_app.extending.context import Info
 from gql_app.extending.node_kinds import node_kind
 from gql_app.extending.nodes import NodeColumns, connection_type, described_type
 from gql_app.extending.visibility import EVERYTHING, Visibility, Visible, visible_faults
+from gql_app.lib.composition import who_may_ask
 from gql_app.lib.engine import LazyRows, cached_per_document
 from gql_app.lib.pagination import (
     DEFAULT_SIZE,
@@ -63,7 +65,8 @@ def connection(
     query selects a field with a resolver, all these columns are read, strawberry.Private ones too.
     `order_by` names the columns to sort by, the default first. Each is never null and has an index
     on it and the primary key. `filters` names the columns to filter by: datetimes by a range, as
-    `createdAfter` and `createdBefore` (both exclusive), all others by equality.
+    `createdAfter` and `createdBefore` (both exclusive), all others by equality. Where the field of
+    a column requires a permission, so do its filter, its order and cursors that hold it.
 
     `visible`, owned_by() or a function of the caller, returns the condition of the rows that the
     caller may see; without it every caller sees all rows. The columns that it compares should be
@@ -101,23 +104,23 @@ class Connection:
         name: str,
     ) -> None:
         order_by = [*dict.fromkeys(order_by)]
-        self._columns: Final = NodeColumns(
+        self.columns: Final = NodeColumns(
             node, rows, order_by, filters, faults=visible_faults(visible)
         )
         self.name: Final = name
-        self.node: Final = node
-        self.table: Final = self._columns.table
         self.visibility: Final = Visibility(visible) if visible else EVERYTHING
         self.permissions: Final = [permission(each) for each in permissions]
         self._by_statement: Final = all(type(each) is IsAuthenticated for each in self.permissions)
         if self.permissions and self._by_statement:
             self.permissions[:] = [IsAuthenticated(by_token=True)]
-        self.kind: Final = node_kind(self._columns, self.visibility, self.permissions)
+        self.kind: Final = node_kind(self.columns, self.visibility, self.permissions)
         self._orders: Final = {
-            column: ListQuery(rows, (column,), visible_column=self._columns.shown)
+            column: ListQuery(rows, (column,), visible_column=self.columns.shown)
             for column in order_by
         }
-        told = {each: f"By {NAMES.apply_naming_config(each)}." for each in order_by}
+        told = {
+            each: self._told(f"By {NAMES.apply_naming_config(each)}.", each) for each in order_by
+        }
         values = [
             (each.upper(), strawberry.enum_value(each, description=told[each])) for each in order_by
         ]
@@ -133,7 +136,7 @@ class Connection:
             },
             {"direction": OrderDirection.ASC},
         )
-        self._comparisons: Final = self._columns.comparisons
+        self._comparisons: Final = self.columns.comparisons
         self._by_index: Final = {
             column: {NOTHING}
             | {
@@ -143,7 +146,10 @@ class Connection:
             }
             for column in order_by
         }
-        compared = {e: (of.kind | None, of.description) for e, of in self._comparisons.items()}
+        compared = {
+            each: (of.kind | None, self._told(of.description, of.column))
+            for each, of in self._comparisons.items()
+        }
         what = "Which rows to list; fields that are left out or null don't filter."
         unset = dict.fromkeys(compared, strawberry.UNSET)
         self._filter: Final = (
@@ -153,6 +159,10 @@ class Connection:
         )
         self._connection, self._edge = connection_type(node)
         self._order_by: Final = order_by[0].upper()
+
+    def _told(self, description: str, column: str) -> str:
+        """Return the description of a filter or an order, with who may use it."""
+        return " ".join([description, *map(who_may_ask, self.columns.guards[column])])
 
     @property
     def inputs(self) -> object:
@@ -192,11 +202,13 @@ class Connection:
         self, info: Info, filter: Any = None, order_by: Any = None, **window: Any
     ) -> Any:
         """Return a page for the caller. Raises InvalidArgument, and the permissions' errors."""
+        selected = cached_per_document(info, self._selection)
+        for each in self._guards(filter or None, order_by or None, selected.cursors, window):
+            await each.has_permission(None, info)
 
         async def page(db: QueryReader, caller: Caller | None) -> Any:
             listing = self._listing(filter or None, order_by or None, caller)
             which = page_window(**window)
-            selected = cached_per_document(info, self._selection)
             read, count = await selected.read(db, listing, which)
             return self._answer(read, selected.cursors, count)
 
@@ -211,15 +223,32 @@ class Connection:
                 raise
         return await page(await context.lists(), caller)
 
+    def _guards(
+        self, filter: Any, order: Any, cursors: Collection[str], window: Mapping[str, Any]
+    ) -> Iterator[Any]:
+        """Yield the permissions of the fields whose columns a page is found by, or tells."""
+        columns = [self._column(order), *(each.column for _, each, _ in self._given(filter))]
+        if cursors or window.get("after") or window.get("before"):
+            columns += self.columns.keys
+        return chain.from_iterable(self.columns.guards[each] for each in dict.fromkeys(columns))
+
+    def _column(self, order: Any) -> str:
+        """Return the column to sort by."""
+        return str(order.field.value) if order else next(iter(self._orders))
+
+    def _given(self, filter: Any) -> Iterator[tuple[str, Comparison, Any]]:
+        """Yield the name, comparison and value of each field of a filter that has a value."""
+        for name, comparison in self._comparisons.items() if filter else ():
+            value = getattr(filter, name)
+            if value is not strawberry.UNSET and value is not None:
+                yield name, comparison, value
+
     def _listing(self, filter: Any, order: Any, caller: Caller | None) -> Listing:
-        column = order.field.value if order else next(iter(self._orders))
+        column = self._column(order)
         descending = bool(order) and order.direction is OrderDirection.DESC
         conditions: list[Condition] = []
         compared: dict[str, object] = {}
-        for name, comparison in self._comparisons.items() if filter else ():
-            value = getattr(filter, name)
-            if value is strawberry.UNSET or value is None:
-                continue
+        for name, comparison, value in self._given(filter):
             compared[name] = comparison.convert(value)
             conditions.append(NOTHING if compared[name] is None else comparison.condition)
         seen, values = self.visibility.of(caller)
@@ -234,8 +263,8 @@ class Connection:
         return Listing(query, {**values, **bound}, identity=identity)
 
     def _answer(self, page: Page, cursors: frozenset[str], count: int) -> Any:
-        node = self._columns.builder(page.columns)
-        written = self._columns.written(page.columns, page.rows)
+        node = self.columns.builder(page.columns)
+        written = self.columns.written(page.columns, page.rows)
         cursor: Callable[[Sequence[Any]], str] = page.cursor if "cursor" in cursors else str
 
         def edge(row: Sequence[Any]) -> Any:
@@ -249,4 +278,4 @@ class Connection:
         )
 
     def _selection(self, info: Info) -> Selection:
-        return Selection.of(info, self._columns.read_for)
+        return Selection.of(info, self.columns.read_for)

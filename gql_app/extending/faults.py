@@ -29,7 +29,7 @@ from gql_app.lib.faults import sentence
 from gql_app.lib.nodes import NodeKind
 from gql_app.metrics import REASONS
 from gql_app.schema.root import MUTATIONS, QUERIES
-from gql_app.settings import PREFIX, Settings
+from gql_app.settings import VARIABLES
 from gql_app.web.pages import account
 
 PATHS: Final = (
@@ -63,18 +63,26 @@ _LISTS: Final = (
 _all = chain.from_iterable
 
 
-def faults(features: Sequence[Feature]) -> list[str]:
-    """Return a sentence on each fault of the features, by themselves and in combination."""
-    found = [
-        sentence(f"The feature {feature.name}: {fault}")
-        for feature in features
-        for check in (_name, _routes, _migrations, _settings, _commands, _values, _functions)
-        for fault in check(feature)
-    ]
-    found += [*_tables(features), *_roles(features), *_duplicates(features), *_names(features)]
+def outer_faults(features: Sequence[Feature]) -> list[str]:
+    """Return a sentence on each fault of the features in what the schema does not depend on."""
+    found = _of_each(features, _name, _routes, _migrations, _settings, _commands)
+    return [*found, *_tables(features), *_roles(features), *_duplicates(features)]
+
+
+def inner_faults(features: Sequence[Feature]) -> list[str]:
+    """Return a sentence on each other fault, any of which may be why a schema can't be built."""
+    found = [*_of_each(features, _values, _functions), *_names(features)]
     found += _root_types("Query", QUERIES, [*_all(each.queries for each in features)])
     found += _root_types("Mutation", MUTATIONS, [*_all(each.mutations for each in features)])
     return found
+
+
+def _of_each(
+    features: Sequence[Feature], *checks: Callable[[Feature], Iterable[str]]
+) -> Iterator[str]:
+    for feature in features:
+        for check in checks:
+            yield from (sentence(f"The feature {feature.name}: {e}") for e in check(feature))
 
 
 def form_faults(features: object) -> Iterator[str]:
@@ -137,17 +145,21 @@ def _tables(features: Sequence[Feature]) -> Iterator[str]:
             yield sentence(f"The feature {name}: {fault}")
 
 
+def is_settings(kind: object) -> TypeGuard[type[FeatureSettings]]:
+    """Return whether a value is a class of settings."""
+    return isinstance(kind, type) and issubclass(kind, FeatureSettings)
+
+
 def _settings(feature: Feature) -> Iterator[str]:
     kind: Any = feature.settings
     if kind is None:
         return
-    if not (isinstance(kind, type) and issubclass(kind, FeatureSettings)):
+    if not is_settings(kind):
         yield "settings must be a subclass of gql_app.FeatureSettings"
         return
-    ours = {PREFIX + name.upper() for name in Settings.model_fields}
     read = names({feature.name: kind})
     yield from clashes("settings", zip(kind.model_fields, read, strict=True))
-    for taken in sorted(ours.intersection(read)):
+    for taken in sorted(VARIABLES.intersection(read)):
         yield f"the variable {taken} is read already; rename the field"
     for field in unreadable(kind):
         yield f"its setting {field} is more than a list of values: make it JSON, by pydantic's Json"

@@ -11,6 +11,7 @@ from strawberry.types.base import get_object_definition
 
 from gql_app.accounts.links import SPENT
 from gql_app.accounts.sessions import Opened
+from gql_app.accounts.validation import Changes
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.extending.transaction import transaction
 from gql_app.lib import database
@@ -67,10 +68,18 @@ class ExtendedInput(Input):
     def saving(
         self, context: Context, rule: Callable[Concatenate[database.Transaction, P], Awaitable[R]]
     ) -> Callable[Concatenate[database.Transaction, P], Awaitable[R]]:
-        """Wrap a rule so that it also saves the given values of features' fields."""
+        """Wrap a rule so that it also saves the given values of features' fields.
+
+        The fields are named among the rule's Changes, so that they are reported with its own.
+        """
+        names = [name for values in self.given.values() for name in values]
+
+        def noted(argument: Any) -> Any:
+            is_change = isinstance(argument, Changes)
+            return replace(argument, further=names) if is_change else argument
 
         async def saved(db: database.Transaction, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            result = await rule(db, *args, **kwargs)
+            result = await rule(db, *map(noted, args), **kwargs)
             customer: Any = result.customer if isinstance(result, Opened) else result
             await _save(context, db, customer.id, self.given)
             return result

@@ -1,6 +1,6 @@
 """Merging of all features into the parts that the application is made of."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
@@ -19,13 +19,20 @@ from gql_app.extending.authenticators import identify
 from gql_app.extending.claims import claims_of
 from gql_app.extending.connections import Connection, connection_of
 from gql_app.extending.extend import Extended
-from gql_app.extending.faults import command_name, faults, form_faults, package_folder
+from gql_app.extending.faults import (
+    command_name,
+    form_faults,
+    inner_faults,
+    is_settings,
+    outer_faults,
+    package_folder,
+)
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
 from gql_app.extending.node_kinds import implement_node
-from gql_app.extending.schema_faults import schema_faults
-from gql_app.extending.settings import FeatureSettings, load_features
+from gql_app.extending.schema_faults import required_permissions, schema_faults
+from gql_app.extending.settings import Kinds, load_features
 from gql_app.extending.tables import Table, referred, tables_of
 from gql_app.lib.faults import CannotStart, sentence
 from gql_app.lib.mail_templates import Folder
@@ -43,6 +50,8 @@ class Parts:
 
     additions: Additions
     extensions: Extensions
+    permissions: Collection[str] = ()
+    """The permissions that fields require."""
 
 
 def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
@@ -50,8 +59,11 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
     on = [(each.name, each.on) for each in features]
     within = [(each.name, each.within) for each in features]
     letters = [each for each in _all(f.letters for f in features) if isinstance(each, Letter)]
-    before, extended = len(found), Extended(_all(each.extensions for each in features))
-    found += [*faults(features), *extended.faults]
+    permissions: Collection[str] = ()
+    extended = Extended(_all(each.extensions for each in features))
+    found += outer_faults(features)
+    before = len(found)
+    found += [*inner_faults(features), *extended.faults]
     codes, listed = _codes(features), _connections(features)
     nodes = _nodes(features, listed)
     found += _shared_ids((*OURS, *nodes))
@@ -69,9 +81,11 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
         for each in features:
             _print_permissions((*each.queries, *each.mutations, *each.types, *each.extensions))
         try:
-            found += schema_faults(build_schema(additions))
+            schema = build_schema(additions)
+            found += schema_faults(schema)
+            permissions = required_permissions(schema)
         except (StrawberryException, TypeError, ValueError) as error:
-            found.append(f"The schema can't be built: {str(error).strip()}")
+            found.append(f"The schema can't be built: {_why_not(error)}")
     claims = [each.claims for each in features if each.claims is not None]
     authenticators = _all(each.authenticators for each in features)
     extensions = Extensions(
@@ -85,9 +99,17 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
         actions=frozenset(_all(each.actions for each in features)),
         error_codes=codes,
         nodes=nodes,
-        visible={each.node: each.visibility for each in reversed(listed)},
+        visible={each.columns.node: each.visibility for each in reversed(listed)},
     )
-    return Parts(additions, extensions)
+    return Parts(additions, extensions, permissions)
+
+
+def _why_not(error: Exception) -> str:
+    """Return the message of an error, and for types of one name their classes."""
+    told = str(error).strip()
+    found = [getattr(error, f"{each}_cls", None) for each in ("first", "second")]
+    classes = sorted(f"{each.__module__}.{each.__qualname__}" for each in found if each)
+    return f"{told}: {' and '.join(classes)}. Rename one." if classes else told
 
 
 def _codes(features: Sequence[Feature]) -> Mapping[str, str]:
@@ -155,7 +177,7 @@ class Merged:
     """The additions to the schema."""
     extensions: Extensions
     """The additions to the resources, without the settings."""
-    settings: Mapping[str, type[FeatureSettings]]
+    settings: Kinds
     """The classes of their settings, by the features' names."""
     routes: tuple[BaseRoute, ...]
     commands: Mapping[str, Callable[..., Any]]
@@ -190,10 +212,10 @@ def merge(features: Sequence[Feature]) -> Merged:
         additions=parts.additions,
         extensions=replace(
             parts.extensions,
-            roles=Roles(_all(each.roles for each in features)),
+            roles=Roles(_all(each.roles for each in features), parts.permissions),
             branches=tuple(branches),
         ),
-        settings={each.name: each.settings for each in features if each.settings is not None},
+        settings=settings_of(features),
         routes=_all(each.routes for each in features),
         commands={
             name: command
@@ -201,6 +223,13 @@ def merge(features: Sequence[Feature]) -> Merged:
             if (name := command_name(command))
         },
     )
+
+
+def settings_of(features: Sequence[Feature]) -> Kinds:
+    """Return the settings of features by their names, without those of a wrong form."""
+    given = [] if any(form_faults(features)) else features
+    kinds = {each.name: each.settings for each in given}
+    return {name: kind for name, kind in kinds.items() if is_settings(kind)}
 
 
 def _all(parts: Iterable[Sequence[T]]) -> tuple[T, ...]:

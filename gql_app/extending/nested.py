@@ -47,7 +47,7 @@ KEY: Final = "key"
 BY: Final = "by"
 """The metadata key of a field that holds the column that its rows are found by."""
 LISTED: Final = "listed"
-"""The metadata key of a field that holds the type of its objects, and the table of its rows."""
+"""The metadata key of a field that holds the columns of its objects."""
 _LIMIT: Final = "limit"
 """The metadata key of a field that holds the most rows of a list."""
 MAX_LIMIT: Final = 2**31
@@ -81,8 +81,8 @@ def nested(
 
     Nodes are as in connection(): of a Strawberry type whose fields without a resolver are columns
     of the same names. They are built lazily, when a resolver needs them. Rows that the type's first
-    connection in `Feature.queries` hides are left out. Raises TypeError with every fault of the
-    declaration.
+    connection in `Feature.queries` hides are left out. The list requires the permissions of the
+    field of `order_by`, too. Raises TypeError with every fault of the declaration.
     """
     is_good = type(limit) is int and 0 < limit < MAX_LIMIT
     faults = () if is_good else (f"limit must be a number of 1 to {MAX_LIMIT - 1}, not {limit!r}",)
@@ -94,7 +94,7 @@ def nested(
         return None if size is None else found
 
     resolve.__annotations__["return"] = Sequence[node] | None  # type: ignore[valid-type]  # a class of now
-    asked = requiring(*permissions)
+    asked = requiring(*permissions, *columns.guards[order_by])
     return strawberry.field(
         resolve,
         description=description,
@@ -103,7 +103,7 @@ def nested(
             KEY: key,
             BY: by,
             _LIMIT: limit,
-            LISTED: (columns.node, columns.table),
+            LISTED: columns,
             NESTED: None if asked else Nested(key, lists.of),
         },
     )

@@ -55,8 +55,9 @@ def node_kind(
     """Return how a type's objects are found by id, None if its id is not the primary key."""
     if columns.ids is None:
         return None
+    asked = [*permissions, *columns.guards["id"]]
     return NodeKind(
-        columns.node, columns.ids, _RowsById(columns, columns.ids, visibility, permissions).load
+        columns.node, columns.ids, _RowsById(columns, columns.ids, visibility, asked).load
     )
 
 

@@ -21,6 +21,7 @@ from strawberry.types.base import (
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from gql_app.extending.comparisons import clashes, comparisons, filter_faults, is_readable
+from gql_app.extending.guards import guard_faults, guards
 from gql_app.lib.database import api_text
 from gql_app.lib.faults import sentence
 from gql_app.lib.pagination import MAX_COUNT, ListQuery
@@ -60,9 +61,17 @@ class NodeColumns:
             if each.base_resolver is None
         }
         """The types of the fields without a resolver, by their names."""
+        self.keys: Final = [each.name for each in self.table.primary_key]
+        # a nested list has no cursors, which hold the key
+        used = [*order_by, *filters, *(self.keys if asked_by != "nested" else ())]
+        self.used: Final = [*dict.fromkeys(used)]
+        """The columns by whose values callers find rows, or which cursors hold."""
+        self.guards: Final = {each: guards(definition.fields, each) for each in self.used}
+        """The permissions that the fields of these columns require."""
         where = f"{asked_by}({node.__name__}, {rows.__name__})"
         found = [*self._faults(where, rows, order_by, filters), *self._unfit(where, definition)]
-        found += [f"{where}: {fault}." for fault in faults]
+        guarded = guard_faults(definition.fields, self.used)
+        found += [f"{where}: {fault}." for fault in (*guarded, *faults)]
         if found:
             raise TypeError(" ".join(found))
         init = [each.name for each in _init_fields(node)]

@@ -4,15 +4,19 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from strawberry.permission import PermissionExtension
 from strawberry.types.base import StrawberryContainer, get_object_definition
 from strawberry.types.field import StrawberryField
 from strawberry.types.union import StrawberryUnion
 
 from gql_app.extending.comparisons import is_comparable
 from gql_app.extending.connections import Connection, connection_of
+from gql_app.extending.guards import hidden
 from gql_app.extending.nested import BY, KEY, LISTED
+from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.visibility import EVERYTHING
 from gql_app.lib.composition import ComposedSchema
+from gql_app.schema.permissions import Permitted
 
 
 def schema_faults(schema: ComposedSchema) -> Iterator[str]:
@@ -40,7 +44,31 @@ def schema_faults(schema: ComposedSchema) -> Iterator[str]:
                 other, place = named.setdefault(name, (one, where))
                 if other is not one:
                     yield f"{where} has another type {name} than {place}: rename one."
+            columns: NodeColumns | None = made.columns if made else field.metadata.get(LISTED)
+            if columns:
+                yield from _hidden_later(where, columns, schema)
     yield from _other_tables(schema)
+
+
+def required_permissions(schema: ComposedSchema) -> frozenset[str]:
+    """Return the names of the permissions that fields of a schema require."""
+    extensions = (
+        each for fields in schema.fields.values() for f in fields for each in f.extensions
+    )
+    asked = (p for e in extensions if isinstance(e, PermissionExtension) for p in e.permissions)
+    return frozenset(each.permission for each in asked if isinstance(each, Permitted))
+
+
+def _hidden_later(where: str, columns: NodeColumns, schema: ComposedSchema) -> Iterator[str]:
+    """Yield a sentence on each column that is used, and that an extension of its type hides."""
+    node = columns.node
+    own = {each.python_name for each in get_object_definition(node, strict=True).fields}
+    added = [each for each in schema.fields.get(node, ()) if each.python_name not in own]
+    for name in hidden(added, columns.used):
+        yield (
+            f"{where} finds or sorts rows by {name}, which an extension of {node.__name__} shows "
+            f"only to some: leave it out, or make it a field of {node.__name__} with HasPermission."
+        )
 
 
 def _other_tables(schema: ComposedSchema) -> Iterator[str]:
@@ -51,14 +79,17 @@ def _other_tables(schema: ComposedSchema) -> Iterator[str]:
         for field in fields
     ]
     lists = [(made, where) for field, where in every if (made := connection_of(field))]
-    first = {made.node: (made, where) for made, where in reversed(lists)}
+    first = {made.columns.node: (made, where) for made, where in reversed(lists)}
     for field, where in every:
-        node, table = field.metadata.get(LISTED, (None, None))
-        made, place = first.get(node, (None, ""))
-        if made and made.visibility is not EVERYTHING and made.table is not table:
+        listed: NodeColumns | None = field.metadata.get(LISTED)
+        if listed is None or listed.node not in first:
+            continue
+        made, place = first[listed.node]
+        if made.visibility is not EVERYTHING and made.columns.table is not listed.table:
             yield (
-                f"{where} lists rows of {table} as {node.__name__}, of which {place} shows those "
-                f"of {made.table} that are visible: list these, or make another type."
+                f"{where} lists rows of {listed.table} as {listed.node.__name__}, of which {place} "
+                f"shows those of {made.columns.table} that are visible: list these, or make "
+                "another type."
             )
 
 

@@ -3,7 +3,7 @@
 import strawberry
 
 from gql_app.accounts import customers, validation
-from gql_app.accounts.callers import admin_authority
+from gql_app.accounts.callers import admin_authority, check_permissions
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
 from gql_app.accounts.records import Person
 from gql_app.lib.clock import parse_id
@@ -89,7 +89,11 @@ class AdministrationMutation:
         if current is None:
             raise customers.not_found()
         rules, hashed = context.resources.rules, None
-        changes = await input.checked(validation.check_changes, current, new, rules)
+        if "password" in new:  # which is compared with the address
+            asked = admin_authority(me, targets=(customer_id,), changes_access=True)
+            await check_permissions(context.db, asked, context.roles)
+        blind = not me.caller(context.roles).may_see(customer_id)
+        changes = await input.checked(validation.check_changes, current, new, rules, blind=blind)
         if changes.password is not None:
             await rules.accept_password(changes.password, changes.person(current))
             hashed = await context.resources.passwords.hash(changes.password, origin.party)

@@ -17,6 +17,10 @@ from gql_app.settings.model import Settings as Settings
 ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
 APP: Final = PREFIX + "APP"
 """The application that the command line and its workers take, as module:name."""
+VARIABLES: Final = frozenset(
+    {ADMIN_PASSWORD, APP, *(PREFIX + n.upper() for n in Settings.model_fields)}
+)
+"""Every variable with the prefix that the program reads, without those of features."""
 METRICS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The variable of the metrics' folder; prometheus_client reads it, too, at its import."""
 SECRET_REQUIRED: Final = (
@@ -61,8 +65,7 @@ def faults_of(prefix: str, error: ValidationError) -> list[str]:
 
 def unknown_variables(others: Collection[str] = ()) -> list[str]:
     """Return the names of unknown `GQL_APP_` variables, most likely misspelt."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ADMIN_PASSWORD, APP}
-    meant = variables(PREFIX).keys() - known - set(others)
+    meant = variables(PREFIX).keys() - VARIABLES - set(others)
     return sorted(name for name in os.environ if name.upper() in meant)
 
 

@@ -38,13 +38,17 @@ def test_roles_are_extended_whichever_comes_first() -> None:
 
 
 def test_what_one_lacks_of_others_is_found() -> None:
-    some, all_of_ours, everything = frozenset({"a:b"}), OURS, Everything()
-    assert lacking(some, frozenset()) is None
-    assert lacking(some, frozenset({"a:b", "c:d", "e:f"})) == "c:d"
-    assert lacking(everything, frozenset({"c:d"})) is None
-    assert lacking(everything, everything) is None
-    assert lacking(some, everything) == "audit:read"
-    assert lacking(all_of_ours, everything) == "admin"
+    some, everything = frozenset({"a:b"}), Everything()
+    known = Roles([Role("desk", {"a:b", "z:y"})], ["y:x"]).known
+    assert known == OURS | {"a:b", "z:y", "y:x"}
+    assert lacking(some, frozenset(), known) is None
+    assert lacking(some, frozenset({"a:b", "c:d", "e:f"}), known) == "c:d"
+    assert lacking(everything, frozenset({"c:d"}), known) is None
+    assert lacking(everything, everything, known) is None
+    assert lacking(some, everything, known) == "audit:read"
+    assert lacking(OURS, everything, known) == "a:b"
+    assert lacking(OURS | some, everything, known) == "y:x"
+    assert lacking(known, everything, known) == "admin"
 
 
 @pytest.mark.parametrize("kind", [set, frozenset])

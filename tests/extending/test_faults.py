@@ -34,7 +34,7 @@ from gql_app import (
 from gql_app.accounts.permissions import OURS
 from gql_app.extending import faults
 from gql_app.lib.faults import CannotStart
-from gql_app.settings import Settings
+from gql_app.settings import VARIABLES, Settings
 from tests.extending.graph import graph
 from tests.extending.odd import LastingRow
 from tests.extending.test_node_kinds import Line, LineRow
@@ -59,6 +59,12 @@ def end_sessions() -> None:
 
 def Check() -> None:  # noqa: N802 — as Typer spells it in small letters
     """Have the name of a command of ours, but for its capital."""
+
+
+class OfOperator(FeatureSettings):
+    """A setting that the command create-admin reads."""
+
+    password: str = "x"
 
 
 class Signer:
@@ -115,6 +121,20 @@ def told(*features: Feature) -> tuple[str, ...]:
 def test_fault_of_a_feature_is_told(parts: Mapping[str, Any], sentence: str) -> None:
     feature = Feature(**{"name": "shop", **parts})
     assert told(feature) == (f"The feature {feature.name}: {sentence}.",)
+
+
+def test_no_setting_of_a_feature_is_a_variable_that_the_program_reads() -> None:
+    parts = [name.removeprefix("GQL_APP_").lower().partition("_") for name in sorted(VARIABLES)]
+    tried = {f"GQL_APP_{name}_{field}".upper() for name, _, field in parts if field}
+    assert {"GQL_APP_ADMIN_PASSWORD", "GQL_APP_LOG_LEVEL"} <= tried
+    for name, _, field in parts:
+        if field:
+            kind = type("Odd", (FeatureSettings,), {"__annotations__": {field: str}, field: "x"})
+            taken = f"GQL_APP_{name}_{field}".upper()
+            fault = f"the variable {taken} is read already; rename the field"
+            assert f"The feature {name}: {fault}." in told(Feature(name, settings=kind))
+    with pytest.raises(CannotStart, match="the variable GQL_APP_ADMIN_PASSWORD is read already"):
+        create_app(features=[Feature("admin", settings=OfOperator)])
 
 
 async def one(a: object) -> None:

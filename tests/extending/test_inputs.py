@@ -1,6 +1,6 @@
 """Input fields of features, and their rules for passwords."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,16 +9,20 @@ from sqlalchemy import func, select
 
 from gql_app.accounts.letters import post_link
 from gql_app.accounts.links import LinkKind
-from gql_app.db.tables import CustomerRow
+from gql_app.db.tables import AuditRow, CustomerRow
+from gql_app.errors import Refused
 from gql_app.extending.extend import extend
 from gql_app.extending.feature import Feature
+from gql_app.extending.hooks import CommittedEvent, Event
 from gql_app.extending.transaction import Transaction
 from gql_app.lib.text import visible_line
-from gql_app.schema.administration import CreateCustomerInput
+from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInput
 from gql_app.schema.mail.invitations import InviteCustomerInput
+from gql_app.schema.profile import UpdateMeInput
 from gql_app.settings import Settings
 from tests.extending.graph import Graph, graph
 from tests.extending.shop import CompanyRow
+from tests.extending.test_hooks import run_all
 from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, add_customer, sign_in
 
@@ -95,6 +99,78 @@ async def test_fields_are_saved_with_changes_of_customers(
     assert (row.name, await companies(shop)) == ("Ada King", ["Two"])
     answer = await shop.ask(CREATE, grace.token, input={**EVE, "company": "Three"})
     assert "not to include unknown field 'company'" in answer.errors[0]["message"]
+
+
+INVITE = """mutation ($input: InviteCustomerInput!) {
+  inviteCustomer(input: $input) { errors { code field } }
+}"""
+NEW: Mapping[str, Any] = {"name": "Nora", "email": "nora@example.com"}
+UPDATED, INVITED = "customer:update", "customer:invite"
+AUDITED: Sequence[tuple[str, Mapping[str, Any], list[tuple[str, list[str]]]]] = (
+    (UPDATE, {"taxNumber": "1"}, [(UPDATED, ["tax_number"])]),
+    (UPDATE, {"taxNumber": "2", "motto": None}, [(UPDATED, ["motto", "tax_number"])]),
+    (UPDATE, {"taxNumber": "3", "phone": "+1 555 0199"}, [(UPDATED, ["phone", "tax_number"])]),
+    (UPDATE, {"taxNumber": "4", "name": "Grace"}, [(UPDATED, ["tax_number"])]),
+    (UPDATE, {"taxNumber": "bad", "phone": "+1 555 0177"}, []),
+    (UPDATE, {"name": "Grace"}, []),
+    (UPDATE, {}, []),
+    (CHANGE, {"motto": "x"}, [(UPDATED, ["motto"])]),
+    (CHANGE, {"motto": "y", "name": "Ida King"}, [(UPDATED, ["motto", "name"])]),
+    (CHANGE, {"isActive": True}, []),
+    (CHANGE, {}, []),
+    (CREATE, {"name": "New", "email": "new@example.com", "motto": "x"}, [("customer:create", [])]),
+    (INVITE, {**NEW, "motto": "x"}, [("customer:create", []), (INVITED, [])]),
+    (INVITE, {**NEW, "motto": "z"}, [(UPDATED, ["motto"]), (INVITED, [])]),
+    (INVITE, NEW, [(INVITED, [])]),
+)
+"""Mutations in turn, their inputs, and the events that are recorded, the oldest first."""
+
+
+async def test_fields_of_features_are_changes_in_the_audit_and_to_hooks(
+    settings: Settings,
+    letterbox: Letterbox,  # noqa: ARG001 — letters go there
+) -> None:
+    seen: list[tuple[str, Sequence[str]]] = []
+
+    @extend(UpdateMeInput, UpdateCustomerInput, CreateCustomerInput, InviteCustomerInput)
+    class Further:
+        tax_number: str | None = strawberry.UNSET
+        motto: str | None = strawberry.UNSET
+
+        @staticmethod
+        async def save(_tx: Transaction, _id: UUID, values: Mapping[str, Any]) -> None:
+            if values.get("tax_number") == "bad":
+                code, message = "INVALID", "This is no tax number."
+                raise Refused(code, message, "tax_number")
+
+    async def note(event: CommittedEvent) -> None:
+        seen.append((event.name, event.fields))
+
+    async def note_within(_tx: Transaction, event: Event) -> None:
+        seen.append((event.name, event.fields))
+
+    name = "customer:updated"
+    feature = Feature("tax", extensions=[Further], on={name: note}, within={name: note_within})
+    async with graph(settings, [feature]) as tax:
+        database = tax.resources.database
+        grace = await sign_in(tax.resources, await add_customer(database, "Grace", is_admin=True))
+        ida = str((await add_customer(database, "Ida")).id)
+        events = select(AuditRow.action, AuditRow.fields).order_by(AuditRow.id)
+        moments = select(CustomerRow.id, CustomerRow.updated_at).order_by(CustomerRow.id)
+        for mutation, given, recorded in AUDITED:
+            seen.clear()
+            before = len(await database.fetch_all(events))
+            times = await database.fetch_all(moments)
+            query = mutation.replace("company", "id")
+            named = {"id": ida} if mutation is CHANGE else {}
+            await tax.data(query, grace.token, **named, input=given)
+            new = (await database.fetch_all(events))[before:]
+            assert [(action, fields) for action, fields in new] == recorded, given
+            await run_all(tax)
+            changes = [fields for action, fields in recorded if action == UPDATED]
+            assert seen == [(name, (*fields,)) for fields in changes for _ in range(2)], given
+            moved = (await database.fetch_all(moments))[: len(times)] != times
+            assert moved is any(action == UPDATED for action, _ in recorded), given
 
 
 async def test_field_is_taken_as_it_is_or_by_the_rules_of_texts(settings: Settings) -> None:

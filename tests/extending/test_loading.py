@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,52 @@ def test_faults_of_its_features_are_told(tmp_path: Path) -> None:
             ),
         ],
     )
+
+
+FAULTY = """import strawberry
+from gql_app import Feature, FeatureSettings, Role, create_app
+class Needy(FeatureSettings):
+    needed: int
+@strawberry.type
+class Customer:
+    x: int
+@strawberry.type
+class Lists:
+    @strawberry.field
+    def first(self) -> Customer | None: ...
+bad = Feature("bad", queries=[Lists], roles=[Role("a b", {"a:b"})], routes=["/x"], settings=Needy)
+app = create_app(features=[bad])
+"""
+FAULTS = [
+    "The feature bad: '/x' is neither a Route nor a Mount of Starlette's.",
+    "The feature bad: the role a b must have a name of small letters, digits and _, 40 at most.",
+    (
+        "The schema can't be built: Type Customer is defined multiple times in the schema: "
+        "faulty.Customer and gql_app.schema.customers.Customer. Rename one."
+    ),
+    "GQL_APP_LOG_LEVEL: should be 'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'",
+    "GQL_APP_BAD_NEEDED: is required",
+]
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve", "version"])
+def test_faults_of_features_and_of_all_settings_are_told_at_once(
+    tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "faulty.py").write_text(FAULTY, encoding="utf-8")
+    done = run_here("--app=faulty:app", command, folder=tmp_path, log_level="loud")
+    assert (done.returncode, done.stderr.splitlines()) == (2, FAULTS)
+
+
+def test_faults_are_told_at_once_where_an_application_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faulty.py").write_text(FAULTY, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("GQL_APP_LOG_LEVEL", "loud")
+    with pytest.raises(CannotStart) as raised:
+        import_module("faulty")
+    assert [*raised.value.faults] == FAULTS
 
 
 def test_application_is_imported_from_the_working_folder(tmp_path: Path) -> None:

@@ -480,8 +480,21 @@ def test_folder_of_migrations_that_fork_is_told(tmp_path: Path) -> None:
     folder = shutil.copytree(market, tmp_path / "migrations")
     text = (folder / "0002_rent.py").read_text(encoding="utf-8")
     (folder / "0003_fork.py").write_text(text.replace('"0002"', '"0003"'), encoding="utf-8")
-    with pytest.raises(CannotStart, match="0002 and 0003 follow nothing common; join them"):
+    for revision, down in (("0004", "0003"), ("0005", "0001")):
+        changed = text.replace('"0002"', f'"{revision}"').replace('"0001"', f'"{down}"')
+        (folder / f"{revision}_fork.py").write_text(changed, encoding="utf-8")
+    with pytest.raises(CannotStart) as raised:
         revisions(folder)
+    [fault] = raised.value.faults
+    assert fault == (
+        f"{folder}: no migration follows 0002 and 0004 and 0005, of which one must be the last: "
+        'write down_revision = "0002" in 0003 and down_revision = "0004" in 0005'
+    )
+    for name, after in (("0003_fork", "0002"), ("0005_fork", "0004")):
+        file = folder / f"{name}.py"
+        script = file.read_text(encoding="utf-8").replace('"0001"', f'"{after}"')
+        file.write_text(script, encoding="utf-8")
+    assert revisions(folder) == ("0001", "0002", "0003", "0004", "0005")
 
 
 @pytest.mark.filterwarnings("ignore:Revision 0009 referenced")

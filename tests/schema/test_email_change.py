@@ -284,6 +284,9 @@ async def test_whose_address_it_is_stays_as_it_was_for_who_may_not_change_it(
         assert refused.code("updateCustomer") == "FORBIDDEN"
         assert (await current(api.database, admin.id)).pending_email is None
         assert letterbox.empty
+        given = {"id": str(plain.id), "input": {"email": plain.email}}
+        confirmed = await api.run(document, token=cleo.token, **given)
+        assert confirmed.data["updateCustomer"]["status"] == "ERROR"
         given = {"id": str(plain.id), "input": {"email": B}}
         allowed = await api.run(document, token=cleo.token, **given)
         assert allowed.data["updateCustomer"]["status"] == "SUCCESS"

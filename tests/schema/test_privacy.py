@@ -203,3 +203,151 @@ async def test_no_answer_names_an_address_or_phone_that_the_caller_may_not_see(
                 "that is sent to newest@example.org."
             )
     assert letterbox
+
+
+NORA: Final = "nora@example.com"
+GUESSES: Final[Mapping[str, tuple[Any, Any]]] = {
+    "phone": ("+1 555 0100", "+1 555 0199"),
+    "locale": ("de", "fr"),
+    "isActive": (True, False),
+    "roles": (["clerk"], []),
+}
+"""The private fields that may be changed without being seen: the value in force, and another."""
+CHANGE: Final = """mutation ($id: ID!, $input: UpdateCustomerInput!) {
+  updateCustomer(id: $id, input: $input) { status message errors { code field message }
+    customer { updatedAt FIELDS } }
+}""".replace("FIELDS", FIELDS)
+INVITE: Final = """mutation ($input: InviteCustomerInput!) {
+  inviteCustomer(input: $input) { status message errors { code } customer { updatedAt FIELDS } }
+}""".replace("FIELDS", FIELDS)
+EVENTS: Final = "query ($id: ID) { auditEvents(customerId: $id) { nodes { action fields } } }"
+
+
+async def told(
+    api: Api,
+    who: Person,
+    whom: str,
+    query: str,
+    **given: Any,  # noqa: ANN401 — variables
+) -> tuple[object, ...]:
+    """Return what somebody is told by a mutation: the answer, a new updatedAt, and the events."""
+    seen = f'{{ node(id: "{whom}") {{ ... on Customer {{ updatedAt }} }} }}'
+    before = (await api.run(seen, token=who.token)).data["node"]
+    known = (await api.run(EVENTS, token=who.token, id=whom)).data["auditEvents"]["nodes"]
+    answer = await api.run(query, token=who.token, **given)
+    events = (await api.run(EVENTS, token=who.token, id=whom)).data["auditEvents"]["nodes"]
+    [payload] = answer.data.values()
+    customer = payload["customer"]
+    moved = customer and customer.pop("updatedAt") != before["updatedAt"]
+    new = [each for each in events[: len(events) - len(known)] if "role" not in each["action"]]
+    return answer.body, moved, new
+
+
+async def worker(api: Api, name: str, email: str | None = None) -> str:
+    """Add somebody who has a harmless role; return their id."""
+    row = await add_customer(api.database, name, email, phone="+1 555 0100", roles=["clerk"])
+    async with api.database.transaction() as db:
+        await change(db, CustomerRow, row.id, locale="de")
+    return str(row.id)
+
+
+@pytest.fixture
+async def desk(settings: Settings, letterbox: Letterbox) -> AsyncIterator[Api]:  # noqa: ARG001 — letters go there
+    """Run the API with a role whose only permission the curious have, too."""
+    clerk = Role("clerk", {"customers:write"})
+    async with running(settings, features=[Feature("desk", roles=[CURIOUS, clerk])]) as api:
+        await add_customer(api.database, "Nora")
+        yield api
+
+
+@pytest.mark.parametrize("field", GUESSES)
+async def test_guess_at_a_private_value_is_told_like_any_other_change(
+    desk: Api, field: str
+) -> None:
+    carl = await add_customer(desk.database, "Carl", roles=["curious"])
+    curious, answers = await sign_in(desk.resources, carl), []
+    for number, value in enumerate(GUESSES[field]):
+        ida = await worker(desk, "Ida", f"ida{number}@example.com")
+        given = {field: value}
+        answers.append(await told(desk, curious, ida, CHANGE, id=ida, input=given))
+    assert answers[0] == answers[1]
+    assert answers[0][1:] == (True, [{"action": "customer:update", "fields": [field]}])
+
+
+@pytest.mark.parametrize("field", ["phone", "locale"])
+async def test_guess_in_an_invitation_is_told_like_any_other(desk: Api, field: str) -> None:
+    people = [
+        await add_customer(desk.database, n, roles=[r])
+        for n, r in (("Carl", "curious"), ("Grace", "admin"))
+    ]
+    carl, grace = [await sign_in(desk.resources, each) for each in people]
+    answers = []
+    for number, value in enumerate(GUESSES[field]):
+        address = f"{field}{number}@example.org"
+        invited = {"name": "Ida", "email": address, field: GUESSES[field][0]}
+        await send(desk, "inviteCustomer", {"input": invited}, token=grace.token)
+        again = await send(
+            desk, "inviteCustomer", {"input": {"name": "Ida", "email": address}}, token=grace.token
+        )
+        ida = again.data["inviteCustomer"]["customer"]["id"]
+        answers.append(await told(desk, carl, ida, INVITE, input=invited | {field: value}))
+    assert answers[0] == answers[1]
+    assert answers[0][1]
+
+
+@pytest.mark.parametrize("verification", ["off", "ask", "require"])
+async def test_address_in_force_is_told_like_any_that_is_taken(
+    desk: Api, letterbox: Letterbox
+) -> None:
+    carl = await add_customer(desk.database, "Carl", roles=["curious"])
+    grace = await add_customer(desk.database, "Grace", is_admin=True)
+    curious, admin = await sign_in(desk.resources, carl), await sign_in(desk.resources, grace)
+    ida = await worker(desk, "Ida")
+    answers = [
+        await told(
+            desk, curious, ida, CHANGE, id=ida, input={"email": each, "phone": "+1 555 0177"}
+        )
+        for each in ("ida@example.com", "IDA@example.com", NORA)
+    ]
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0][1:] == (None, [])
+    assert '"TAKEN"' in json.dumps(answers[0][0])
+    seen = await send(
+        desk,
+        "updateCustomer",
+        {"id": ida, "input": {"email": "ida@example.com"}},
+        token=admin.token,
+    )
+    assert faults(seen.data["updateCustomer"]) == []
+    assert letterbox.empty
+
+
+@pytest.mark.parametrize("given", [
+    {"email": "grace@example.com"}, {"email": "Grace@Example.com"}, {"email": NORA},
+    {"email": "free@example.org"}, {"password": "grace@example.com"}, {"password": PASSWORD},
+    {"isActive": True}, {"isActive": False}, {"roles": ["admin"]}, {"roles": []},
+], ids=str)  # fmt: skip
+async def test_account_with_other_permissions_is_refused_whatever_the_value(
+    desk: Api, given: Mapping[str, object]
+) -> None:
+    carl = await add_customer(desk.database, "Carl", roles=["curious"])
+    grace = str((await add_customer(desk.database, "Grace", is_admin=True)).id)
+    curious = await sign_in(desk.resources, carl)
+    answer = await send(desk, "updateCustomer", {"id": grace, "input": given}, token=curious.token)
+    refused = await send(desk, "deleteCustomer", {"id": grace}, token=curious.token)
+    errors = [
+        each.error(n) for each, n in ((answer, "updateCustomer"), (refused, "deleteCustomer"))
+    ]
+    assert errors[0]["extensions"] == errors[1]["extensions"]
+    assert errors[0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_own_account_is_edited_as_by_who_sees_everything(desk: Api) -> None:
+    carl = await add_customer(desk.database, "Carl", roles=["curious"])
+    me = await sign_in(desk.resources, carl)
+    kept = {"email": me.email, "phone": None}
+    own = await send(desk, "updateMe", {"input": kept}, token=me.token)
+    assert faults(own.data["updateMe"]) == []
+    given = {"id": str(me.id), "input": {"phone": None, "isActive": True}}
+    answer = await told(desk, me, str(me.id), CHANGE, **given)
+    assert answer[1:] == (False, [])

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 import pytest
+import strawberry
 
 from gql_app.accounts import second_factors
 from gql_app.accounts.permissions import OURS, Role
 from gql_app.extending.feature import Feature
+from gql_app.extending.permissions import HasPermission
 from gql_app.lib import clock
 from gql_app.lib.clock import new_id
 from gql_app.settings import Settings
@@ -204,6 +206,43 @@ async def test_nobody_touches_who_may_do_what_they_may_not(
     assert admin.id != whom.id
 
 
+LACKED: Final[Mapping[str, Any]] = {
+    "updateCustomer": {"isActive": False},
+    "deleteCustomer": None,
+    "createCustomer": {"name": "Nora", "email": "nora@example.com", "roles": ["admin"]},
+    "inviteCustomer": {"name": "Nora", "email": "nora@example.com", "roles": ["admin"]},
+}
+"""What takes the permissions of an admin, and its input."""
+
+
+@pytest.mark.parametrize("name", LACKED)
+@pytest.mark.parametrize(("further", "missing"), [([], "desk:sell"), (["desk:sell"], "files:read")])
+async def test_real_permission_is_named_of_those_that_an_admin_has(
+    settings: Settings, letterbox: Letterbox, name: str, further: list[str], missing: str
+) -> None:
+    @strawberry.type
+    class Files:
+        files: str | None = strawberry.field(
+            resolver=lambda: None, permission_classes=[HasPermission("files:read")]
+        )
+
+    roles = [Role("chief", {*OURS, *further}), Role("seller", {"desk:sell"})]
+    async with running(settings, features=[Feature("files", [Files], roles=roles)]) as api:
+        chief = await somebody(api, "Mary", "chief")
+        grace = await add_customer(api.database, "Grace", is_admin=True)
+        given = {} if name in {"createCustomer", "inviteCustomer"} else {"id": str(grace.id)}
+        given |= {"input": LACKED[name]} if LACKED[name] else {}
+        told = (await send(api, name, given, token=chief.token)).error(name)["extensions"]
+        is_new = name == "inviteCustomer"
+        assert told == {
+            "code": "FORBIDDEN",
+            "reason": "PERMISSION_REQUIRED" if is_new else "ADMIN_REQUIRED",
+            "permission": missing,
+            **({} if is_new else {"required": "admin"}),
+        }
+    assert letterbox.empty
+
+
 async def test_nobody_removes_a_factor_of_who_may_do_what_they_may_not(api: Api) -> None:
     boss, sue = await somebody(api, "Mary", "manager"), await somebody(api, "Sue", "support")
     for whom in (sue, carl := await somebody(api, "Carl", "clerk")):
@@ -214,7 +253,12 @@ async def test_nobody_removes_a_factor_of_who_may_do_what_they_may_not(api: Api)
     ]
     answer = await send(api, "removeSecondFactor", {"id": ids[0]}, token=boss.token)
     told = answer.error("removeSecondFactor")["extensions"]
-    assert (told["code"], told["permission"]) == ("FORBIDDEN", "sessions:end")
+    assert told == {
+        "code": "FORBIDDEN",
+        "reason": "ADMIN_REQUIRED",
+        "permission": "sessions:end",
+        "required": "admin",
+    }
     done = await send(api, "removeSecondFactor", {"id": ids[1]}, token=boss.token)
     assert faults(done.data["removeSecondFactor"]) == []
     left = await second_factors.of_customers(api.database, [sue.id, carl.id])

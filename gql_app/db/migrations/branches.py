@@ -12,6 +12,7 @@ from gql_app.lib.faults import CannotStart
 
 if TYPE_CHECKING:  # most starts migrate nothing
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 VERSION_TABLE: Final = "alembic_version"
 """The table with the core's current migration, and the prefix of each branch's table.
@@ -63,8 +64,10 @@ def revisions(folder: Path) -> tuple[str, ...]:
 
     try:
         scripts = ScriptDirectory.from_config(_config(folder))
-        heads = scripts.get_heads()
+        heads = sorted(scripts.get_heads())
         found = [each.revision for each in scripts.walk_revisions()]
+        known: set[str] = set()
+        firsts = [_first(scripts, head, known) for head in heads]
     except Exception as why:  # a migration may fail in any way as it is imported
         *_, (frame, _) = walk_tb(why.__traceback__)
         if isinstance(why, KeyError) and frame.f_globals["__name__"] == "alembic.script.revision":
@@ -72,5 +75,14 @@ def revisions(folder: Path) -> tuple[str, ...]:
             raise CannotStart([f"{folder}: {missing}: correct its down_revision"]) from why
         raise CannotStart([f"{folder}: {type(why).__name__}: {why}"]) from why
     if len(heads) > 1:
-        raise CannotStart([f"{folder}: {' and '.join(heads)} follow nothing common; join them"])
+        joined = [f'down_revision = "{a}" in {b}' for a, b in zip(heads, firsts[1:], strict=False)]
+        last = f"no migration follows {' and '.join(heads)}, of which one must be the last"
+        raise CannotStart([f"{folder}: {last}: write {' and '.join(joined)}"])
     return tuple(reversed(found))
+
+
+def _first(scripts: "ScriptDirectory", head: str, known: set[str]) -> str:
+    """Return the oldest migration before a head that is not known yet; add all of them."""
+    new = [e.revision for e in scripts.iterate_revisions(head, "base") if e.revision not in known]
+    known.update(new)
+    return new[-1]

@@ -20,7 +20,7 @@ from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine import Schema
 
-__all__ = ["WHO_MAY_ASK", "ComposedSchema", "Replacements", "merged_type"]
+__all__ = ["WHO_MAY_ASK", "ComposedSchema", "Replacements", "merged_type", "who_may_ask"]
 
 WHO_MAY_ASK: Final = "who_may_ask"
 """The attribute of a permission, and the key in a field's metadata, that has this sentence."""
@@ -92,8 +92,15 @@ def _who_may_ask(field: StrawberryField) -> str:
         if isinstance(extension, PermissionExtension)
         for permission in extension.permissions
     ]
-    texts = [getattr(each, WHO_MAY_ASK, f"Needs {type(each).__name__}.") for each in permissions]
-    return " ".join((*texts, *filter(None, [field.metadata.get(WHO_MAY_ASK)])))
+    return " ".join(
+        (*map(who_may_ask, permissions), *filter(None, [field.metadata.get(WHO_MAY_ASK)]))
+    )
+
+
+def who_may_ask(permission: object) -> str:
+    """Return the sentence of a permission: its own, or its name."""
+    named: str = getattr(permission, WHO_MAY_ASK, f"Needs {type(permission).__name__}.")
+    return named
 
 
 def _describe(named: str, kind: Any, descriptions: Descriptions) -> None:  # noqa: ANN401 — of graphql-core

@@ -5,7 +5,7 @@ import strawberry
 from gql_app.accounts import customers, validation
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.links import LinkKind
-from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
+from gql_app.accounts.permissions import READ_PRIVATE, WRITE_CUSTOMERS, role_text
 from gql_app.errors import Rejected
 from gql_app.mail import invitations
 from gql_app.schema.authentication import LoginPayload
@@ -50,7 +50,8 @@ class InvitationMutation:
         again = current if current and invitations.awaits_invitation(current) else None
         kept = {"email"} | {name for name in ("roles",) if given.get(name) is None}
         named = {name: value for name, value in given.items() if name not in kept}
-        changes = validation.check_changes(again, named, resources.rules)
+        blind = READ_PRIVATE not in me.caller(context.roles).permissions
+        changes = validation.check_changes(again, named, resources.rules, blind=blind)
         authority = Authority(
             me,
             permissions=(WRITE_CUSTOMERS,),
