@@ -123,7 +123,7 @@ AUDITED: Sequence[tuple[str, Mapping[str, Any], list[tuple[str, list[str]]]]] = 
     (INVITE, {**NEW, "motto": "z"}, [(UPDATED, ["motto"]), (INVITED, [])]),
     (INVITE, NEW, [(INVITED, [])]),
 )
-"""Mutations in turn, their inputs, and the events that are recorded, the oldest first."""
+"""Mutations in turn, their inputs, and the events that are recorded, in any order."""
 
 
 async def test_fields_of_features_are_changes_in_the_audit_and_to_hooks(
@@ -165,7 +165,7 @@ async def test_fields_of_features_are_changes_in_the_audit_and_to_hooks(
             named = {"id": ida} if mutation is CHANGE else {}
             await tax.data(query, grace.token, **named, input=given)
             new = (await database.fetch_all(events))[before:]
-            assert [(action, fields) for action, fields in new] == recorded, given
+            assert sorted((action, fields) for action, fields in new) == sorted(recorded), given
             await run_all(tax)
             changes = [fields for action, fields in recorded if action == UPDATED]
             assert seen == [(name, (*fields,)) for fields in changes for _ in range(2)], given
