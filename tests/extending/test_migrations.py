@@ -75,6 +75,23 @@ def migrate(url: str, folder: Path, app: str = APP) -> CompletedProcess[str]:
     return run_here("migrate", folder=folder, database_url=url, secret_key=SECRET, app=app)
 
 
+def run_anew(shop: str, *arguments: str, folder: Path, url: str) -> None:
+    """Run a command, which must succeed, on an application whose code may have changed."""
+    sys.modules.pop(shop, None)
+    importlib.invalidate_caches()
+    if f"{shop}_orders" in Table.metadata.tables:
+        Table.metadata.remove(Table.metadata.tables[f"{shop}_orders"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # the class is there several times
+        done = run_here(
+            *("--app", f"{shop}:app", *arguments),
+            folder=folder,
+            database_url=url,
+            secret_key=SECRET,
+        )
+    assert done.returncode == 0, done.stderr
+
+
 def tables(url: str) -> set[str]:
     """Return the names of all tables that are there."""
     return set(run_on(url, lambda connection: inspect(connection).get_table_names()))
@@ -226,19 +243,7 @@ def test_constraints_of_a_written_migration_have_names_on_both_databases(
         table = ORDERED.format(name=shop) + columns
         code.write_text(head + table + tail, encoding="utf-8")
         for command_line in (("make-migration", f"Step {number}"), ("migrate",)):
-            sys.modules.pop(shop, None)
-            importlib.invalidate_caches()
-            if f"{shop}_orders" in Table.metadata.tables:
-                Table.metadata.remove(Table.metadata.tables[f"{shop}_orders"])
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SAWarning)  # the class is there several times
-                done = run_here(
-                    *("--app", f"{shop}:app", *command_line),
-                    folder=tmp_path,
-                    database_url=database_url,
-                    secret_key=SECRET,
-                )
-            assert done.returncode == 0, done.stderr
+            run_anew(shop, *command_line, folder=tmp_path, url=database_url)
         [branch] = [Branch(shop, folder, frozenset({f"{shop}_orders"}), Table.metadata, ())]
         config = alembic_config(database_url, branch)
         command.check(config)
@@ -264,19 +269,7 @@ def test_column_goes_with_a_foreign_key_that_an_older_migration_left_without_a_n
     script = REFUSED.format(revision="0001", down=None, work=work)
     (folder / "0001.py").write_text(script, encoding="utf-8")
     for command_line in (("migrate",), ("make-migration", "Drop"), ("migrate",)):
-        sys.modules.pop(shop, None)
-        importlib.invalidate_caches()
-        if f"{shop}_orders" in Table.metadata.tables:
-            Table.metadata.remove(Table.metadata.tables[f"{shop}_orders"])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SAWarning)  # the class is there several times
-            done = run_here(
-                *("--app", f"{shop}:app", *command_line),
-                folder=tmp_path,
-                database_url=database_url,
-                secret_key=SECRET,
-            )
-        assert done.returncode == 0, done.stderr
+        run_anew(shop, *command_line, folder=tmp_path, url=database_url)
     written = (folder / "0002_drop.py").read_text(encoding="utf-8")
     assert "drop_constraint" not in written
     branch = Branch(shop, folder, frozenset({f"{shop}_orders"}), Table.metadata, ())
@@ -319,19 +312,7 @@ def test_migration_changes_constraints_that_an_older_one_left_without_a_name(
         (unnamed, ("migrate",)),
     ):
         run_on(database_url, partial(make, made))
-        sys.modules.pop(shop, None)
-        importlib.invalidate_caches()
-        if f"{shop}_orders" in Table.metadata.tables:
-            Table.metadata.remove(Table.metadata.tables[f"{shop}_orders"])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SAWarning)  # the class is there several times
-            done = run_here(
-                *("--app", f"{shop}:app", *command_line),
-                folder=tmp_path,
-                database_url=database_url,
-                secret_key=SECRET,
-            )
-        assert done.returncode == 0, done.stderr
+        run_anew(shop, *command_line, folder=tmp_path, url=database_url)
     branch = Branch(shop, folder, frozenset({f"{shop}_orders"}), Table.metadata, ())
     command.check(alembic_config(database_url, branch))
     command.downgrade(alembic_config(database_url, branch), "0001")
