@@ -100,7 +100,7 @@ def import_customers(
         _report_to(report, file) as report_file,
     ):
         form = records.format_of(file, named)
-        prepare(chosen)
+        prepare(chosen, "tables" if dry_run else "nothing")
         tally, source = _Tally(report_file), Source(input_file)
         rules = Rules.of(chosen, application.extensions().roles.names)
         adding = partial(add, rules=rules, invite=invite)
