@@ -116,8 +116,8 @@ class TokenInvalid(Unauthenticated):
 
     reason = TokenReason.TOKEN_INVALID
     advice = (
-        "The token was not issued by this server, or was changed on its way. Sign in "
-        "again to get a new one."
+        "The token was not issued by this server for this service, or was changed on "
+        "its way. Sign in again, here, to get a new one."
     )
 
 

@@ -16,6 +16,7 @@ from gql_app.lib.keyring import KeyRing
 from gql_app.resources import Resources
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
+from tests.databases import copied_sqlite
 from tests.laws import (
     ALLOWED,
     CEILING,
@@ -188,13 +189,14 @@ import main
     ],
 )
 def test_nothing_is_loaded_that_this_start_does_without(
-    tmp_path: Path, start: str, idle: set[str]
+    sqlite_template: Path, tmp_path: Path, start: str, idle: set[str]
 ) -> None:
     code = f"import sys; {start}; print(*sys.modules)"
+    given = environment(database_url=copied_sqlite(sqlite_template, tmp_path))
     loaded = subprocess.check_output(  # noqa: S603  the code above, with this very Python
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env=environment() | {"PYTHONPATH": str(ROOT)},
+        env=given | {"PYTHONPATH": str(ROOT)},
         encoding="utf-8",
     )
     assert idle & set(loaded.split()) == set()

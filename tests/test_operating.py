@@ -19,6 +19,7 @@ PAGES = ("operating", "systemd", "containers", "kubernetes", "proxies")
 HANDBOOK = "\n".join((ROOT / f"docs/{page}.md").read_text(encoding="utf-8") for page in PAGES)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EMAIL = "you@example.com"
+MOVING = "Moving from SQLite to PostgreSQL"
 
 
 def blocks(chapter: str, label: str = "sh") -> list[str]:
@@ -69,8 +70,38 @@ def test_what_was_backed_up_is_restored_elsewhere_and_signs_in(
         assert found == {"data": {"me": {"email": EMAIL}}}
 
 
+@pytest.mark.parametrize("operator", ["PostgreSQL"], indirect=True)
+def test_customers_move_to_postgresql_with_their_ids_and_passwords(
+    operator: tuple[str, Operator],
+) -> None:
+    _, them = operator
+    leave, arrive = blocks(MOVING)
+    them.type(blocks("SQLite")[0])
+    before = account(them)
+    them.type(leave)
+    left = [them.folder / name for name in ("before.db", "audit.jsonl", "customers.jsonl")]
+    assert {each.stat().st_mode & 0o777 for each in left} == {0o600}
+    told = them.type(arrive)
+    assert "1 customer is imported.\nNothing to mend." in told
+    assert account(them) == before
+    assert not left[-1].exists()
+    assert '"customer:create"' in left[1].read_text(encoding="utf-8")
+    assert '"customer:create"' not in them.type("gql-app export-audit")
+
+
+def account(them: Operator) -> object:
+    """Sign the admin in, and return who they are."""
+    with them.serving() as client:
+        headers = {"Authorization": f"Bearer {signed_in(client, EMAIL, PASSWORD)}"}
+        ask = {"query": "{ me { id email isAdmin roles createdAt emailVerifiedAt } }"}
+        found = client.post("/graphql", json=ask, headers=headers).json()
+    assert found["data"]["me"]["isAdmin"]
+    return found
+
+
 def test_every_block_is_run_or_named_here() -> None:
-    run = [each for chapter in ("SQLite", "PostgreSQL", "Compose") for each in blocks(chapter)]
+    chapters = ("SQLite", "PostgreSQL", MOVING, "Compose")
+    run = [each for chapter in chapters for each in blocks(chapter)]
     (engine,) = blocks("Compose", "text")
     # test_commands.py has those at a prompt
     others = [content for label, content in BLOCK.findall(HANDBOOK) if label != "console"]

@@ -3,12 +3,14 @@
 import ast
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from types import FrameType
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -19,6 +21,9 @@ from gql_app.commands import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.errors import Refusal, Rejected, Undeclared
 from gql_app.lib.environment import variable
 from gql_app.lib.faults import IntegrityViolation, OperatorError, Unavailable
+
+_HANG_UP: Final = getattr(signal, "SIGHUP", None)
+"""The signal of a terminal that is closed; Windows has none."""
 
 
 def main() -> None:
@@ -32,7 +37,27 @@ def main() -> None:
         cli = command_line(sys.argv[1:])
         gc.freeze()
         gc.enable()
+        if _parse(sys.argv[1:])[1] != "serve":  # which stops by itself
+            _end_by_signals()
         cli()
+
+
+def _end_by_signals() -> None:
+    """Let SIGTERM and SIGHUP exit with status 128 and their number, as a shell reports them.
+
+    Blocks are left as on Ctrl-C, so that unfinished files are removed; further signals don't
+    interrupt that. One that is ignored, as by nohup, stays so.
+    """
+    known = [each for each in signal.valid_signals() if each in (signal.SIGTERM, _HANG_UP)]
+    caught = [each for each in known if signal.getsignal(each) == signal.SIG_DFL]
+
+    def end(number: int, _: FrameType | None) -> None:
+        for each in caught:
+            signal.signal(each, lambda *_: None)
+        sys.exit(128 + number)
+
+    for each in caught:
+        signal.signal(each, end)
 
 
 @contextmanager

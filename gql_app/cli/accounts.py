@@ -5,6 +5,7 @@ import secrets
 from contextlib import closing
 from datetime import timedelta
 from typing import Annotated, Final
+from uuid import UUID
 
 import typer
 from sqlalchemy import delete, update
@@ -54,13 +55,13 @@ def create_admin(
     password = settings.admin_password()
     if password is None:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    prepare(chosen)
     added = application.extensions()
     rules = validation.Rules.of(chosen, added.roles.names, added.password_rules, _print_failure)
     new = validation.check_new(
         name=name, email=email, password=password, is_admin=True, rules=rules
     )
     asyncio.run(rules.accept_password(new.password, Person(new.name, new.email)))
+    prepare(chosen)
     hashed = _hash(new.password)
     transact(chosen, customers.create, new, password_hash=hashed, origin=Origin(), proven=True)
     out(f"{new.email} is now an admin.")
@@ -71,9 +72,13 @@ def change_email(
     address: Annotated[str, typer.Argument(help="The new address.")],
 ) -> None:
     """Change a customer's address at once, unverified; ends their sessions and links."""
-    chosen = load_ready()
+    parsed = parse_id(customer_id)
+    if parsed is None:
+        raise customers.not_found()
+    validation.check_changes(None, {"email": address})
+    chosen = load_ready(needs="file")
     verifies = chosen.verification != "off"
-    email = transact(chosen, _change_email, customer_id, address, verifies=verifies)
+    email = transact(chosen, _change_email, parsed, address, verifies=verifies)
     out(f"The customer has the address {email} now.")
 
 
@@ -81,7 +86,7 @@ def verify_email(
     email: Annotated[str, typer.Argument(metavar="ADDRESS", help="The address of the account.")],
 ) -> None:
     """Mark the address of an account as verified, without a link."""
-    if not transact(load_ready(), email_verification.prove_by_hand, email):
+    if not transact(load_ready(needs="file"), email_verification.prove_by_hand, email):
         fail("Nobody has this e-mail address.")
     out(f"{email.strip()} is proven.")
 
@@ -130,7 +135,7 @@ def unlock(
     email: Annotated[str, typer.Argument(help="The address of the account.")],
 ) -> None:
     """Lift the lockout of an account; clients with recent failures of their own still wait."""
-    chosen = load_ready(serving=True)
+    chosen = load_ready(serving=True, needs="file")
     throttle = throttle_of(chosen, key_store(chosen).read())
     if not transact(chosen, unlock_account, email, throttle):
         fail("Nobody has this e-mail address.")
@@ -141,7 +146,7 @@ def remove_factors(
     email: Annotated[str, typer.Argument(help="The address of the account.")],
 ) -> None:
     """Remove all second factors of an account whose owner lost them; ends their sessions."""
-    count = transact(load_ready(), changes.remove_all, email)
+    count = transact(load_ready(needs="file"), changes.remove_all, email)
     if count is None:
         fail("Nobody has this e-mail address.")
     removed = counted(count, f"second factor of {email} is", f"second factors of {email} are")
@@ -193,13 +198,12 @@ def _hash(password: str) -> str:
         return asyncio.run(passwords.hash(password, LOCAL))
 
 
-async def _change_email(db: Transaction, customer_id: str, address: str, *, verifies: bool) -> str:
+async def _change_email(db: Transaction, customer_id: UUID, address: str, *, verifies: bool) -> str:
     """Change an address, and return it in normal form; the audit record has no actor.
 
     If addresses are verified, a link that proves it is posted. Raises Rejected.
     """
-    parsed = parse_id(customer_id)
-    customer = await customers.by_id(db, parsed) if parsed else None
+    customer = await customers.by_id(db, customer_id)
     if customer is None:
         raise customers.not_found()
     changes = validation.check_changes(customer, {"email": address})

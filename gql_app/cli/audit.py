@@ -26,7 +26,7 @@ from gql_app.settings import Settings
 
 def export_audit() -> None:
     """Print all audit events as JSON lines, oldest first."""
-    chosen = load_ready(reads=True)
+    chosen = load_ready(needs="reading")
     run_on_database(chosen, lambda database: _print_audit(chosen, database))
 
 

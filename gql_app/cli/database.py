@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 from traceback import walk_tb
-from typing import Annotated, Concatenate, Final, ParamSpec, TypeVar
+from typing import Annotated, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeVar
 
 import typer
 from sqlalchemy.exc import DBAPIError
@@ -28,6 +28,12 @@ from gql_app.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Needs: TypeAlias = Literal["nothing", "file", "tables", "reading"]
+"""What a command needs beforehand.
+
+With `nothing`, an SQLite file is made and migrated; with `file`, one that is there is migrated.
+With `tables`, neither; `reading` is the same on a database that takes no changes, too.
+"""
 TRIES: Final = 3
 """Attempts of a command to reach the database, each of which may take two seconds."""
 SHOWN: Final = 100
@@ -75,21 +81,23 @@ def copy(file: Path, to: Path) -> None:
             source.backup(target)
 
 
-def load_ready(*, serving: bool = False, reads: bool = False) -> Settings:
+def load_ready(*, serving: bool = False, needs: Needs = "nothing") -> Settings:
     """Return the settings, once the database is ready: prepare() migrates or fails."""
     chosen = application.load(serving=serving)
-    prepare(chosen, reads=reads)
+    prepare(chosen, needs)
     return chosen
 
 
-def prepare(chosen: Settings, *, reads: bool = False) -> None:
-    """Migrate an SQLite file; fail if a PostgreSQL database is not migrated.
+def prepare(chosen: Settings, needs: Needs = "nothing") -> None:
+    """Migrate an SQLite file, as far as `needs` allows; fail if the database is not migrated then.
 
-    One that takes no changes is good enough for a command that only reads.
+    There is no way back but a backup, so no command that only reads may do it.
     """
-    if reach(chosen, reads=reads).migrations != "pending":
+    if chosen.on_sqlite and needs != "nothing" and not chosen.sqlite_file.exists():
+        fail(f"There is no database {chosen.sqlite_file}. Run: gql-app migrate")
+    if reach(chosen, reads=needs == "reading").migrations != "pending":
         return
-    if not chosen.on_sqlite:
+    if not chosen.on_sqlite or needs in {"tables", "reading"}:
         fail(str(readiness.NOT_MIGRATED))
     upgrade(chosen)
 

@@ -31,11 +31,11 @@ def export_customers(
         bool, typer.Option("--with-password-hashes", help="Include the password hashes.")
     ] = False,
 ) -> None:
-    """Export all customers, oldest first, in the format of import."""
+    """Export all customers, in the order of their ids, in the format of import."""
     chosen = application.load()
     fields = [each for each in FIELDS if with_password_hashes or each != "password_hash"]
     form = format_of(file, named)
-    prepare(chosen)
+    prepare(chosen, "tables")
     quiet = file == STDIO
 
     async def run(database: Database) -> int:
@@ -57,7 +57,7 @@ async def export(
 ) -> int:
     """Write every customer, and return their number.
 
-    They are ordered by id, the oldest first. No columns but these fields are read.
+    They are ordered by id. No columns but these fields are read.
     """
     done = 0
     [total] = await db.fetch_all(_COUNT)

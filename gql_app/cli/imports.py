@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from gql_app.accounts import addresses, audit, role_grants, validation
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.permissions import ADMIN
 from gql_app.accounts.validation import DEFAULT_RULES, Rules
 from gql_app.cli import application, records
 from gql_app.cli.console import bar, fail, out
@@ -26,7 +27,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import atomic_files, clock, hashes
 from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore, scalars
 from gql_app.lib.faults import OperatorError
-from gql_app.lib.text import counted
+from gql_app.lib.text import counted, search_key
 from gql_app.mail import invitations
 from gql_app.security.passwords import NO_PASSWORD
 from gql_app.settings import MAIL_REQUIRED
@@ -100,7 +101,7 @@ def import_customers(
         _report_to(report, file) as report_file,
     ):
         form = records.format_of(file, named)
-        prepare(chosen)
+        prepare(chosen, "tables" if dry_run else "nothing")
         tally, source = _Tally(report_file), Source(input_file)
         rules = Rules.of(chosen, application.extensions().roles.names)
         adding = partial(add, rules=rules, invite=invite)
@@ -134,18 +135,25 @@ def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[st
     created_at = read.get("created_at") or clock.now()
     row = {
         "id": read.get("id") or clock.new_id(),
-        "is_admin": False,
         "is_active": read.get("is_active", True),
         "created_at": created_at,
         "updated_at": read.get("updated_at") or created_at,
         "email_verified_at": read.get("email_verified_at"),
         "password_hash": read.get("password_hash", NO_PASSWORD),
     }
-    person: dict[str, Any] = {"name": "", "email": "", "phone": None, "locale": None}
-    person |= {field: value for field, value in read.items() if field in _JUDGED}
     try:
-        changes = validation.check_changes(None, person, rules)
-        row |= {**changes.values, "roles": changes.roles_after(frozenset())}
+        new = validation.check_new(
+            name=read.get("name") or "",
+            email=read.get("email") or "",
+            phone=read.get("phone"),
+            is_admin=bool(read.get("is_admin")),
+            roles=read.get("roles"),
+            locale=read.get("locale"),
+            rules=rules,
+        )
+        row |= {"name": new.name, "name_key": search_key(new.name), "email": new.email}
+        row |= {**validation.email_keys(new.email), "phone": new.phone, "locale": new.locale}
+        row |= {"roles": new.roles, "is_admin": ADMIN in new.roles}
     except Rejected as why:
         faulty = {fault.field for fault in faults}
         faults += [fault for fault in why.faults if fault.field not in faulty]
@@ -281,8 +289,6 @@ def _taken_fault(field: str) -> Fault:
     return Fault(UserErrorCode.TAKEN, message, field)
 
 
-_JUDGED: Final = frozenset({"name", "email", "phone", "is_admin", "roles", "locale"})
-"""Fields that are validated like those of a customer in the API."""
 _INSERT: Final = insert_or_ignore(CustomerRow).returning(CustomerRow.id)
 """Adds a customer unless the id or address is taken, also by a concurrent transaction."""
 _TAKEN: Final[Mapping[str, Query[object]]] = {

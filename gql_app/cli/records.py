@@ -134,8 +134,8 @@ def _read_csv(source: Source) -> Iterator[tuple[int, _Found]]:
             break
         except csv.Error as why:
             if not header:
-                raise OperatorError([sentence(f"The header is no CSV: {why}")]) from None
-            yield line, sentence(f"This is no CSV: {why}")
+                raise OperatorError([sentence(f"The header is no CSV: {_cause(why)}")]) from None
+            yield line, sentence(f"This is no CSV: {_cause(why)}")
             continue
         if not header:
             header = _header(cells)
@@ -154,6 +154,8 @@ def _text(line: bytes | None) -> str:
 
 def _header(cells: Sequence[str]) -> list[str]:
     """Return the column names of a header. Raises OperatorError."""
+    if not _is_utf8(cells):
+        raise OperatorError([f"The header won't do. {_NO_UTF8}"])
     names = [cell.strip() for cell in cells]
     faults = [
         _unknown(name, f"column {at}") for at, name in enumerate(names, 1) if name not in FIELDS
@@ -169,11 +171,17 @@ def _record(header: Sequence[str], cells: Sequence[str]) -> _Found:
     if len(cells) != len(header):
         values = counted(len(cells), "value", "values")
         return f"The line has {values}, where the header has {len(header)}."
-    try:
-        "".join(cells).encode()
-    except UnicodeEncodeError:
-        return "This is not UTF-8."
-    return dict(zip(header, cells, strict=True))
+    return dict(zip(header, cells, strict=True)) if _is_utf8(cells) else _NO_UTF8
+
+
+def _is_utf8(cells: Sequence[str]) -> bool:
+    """Return whether cells are of bytes in UTF-8; _text() marks all others."""
+    return not any("\ud800" <= each <= "\udfff" for each in "".join(cells))
+
+
+def _cause(why: csv.Error) -> str:
+    """Return why a line is no CSV, for its author; Python advises its programmer on line ends."""
+    return _LINE_ENDS if "new-line character" in str(why) else str(why)
 
 
 def _read_json(source: Source) -> Iterator[tuple[int, _Found]]:
@@ -190,7 +198,7 @@ def _object(line: bytes | None) -> _Found:
         # Objects are parsed as tuples of members, to find duplicate names.
         pairs = json.loads(line.decode(), object_pairs_hook=tuple)
     except UnicodeDecodeError:
-        return "This is not UTF-8."
+        return _NO_UTF8
     except (ValueError, RecursionError):
         return "This is no JSON."
     if not isinstance(pairs, tuple):
@@ -203,6 +211,8 @@ def _object(line: bytes | None) -> _Found:
 
 
 _TOO_LONG: Final = f"a line is longer than {LONGEST_LINE} bytes"
+_LINE_ENDS: Final = "lines end with CR alone, or the file is not in UTF-8"
+_NO_UTF8: Final = "This is not UTF-8."
 _KNOWN: Final = f"Known are {', '.join(FIELDS)}."
 
 

@@ -81,6 +81,8 @@ class Issuer:
     issuer: str
     audience: str
     ttl: int
+    longest_life: int = MAX_LIFETIME
+    """The most seconds that a token may live to be accepted, if that is more than `ttl`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,7 @@ def _checked(
         or session_id is None
         or issued_at > soon
         or not_before > soon
-        or expires_at - issued_at > max(issuer.ttl, MAX_LIFETIME)
+        or expires_at - issued_at > max(issuer.ttl, issuer.longest_life)
     ):
         raise TokenInvalid
     return Claims(

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from gql_app.errors import (
@@ -30,7 +31,11 @@ from gql_app.verify.server import (
     ServerUnreachable,
     Sessions,
     UnknownKey,
+    Verdict,
 )
+
+DATE_LAG: Final = timedelta(seconds=2)
+"""The time by which an answer's Date may be late: servers renew it about once a second."""
 
 __all__ = [
     "NoPublishedKeys",
@@ -58,7 +63,7 @@ class VerifiedToken(Claims):
     roles: Sequence[str]
     """The names of the customer's roles."""
     claims: Mapping[str, object]
-    """The claims that the server's features add."""
+    """All other claims: `auth_time`, `amr` and `acr` of the sign-in, and those of features."""
 
 
 def bearer_token(authorization: str | None) -> str:
@@ -102,7 +107,7 @@ class TokenVerifier:
         is above a day. Raises ValueError unless the address begins with http:// or https://.
         """
         server = Server(url, timeout)
-        self._issuer: Final = Issuer(issuer, audience, longest_life)
+        self._issuer: Final = Issuer(issuer, audience, 0, longest_life)
         self._keys: Final = PublishedKeys(server)
         self._sessions: Final = None if liveness is None else Sessions(server, liveness)
         self._fail_open: Final = fail_open
@@ -154,12 +159,21 @@ class TokenVerifier:
             yield from self._keys.seek(token, seen)
             verified = self._read(token)
         if self._sessions:
-            lives = yield from self._sessions.judge(verified.session_id, token)
-            if lives is False:
-                raise TokenRevoked
-            if lives is None and not self._fail_open:
+            verdict = yield from self._sessions.judge(verified.session_id, token)
+            if verdict is None and not self._fail_open:
                 raise ServerUnreachable
+            if verdict and not verdict.is_active:
+                yield from self._refuse(verified, verdict)
         return verified
+
+    def _refuse(self, token: Claims, verdict: Verdict) -> Generator[Future[None], None, None]:
+        """Raise the Unauthenticated that says why a genuine token is inactive."""
+        if token.expires_at <= verdict.at + DATE_LAG:
+            raise TokenExpired(
+                issued_at=token.issued_at, expires_at=token.expires_at, key_id=token.key_id
+            )
+        yield self._keys.renew(verdict.asked_at)
+        raise TokenRevoked if self._keys.has(token.key_id) else TokenInvalid
 
     def _read(self, token: str) -> VerifiedToken:
         """Return the contents of a token, by the keys at hand. Raise Unauthenticated."""

@@ -1,5 +1,6 @@
 """Requests to the server that issues tokens, for its published keys and the state of sessions."""
 
+import hashlib
 import json
 import logging
 import re
@@ -8,8 +9,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPMessage
-from typing import IO, Final
+from math import inf
+from typing import IO, Final, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -26,7 +31,7 @@ INTERVAL: Final = 1.0
 KEYS_STALE_FOR: Final = 3600.0
 """Seconds after their max-age for which keys are used while the server can't be reached."""
 MAX_SESSIONS: Final = 10_000
-"""The most sessions in the cache; the oldest answers are dropped first."""
+"""The most open sessions and inactive tokens in the cache; the oldest are dropped first."""
 MAX_ANSWER_BYTES: Final = 256 * 1024
 THREADS: Final = 8
 """The most concurrent requests to the server."""
@@ -34,6 +39,7 @@ USUAL_AGE: Final = 300.0
 LONGEST_AGE: Final = 3600.0
 """Seconds for which keys are cached: without a max-age, and at most."""
 _MAX_AGE: Final = re.compile(r"\bmax-age=(\d{1,9})")
+_AGE: Final = re.compile(r"\s*(\d{1,9})\b")
 _FAILURES: Final = (OSError, HTTPException, ValueError, RecursionError)
 _EVENT: Final = "The server that issues others' tokens is unavailable"
 _log: Final = logging.getLogger(__name__)
@@ -70,6 +76,19 @@ class _NoRedirects(HTTPRedirectHandler):
         """Return None, so that a redirect is an error."""
 
 
+class Answer(NamedTuple):
+    """An answer of the server, or of a cache before it."""
+
+    content: object
+    """The parsed JSON."""
+    at: datetime
+    """Its time by the server's clock, by ours if it names none."""
+    age: float
+    """Seconds since the server gave it, if a cache kept it (RFC 9111 section 5.1)."""
+    fresh_for: float
+    """Seconds for which it may be kept from now on; none are left if it is negative."""
+
+
 class Server:
     """A client of the server, with a thread pool of bounded size."""
 
@@ -83,13 +102,14 @@ class Server:
         self._opener: Final = build_opener(_NoRedirects)
         self.threads: Final = ThreadPoolExecutor(THREADS, "verify")
 
-    def ask(self, path: str, **form: str) -> tuple[object, float]:
-        """Return the JSON of a response, and the seconds for which it may be cached.
+    def ask(self, path: str, **form: str) -> Answer:
+        """Return the server's present answer: caches are told to ask it. Raises one of _FAILURES.
 
-        Raises one of _FAILURES.
+        A cache that answers nevertheless shows by its Age.
         """
         data = urlencode(form).encode() or None
-        request = Request(self._url + path, data, {"Accept": "application/json, */*"})  # noqa: S310
+        headers = {"Accept": "application/json, */*", "Cache-Control": "no-cache"}
+        request = Request(self._url + path, data, headers)  # noqa: S310
         try:
             opened = self._opener.open(request, timeout=self._timeout)
         except HTTPError as error:
@@ -100,8 +120,20 @@ class Server:
             if len(body) > MAX_ANSWER_BYTES:
                 message = f"{path} answers more than {MAX_ANSWER_BYTES} bytes"
                 raise ValueError(message)
-            age = _MAX_AGE.search(answer.headers.get("Cache-Control", ""))
-        return json.loads(body), min(float(age[1]), LONGEST_AGE) if age else USUAL_AGE
+            headers = answer.headers
+        allowed = _MAX_AGE.search(headers.get("Cache-Control", ""))
+        stored = _AGE.match(headers.get("Age", ""))
+        age = float(stored[1]) if stored else 0.0
+        lifetime = min(float(allowed[1]), LONGEST_AGE) if allowed else USUAL_AGE
+        return Answer(json.loads(body), _date(headers), age, lifetime - age)
+
+
+def _date(headers: Message) -> datetime:
+    """Return the time of an answer, which is in UTC (RFC 9110 section 5.6.7)."""
+    try:
+        return parsedate_to_datetime(headers["Date"]).replace(tzinfo=UTC)
+    except ValueError:  # there is none, or it is none
+        return clock.now()
 
 
 class PublishedKeys:
@@ -113,9 +145,11 @@ class PublishedKeys:
         self._fetched = False
         """Whether the last request for the keys succeeded."""
         self.requests = self._answered = 0
-        """The number of requests for the keys so far, and which of them succeeded last."""
+        """The number of requests for the keys so far, and the last that the server answered."""
         self._as_of = 0.0
-        """The time of that request, in seconds since 1970."""
+        """The time of the known keys, in seconds since 1970."""
+        self._asked_at = -inf
+        """The monotonic time of the request for them."""
         self._fresh_until = self._next = time.monotonic()
         self._fetching: Future[None] | None = None
         self._lock: Final = threading.Lock()
@@ -130,6 +164,10 @@ class PublishedKeys:
         if key is None:
             raise UnknownKey
         return key
+
+    def has(self, key_id: str) -> bool:
+        """Return whether a key is among the known ones."""
+        return key_id in self._keys
 
     def require(self) -> None:
         """Raise ServerUnreachable or NoPublishedKeys if there are no keys to verify with."""
@@ -158,6 +196,10 @@ class PublishedKeys:
             raise TokenInvalid from None
         raise ServerUnreachable from None
 
+    def renew(self, moment: float) -> Future[None]:
+        """Return the future of a request for the keys, if none was made since a monotonic time."""
+        return self.fetch(lambda: self._asked_at < moment and time.monotonic() >= self._next)
+
     def fetch(self, needed: Callable[[], bool] = lambda: True) -> Future[None]:
         """Return the future of a request for the keys, which never fails; callers share it.
 
@@ -172,77 +214,94 @@ class PublishedKeys:
     def _fetch(self, number: int) -> None:
         began, as_of = time.monotonic(), clock.now().timestamp()
         try:
-            document, age = self._server.ask("/.well-known/jwks.json")
-            keys = published_keys(document)
+            answer = self._server.ask("/.well-known/jwks.json")
+            keys = published_keys(answer.content)
         except _FAILURES as why:
             _log.warning("The published keys could not be fetched: %s", why)
             self._fetched = False
         else:
             self._keys, self._fetched = keys, True
-            self._answered, self._as_of = number, as_of
-            self._fresh_until = began + (age if keys else 0)
+            self._as_of, self._asked_at = as_of - answer.age, began
+            self._answered = self._answered if answer.age else number
+            self._fresh_until = began + (answer.fresh_for if keys else 0)
         self._next = time.monotonic() + INTERVAL
 
 
+class Verdict(NamedTuple):
+    """The server's word on a token: whether it is active, and by its session all others of that."""
+
+    is_active: bool
+    at: datetime
+    """The time of it by the server's clock."""
+    asked_at: float
+    """The monotonic time of the request."""
+
+
 class Sessions:
-    """A cache of the server's answers on whether sessions are open, each for `bound` seconds."""
+    """A cache of the server's verdicts, each for `bound` seconds.
+
+    An active token speaks for its session, an inactive one for itself alone: it may have expired by
+    the server's clock, or its key or audience be gone.
+    """
 
     def __init__(self, server: Server, bound: float) -> None:
         self._server: Final = server
         self._bound: Final = bound
-        self._answers: Final[OrderedDict[UUID, tuple[bool, float]]] = OrderedDict()
-        """Whether each session was open, and the time of the request."""
-        self._pending: Final[dict[UUID, tuple[Future[None], float]]] = {}
+        self._verdicts: Final[OrderedDict[UUID | bytes, Verdict]] = OrderedDict()
+        """The verdicts by session if the token was active, else by the token's digest."""
+        self._pending: Final[dict[bytes, tuple[Future[None], float]]] = {}
         self._retry_at = time.monotonic()
         self._lock: Final = threading.RLock()  # add_done_callback() may call back at once
 
-    def judge(self, session_id: UUID, token: str) -> Generator[Future[None], None, bool | None]:
-        """Yield the futures to wait for, if any, and return whether a session is open.
+    def judge(self, session_id: UUID, token: str) -> Generator[Future[None], None, Verdict | None]:
+        """Yield the futures to wait for, if any, and return the verdict on a genuine token.
 
         It is None if that is unknown, as the server can't be reached.
         """
-        now = time.monotonic()
-        if (known := self._known(session_id, now)) is not None:
+        now, signed = time.monotonic(), token.rpartition(".")[0]  # a signature has several forms
+        digest = hashlib.sha256(signed.encode()).digest()
+        if (known := self._known(session_id, digest, now)) is not None:
             return known
         if now < self._retry_at:
             return None
-        yield self._ask(session_id, token, now)
-        return self._known(session_id, now)
+        yield self._ask(session_id, digest, token, now)
+        return self._known(session_id, digest, now)
 
-    def _known(self, session_id: UUID, now: float) -> bool | None:
-        """Return the cached answer, None if there is none or it is too old."""
-        lives, asked_at = self._answers.get(session_id, (None, 0.0))
-        return lives if asked_at + self._bound >= now else None
+    def _known(self, session_id: UUID, digest: bytes, now: float) -> Verdict | None:
+        """Return the cached verdict, None if there is none or it is too old."""
+        found = (self._verdicts.get(digest), self._verdicts.get(session_id))
+        return next((each for each in found if each and each.asked_at + self._bound >= now), None)
 
-    def _ask(self, session_id: UUID, token: str, now: float) -> Future[None]:
+    def _ask(self, session_id: UUID, digest: bytes, token: str, now: float) -> Future[None]:
         """Return the future of a request, which never fails; recent enough callers share it."""
         with self._lock:
-            asking, began = self._pending.get(session_id, (None, 0.0))
+            asking, began = self._pending.get(digest, (None, 0.0))
             if asking is None or asking.done() or began + self._bound < now:
-                asking = self._server.threads.submit(self._question, session_id, token)
-                self._pending[session_id] = asking, now
-                asking.add_done_callback(lambda done: self._forget(session_id, done))
+                asking = self._server.threads.submit(self._question, session_id, digest, token)
+                self._pending[digest] = asking, now
+                asking.add_done_callback(lambda done: self._forget(digest, done))
             return asking
 
-    def _forget(self, session_id: UUID, done: Future[None]) -> None:
+    def _forget(self, digest: bytes, done: Future[None]) -> None:
         with self._lock:
-            if self._pending.get(session_id, (None, 0.0))[0] is done:
-                del self._pending[session_id]
+            if self._pending.get(digest, (None, 0.0))[0] is done:
+                del self._pending[digest]
 
-    def _question(self, session_id: UUID, token: str) -> None:
+    def _question(self, session_id: UUID, digest: bytes, token: str) -> None:
         asked_at = time.monotonic()
         try:
-            answer, _ = self._server.ask("/introspect", token=token)
-            lives = answer.get("active") if isinstance(answer, dict) else None
-            if not isinstance(lives, bool):
+            answer = self._server.ask("/introspect", token=token)
+            told = answer.content.get("active") if isinstance(answer.content, dict) else None
+            if not isinstance(told, bool):
                 message = "the answer says nothing of it"
                 raise ValueError(message)  # noqa: TRY004 — as of any answer of no use
         except _FAILURES as why:
             _log.warning("Whether a session lives could not be asked: %s", why)
             self._retry_at = time.monotonic() + INTERVAL
             return
+        key = session_id if told else digest
         with self._lock:
-            self._answers[session_id] = lives, asked_at
-            self._answers.move_to_end(session_id)
-            if len(self._answers) > MAX_SESSIONS:
-                self._answers.popitem(last=False)
+            self._verdicts[key] = Verdict(told, answer.at, asked_at)
+            self._verdicts.move_to_end(key)
+            if len(self._verdicts) > MAX_SESSIONS:
+                self._verdicts.popitem(last=False)

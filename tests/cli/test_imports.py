@@ -202,6 +202,24 @@ def test_true_and_false_are_understood_of_every_database(said: object, meant: ob
     assert (row["is_admin"], row["is_active"]) == (meant, meant)
 
 
+@pytest.mark.parametrize(
+    ("is_admin", "roles", "granted"),
+    [
+        (True, ["support"], {"admin", "support"}),
+        (False, ["admin"], {"admin"}),
+        (True, [], {"admin"}),
+        (None, "admin support", {"admin", "support"}),
+        (False, ["support"], {"support"}),
+        (True, None, {"admin"}),
+    ],
+)
+def test_roles_are_those_that_either_column_grants(
+    is_admin: object, roles: object, granted: set[str]
+) -> None:
+    row = imports.check(given(is_admin=is_admin, roles=roles))
+    assert (row["roles"], row["is_admin"]) == (granted, "admin" in granted)
+
+
 def test_all_faults_of_a_line_are_told_at_once() -> None:
     wrong = {"id": "1", "phone": "none", "is_admin": "x", "created_at": "x", "password_hash": "x"}
     assert sorted(faults(wrong), key=str) == [

@@ -36,6 +36,10 @@ class StandIn:
     keys: object = None
     """The key set to publish, None for that of the ring."""
     cache_control: str | None = "public, max-age=300"
+    age: str | None = None
+    """The Age of every answer, as of a cache, if it is set."""
+    date: str | None = None
+    """The Date of every answer, None for that of this machine."""
     active: object = True
     status: int = 200
     body: bytes | None = None
@@ -43,6 +47,8 @@ class StandIn:
     gate: threading.Event | None = None
     """The event that each answer waits for, if it is set."""
     asked: list[str] = field(default_factory=list)
+    asked_of_caches: set[str | None] = field(default_factory=set)
+    """The Cache-Control headers of the requests."""
     tokens: list[str] = field(default_factory=list)
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     url: str = ""
@@ -76,6 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         stand_in = self.server.stand_in
         stand_in.asked.append(self.path)
+        stand_in.asked_of_caches.add(self.headers.get("Cache-Control"))
         size = int(self.headers.get("Content-Length") or 0)
         stand_in.tokens += parse_qs(self.rfile.read(size).decode()).get("token", [])
         stand_in.arrived.release()
@@ -85,12 +92,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(stand_in.status)
         if stand_in.cache_control:
             self.send_header("Cache-Control", stand_in.cache_control)
+        if stand_in.age is not None:
+            self.send_header("Age", stand_in.age)
         self.send_header("Location", f"{stand_in.url}/elsewhere")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     do_GET = do_POST = _answer  # noqa: N815 — as http.server calls them
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the time of the answer."""
+        date = self.server.stand_in.date
+        return super().date_time_string(timestamp) if date is None else date
 
     def log_message(self, *_: Any) -> None:  # noqa: ANN401 — as http.server has it
         """Say nothing."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from email.utils import format_datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,7 @@ from gql_app.lib import clock
 from gql_app.lib.keyring import KeyStore
 from gql_app.security.tokens import CLOCK_LEEWAY, Issuer
 from gql_app.verify import (
+    DATE_LAG,
     NoPublishedKeys,
     ServerUnreachable,
     TokenExpired,
@@ -183,9 +185,12 @@ async def test_token_that_is_no_good_is_refused_as_this_server_would(
     assert stand_in.tokens == []  # none is sent on that was refused
 
 
-async def test_life_of_a_token_may_be_longer_if_that_is_said(stand_in: StandIn) -> None:
-    token = stand_in.token(replace(ISSUER, ttl=90_000))
-    assert await verifier_of(stand_in, longest_life=90_000).verify(token)
+@pytest.mark.parametrize("longest", [1, 600, 90_000])
+async def test_life_of_a_token_is_as_long_as_is_said(stand_in: StandIn, longest: int) -> None:
+    verifier = verifier_of(stand_in, longest_life=longest)
+    with pytest.raises(TokenInvalid):
+        await verifier.verify(stand_in.token(replace(ISSUER, ttl=longest + 1)))
+    assert await verifier.verify(stand_in.token(replace(ISSUER, ttl=longest)))
 
 
 async def test_token_expires_between_two_uses(
@@ -269,6 +274,62 @@ async def test_keys_are_kept_as_long_as_the_server_says(
         ticking.now += 0.5
         await verify(verifier, token)
         assert stand_in.asked == [KEYS] * 2
+
+
+@pytest.mark.parametrize(
+    ("age", "left"), [("0", 300.0), ("4", 296.0), (" 299, 7", 1.0), ("-4", 300.0), ("soon", 300.0)]
+)
+async def test_keys_that_a_cache_kept_are_kept_the_shorter(
+    stand_in: StandIn, ticking: Clock, age: str, left: float
+) -> None:
+    stand_in.age = age
+    verifier, token = verifier_of(stand_in), stand_in.token()
+    await verifier.verify(token)
+    ticking.now += left - 0.5
+    await verifier.verify(token)
+    assert stand_in.asked == [KEYS]
+    ticking.now += 0.5
+    await verifier.verify(token)
+    assert stand_in.asked == [KEYS] * 2
+
+
+async def test_keys_that_a_cache_kept_too_long_are_asked_for_once_a_second(
+    stand_in: StandIn, ticking: Clock
+) -> None:
+    stand_in.age = "600"
+    verifier, token = verifier_of(stand_in), stand_in.token()
+    for seconds in range(3):
+        for _ in range(3):
+            assert await verifier.verify(token)
+        assert stand_in.asked == [KEYS] * (seconds + 1)
+        ticking.now += INTERVAL
+
+
+async def test_caches_are_told_to_ask_the_server(stand_in: StandIn, ticking: Clock) -> None:
+    verifier = verifier_of(stand_in)
+    await verifier.verify(stand_in.token())
+    ticking.now += INTERVAL
+    with pytest.raises(TokenInvalid):
+        await verifier.verify(forged())
+    assert stand_in.asked == [KEYS] * 2
+    assert stand_in.asked_of_caches == {"no-cache"}
+
+
+async def test_answer_of_a_cache_that_is_not_told_proves_nothing_against_a_new_key(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    verifier = verifier_of(stand_in)
+    await verify(verifier, stand_in.token())
+    stand_in.keys, stand_in.age = {"keys": stand_in.ring.published()}, "2"
+    stand_in.ring = ring("ES256")
+    token = stand_in.token()
+    for _ in range(2):
+        ticking.now += INTERVAL
+        with pytest.raises(ServerUnreachable):
+            await verify(verifier, token)
+    stand_in.keys = stand_in.age = None
+    ticking.now += INTERVAL
+    assert await verify(verifier, token)
 
 
 async def test_key_that_is_published_since_is_found_by_the_first_token_that_names_it(
@@ -514,7 +575,80 @@ async def test_ended_session_is_refused_within_the_bound(
     ticking.now += 0.1
     with pytest.raises(TokenRevoked):
         await verify(verifier, token)
-    assert stand_in.asked == [KEYS, INTROSPECT, INTROSPECT]
+    with pytest.raises(TokenRevoked):
+        await verify(verifier, token)
+    assert stand_in.asked == [KEYS, INTROSPECT, INTROSPECT, KEYS]
+
+
+SOON = ISSUER.ttl - DATE_LAG.total_seconds()
+"""Seconds after its issue for which a token may expire by an answer of that Date."""
+
+
+@pytest.mark.parametrize(("seconds", "why"), [(SOON - 2, TokenRevoked), (SOON + 1, TokenExpired)])
+async def test_inactive_token_that_has_expired_by_the_clock_of_the_server_is_expired(
+    stand_in: StandIn, verify: Verify, seconds: float, why: type[Unauthenticated]
+) -> None:
+    verifier, token = verifier_of(stand_in, liveness=5), stand_in.token()
+    stand_in.active = False
+    stand_in.date = format_datetime(clock.now() + timedelta(seconds=seconds), usegmt=True)
+    for _ in range(2):
+        with pytest.raises(why) as refusal:
+            await verify(verifier, token)
+        assert ("expiredAt" in refusal.value.extensions) is (why is TokenExpired)
+    assert stand_in.asked.count(INTROSPECT) == 1
+
+
+async def test_date_that_is_none_counts_as_now(stand_in: StandIn) -> None:
+    stand_in.active, stand_in.date = False, "soon"
+    with pytest.raises(TokenRevoked):
+        await verifier_of(stand_in, liveness=5).verify(stand_in.token())
+
+
+async def test_inactive_token_of_a_key_that_is_gone_is_invalid(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    verifier, token = verifier_of(stand_in, liveness=5), stand_in.token()
+    verifier.check()
+    stand_in.active, stand_in.ring = False, ring("ES256")
+    ticking.now += INTERVAL
+    with pytest.raises(TokenInvalid) as refusal:
+        await verify(verifier, token)
+    assert refusal.type is TokenInvalid
+    assert stand_in.asked == [KEYS, INTROSPECT, KEYS]
+
+
+async def test_keys_that_are_as_new_as_the_answer_are_not_asked_for_again(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    verifier, token = verifier_of(stand_in, liveness=5), stand_in.token()
+    verifier.check()
+    stand_in.active = False
+    ticking.now += INTERVAL / 2
+    with pytest.raises(TokenRevoked):  # it is too soon to ask for them
+        await verify(verifier, token)
+    assert stand_in.asked == [KEYS, INTROSPECT]
+    for _ in range(3):
+        ticking.now += INTERVAL
+        with pytest.raises(TokenRevoked):
+            await verify(verifier, token)
+    assert stand_in.asked == [KEYS, INTROSPECT, KEYS]
+
+
+async def test_inactive_token_speaks_for_no_other_of_its_session(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    assert ticking.now
+    verifier, session_id = verifier_of(stand_in, liveness=5), uuid4()
+    first, second = (stand_in.token(session_id=session_id) for _ in range(2))
+    stand_in.active = False
+    with pytest.raises(TokenRevoked):
+        await verify(verifier, first)
+    stand_in.active = True
+    assert await verify(verifier, second)
+    assert await verify(verifier, second)
+    with pytest.raises(TokenRevoked):
+        await verify(verifier, first)
+    assert stand_in.asked.count(INTROSPECT) == 2
 
 
 async def test_session_is_asked_for_once_whatever_its_token(

@@ -1,0 +1,101 @@
+"""Commands that a signal ends: they say so by their status, and leave no unfinished file."""
+
+import asyncio
+import signal
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from gql_app.lib.database import Database
+from tests.commands import output_here
+from tests.conftest import SECRET
+from tests.databases import Postgres
+from tests.locks import until_it_waits
+from tests.processes import MAIN, environment
+
+ENDS = [signal.SIGTERM, signal.SIGHUP]
+LINES = b'{"name": "Ada", "email": "not an address"}\n' * 10_000
+"""More than a pipe holds: when all are written, the command has begun to read."""
+IMPORT = ("import", "-", "--format", "jsonl", "--report", "refused.jsonl")
+
+
+async def started(
+    *arguments: str, folder: Path, prefix: tuple[str, ...] = (), **settings: str
+) -> Process:
+    """Start a command."""
+    return await asyncio.create_subprocess_exec(
+        *(*prefix, *MAIN, *arguments),
+        cwd=folder,
+        env=environment(**settings, secret_key=SECRET),
+        stdin=PIPE,
+        stdout=DEVNULL,
+        stderr=PIPE,
+    )
+
+
+async def importing(folder: Path, *prefix: str) -> Process:
+    """Start an import, whose report has begun; return when it reads on and waits."""
+    output_here("migrate", folder=folder, secret_key=SECRET)
+    process = await started(*IMPORT, folder=folder, prefix=prefix)
+    assert process.stdin
+    process.stdin.write(LINES)
+    await process.stdin.drain()
+    return process
+
+
+def hidden(folder: Path) -> list[str]:
+    """Return the names of unfinished files."""
+    return [each.name for each in folder.iterdir() if each.name.startswith(".")]
+
+
+@pytest.mark.parametrize("number", ENDS)
+async def test_import_that_is_ended_leaves_no_report(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    process = await importing(tmp_path)
+    assert hidden(tmp_path)
+    process.send_signal(number)
+    _, told = await process.communicate()
+    assert (process.returncode, b"Traceback" in told) == (128 + number, False)
+    assert hidden(tmp_path) == []
+    assert not (tmp_path / "refused.jsonl").exists()
+
+
+async def test_signals_that_come_together_are_one(tmp_path: Path) -> None:
+    process = await importing(tmp_path)
+    for number in ENDS:
+        process.send_signal(number)
+    await process.communicate()
+    assert process.returncode in [128 + number for number in ENDS]
+    assert hidden(tmp_path) == []
+
+
+async def test_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
+    process = await importing(tmp_path, "/bin/sh", "-c", 'trap "" HUP && exec "$@"', "sh")
+    process.send_signal(signal.SIGHUP)
+    await process.communicate(b"")  # which ends its input
+    assert process.returncode == 1  # as lines are refused
+    assert hidden(tmp_path) == []
+    assert (tmp_path / "refused.jsonl").exists()
+
+
+@pytest.mark.parametrize("number", ENDS)
+async def test_export_that_is_ended_leaves_no_hashes(
+    postgres: Postgres, tmp_path: Path, number: signal.Signals
+) -> None:
+    with postgres.copied() as url:
+        async with Database(url) as database, database.transaction() as db:
+            await db.execute(text("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE"))
+            process = await started(
+                *("export", "customers.csv", "--with-password-hashes"),
+                folder=tmp_path,
+                database_url=url,
+            )
+            ended = asyncio.create_task(process.wait())
+            await until_it_waits(db, ended)
+            assert hidden(tmp_path)
+            process.send_signal(number)
+            assert await ended == 128 + number
+    assert hidden(tmp_path) == []
