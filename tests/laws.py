@@ -42,7 +42,7 @@ BESIDE_THE_CORE: Final = (
     *("factors", "mail", "schema.factors", "schema.mail", "web.pages"),
 )
 """Modules outside the core: read only by those who work on them."""
-CEILING: Final = (59, 9_500)
+CEILING: Final = (58, 9_500)
 """The most files and the most lines of the core, so that it can be read in a day."""
 LONGEST_FILE: Final = 400
 """The most lines of a file."""

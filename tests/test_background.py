@@ -211,8 +211,9 @@ async def test_flood_to_one_mailbox_is_held_back_and_delays_nobody_elses_letter(
 
 
 async def test_letter_leaves_after_the_commit_with_nobody_asking(
-    mailing: Settings, reserved: socket.socket
+    mailing: Settings, reserved: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(background, "LETTER_INTERVAL", 3600)  # a commit alone wakes the outbox
     mailbox = Mailbox()
     async with mail_server(mailbox, reserved), running(mailing) as api:
         await add_customer(api.database, "Ada Plain")

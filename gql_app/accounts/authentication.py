@@ -84,7 +84,8 @@ async def check(
     """Return the outcome of an attempt; an unknown address takes as long as a known one.
 
     With `verified_only` it may be the password of a registration that waits for the address, if not
-    the account's. No connection is held while hashing. Raises TooManyAttempts, before any hashing.
+    the account's. No connection is held while hashing. Raises TooManyAttempts: of failures before
+    any hashing, of sign-ins once the password is right.
     """
     key = mailbox_key(email)
     limits = throttle.of_password("sign-in", key or email.strip().lower(), origin.ip_address)

@@ -73,7 +73,7 @@ async def void(db: Transaction, customer_id: UUID) -> None:
 async def void_entrances(db: Transaction, customer_id: UUID) -> None:
     """Void what would open a session where all sessions of a customer end.
 
-    Those are challenges and links that open the account.
+    Those are challenges and links that open the account; `end-sessions` voids those of everybody.
     """
     await void(db, customer_id)
     await letters.void_links(db, customer_id, links.OPENING)

@@ -334,7 +334,7 @@ async def _report_changes(
         await addresses.leave(db, before, customer, since=since or clock.now())
         if before.email_verified_at is None:
             await second_factors.void_undo(db, customer.id)
-    if not changed.isdisjoint({*links.BOUND_COLUMNS, "pending_email", "roles"}):
+    if not changed.isdisjoint({*links.BOUND_COLUMNS, *links.ADDRESS_COLUMNS, "roles"}):
         await letters.void_links(db, customer.id)
 
 

@@ -23,6 +23,8 @@ SPENT: Final = Fault(
 OLD: Final = Fault(UserErrorCode.TOKEN_EXPIRED, "This link is too old. Ask for a new one.", "token")
 BOUND_COLUMNS: Final = ("email", "password_hash", "is_active", "is_admin")
 """The columns of a customer, beside the roles, that a link which opens the account is bound to."""
+ADDRESS_COLUMNS: Final = ("email", "pending_email", "is_active")
+"""The columns that a link which proves an address is bound to."""
 
 
 class LinkKind(StrEnum):

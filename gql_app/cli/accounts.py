@@ -162,7 +162,7 @@ async def end_every_session(db: Transaction) -> int:
 
 
 async def void_every_link(db: Transaction) -> None:
-    """Void every link that was sent, or is to be sent, to anybody, as void_links() does.
+    """Void every link that was sent, or is to be sent, to anybody, as letters.void_links() does.
 
     Links that undo a change are voided as well, unless their letter is still queued.
     """

@@ -32,9 +32,9 @@ UNDO_PERIOD: Final = timedelta(days=7)
 MAX_FACTORS: Final = 10
 MAX_NAME: Final = 100
 FACTOR: Final = "factor"
-"""The key with the id of the second factor that the letter's link undoes."""
+"""The key, in a letter's data, of the id of the second factor that its link undoes."""
 METHOD: Final = "method"
-"""The key with the method of a second factor, CODE or PASSKEY, or ALL of them."""
+"""The key of the method of a second factor, CODE or PASSKEY, or ALL of them."""
 _FULL: Final = Fault(
     UserErrorCode.INVALID, f"You have {MAX_FACTORS} second factors. Remove one of them first."
 )

@@ -5,7 +5,14 @@ from typing import Any, Final
 from sqlalchemy import Select, bindparam, delete, select
 from sqlalchemy.sql.dml import ReturningDelete
 
-from gql_app.accounts.links import BOUND_COLUMNS, OLD, SPENT, TERMS, LinkKind
+from gql_app.accounts.links import (
+    ADDRESS_COLUMNS,
+    BOUND_COLUMNS,
+    OLD,
+    SPENT,
+    TERMS,
+    LinkKind,
+)
 from gql_app.accounts.permissions import ADMIN
 from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.db.tables import CustomerRow, LinkRow, PasswordResetRow
@@ -13,9 +20,6 @@ from gql_app.errors import Rejected
 from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction, upsert
 from gql_app.security import tokens
-
-ADDRESS_COLUMNS: Final = ("email", "pending_email", "is_active")
-"""The columns that a link which proves an address is bound to."""
 
 
 def issued_on(customer: CustomerRecord, kind: LinkKind = LinkKind.PASSWORD_RESET) -> str:

@@ -1,6 +1,8 @@
 """Credentials: one answer to everything that is wrong, and what a change ends."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 from unicodedata import normalize
 
 import pytest
@@ -15,13 +17,15 @@ from gql_app.accounts.sessions import Opened, open_session
 from gql_app.accounts.throttling import Limit, Throttle
 from gql_app.accounts.validation import Changes, check_changes
 from gql_app.cli.accounts import unlock_account
-from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
+from gql_app.db.tables import AuditRow, CustomerRow, SessionRow, ThrottleRow
 from gql_app.errors import Rejected, TooManyAttempts
 from gql_app.factors import challenges
+from gql_app.lib import clock
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
+from tests.conftest import SetClock
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer, password_hash
 from tests.rows import column, value
 from tests.statements import listened
@@ -291,16 +295,34 @@ async def test_a_rejected_change_ends_no_session(database: Database) -> None:
     assert await stored_hash(database) == ada.password_hash
 
 
+async def test_sign_ins_of_a_clock_that_was_set_back_hide_no_others(
+    database: Database, hasher: Passwords, set_clock: SetClock
+) -> None:
+    throttle, now = replace(THROTTLE, account_writes=2), clock.now()
+    ada = await add_customer(database, "Ada")
+    for moment in (now + timedelta(hours=2), now):
+        set_clock(moment)
+        async with database.transaction() as db:
+            for _ in range(2):
+                await open_session(db, ada, NOWHERE, LIFETIMES, methods="pwd")
+    with pytest.raises(TooManyAttempts):
+        await authentication.check(
+            database, hasher, throttle, email=ada.email, password=PASSWORD, origin=NOWHERE
+        )
+
+
 @pytest.mark.parametrize(("email", "known"), [("ADA@example.com", True), ("x", False)])
 async def test_only_an_account_that_there_is_is_unlocked(
     database: Database, hasher: Passwords, email: str, *, known: bool
 ) -> None:
-    await add_customer(database, "Ada")
-    await fill(database, THROTTLE.of_password("sign-in", "ada@example.com", None).lockout)
+    ada = await add_customer(database, "Ada")
+    lockout = THROTTLE.of_password("sign-in", "ada@example.com", None).lockout
+    await fill(database, lockout, THROTTLE.of_account("code", ada.id))
     with pytest.raises(TooManyAttempts):
         await check(database, hasher)
     async with database.transaction() as db:
         assert await unlock_account(db, email, THROTTLE) is known
+    assert len(await column(database, select(ThrottleRow.subject))) == (0 if known else 2)
     if known:
         assert (await check(database, hasher)).succeeded
     actions = await column(database, select(AuditRow.action))

@@ -1,4 +1,4 @@
-"""The limiter: attempts are counted in a table while there is room, whoever counts at once."""
+"""Limits: attempts are counted in a table while there is room, whoever counts at once."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

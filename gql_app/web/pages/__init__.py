@@ -1,1 +1,4 @@
-"""Pages for browsers: those of the links in letters, and the playground; their files lie beside."""
+"""Pages for browsers: those of the links in letters, and the playground.
+
+Their files are in web/account and web/static.
+"""
