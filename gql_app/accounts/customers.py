@@ -169,7 +169,7 @@ async def update(
 
     A new address is in force at once, and unproven; see email_change.update() for one that waits
     for its proof. A change of the state that links are bound to voids them. Raises Rejected:
-    NOT_FOUND, TAKEN or LAST_ADMIN. If the changes are blind, the current address is taken as well.
+    NOT_FOUND, TAKEN or LAST_ADMIN.
     """
     if changes.may_remove_admin:
         await _check_last_admin(db, customer_id)
@@ -349,16 +349,11 @@ async def _check_last_admin(db: Transaction, customer_id: UUID) -> None:
 
 
 def _address_resets(customer: CustomerRecord, changes: Changes) -> Mapping[str, None]:
-    """Return the columns that a new address clears: the pending one, and the proof of a mailbox.
-
-    Raises Rejected if the changes are blind, and it is the mailbox in force.
-    """
+    """Return the columns that a new address clears: the pending one, and the proof of a mailbox."""
     email = changes.values.get("email")
-    if not isinstance(email, str) or (email == customer.email and not changes.blind):
+    if not isinstance(email, str) or email == customer.email:
         return {}
     same = canonical_email(email) == canonical_email(customer.email)
-    if same and changes.blind:
-        raise Rejected(addresses.TAKEN)
     return _NOTHING_PENDING if same else {**_NOTHING_PENDING, "email_verified_at": None}
 
 

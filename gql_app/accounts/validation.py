@@ -144,9 +144,10 @@ class Changes:
         return False in (self.values.get("is_admin"), self.values.get("is_active"))
 
     def person(self, customer: CustomerRecord) -> Person:
-        """Return the person that a customer is after the changes."""
+        """Return the person that a customer is after the changes, as far as the caller may know."""
         name, email = self.values.get("name"), self.values.get("email")
-        return Person(str(name or customer.name), str(email or customer.email), customer.id)
+        known = "" if self.blind else customer.email
+        return Person(str(name or customer.name), str(email or known), customer.id)
 
 
 def email_keys(email: str) -> dict[str, str]:
@@ -198,14 +199,14 @@ def check_changes(
 ) -> Changes:
     """Return the checked changes of a customer; only a phone or a locale may be None, to clear it.
 
-    Without a customer every value is a change, and if `blind` every address. Raises Rejected, with
-    every fault at once.
+    Without a customer every value is a change, and if `blind` every address; passwords are then
+    compared with no address that isn't given. Raises Rejected, with every fault at once.
     """
     faults: list[Fault] = []
     values: dict[str, str | bool | None] = {}
     password: str | None = None
     roles: frozenset[str] | None = None
-    name, email = (customer.name, customer.email) if customer else ("", "")
+    name, email = (customer.name, "" if blind else customer.email) if customer else ("", "")
     for field, value in new.items():
         match field, value:
             case (("phone" | "locale"), str() | None):

@@ -39,9 +39,13 @@ async def update(
 
     It takes effect once the link sent to it is used; another spelling of the current address takes
     effect at once. A taken address is refused if `reports_taken`; if not, only its owner learns of
-    it, by a letter. The customer is locked already. Raises Rejected: NOT_FOUND, TAKEN, LAST_ADMIN.
+    it, by a letter. If the changes are blind, the customer's own is refused like any other's, by
+    the same statements. The customer is locked already. Raises Rejected: NOT_FOUND, TAKEN,
+    LAST_ADMIN.
     """
-    since = clock.now()
+    since, given = clock.now(), changes.values.get("email")
+    if changes.blind and isinstance(given, str) and await addresses.is_taken(db, given, None):
+        raise Rejected(addresses.TAKEN)
     email = await _new_address(db, customer_id, changes) if waits else None
     if email is not None:
         others = {key: new for key, new in changes.values.items() if key not in _ADDRESS}

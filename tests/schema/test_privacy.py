@@ -20,6 +20,7 @@ from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.rows import change
 from tests.schema.mutations import faults, send
+from tests.statements import listened
 
 CURIOUS: Final = Role("curious", {"audit:read", "customers:write", "sessions:end"})
 """Every permission but the one to see what is private."""
@@ -161,7 +162,8 @@ TRIES: Final[Mapping[str, tuple[str, dict[str, Any], list[str]]]] = {
     "a new address": ("updateCustomer", {"email": NEW["email"]}, []),
     "an address again": ("updateCustomer", {"email": "newer@example.org"}, []),
     "a taken address": ("updateCustomer", {"email": "nora@example.com"}, ["TAKEN"]),
-    "a weak password": ("updateCustomer", {"password": "ada@example.com"}, ["WEAK_PASSWORD"]),
+    "a weak password": ("updateCustomer", {"password": "password1"}, ["WEAK_PASSWORD"]),
+    "the address as a password": ("updateCustomer", {"password": "ada@example.com"}, []),
     "a customer": ("createCustomer", NEW, []),
     "a customer again": ("createCustomer", NEW | {"email": "ADA@example.com"}, ["TAKEN"]),
     "an invitation": ("inviteCustomer", NEW | {"email": "third@example.org"}, []),
@@ -303,13 +305,16 @@ async def test_address_in_force_is_told_like_any_that_is_taken(
     grace = await add_customer(desk.database, "Grace", is_admin=True)
     curious, admin = await sign_in(desk.resources, carl), await sign_in(desk.resources, grace)
     ida = await worker(desk, "Ida")
-    answers = [
-        await told(
-            desk, curious, ida, CHANGE, id=ida, input={"email": each, "phone": "+1 555 0177"}
-        )
-        for each in ("ida@example.com", "IDA@example.com", NORA)
-    ]
+    answers: list[tuple[object, ...]] = []
+    sent: list[list[str]] = []
+    for each in ("ida@example.com", "IDA@example.com", NORA):
+        given = {"email": each, "phone": "+1 555 0177"}
+        answers.append(await told(desk, curious, ida, CHANGE, id=ida, input=given))
+        sent.append([])
+        with listened(lambda sql, _: sent[-1].append(sql), block_only=True):
+            await desk.run(CHANGE, token=curious.token, id=ida, input=given)
     assert answers[0] == answers[1] == answers[2]
+    assert sent[0] == sent[1] == sent[2]  # or else its time would tell
     assert answers[0][1:] == (None, [])
     assert '"TAKEN"' in json.dumps(answers[0][0])
     seen = await send(
@@ -340,6 +345,25 @@ async def test_account_with_other_permissions_is_refused_whatever_the_value(
     ]
     assert errors[0]["extensions"] == errors[1]["extensions"]
     assert errors[0]["extensions"]["code"] == "FORBIDDEN"
+
+
+@pytest.mark.parametrize("password", ["xx-wilhelmina-9x", "wilhelmina@waterworks.example"])
+async def test_no_password_is_compared_with_an_address_that_the_caller_may_not_see(
+    desk: Api, password: str
+) -> None:
+    carl = await add_customer(desk.database, "Carl", roles=["curious"])
+    grace = await add_customer(desk.database, "Grace", is_admin=True)
+    ida = str((await add_customer(desk.database, "Ida", "wilhelmina@waterworks.example")).id)
+    given = {"id": ida, "input": {"password": password, "phone": "x"}}
+    told = []
+    for who in (carl, grace):
+        token = (await sign_in(desk.resources, who)).token
+        answer = await send(desk, "updateCustomer", given, token=token)
+        told.append(faults(answer.data["updateCustomer"]))
+    assert told == [
+        [("INVALID", "phone")],
+        [("INVALID", "phone"), ("WEAK_PASSWORD", "password")],
+    ]
 
 
 async def test_own_account_is_edited_as_by_who_sees_everything(desk: Api) -> None:
