@@ -76,9 +76,10 @@ def connection(
     needs if it has other filters or orders. Raises TypeError with every fault of the declaration.
     """
     made = Connection(node, rows, order_by, filters, visible, permissions, name or node.__name__)
+    needed = [f"Without orderBy: {who_may_ask(each)}" for each in made.columns.guards[order_by[0]]]
     return strawberry.field(
         made.resolver(),
-        description=description or "A page of a list.",
+        description=" ".join([description or "A page of a list.", *needed]),
         extensions=requiring(*made.permissions),
         metadata={_MARK: made},
     )

@@ -150,6 +150,12 @@ def is_settings(kind: object) -> TypeGuard[type[FeatureSettings]]:
     return isinstance(kind, type) and issubclass(kind, FeatureSettings)
 
 
+def setting_faults(feature: Feature) -> Iterator[str]:
+    """Yield a sentence on each fault for which a feature's settings can't be read."""
+    yield from _name(feature)
+    yield from _settings(feature)
+
+
 def _settings(feature: Feature) -> Iterator[str]:
     kind: Any = feature.settings
     if kind is None:

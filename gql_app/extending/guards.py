@@ -31,7 +31,7 @@ def guard_faults(fields: Iterable[StrawberryField], columns: Iterable[str]) -> I
             if not type(each).has_permission.__module__.startswith(_OWN):
                 yield (
                     f"{column} takes {type(each).__name__}, which may decide by the object, so no "
-                    "filter, order or cursor can use it: take HasPermission, or leave it out"
+                    "filter, order or cursor can use it: take HasPermission, or another column"
                 )
 
 

@@ -1,5 +1,6 @@
 """Merging of all features into the parts that the application is made of."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,6 +27,7 @@ from gql_app.extending.faults import (
     is_settings,
     outer_faults,
     package_folder,
+    setting_faults,
 )
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import FeatureHooks
@@ -226,10 +228,11 @@ def merge(features: Sequence[Feature]) -> Merged:
 
 
 def settings_of(features: Sequence[Feature]) -> Kinds:
-    """Return the settings of features by their names, without those of a wrong form."""
+    """Return the settings of features by their names, without those that have a fault."""
     given = [] if any(form_faults(features)) else features
-    kinds = {each.name: each.settings for each in given}
-    return {name: kind for name, kind in kinds.items() if is_settings(kind)}
+    named = Counter(each.name for each in given)
+    kinds = {each.name: each.settings for each in given if not any(setting_faults(each))}
+    return {name: kind for name, kind in kinds.items() if is_settings(kind) and named[name] == 1}
 
 
 def _all(parts: Iterable[Sequence[T]]) -> tuple[T, ...]:

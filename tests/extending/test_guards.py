@@ -290,7 +290,7 @@ def test_permission_that_decides_by_the_object_is_a_fault() -> None:
     def fault(by: str, column: str) -> str:
         return (
             f"{by}(Mine, WageRow): {column} takes IsOwner, which may decide by the object, so no "
-            "filter, order or cursor can use it: take HasPermission, or leave it out."
+            "filter, order or cursor can use it: take HasPermission, or another column."
         )
 
     with pytest.raises(TypeError) as raised:
@@ -380,3 +380,7 @@ def test_schema_says_what_filters_and_orders_require() -> None:
         made: Any = core.type_map[kind]
         for name, each in (getattr(made, "fields", None) or made.values).items():
             assert each.description.endswith(" Needs wages:read.") is (name.lower() != "title")
+    query: Any = core.type_map["Query"]
+    lists = {name: each.description for name, each in query.fields.items()}
+    needing = {name for name, told in lists.items() if "Without orderBy: Needs wages:read." in told}
+    assert needing == {"best"}

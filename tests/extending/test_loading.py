@@ -131,6 +131,33 @@ def test_faults_of_features_and_of_all_settings_are_told_at_once(
     assert (done.returncode, done.stderr.splitlines()) == (2, FAULTS)
 
 
+UNREAD = """from gql_app import Feature, FeatureSettings, create_app
+class Own(FeatureSettings):
+    password: str
+class Other(FeatureSettings):
+    prices: dict[str, int]
+app = create_app(features=[
+    Feature("admin", settings=Own),
+    Feature("Shop x", settings=Own),
+    Feature("prices", settings=Other),
+    Feature("twice", settings=Own),
+    Feature("twice", settings=Other),
+])
+"""
+
+
+def test_settings_of_a_feature_are_not_required_while_their_names_are_faults(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "unread.py").write_text(UNREAD, encoding="utf-8")
+    done = run_here("--app=unread:app", "version", folder=tmp_path)
+    assert done.returncode == 2
+    assert "GQL_APP_ADMIN_PASSWORD is read already" in done.stderr
+    assert "GQL_APP_LOG_LEVEL" not in done.stderr
+    for faulty in ("is required", "should be"):
+        assert faulty not in done.stderr
+
+
 def test_faults_are_told_at_once_where_an_application_is_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
