@@ -112,12 +112,12 @@ class TokenMalformed(Unauthenticated):
 
 
 class TokenInvalid(Unauthenticated):
-    """The token was not issued by this server for this API, or was changed since."""
+    """The token was not issued for this service, or was changed since."""
 
     reason = TokenReason.TOKEN_INVALID
     advice = (
-        "The token was not issued by this server for this service, or was changed on "
-        "its way. Sign in again, here, to get a new one."
+        "The token was not issued for this service, or was changed on its way. Sign in "
+        "again for this service to get a new one."
     )
 
 

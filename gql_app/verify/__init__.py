@@ -168,7 +168,7 @@ class TokenVerifier:
 
     def _refuse(self, token: Claims, verdict: Verdict) -> Generator[Future[None], None, None]:
         """Raise the Unauthenticated that says why a genuine token is inactive."""
-        if token.expires_at <= verdict.at + DATE_LAG:
+        if token.expires_at - verdict.at <= DATE_LAG:
             raise TokenExpired(
                 issued_at=token.issued_at, expires_at=token.expires_at, key_id=token.key_id
             )

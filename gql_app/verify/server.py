@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, HTTPMessage
+from http.client import HTTPMessage
 from math import inf
 from typing import IO, Final, NamedTuple
 from urllib.error import HTTPError
@@ -28,6 +28,8 @@ from gql_app.security.tokens import CLOCK_LEEWAY, MAX_TOKEN_BYTES
 
 INTERVAL: Final = 1.0
 """Seconds between two requests for the keys, whatever ids tokens name, and after any failure."""
+AGED_INTERVAL: Final = 10.0
+"""Seconds until keys are asked for again that a cache kept for longer than their max-age."""
 KEYS_STALE_FOR: Final = 3600.0
 """Seconds after their max-age for which keys are used while the server can't be reached."""
 MAX_SESSIONS: Final = 10_000
@@ -40,7 +42,6 @@ LONGEST_AGE: Final = 3600.0
 """Seconds for which keys are cached: without a max-age, and at most."""
 _MAX_AGE: Final = re.compile(r"\bmax-age=(\d{1,9})")
 _AGE: Final = re.compile(r"\s*(\d{1,9})\b")
-_FAILURES: Final = (OSError, HTTPException, ValueError, RecursionError)
 _EVENT: Final = "The server that issues others' tokens is unavailable"
 _log: Final = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Server:
         self.threads: Final = ThreadPoolExecutor(THREADS, "verify")
 
     def ask(self, path: str, **form: str) -> Answer:
-        """Return the server's present answer: caches are told to ask it. Raises one of _FAILURES.
+        """Return the server's present answer: caches are told to ask it. Raises any Exception.
 
         A cache that answers nevertheless shows by its Age.
         """
@@ -129,10 +130,11 @@ class Server:
 
 
 def _date(headers: Message) -> datetime:
-    """Return the time of an answer, which is in UTC (RFC 9110 section 5.6.7)."""
+    """Return the time of an answer, which is in UTC unless it says otherwise."""
     try:
-        return parsedate_to_datetime(headers["Date"]).replace(tzinfo=UTC)
-    except ValueError:  # there is none, or it is none
+        date = parsedate_to_datetime(headers["Date"])
+        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # there is none, or it is none
         return clock.now()
 
 
@@ -149,7 +151,9 @@ class PublishedKeys:
         self._as_of = 0.0
         """The time of the known keys, in seconds since 1970."""
         self._asked_at = -inf
-        """The monotonic time of the request for them."""
+        """The monotonic time of the last request for them."""
+        self._warned = False
+        """Whether a warning was logged that a cache answers with old keys."""
         self._fresh_until = self._next = time.monotonic()
         self._fetching: Future[None] | None = None
         self._lock: Final = threading.Lock()
@@ -216,15 +220,31 @@ class PublishedKeys:
         try:
             answer = self._server.ask("/.well-known/jwks.json")
             keys = published_keys(answer.content)
-        except _FAILURES as why:
-            _log.warning("The published keys could not be fetched: %s", why)
+        except Exception as why:  # noqa: BLE001 — an answer may fail in any way
+            _log.warning("The published keys could not be fetched: %r", why)
             self._fetched = False
         else:
             self._keys, self._fetched = keys, True
-            self._as_of, self._asked_at = as_of - answer.age, began
+            self._as_of = as_of - answer.age
             self._answered = self._answered if answer.age else number
-            self._fresh_until = began + (answer.fresh_for if keys else 0)
-        self._next = time.monotonic() + INTERVAL
+            self._fresh_until = began + (self._usable_for(answer) if keys else 0)
+        finally:
+            self._asked_at, self._next = began, time.monotonic() + INTERVAL
+
+    def _usable_for(self, answer: Answer) -> float:
+        """Return the seconds until the keys are due again; log a warning, once, if a cache is late.
+
+        A cache that answers with keys past their max-age would make each request a fetch.
+        """
+        if answer.fresh_for > 0 or not answer.age:
+            return answer.fresh_for
+        if not self._warned:
+            self._warned = True
+            _log.warning(
+                "A cache answers with keys %.0f seconds old, although it is asked not to",
+                answer.age,
+            )
+        return AGED_INTERVAL
 
 
 class Verdict(NamedTuple):
@@ -294,9 +314,9 @@ class Sessions:
             told = answer.content.get("active") if isinstance(answer.content, dict) else None
             if not isinstance(told, bool):
                 message = "the answer says nothing of it"
-                raise ValueError(message)  # noqa: TRY004 — as of any answer of no use
-        except _FAILURES as why:
-            _log.warning("Whether a session lives could not be asked: %s", why)
+                raise ValueError(message)  # noqa: TRY004, TRY301 — as any answer of no use
+        except Exception as why:  # noqa: BLE001 — an answer may fail in any way
+            _log.warning("Whether a session lives could not be asked: %r", why)
             self._retry_at = time.monotonic() + INTERVAL
             return
         key = session_id if told else digest

@@ -7,7 +7,7 @@ const CONTEXT = { own: false, canRefresh: true };
 test.each([
   ["TOKEN_MISSING", "Nobody is signed in", "sign in"],
   ["TOKEN_MALFORMED", "no bearer token", "sign in"],
-  ["TOKEN_INVALID", "not one of this server's", "sign in"],
+  ["TOKEN_INVALID", "not issued for this API", "sign in"],
   ["TOKEN_EXPIRED", "has expired", "refresh"],
   ["TOKEN_REVOKED", "session has ended", "sign in"],
 ])("%s is put into words, with an action", (reason, words, action) => {

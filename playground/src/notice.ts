@@ -25,7 +25,7 @@ export const UNREACHABLE = "The server can't be reached.";
 const MEANINGS: Record<string, string> = {
   TOKEN_MISSING: "Nobody is signed in, and this needs a signed-in account.",
   TOKEN_MALFORMED: "The Authorization header holds no bearer token.",
-  TOKEN_INVALID: "The token is not one of this server's, or was changed.",
+  TOKEN_INVALID: "The token was not issued for this API, or was changed.",
   TOKEN_EXPIRED: "The token has expired.",
   TOKEN_REVOKED: "The session has ended: signed out, or the account is no longer active.",
   ADMIN_REQUIRED: "This is for admins, and the signed-in account is not one.",

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, timezone
 from email.utils import format_datetime
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +34,7 @@ from gql_app.verify import (
     bearer_token,
 )
 from gql_app.verify.server import (
+    AGED_INTERVAL,
     INTERVAL,
     KEYS_STALE_FOR,
     LONGEST_AGE,
@@ -293,10 +294,35 @@ async def test_keys_that_a_cache_kept_are_kept_the_shorter(
     assert stand_in.asked == [KEYS] * 2
 
 
-async def test_keys_that_a_cache_kept_too_long_are_asked_for_once_a_second(
-    stand_in: StandIn, ticking: Clock
+@pytest.mark.parametrize("age", ["300", "600", "3901", "86400", "999999999"])
+async def test_keys_that_a_cache_kept_too_long_are_asked_for_every_ten_seconds(
+    stand_in: StandIn, ticking: Clock, caplog: pytest.LogCaptureFixture, age: str
+) -> None:
+    stand_in.age = age
+    verifier, token = verifier_of(stand_in), stand_in.token()
+    for tens in range(3):
+        for _ in range(2):
+            assert await verifier.verify(token)
+            ticking.now += AGED_INTERVAL / 2
+        assert stand_in.asked == [KEYS] * (tens + 1)
+    assert [f"{age} seconds" in each for each in caplog.messages] == [True]
+
+
+async def test_key_that_a_cache_has_at_last_is_found_without_those_ten_seconds(
+    stand_in: StandIn, ticking: Clock, verify: Verify
 ) -> None:
     stand_in.age = "600"
+    verifier = verifier_of(stand_in)
+    await verify(verifier, stand_in.token())
+    stand_in.ring = ring("ES256")
+    ticking.now += INTERVAL
+    assert await verify(verifier, stand_in.token())
+
+
+async def test_keys_that_may_not_be_kept_are_asked_for_once_a_second(
+    stand_in: StandIn, ticking: Clock
+) -> None:
+    stand_in.cache_control = "max-age=0"
     verifier, token = verifier_of(stand_in), stand_in.token()
     for seconds in range(3):
         for _ in range(3):
@@ -598,10 +624,61 @@ async def test_inactive_token_that_has_expired_by_the_clock_of_the_server_is_exp
     assert stand_in.asked.count(INTROSPECT) == 1
 
 
-async def test_date_that_is_none_counts_as_now(stand_in: StandIn) -> None:
-    stand_in.active, stand_in.date = False, "soon"
+ODD_DATES = {
+    "no date": ("soon", TokenRevoked),
+    "no zone": ("Mon Nov 20 19:12:08 1995", TokenRevoked),
+    "a zone of years": ("Mon, 20 Nov 1995 19:12:08 +99999999999999", TokenRevoked),
+    "a year that no clock has": ("Mon, 20 Nov 99999999999999999999 19:12:08 GMT", TokenRevoked),
+    "before the first year": ("Mon, 01 Jan 0001 00:00:00 +2300", TokenRevoked),
+    "after the last year": ("Fri, 31 Dec 9999 23:59:59 -2300", TokenRevoked),
+    "the last second": ("Fri, 31 Dec 9999 23:59:59 GMT", TokenExpired),
+}
+
+
+@pytest.mark.parametrize(("date", "why"), ODD_DATES.values(), ids=ODD_DATES)
+async def test_odd_date_hinders_no_answer(
+    stand_in: StandIn, verify: Verify, date: str, why: type[Unauthenticated]
+) -> None:
+    stand_in.date = date
+    verifier, token = verifier_of(stand_in, liveness=5), stand_in.token()
+    assert await verify(verifier, token)
+    stand_in.active, other = False, stand_in.token()
+    for _ in range(2):
+        with pytest.raises(why):
+            await verify(verifier, other)
+    assert stand_in.asked.count(INTROSPECT) == 2
+
+
+async def test_date_of_another_zone_is_the_moment_that_it_names(stand_in: StandIn) -> None:
+    stand_in.active = False
+    east = clock.now().astimezone(timezone(timedelta(hours=5)))
+    stand_in.date = format_datetime(east)
     with pytest.raises(TokenRevoked):
         await verifier_of(stand_in, liveness=5).verify(stand_in.token())
+
+
+@pytest.mark.parametrize("before", [[], [KEYS]], ids=["keys", "sessions"])
+async def test_answer_that_fails_in_an_unforeseen_way_is_followed_by_a_pause(
+    stand_in: StandIn,
+    ticking: Clock,
+    verify: Verify,
+    monkeypatch: pytest.MonkeyPatch,
+    before: list[str],
+) -> None:
+    def loads(_: object) -> None:
+        message = "unforeseen"
+        raise RuntimeError(message)
+
+    verifier, token = verifier_of(stand_in, liveness=5), stand_in.token()
+    if before:
+        verifier.check()
+    monkeypatch.setattr("gql_app.verify.server.json", SimpleNamespace(loads=loads))
+    for seconds in range(2):
+        for _ in range(3):
+            with pytest.raises(ServerUnreachable):
+                await verify(verifier, token)
+        assert stand_in.asked == before + [INTROSPECT if before else KEYS] * (seconds + 1)
+        ticking.now += INTERVAL
 
 
 async def test_inactive_token_of_a_key_that_is_gone_is_invalid(
@@ -627,6 +704,19 @@ async def test_keys_that_are_as_new_as_the_answer_are_not_asked_for_again(
     with pytest.raises(TokenRevoked):  # it is too soon to ask for them
         await verify(verifier, token)
     assert stand_in.asked == [KEYS, INTROSPECT]
+    for _ in range(3):
+        ticking.now += INTERVAL
+        with pytest.raises(TokenRevoked):
+            await verify(verifier, token)
+    assert stand_in.asked == [KEYS, INTROSPECT, KEYS]
+
+
+async def test_inactive_token_waits_once_for_keys_that_cannot_be_fetched(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    verifier, token = verifier_of(stand_in, liveness=5), stand_in.token()
+    verifier.check()
+    stand_in.active, stand_in.keys = False, ["none"]
     for _ in range(3):
         ticking.now += INTERVAL
         with pytest.raises(TokenRevoked):
