@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gql_app.cli.records import Format, Record, Refused, Source, read
+from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib.faults import OperatorError
 from tests.transfer import HASHES
 
@@ -91,6 +92,12 @@ def test_file_that_is_no_list_of_customers_is_told_in_words(
     with pytest.raises(OperatorError, match=told) as why:
         read_all(tmp_path, "csv", header)
     assert HASHES[0] not in str(why.value)
+
+
+def test_carriage_return_within_a_row_is_told_as_such(tmp_path: Path) -> None:
+    found = read_all(tmp_path, "csv", b"name,email\nA\rda,ada@example.com\n" + AFTER["csv"])
+    message = "This is no CSV: a value holds a CR outside quotes."
+    assert found == [Refused(2, Fault(UserErrorCode.INVALID, message)), Record(3, EVE)]
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])

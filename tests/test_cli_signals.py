@@ -1,8 +1,10 @@
-"""Commands that a signal ends: they say so by their status, and leave no unfinished file."""
+"""Commands that a signal ends: their parent sees it, and they leave no unfinished file."""
 
 import asyncio
+import os
+import pty
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,31 @@ from tests.processes import MAIN, environment
 ENDS = [signal.SIGTERM, signal.SIGHUP]
 LINES = b'{"name": "Ada", "email": "not an address"}\n' * 10_000
 """More than a pipe holds: when all are written, the command has begun to read."""
+STUBBORN = """
+import sys
+from gql_app import Feature, create_app
+
+def work() -> None:
+    told = "works"
+    while told:
+        try:
+            print(told, flush=True)
+            told = sys.stdin.readline().strip()
+        except BaseException as why:
+            told = "caught " + type(why).__name__
+
+app = create_app(features=[Feature("work", commands=[work])])
+"""
+"""An application with a command that catches everything."""
 IMPORT = ("import", "-", "--format", "jsonl", "--report", "refused.jsonl")
 
 
 async def started(
-    *arguments: str, folder: Path, prefix: tuple[str, ...] = (), **settings: str
+    *arguments: str,
+    folder: Path,
+    prefix: tuple[str, ...] = (),
+    stderr: int = PIPE,
+    **settings: str,
 ) -> Process:
     """Start a command."""
     return await asyncio.create_subprocess_exec(
@@ -30,15 +52,15 @@ async def started(
         cwd=folder,
         env=environment(**settings, secret_key=SECRET),
         stdin=PIPE,
-        stdout=DEVNULL,
-        stderr=PIPE,
+        stdout=PIPE,
+        stderr=stderr,
     )
 
 
-async def importing(folder: Path, *prefix: str) -> Process:
+async def importing(folder: Path, *prefix: str, stderr: int = PIPE) -> Process:
     """Start an import, whose report has begun; return when it reads on and waits."""
     output_here("migrate", folder=folder, secret_key=SECRET)
-    process = await started(*IMPORT, folder=folder, prefix=prefix)
+    process = await started(*IMPORT, folder=folder, prefix=prefix, stderr=stderr)
     assert process.stdin
     process.stdin.write(LINES)
     await process.stdin.drain()
@@ -58,7 +80,7 @@ async def test_import_that_is_ended_leaves_no_report(
     assert hidden(tmp_path)
     process.send_signal(number)
     _, told = await process.communicate()
-    assert (process.returncode, b"Traceback" in told) == (128 + number, False)
+    assert (process.returncode, told) == (-number, b"")
     assert hidden(tmp_path) == []
     assert not (tmp_path / "refused.jsonl").exists()
 
@@ -68,8 +90,37 @@ async def test_signals_that_come_together_are_one(tmp_path: Path) -> None:
     for number in ENDS:
         process.send_signal(number)
     await process.communicate()
-    assert process.returncode in [128 + number for number in ENDS]
+    assert process.returncode in [-number for number in ENDS]
     assert hidden(tmp_path) == []
+
+
+async def test_hang_up_is_the_status_though_the_terminal_takes_no_words(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = await importing(tmp_path, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    while b"Importing" not in seen:
+        seen += await asyncio.to_thread(os.read, ours, 4_096)
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    await process.communicate()
+    assert process.returncode == -signal.SIGHUP
+    assert hidden(tmp_path) == []
+
+
+async def test_third_signal_ends_a_command_that_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "work.py").write_text(STUBBORN)
+    process = await started("--app", "work:app", "work", folder=tmp_path)
+    assert process.stdin
+    assert process.stdout
+    for told in (b"works\n", b"caught SystemExit\n"):
+        assert await process.stdout.readline() == told
+        process.send_signal(signal.SIGTERM)
+    process.stdin.write(b"goes on\n")
+    assert await process.stdout.readline() == b"goes on\n"
+    process.send_signal(signal.SIGTERM)
+    more, _ = await process.communicate(b"has ended\n")
+    assert (process.returncode, more) == (-signal.SIGTERM, b"")
 
 
 async def test_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
@@ -97,5 +148,5 @@ async def test_export_that_is_ended_leaves_no_hashes(
             await until_it_waits(db, ended)
             assert hidden(tmp_path)
             process.send_signal(number)
-            assert await ended == 128 + number
+            assert await ended == -number
     assert hidden(tmp_path) == []

@@ -1,6 +1,7 @@
 """A database that is missing or of an older version: which commands make or upgrade it."""
 
 import asyncio
+import re
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,12 +9,13 @@ import pytest
 from alembic import command
 from sqlalchemy.engine import make_url
 
-from gql_app.commands import COMMANDS
+from gql_app.commands import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.db.migrations.branches import alembic_config
 from gql_app.db.migrations.revisions import REVISIONS, revision
 from gql_app.lib.database import Database
 from tests.commands import run_here
 from tests.conftest import SECRET
+from tests.processes import ROOT
 
 ADDRESS = "ada@example.com"
 BEGIN = {
@@ -84,6 +86,14 @@ def test_each_command_is_of_one_kind() -> None:
     assert {*BEGIN, *UPGRADE, *READ, *LEAVE} == {*COMMANDS, "dry run"}
 
 
+def test_documentation_has_each_command_in_one_row() -> None:
+    page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    table = page.partition("Commands that find a database missing")[2].partition("\nA wrong ")[0]
+    cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    named = [each for cell in cells for each in re.findall(r"`([^`]+)`", cell)]
+    assert sorted(named) == sorted([*COMMANDS, "import --dry-run", *ONLY_WITH_FEATURES])
+
+
 @pytest.mark.parametrize("name", READ)
 def test_command_that_reads_migrates_nothing(unmigrated_url: str, folder: Path, name: str) -> None:
     given = {"database_url": unmigrated_url, "secret_key": SECRET}
@@ -146,6 +156,9 @@ def test_command_of_another_matter_leaves_the_file(folder: Path, name: str) -> N
         ["create-admin", "--email", "ada", "--name", "Ada"],
         ["change-email", "ada", ADDRESS],
         ["change-email", str(uuid4()), "ada"],
+        ["verify-email", "ada"],
+        ["unlock", "ada"],
+        ["remove-factors", "ada"],
         ["import", "customers.txt"],
         ["import", "missing.csv"],
     ],

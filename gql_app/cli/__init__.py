@@ -1,6 +1,7 @@
 """The command line: `python main.py ...`, or `gql-app ...` where it is installed."""
 
 import ast
+import atexit
 import gc
 import os
 import signal
@@ -32,32 +33,41 @@ def main() -> None:
     Modules live as long as the process, so collecting during the imports frees nothing: it would
     take a tenth of the start-up time.
     """
+    if _parse(sys.argv[1:])[1] != "serve":  # which stops by itself
+        _end_by_signals()
     with report_faults():
         gc.disable()
         cli = command_line(sys.argv[1:])
         gc.freeze()
         gc.enable()
-        if _parse(sys.argv[1:])[1] != "serve":  # which stops by itself
-            _end_by_signals()
         cli()
 
 
 def _end_by_signals() -> None:
-    """Let SIGTERM and SIGHUP exit with status 128 and their number, as a shell reports them.
+    """Let SIGTERM and SIGHUP end the process once its blocks are left, as on Ctrl-C.
 
-    Blocks are left as on Ctrl-C, so that unfinished files are removed; further signals don't
-    interrupt that. One that is ignored, as by nohup, stays so.
+    So unfinished files are removed. A second signal does not interrupt that; a third one kills. One
+    that is ignored, as by nohup, stays so.
     """
     known = [each for each in signal.valid_signals() if each in (signal.SIGTERM, _HANG_UP)]
     caught = [each for each in known if signal.getsignal(each) == signal.SIG_DFL]
+    came: list[int] = []
 
-    def end(number: int, _: FrameType | None) -> None:
+    def leave(number: int, _: FrameType | None) -> None:
+        came.append(number)
+        if len(came) == 1:
+            sys.exit(128 + number)
         for each in caught:
-            signal.signal(each, lambda *_: None)
-        sys.exit(128 + number)
+            signal.signal(each, signal.SIG_DFL)
 
+    def end() -> None:
+        if came:  # whatever leaving the blocks led to
+            signal.signal(came[0], signal.SIG_DFL)
+            os.kill(os.getpid(), came[0])  # process 1 of a container exits with 128 + number
+
+    atexit.register(end)  # first, and so it is the last to run
     for each in caught:
-        signal.signal(each, end)
+        signal.signal(each, leave)
 
 
 @contextmanager

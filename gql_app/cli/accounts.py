@@ -35,7 +35,7 @@ from gql_app.lib.breached_passwords import Lookup
 from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.fair_queue import LOCAL
-from gql_app.lib.text import canonical_email, counted
+from gql_app.lib.text import canonical_email, counted, mailbox_key
 from gql_app.mail import email_verification
 from gql_app.resources import Extensions, Resources, throttle_of
 from gql_app.security.key_store import key_store
@@ -44,6 +44,7 @@ from gql_app.settings import Settings
 
 MAX_DAYS: Final = 36_500
 """The most days of --audit-older-than: a century."""
+_NOBODY: Final = "Nobody has this e-mail address."
 
 
 def create_admin(
@@ -86,8 +87,8 @@ def verify_email(
     email: Annotated[str, typer.Argument(metavar="ADDRESS", help="The address of the account.")],
 ) -> None:
     """Mark the address of an account as verified, without a link."""
-    if not transact(load_ready(needs="file"), email_verification.prove_by_hand, email):
-        fail("Nobody has this e-mail address.")
+    if not transact(_ready_for(email), email_verification.prove_by_hand, email):
+        fail(_NOBODY)
     out(f"{email.strip()} is proven.")
 
 
@@ -135,10 +136,10 @@ def unlock(
     email: Annotated[str, typer.Argument(help="The address of the account.")],
 ) -> None:
     """Lift the lockout of an account; clients with recent failures of their own still wait."""
-    chosen = load_ready(serving=True, needs="file")
+    chosen = _ready_for(email, serving=True)
     throttle = throttle_of(chosen, key_store(chosen).read())
     if not transact(chosen, unlock_account, email, throttle):
-        fail("Nobody has this e-mail address.")
+        fail(_NOBODY)
     out(f"{email} is unlocked; a client with recent failures of its own still waits.")
 
 
@@ -146,9 +147,9 @@ def remove_factors(
     email: Annotated[str, typer.Argument(help="The address of the account.")],
 ) -> None:
     """Remove all second factors of an account whose owner lost them; ends their sessions."""
-    count = transact(load_ready(needs="file"), changes.remove_all, email)
+    count = transact(_ready_for(email), changes.remove_all, email)
     if count is None:
-        fail("Nobody has this e-mail address.")
+        fail(_NOBODY)
     removed = counted(count, f"second factor of {email} is", f"second factors of {email} are")
     out(f"{removed} removed.")
 
@@ -185,6 +186,13 @@ async def unlock_account(db: Transaction, email: str, throttle: Throttle) -> boo
     await throttle.clear(db, *locks, throttle.of_account("code", customer.id))
     await audit.record(db, Action.UNLOCKED, Origin(), customer_id=customer.id)
     return True
+
+
+def _ready_for(email: str, *, serving: bool = False) -> Settings:
+    """Return the settings, once the database is ready; fail before that if an address is none."""
+    if mailbox_key(email) is None:
+        fail(_NOBODY)
+    return load_ready(serving=serving, needs="file")
 
 
 def _print_failure(lookup: Lookup) -> None:

@@ -133,9 +133,10 @@ def _read_csv(source: Source) -> Iterator[tuple[int, _Found]]:
         except StopIteration:
             break
         except csv.Error as why:
+            told = _cause(why, _STRAY if header else _LINE_ENDS)
             if not header:
-                raise OperatorError([sentence(f"The header is no CSV: {_cause(why)}")]) from None
-            yield line, sentence(f"This is no CSV: {_cause(why)}")
+                raise OperatorError([sentence(f"The header is no CSV: {told}")]) from None
+            yield line, sentence(f"This is no CSV: {told}")
             continue
         if not header:
             header = _header(cells)
@@ -179,9 +180,9 @@ def _is_utf8(cells: Sequence[str]) -> bool:
     return not any("\ud800" <= each <= "\udfff" for each in "".join(cells))
 
 
-def _cause(why: csv.Error) -> str:
+def _cause(why: csv.Error, line_ends: str) -> str:
     """Return why a line is no CSV, for its author; Python advises its programmer on line ends."""
-    return _LINE_ENDS if "new-line character" in str(why) else str(why)
+    return line_ends if "new-line character" in str(why) else str(why)
 
 
 def _read_json(source: Source) -> Iterator[tuple[int, _Found]]:
@@ -212,6 +213,7 @@ def _object(line: bytes | None) -> _Found:
 
 _TOO_LONG: Final = f"a line is longer than {LONGEST_LINE} bytes"
 _LINE_ENDS: Final = "lines end with CR alone, or the file is not in UTF-8"
+_STRAY: Final = "a value holds a CR outside quotes"
 _NO_UTF8: Final = "This is not UTF-8."
 _KNOWN: Final = f"Known are {', '.join(FIELDS)}."
 
