@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 from graphql import get_named_type, is_object_type
 
+from gql_app.accounts import records
 from gql_app.accounts.permissions import Role
 from gql_app.db.tables import CustomerRow
 from gql_app.extending.feature import Feature
@@ -364,6 +365,25 @@ async def test_no_password_is_compared_with_an_address_that_the_caller_may_not_s
         [("INVALID", "phone")],
         [("INVALID", "phone"), ("WEAK_PASSWORD", "password")],
     ]
+
+
+async def test_rules_of_features_get_no_address_that_the_caller_may_not_see(
+    settings: Settings,
+) -> None:
+    seen: list[str] = []
+
+    def note(_password: str, person: records.Person) -> None:
+        seen.append(person.email)
+
+    feature = Feature("desk", roles=[CURIOUS], password_rules=[note])
+    async with running(settings, features=[feature]) as api:
+        ida = str((await add_customer(api.database, "Ida")).id)
+        for name, role in (("Carl", "curious"), ("Grace", "admin")):
+            who = await sign_in(api.resources, await add_customer(api.database, name, roles=[role]))
+            given = {"id": ida, "input": {"password": "seven quiet boats"}}
+            answer = await send(api, "updateCustomer", given, token=who.token)
+            assert faults(answer.data["updateCustomer"]) == []
+    assert seen == ["", "ida@example.com"]
 
 
 async def test_own_account_is_edited_as_by_who_sees_everything(desk: Api) -> None:
