@@ -34,9 +34,6 @@ from gql_app.verify.server import (
     Verdict,
 )
 
-DATE_LAG: Final = timedelta(seconds=2)
-"""The time by which an answer's Date may be late: servers renew it about once a second."""
-
 __all__ = [
     "NoPublishedKeys",
     "ServerUnreachable",
@@ -51,6 +48,9 @@ __all__ = [
     "VerifiedToken",
     "bearer_token",
 ]
+
+DATE_LAG: Final = timedelta(seconds=2)
+"""The time by which an answer's Date may be late: servers renew it about once a second."""
 
 
 @dataclass(frozen=True, slots=True)
