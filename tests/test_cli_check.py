@@ -16,11 +16,12 @@ from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.keyring.keys import thumbprint
 from gql_app.security.passwords import Passwords
-from gql_app.settings import Settings
+from gql_app.settings import PAGES, Settings
 from tests.commands import output_here, run_here
 from tests.conftest import SetClock
 from tests.databases import Postgres, copied_sqlite
 from tests.people import add_customer
+from tests.processes import ROOT
 from tests.security.foundry import pair, private_pem
 
 RANDOM = "X8sL5xQm0c1ZkqVv2fTtJ3wYb7RrN9uHd4GgPpEe6Aa"
@@ -31,8 +32,18 @@ PUBLIC = {
     "allowed_hosts": "api.example.com",
     "management_port": "9000",
     "trusted_proxies": "10.0.0.1",
+    "mail_from": "Shop <no-reply@example.com>",
     "reset_url": "https://example.com/reset",
+    "verify_url": "https://example.com/verify",
+    "undo_url": "https://example.com/undo",
+    "invitation_url": "https://example.com/accept",
 }
+OPEN = ["open-playground", "open-introspection", "open-metrics"]
+MAIL = [
+    "local-sender",
+    *(f"{each}-in-the-clear" for each in ("reset", "verify", "undo", "invitation")),
+]
+"""What is found of mail whose sender and pages are the defaults, on a public server."""
 
 
 @pytest.fixture
@@ -146,6 +157,8 @@ def test_faults_of_the_environment_are_findings(
         (PUBLIC | {"introspection": "true"}, "open-introspection"),
         ({k: v for k, v in PUBLIC.items() if k != "management_port"}, "open-metrics"),
         (PUBLIC | {"reset_url": "http://example.com/"}, "reset-in-the-clear"),
+        (PUBLIC | {"undo_url": "HTTP://localhost:8000/undo"}, "undo-in-the-clear"),
+        (PUBLIC | {"mail_from": "Shop <no-reply@localhost>"}, "local-sender"),
         ({"smtp_url": "smtp+cleartext://mail.example.com"}, "mail-in-the-clear"),
         ({"audiences": "orders"}, "no-public-key"),
         ({"smtp_url": "smtp+cleartext://ada:secret@192.0.2.1:25"}, "mail-in-the-clear"),
@@ -161,6 +174,28 @@ async def test_each_fault_is_found(
     good: dict[str, str], settings: dict[str, str], code: str
 ) -> None:
     assert await found(good | settings) == [code]
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("uses", [{"sign_in_links": "true"}, {"second_factor": "admins"}])
+async def test_page_of_links_that_is_not_set_is_found_by_its_setting(
+    good: dict[str, str], name: str, uses: dict[str, str]
+) -> None:
+    given = good | PUBLIC | {"sign_in_url": "https://example.com/sign-in"} | uses
+    assert await found(given) == []
+    del given[name.lower()]
+    (finding,) = await findings(Settings.model_validate(given), EVERYWHERE, 1)
+    page = f"http://localhost:8000{PAGES[name]}"
+    assert finding.message == f"Links in letters lead to {page}, a page without TLS."
+    assert f"GQL_APP_{name} " in finding.remedy
+    del given["smtp_url"]
+    assert await found(given) == ["no-mail"]
+
+
+@pytest.mark.parametrize("file", ["docs/operating.md", "deploy/kubernetes/settings.yaml"])
+@pytest.mark.parametrize("name", [*PAGES, "MAIL_FROM"])
+def test_who_sets_up_a_public_server_is_told_of_each_page(file: str, name: str) -> None:
+    assert f"GQL_APP_{name}" in (ROOT / file).read_text(encoding="utf-8")
 
 
 def listing(folder: Path, *texts: str) -> dict[str, str]:
@@ -235,14 +270,7 @@ async def test_exceptions_to_no_list_are_found(good: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.0.2.1", "db.internal"])
 async def test_public_host_without_anything_in_front(good: dict[str, str], host: str) -> None:
-    assert await found(good, host) == [
-        "open-playground",
-        "open-introspection",
-        "open-metrics",
-        "any-host",
-        "no-tls",
-        "reset-in-the-clear",
-    ]
+    assert await found(good, host) == [*MAIL, *OPEN, "any-host", "no-tls"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
@@ -253,13 +281,7 @@ async def test_what_is_only_here_may_be_open(good: dict[str, str], host: str) ->
 
 async def test_name_that_the_world_knows_makes_it_public(good: dict[str, str]) -> None:
     found_by_name = await found(good | {"allowed_hosts": "localhost, api.example.com"})
-    assert found_by_name == [
-        "open-playground",
-        "open-introspection",
-        "open-metrics",
-        "no-tls",
-        "reset-in-the-clear",
-    ]
+    assert found_by_name == [*MAIL, *OPEN, "no-tls"]
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])

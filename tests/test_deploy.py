@@ -12,13 +12,14 @@ from typing import Any, Final
 import pytest
 
 from gql_app import __version__
+from gql_app.cli.check import findings
 from gql_app.lib.server.serving import GRACEFUL_TIMEOUT
 from gql_app.lib.setting_types import USUAL_PORT
 from gql_app.settings import PREFIX, Settings
 from tests.api import Api
 from tests.commands import run_here
 from tests.containers import documents, stages
-from tests.databases import Postgres
+from tests.databases import Postgres, copied_sqlite
 from tests.operating import programs
 from tests.processes import MAIN, ROOT, free_port, running_server
 from tests.scraping import Numbers, numbers
@@ -114,6 +115,18 @@ def test_proxies_let_pass_what_the_server_refuses_and_no_more() -> None:
     idle = 5  # seconds, uvicorn's
     assert max(number(nginx, "keepalive_timeout"), number(caddy, "keepalive")) < idle
     assert "trusted_proxies" not in caddy
+
+
+async def test_settings_of_the_cluster_leave_nothing_to_mend(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    data = objects()["ConfigMap"]["data"]
+    settings = {name.removeprefix(PREFIX).lower(): value for name, value in data.items()}
+    settings |= {"secret_key": SECRET, "smtp_url": "smtp://mail.example.com"}
+    settings |= {"sign_in_links": "true", "second_factor": "admins"}
+    settings["database_url"] = copied_sqlite(sqlite_template, tmp_path)
+    (tmp_path / "test.db").chmod(0o600)
+    assert await findings(Settings.model_validate(settings), "127.0.0.1", 1) == []
 
 
 def test_pods_are_shut_in_as_the_image_is() -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -22,7 +23,7 @@ from gql_app.lib.network import is_loopback
 from gql_app.lib.outbox import clear_text
 from gql_app.resources import mail_templates
 from gql_app.security.key_store import kept_beside, key_store
-from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings
+from gql_app.settings import NO_CLIENT_LIMIT, PAGES, PREFIX, Settings
 
 
 def check(
@@ -67,7 +68,7 @@ async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
         ),
         *_keys(chosen),
         *_files(chosen),
-        *_letters(chosen),
+        *_letters(chosen, is_public=is_public),
         *_settings(chosen, machines, is_public=is_public),
         *_documents(chosen, is_public=is_public),
         *_network(chosen),
@@ -115,12 +116,32 @@ def _faults(why: CannotStart) -> list[Finding]:
     return [Finding("cannot-start", sentence(fault), "Mend it first.") for fault in why.faults]
 
 
-def _letters(chosen: Settings) -> Iterator[Finding]:
-    """Yield the faults of the letters' templates."""
+def _letters(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
+    """Yield the faults of letters: of their templates, their sender and the pages of their links.
+
+    By default the latter two are of this machine, which other machines can't reach.
+    """
     try:
         mail_templates(chosen, application.extensions())
     except CannotStart as why:
         yield from _faults(why)
+    if chosen.smtp_url is None or not is_public:
+        return
+    if chosen.mail_from.rstrip(">").endswith("@localhost"):
+        yield Finding(
+            "local-sender",
+            f"Letters come from {chosen.mail_from}: other mail servers may refuse them.",
+            f"Set {PREFIX}MAIL_FROM to an address of yours.",
+        )
+    signs_in = chosen.sign_in_links or chosen.second_factor != "off"
+    for name in PAGES:
+        page = getattr(chosen, name.lower())
+        if urlsplit(page).scheme == "http" and (signs_in or name != "SIGN_IN_URL"):
+            yield Finding(
+                f"{name.removesuffix('_URL').lower().replace('_', '-')}-in-the-clear",
+                f"Links in letters lead to {page}, a page without TLS.",
+                f"Set {PREFIX}{name} to an https:// page that customers can open.",
+            )
 
 
 def _files(chosen: Settings) -> Iterator[Finding]:
@@ -234,12 +255,6 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
             "mail-in-the-clear",
             "Letters, and the links in them, go to the mail server in the clear.",
             f"Begin {PREFIX}SMTP_URL with smtps:// or smtp+starttls://.",
-        ),
-        (
-            smtp_url and is_public and chosen.reset_url.startswith("http://"),
-            "reset-in-the-clear",
-            "Links to reset a password lead to a page without TLS.",
-            f"Set {PREFIX}RESET_URL to an https:// page.",
         ),
         (
             chosen.refresh_retry_seconds <= chosen.operation_timeout,

@@ -32,7 +32,7 @@ def _default_threads() -> int:
 
 
 def _page(name: str) -> str:
-    """Return the default URL of a built-in page; `serve` knows its own URL."""
+    """Return the default URL of a built-in page, which this machine alone can open."""
     return f"http://localhost:8000{PAGES[name]}"
 
 
@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     new_client_letters: bool = False
     """Whether a letter tells of a sign-in from where the account was not used for 90 days."""
     reset_url: types.Page = _page("RESET_URL")
-    """Page for resetting a password; the link adds #token= and the token. `serve` knows its own."""
+    """Page for resetting a password; the link adds #token= and the token."""
     verify_url: types.Page = _page("VERIFY_URL")
     """Page for proving an address."""
     undo_url: types.Page = _page("UNDO_URL")
