@@ -1,6 +1,6 @@
 """The audit: events, each written in the transaction of the change that it records.
 
-After the commit the event is logged, so that it is kept elsewhere as well. Guesses at
+After the commit a server logs the event, so that it is kept elsewhere as well. Guesses at
 passwords and tokens are counted in memory, so that a flood of them writes little.
 """
 
@@ -168,14 +168,14 @@ async def record(
 ) -> None:
     """Record an event, at this moment or another, and the customer that it concerns.
 
-    Of fields the names are recorded, never the values.
+    Of fields the names are recorded and logged, never the values.
     An event that happened several times is recorded once, with the number, and is not logged.
     """
     if times > 1:
         fields = [f"{times} times"]
     elif is_configured():  # a command has no log, and prints what it did
         who = {"actor": origin.actor_id, "customer": customer_id, "client": origin.ip_address}
-        db.after_commit(partial(_log.info, "Audit", action=action, **who))
+        db.after_commit(partial(_log.info, "Audit", action=action, **who, fields=fields))
     moment = at or clock.now()
     event = {"id": clock.new_id(), "at": moment, "action": action, "fields": fields}
     await db.execute(_INSERT, **event, customer_id=customer_id, **origin._asdict())

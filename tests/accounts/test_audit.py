@@ -269,6 +269,7 @@ async def test_each_event_has_a_line_in_the_log_once_it_is_committed(
             "actor": ADA,
             "customer": BOB,
             "client": "192.0.2.1",
+            "fields": ["email"],
         }
     ]
 
