@@ -203,7 +203,8 @@ def _routes(settings: Settings, playground: Playground | None, merged: Merged) -
     if playground:
         routes.append(Route(PATH, playground.page))
         routes.append(Route("/playground/{name}", playground.file))
-    root = Route("/", leading_to(PATH, has_page=playground is not None), methods=[*HTTPMethod])
+    root = Route("/", leading_to(PATH, has_page=playground is not None))
+    root.methods = None  # every method, also those that HTTPMethod lacks, such as PROPFIND
     return [*routes, *merged.routes, root]
 
 

@@ -157,11 +157,24 @@ async def test_the_root_leads_to_the_playground_or_tells_where_the_api_is(
     assert method == "HEAD" or told.json() == body
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS", "PROPFIND", "QUERY", "M-SEARCH"])
 async def test_who_posts_to_the_root_is_told_where_the_api_is(api: Api, method: str) -> None:
     response = await api.client.request(method, "/", json=HELLO)
     assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
     assert refusal(response.json())["message"] == "The GraphQL API is at /graphql."
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/graphql", "/livez", "/introspect", "/.well-known/jwks.json", "/account/reset"]
+)
+async def test_a_method_that_is_allowed_is_not_refused(api: Api, path: str) -> None:
+    for method in ("PUT", "PROPFIND"):
+        refused = await api.client.request(method, path)
+        assert refused.status_code == 405
+        allowed = refused.headers["allow"].split(", ")
+        assert method not in allowed
+        found = {each: (await api.client.request(each, path)).status_code for each in allowed}
+        assert 405 not in found.values(), found
 
 
 async def test_a_feature_may_have_the_root(settings: Settings) -> None:
