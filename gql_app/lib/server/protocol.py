@@ -156,7 +156,7 @@ class HttpProtocol(Connection):
         elif not self._is_arriving or (self._receiving and self._receiving.response_complete):
             self._close(may_linger=False)
         elif left <= 0:
-            self._refuse(408, f"The request did not arrive within {self._limits.timeout} seconds")
+            self._refuse(408, f"The request did not arrive within {self._read_timeout} seconds")
         elif self._parser.body_bytes - self._measured_bytes < MIN_BYTES_PER_SECOND * RATE_INTERVAL:
             message = f"The body came more slowly than {MIN_BYTES_PER_SECOND} bytes a second"
             self._refuse(408, message)
