@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any, Generic, Self, TypeVar
 
 import httpx
@@ -118,7 +118,7 @@ async def running(
     """Run the application until the block ends."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(composition, "build_engine", engine_of)
-        patch.setattr(composition, "merge", _merged)
+        patch.setattr(composition, "merge", lambda features: _merged(*features))
         patch.setattr(account, "routes", _pages)
         app = create_app(settings, features=features, sign_ins=sign_ins)
     async with app.router.lifespan_context(app) as state:
@@ -164,13 +164,9 @@ def engine_of(settings: Settings, additions: Additions = NOTHING) -> Engine[Cont
     )
 
 
-def _merged(features: Sequence[Feature]) -> Merged:
-    return merge(features) if features else _merged_without()
-
-
-@cache
-def _merged_without() -> Merged:
-    return merge(())
+@lru_cache(4)
+def _merged(*features: Feature) -> Merged:
+    return merge(features)
 
 
 def _client(app: ASGIApp, address: str) -> httpx.AsyncClient:
