@@ -5,14 +5,18 @@ BIN := .venv/bin
 WORKERS ?= auto
 # Coverage doubles the run time, so it is measured only on tests that reach every branch (tests/conftest.py).
 THROUGH := authenticators breached_passwords claims email_change email_verification factor_entrances \
-	invitations lifetimes nodes passkey_races passkey_refusals passkeys reauthentication refresh \
-	required_verification revoked_access roles second_factors sessions sign_in_links signer
-EXTENDING := extend inputs writing
+	invitations lifetimes nodes passkey_races passkey_refusals reauthentication refresh \
+	required_verification roles second_factors sessions sign_in_links signer
+# Dear tests of accounts/ and security/ that reach no branch which others don't.
+ELSEWHERE := $(patsubst %,tests/accounts/test_%.py, \
+	bound_links deactivated ended_links filter_plans identity letter_limits list_plans paging throttling) \
+	tests/security/test_token_algorithms.py
 # Packages of gql_app/lib that accounts/ and security/ use, measured with them.
 MACHINERY := atomic_files clock encryption fair_queue hashes keyring one_time_codes pagination \
 	passkeys password_policy tally text
-COVERING := tests/accounts tests/cli/test_imports.py tests/factors tests/security $(MACHINERY:%=tests/lib/%) \
-	$(EXTENDING:%=tests/extending/test_%.py) $(THROUGH:%=tests/schema/test_%.py)
+COVERING := $(filter-out $(ELSEWHERE),$(wildcard tests/accounts/test_*.py tests/security/test_*.py)) \
+	tests/cli/test_imports.py tests/extending/test_inputs.py tests/factors $(MACHINERY:%=tests/lib/%) \
+	$(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 SUITE = $(PYTEST) --covering="$(COVERING)"
 # Worker processes for the tests without coverage, which mostly wait for processes, browsers and clocks.

@@ -1,10 +1,12 @@
 """A client of the API under test, in the same process."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import lru_cache
+from typing import Any, Generic, Self, TypeVar
 
 import httpx
 import pytest
@@ -13,18 +15,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gql_app import app as composition
 from gql_app.app import build_engine, create_app
 from gql_app.extending.feature import Feature
+from gql_app.extending.merging import Merged, merge
 from gql_app.lib.engine import Engine
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.schema.root import NOTHING, Additions
 from gql_app.settings import Settings
+from gql_app.web.pages import account
+
+T = TypeVar("T")
 
 GRAPHQL = "application/graphql-response+json"
-ENGINES = 50
-"""The most engines in the cache, one for each settings."""
-_engines: list[tuple[dict[str, object], Engine[Context]]] = []
+KEPT = 50
+"""The most results in a cache, one for each settings."""
 # The client's log of its requests is noise.
 logging.getLogger("httpx").setLevel(logging.WARNING)
+# Without it, the client would look for this package in every folder at each request.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,8 @@ async def running(
     """Run the application until the block ends."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(composition, "build_engine", engine_of)
+        patch.setattr(composition, "merge", lambda features: _merged(*features))
+        patch.setattr(account, "routes", _pages)
         app = create_app(settings, features=features, sign_ins=sign_ins)
     async with app.router.lifespan_context(app) as state:
         assert state is not None
@@ -123,20 +132,41 @@ async def running(
             yield Api(with_state, client, state["resources"])
 
 
+class Kept(Generic[T]):
+    """A function of the settings, with a cache of its results for all databases."""
+
+    def __init__(self, build: Callable[[Settings], T]) -> None:
+        self._build = build
+        self._kept: list[tuple[dict[str, object], T]] = []
+
+    def __call__(self, settings: Settings) -> T:
+        """Return the result for the settings."""
+        chosen = {**vars(settings), "database_url": ""}
+        for known, result in self._kept:
+            if known == chosen:
+                return result
+        del self._kept[KEPT - 1 :]
+        self._kept.insert(0, (chosen, self._build(settings)))
+        return self._kept[0][1]
+
+
+_engines: Kept[Engine[Context]] = Kept(build_engine)
+_pages = Kept(account.routes)
+
+
 def engine_of(settings: Settings, additions: Additions = NOTHING) -> Engine[Context]:
     """Return the engine of the settings, from a cache unless features add to the schema.
 
     So repeated operations are parsed, validated and planned once.
     """
-    if any(vars(additions).values()):
-        return build_engine(settings, additions)
-    chosen = {**vars(settings), "database_url": ""}
-    for known, engine in _engines:
-        if known == chosen:
-            return engine
-    del _engines[ENGINES - 1 :]
-    _engines.insert(0, (chosen, build_engine(settings)))
-    return _engines[0][1]
+    return (
+        build_engine(settings, additions) if any(vars(additions).values()) else _engines(settings)
+    )
+
+
+@lru_cache(4)
+def _merged(*features: Feature) -> Merged:
+    return merge(features)
 
 
 def _client(app: ASGIApp, address: str) -> httpx.AsyncClient:

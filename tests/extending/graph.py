@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Table, text
@@ -71,12 +72,18 @@ class Graph:
         return answer.data
 
 
-@asynccontextmanager
-async def graph(settings: Settings, features: Sequence[Feature]) -> AsyncIterator[Graph]:
-    """Run an application with features until the block ends."""
+@lru_cache(2)
+def _parts(*features: Feature) -> Parts:
     faults: list[str] = []
     parts = parts_of(features, faults)
     assert faults == []
+    return parts
+
+
+@asynccontextmanager
+async def graph(settings: Settings, features: Sequence[Feature]) -> AsyncIterator[Graph]:
+    """Run an application with features until the block ends."""
+    parts = _parts(*features)
     engine = build_engine(settings, parts.additions)
     async with (
         Resources.open(settings, extensions=parts.extensions) as resources,

@@ -195,7 +195,7 @@ async def test_no_client_makes_a_series(api: Api) -> None:
         {"query": "subscription S%d { __typename }"},
         {"query": "{ __typename }", "operationName": "N%d"},
     ]
-    rounds = 50
+    rounds = 10
 
     async def odd(number: int) -> None:
         for body in bodies:
