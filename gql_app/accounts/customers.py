@@ -311,8 +311,9 @@ async def write(db: Transaction, customer_id: UUID, values: Mapping[str, Any]) -
 @lru_cache(MAX_UPDATES)
 def _update(names: frozenset[str]) -> Query[CustomerRecord]:
     """Return the UPDATE of some columns, compiled once, as that takes longer than running it."""
-    changed = sql_update(CustomerRow).where(_HAS_ID).values({n: bindparam(n) for n in sorted(names)})
-    return Query(changed.returning(*CUSTOMER), CustomerRecord._make)
+    new = {name: bindparam(name) for name in sorted(names)}
+    changed = sql_update(CustomerRow).where(_HAS_ID).values(new).returning(*CUSTOMER)
+    return Query(changed, CustomerRecord._make)
 
 
 async def _report_changes(
