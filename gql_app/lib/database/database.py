@@ -85,22 +85,13 @@ class Reader:
         found = await self.fetch_all(query, **values)
         return found[0] if found else None
 
-    def _run(
+    async def _run(
         self, work: Callable[[str, list[B]], Awaitable[R]], sql: str, bound: list[B]
-    ) -> Awaitable[R]:
-        """Return an awaitable for a statement, within the observer's context if there is one."""
-        if self._observer is None:
-            return work(sql, bound)
-        return self._observed(self._observer, work, sql, bound)
-
-    async def _observed(
-        self,
-        observer: Observer,
-        work: Callable[[str, list[B]], Awaitable[R]],
-        sql: str,
-        bound: list[B],
     ) -> R:
-        with observer(sql):
+        """Return what a statement answers, within the observer's context if there is one."""
+        if self._observer is None:
+            return await work(sql, bound)
+        with self._observer(sql):
             return await work(sql, bound)
 
 
