@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
@@ -16,7 +17,6 @@ from gql_app.lib.database.errors import (
     unavailable,
 )
 from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
-from gql_app.lib.database.uncancelled import Cancelled, Uncancelled
 from gql_app.lib.faults import StatementError, Unavailable
 
 CANCEL_DELAY: Final = 0.1
@@ -39,8 +39,10 @@ class PostgresConnection:
         self._servers: Final = servers
         self._probes: Final = probes
         self._driver: asyncpg.Connection | None = None
-        self._statement: Uncancelled[Any] | None = None
-        """The statement that was sent last."""
+        self._statement: asyncio.Task[Any] | None = None
+        """The statement that runs, until it ends; it is not cancelled with its caller."""
+        self._caller: asyncio.Future[Any] | None = None
+        """The future that the statement's caller awaits."""
         self._is_old = False
         """Whether another connection was lost since this one was opened."""
         self._is_answered = True
@@ -93,7 +95,7 @@ class PostgresConnection:
         """
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                if self._statement and not self._statement.is_over:
+                if self._statement:
                     await self._end_statement(self._statement)
                 if self._is_answered and self._in_transaction:
                     await self.execute("ROLLBACK", ())
@@ -108,10 +110,9 @@ class PostgresConnection:
             with suppress(*DRIVER_ERRORS):
                 await self._driver.close(timeout=CONNECT_TIMEOUT)
         self._terminate()
-        if self._statement and not self._statement.is_over:
+        if self._statement:
             self._statement.cancel()
-            with suppress(Unavailable, StatementError, Cancelled):
-                await self._statement
+            await asyncio.wait({self._statement})
         self._is_answered, self._is_old = True, False
 
     def expire(self) -> None:
@@ -122,25 +123,39 @@ class PostgresConnection:
 
     def interrupt(self, error: Exception) -> None:
         """Raise an error in the caller that awaits its statement, unless that is a commit."""
-        if self._statement and not self._commits:
-            self._statement.interrupt(error)
+        if self._caller and not self._caller.done() and not self._commits:
+            self._caller.set_exception(error)
 
     @property
     def _in_transaction(self) -> bool:
         return self._driver is not None and self._driver.is_in_transaction()
 
     def _run(self, work: Callable[[asyncpg.Connection], Awaitable[R]]) -> Awaitable[R]:
-        """Return an awaitable for a statement, which is not cancelled with its caller."""
+        """Return a future of what a statement answers; the statement outlives its cancelling."""
         if not self._probes:
             self._servers.check()
         self._is_answered = False
-        self._statement = statement = Uncancelled(self._send(work))
-        return statement
+        self._caller = caller = asyncio.get_running_loop().create_future()
+        self._statement = asyncio.create_task(self._send(work))
+        self._statement.add_done_callback(partial(self._answer, caller))
+        return caller
+
+    def _answer(self, caller: asyncio.Future[Any], statement: asyncio.Task[Any]) -> None:
+        """Give a caller what its statement answers, unless it waits no longer."""
+        if self._statement is statement:  # an error would keep alive all that it has seen
+            self._statement = self._caller = None
+        error = ConnectionLost() if statement.cancelled() else statement.exception()
+        if caller.done():
+            return
+        if error:
+            caller.set_exception(error)
+        else:
+            caller.set_result(statement.result())
 
     async def _send(self, work: Callable[[asyncpg.Connection], Awaitable[R]]) -> R:
         try:
             if self._driver is None:
-                self._driver = await asyncio.create_task(self._servers.connect())
+                self._driver = await self._servers.connect()
             result = await work(self._driver)
         except BaseException as error:
             self._is_answered = isinstance(error, asyncpg.PostgresError)
@@ -153,24 +168,20 @@ class PostgresConnection:
         self._is_answered = True
         return result
 
-    async def _end_statement(self, statement: Uncancelled[Any]) -> None:
+    async def _end_statement(self, statement: asyncio.Task[Any]) -> None:
         """Wait until a statement has ended, by itself or, after CANCEL_DELAY, cancelled.
 
         The driver sends nothing more until the server has ended what was cancelled.
         """
-        try:
-            async with asyncio.timeout(CANCEL_DELAY):
-                await statement
-        except (Unavailable, StatementError):
+        await asyncio.wait({statement}, timeout=CANCEL_DELAY)
+        if statement.done():
             return
-        except TimeoutError:
-            statement.cancel()
-            with suppress(Unavailable, StatementError, Cancelled):
-                await statement
-            self._servers.check()
-            self._is_answered = self._driver is None or self._in_transaction  # which is rolled back
-            if not self._is_answered:
-                await self.execute("SELECT 1", ())
+        statement.cancel()
+        await asyncio.wait({statement})
+        self._servers.check()
+        self._is_answered = self._driver is None or self._in_transaction  # which is rolled back
+        if not self._is_answered:
+            await self.execute("SELECT 1", ())
 
     def _terminate(self) -> None:
         driver, self._driver = self._driver, None
