@@ -17,8 +17,8 @@ from gql_app.lib.database.expressions import (
     insert_row,
     upsert,
 )
+from gql_app.lib.database.postgresql import Servers
 from gql_app.lib.database.probing import SharedResult
-from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear
 from gql_app.lib.database.sqlite import sqlite_file, unwritable
 from gql_app.lib.database.statements import (
     EitherDialect,
@@ -30,7 +30,7 @@ from gql_app.lib.database.statements import (
     check_table,
     scalars,
 )
-from gql_app.lib.database.urls import options_of
+from gql_app.lib.database.urls import SSL_MODES, in_the_clear, options_of
 from gql_app.lib.faults import IntegrityViolation, StatementError, Unavailable
 
 __all__ = [

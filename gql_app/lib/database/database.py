@@ -22,9 +22,8 @@ from gql_app.lib import clock
 from gql_app.lib.database.causes import IN_RECOVERY, READ_ONLY, Cause, cause_of, unwritable_cause
 from gql_app.lib.database.errors import root_of
 from gql_app.lib.database.pool import Connection, Pool, retried
-from gql_app.lib.database.postgresql import PostgresConnection
+from gql_app.lib.database.postgresql import CONNECT_TIMEOUT, PostgresConnection, Servers
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
-from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
 from gql_app.lib.database.sqlite import SqliteConnection, sqlite_file, unwritable
 from gql_app.lib.database.statements import Moment, Query, Statement, compiled
 from gql_app.lib.faults import StatementError, Unavailable
