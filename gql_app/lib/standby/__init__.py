@@ -84,8 +84,6 @@ class Standby:
         self._count: Final = count
         self._positions: Final[deque[tuple[float, str]]] = deque()
         """Times, and the positions that the primary had reached then or shortly after."""
-        self._reads: Final[set[asyncio.Timeout]] = set()
-        """The time-outs of current reads, which expire when the standby no longer answers."""
         self._logged = -float(LOG_INTERVAL)
 
     @property
@@ -122,10 +120,6 @@ class Standby:
         while self._positions[0][0] < now - self.max_lag:
             self._positions.popleft()
         self.state = await self._checked(identity, *self._positions[0])
-        if self.state.reading is Reading.UNREACHABLE:  # statements already sent hang as well
-            for each in self._reads:
-                each.reschedule(0)
-            self._reads.clear()
 
     async def known_state(self) -> State:
         """Return the state once it is known, or whatever it is after STATE_TIMEOUT."""
@@ -154,11 +148,8 @@ class Standby:
         if position is None:
             return State(Reading.UNKNOWN, _UNKNOWN), []
         try:
-            async with self._while_reachable():
-                rows = await self._copy.fetch_all(
-                    _proving(query), **values, standby_position=position
-                )
-        except (Unavailable, StatementError, TimeoutError) as error:
+            rows = await self._copy.fetch_all(_proving(query), **values, standby_position=position)
+        except (Unavailable, StatementError) as error:
             return self._failed(error), []
         if not rows:
             return State(Reading.EMPTY), []
@@ -195,16 +186,6 @@ class Standby:
         if isinstance(error, Conflict):
             return State(Reading.CONFLICT, Cause(cause.problem, _FEEDBACK))
         return State(Reading.UNREACHABLE, cause)
-
-    @asynccontextmanager
-    async def _while_reachable(self) -> AsyncIterator[None]:
-        """Raise TimeoutError once a check finds that the standby does not answer."""
-        async with asyncio.timeout(None) as limit:
-            self._reads.add(limit)
-            try:
-                yield
-            finally:
-                self._reads.discard(limit)
 
     def _report(self, state: State) -> None:
         """Count a read and, once a minute, log why the primary answers in the standby's place."""
