@@ -1,7 +1,7 @@
 """SQLite and PostgreSQL from asyncio: connection pools, transactions, retries, SQLAlchemy Core."""
 
 from gql_app.lib.database.batches import Batch
-from gql_app.lib.database.causes import Cause
+from gql_app.lib.database.causes import Cause, cause_of
 from gql_app.lib.database.citus import distributed_tables, unreachable_machines
 from gql_app.lib.database.database import Database, Reader, Transaction
 from gql_app.lib.database.errors import (
@@ -55,6 +55,7 @@ __all__ = [
     "Unavailable",
     "any_of",
     "api_text",
+    "cause_of",
     "check_metadata",
     "check_table",
     "distributed_tables",
