@@ -58,7 +58,8 @@ class Reader:
 
     def __init__(self, dialect: Dialect, observer: Observer | None = None) -> None:
         self.sql_dialect: Final = dialect
-        self._observer = observer
+        self.observer = observer
+        """Makes a context manager for the SQL of each statement, which runs within it."""
         self.dialect: Final[str] = dialect.name
         """The kind of database: sqlite or postgresql."""
 
@@ -88,9 +89,9 @@ class Reader:
         self, work: Callable[[str, list[B]], Awaitable[R]], sql: str, bound: list[B]
     ) -> R:
         """Return what a statement answers, within the observer's context if there is one."""
-        if self._observer is None:
+        if self.observer is None:
             return await work(sql, bound)
-        with self._observer(sql):
+        with self.observer(sql):
             return await work(sql, bound)
 
 
@@ -220,7 +221,7 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
 
     def transaction(self) -> Transaction:
         """Return a transaction, which lasts for an `async with` block."""
-        return Transaction(self.sql_dialect, self._observer, self._write)
+        return Transaction(self.sql_dialect, self.observer, self._write)
 
     async def transact(
         self,
@@ -327,10 +328,6 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         [theirs] = await self.fetch_one(select(func.clock_timestamp(type_=Moment)))
         ahead: timedelta = theirs - (asked + (clock.now() - asked) / 2)
         return ahead
-
-    def observe(self, observer: Observer) -> None:
-        """Run each statement within the context manager that an observer returns for its SQL."""
-        self._observer = observer
 
     async def __aexit__(self, *_: object) -> None:
         """Close every connection, as close() does."""
