@@ -1,6 +1,7 @@
 """PostgreSQL: servers, and connections that open at first use and outlive a cancelled caller."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -46,7 +47,7 @@ class Servers:
         self._same_role: Final = "target_session_attrs" not in url
         usual = CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT
         self._options: Final[dict[str, Any]] = {
-            "ssl": given.tls or sslmode(given.url),
+            "ssl": ssl.create_default_context() if given.verifies else sslmode(given.url),
             "timeout": given.timeout or usual,
             "max_cached_statement_lifetime": 0,
         }

@@ -5,7 +5,6 @@ such parameter is applied here if that is possible, or else refused by its name.
 """
 
 import re
-import ssl
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
@@ -60,11 +59,6 @@ class ConnectionOptions(NamedTuple):
     """Whether statements may be prepared."""
     verifies: bool
     """Whether the server's certificate is verified by the system's certificate authorities."""
-
-    @property
-    def tls(self) -> ssl.SSLContext | None:
-        """The TLS context that verifies by the system's certificate authorities, if wanted."""
-        return ssl.create_default_context() if self.verifies else None
 
 
 def options_of(url: str) -> ConnectionOptions:
