@@ -88,9 +88,9 @@ async def deliver(resources: Resources) -> int:
     """Send every letter that is due; return how many were."""
 
     def count(outcome: Outcome, number: int) -> None:
-        resources.metrics.letters(outcome, number)
+        resources.metrics.letters[outcome].inc(number)
         if outcome is Outcome.WITHHELD:
-            resources.metrics.throttled("letter_recipient", number)
+            resources.metrics.throttled["letter_recipient"].inc(number)
 
     return await outbox.deliver(
         resources.database, QUEUE, resources.outbox, resources.mailer, on_outcome=count

@@ -152,7 +152,7 @@ class Resources:
 
     async def sample(self) -> None:
         """Set the gauges of password threads and connections that are in use."""
-        standby = {"standby": self.standby.use} if self.standby else {}
+        standby = {"standby": self.standby.copy.use["read"]} if self.standby else {}
         self.metrics.sample(self.passwords.use, self.database.use | standby)
 
     @classmethod
@@ -181,7 +181,7 @@ class Resources:
         opened = cls(
             settings=settings,
             database=database,
-            standby=open_standby(settings, database, metrics.listed),
+            standby=open_standby(settings, database, lambda read: metrics.lists[read].inc()),
             own_writes=timedelta(seconds=own_writes),
             watch=watch,
             condition=SharedResult(watch.condition),
@@ -213,7 +213,10 @@ class Resources:
             posted=asyncio.Event(),
             verification=settings.verification,
             rules=Rules.of(
-                settings, extensions.roles.names, extensions.password_rules, metrics.looked_up
+                settings,
+                extensions.roles.names,
+                extensions.password_rules,
+                lambda found: metrics.lookups[found].inc(),
             ),
             proofs=ProofPolicy(
                 settings.second_factor,
@@ -228,10 +231,9 @@ class Resources:
             hooks=extensions.hooks() if extensions.hooks else None,
         )
         if tracing:
-            observer = tracing.statements(database.dialect)
-            database.observe(observer)
+            database.observer = tracing.statements(database.dialect)
             if opened.standby:
-                opened.standby.observe(observer)
+                opened.standby.copy.observer = database.observer
         try:
             yield opened
         finally:

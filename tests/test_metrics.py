@@ -53,7 +53,7 @@ def test_outcome_of_several_parts_counts_as_the_gravest(outcome: str, label: str
 
 def test_several_applications_of_one_process_count_for_themselves() -> None:
     one, two = new_metrics(["sign_in_address"]), new_metrics(["sign_in_address"])
-    one.throttled("sign_in_address")
+    one.throttled["sign_in_address"].inc()
     assert told(one).of(THROTTLED, limit="sign_in_address") == 1
     assert told(two).of(THROTTLED, limit="sign_in_address") == 0
 

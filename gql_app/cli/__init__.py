@@ -137,7 +137,8 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
             cli.command(name, help=told)(lambda: None)  # a stand-in for the list of commands
             continue
         _add(cli, name, getattr(import_module(f"{__name__}.{module}"), function))
-    for name, command in application.commands().items():
+    app = application.application()
+    for name, command in app.merged.commands.items() if app else ():
         _add(cli, name, command)
     return cli
 

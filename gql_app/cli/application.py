@@ -1,7 +1,7 @@
 """The application of a command: the builder's, by --app or GQL_APP_APP, or the plain program."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from gql_app.cli.console import err
 from gql_app.lib.environment import variable
@@ -59,12 +59,6 @@ def branches() -> "Sequence[Branch]":
     """Return the migration branches of features."""
     app = application()
     return app.merged.extensions.branches if app else ()
-
-
-def commands() -> Mapping[str, Callable[..., Any]]:
-    """Return the commands of features, by their names."""
-    app = application()
-    return app.merged.commands if app else {}
 
 
 def additions() -> "Additions":

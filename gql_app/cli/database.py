@@ -20,7 +20,7 @@ from gql_app.db.migrations import revisions
 from gql_app.db.migrations.branches import alembic_config
 from gql_app.db.readiness import Condition, open_database, open_standby
 from gql_app.lib import atomic_files
-from gql_app.lib.database import Cause, Database, Transaction
+from gql_app.lib.database import Cause, Database, Transaction, cause_of
 from gql_app.lib.faults import sentence
 from gql_app.lib.pagination import QueryReader
 from gql_app.security.key_store import factor_encryption, key_store
@@ -163,7 +163,7 @@ def upgrade(chosen: Settings) -> None:
         if isinstance(error, util.CommandError):
             fail(f"The database can't be migrated{of}: {error}")
         if isinstance(error, DBAPIError):
-            cause = _cause(chosen, error)
+            cause = cause_of(error, chosen.database_url)
             is_of_url = cause.is_lasting and not chosen.on_sqlite
             told = cause.problem if found and is_of_url else cause  # the script is at fault
             fail(f"The database can't be migrated{of}. {told}")
@@ -178,15 +178,6 @@ def upgrade(chosen: Settings) -> None:
             f"Pairs of customers who have one mailbox: {len(collided)}. Give one of each pair "
             "another address: gql-app change-email ID ADDRESS. Then migrate again.",
         )
-
-
-def _cause(chosen: Settings, error: Exception) -> Cause:
-    """Return the cause of a database error, and its remedy."""
-
-    async def found(database: Database) -> Cause:
-        return database.cause_of(error)
-
-    return run_on_database(chosen, found)
 
 
 def run_on_database(chosen: Settings, work: Callable[[Database], Awaitable[R]]) -> R:

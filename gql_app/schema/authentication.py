@@ -186,7 +186,7 @@ async def counted(context: Context, attempt: Awaitable[LoginPayload]) -> LoginPa
         result = "throttled" if isinstance(why, TooManyAttempts) else result
         raise
     finally:
-        context.resources.metrics.signed_in(result)
+        context.resources.metrics.sign_ins[result].inc()
     return payload
 
 

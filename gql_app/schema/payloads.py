@@ -62,7 +62,7 @@ class Payload:
         retry_after = None
         if isinstance(why, TooManyAttempts):
             retry_after = why.retry_after
-            context.resources.metrics.throttled(why.limit)
+            context.resources.metrics.throttled[why.limit].inc()
             if action := REFUSAL_ACTIONS.get(why.limit):
                 proof = action is Action.PROOF_THROTTLED
                 context.note_guess(action, context.caller_id if proof else None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gql_app.accounts.audit import MAX_USER_AGENT, Origin
-from gql_app.lib.clock import new_request_id
+from gql_app.lib.clock import new_id
 from gql_app.lib.cors import CORSMiddleware
 from gql_app.lib.faults import fault_of
 from gql_app.lib.network import Networks, apply_forwarded
@@ -75,7 +75,7 @@ class RequestLogMiddleware:
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, added: Sequence[tuple[bytes, bytes]]
     ) -> None:
-        request_id, origin, state = new_request_id(), _origin(scope), scope["state"]
+        request_id, origin, state = str(new_id()), _origin(scope), scope["state"]
         state |= {"request_id": request_id, "origin": origin, "status": 0}
         security_headers = _OVER_TLS if scope["scheme"] == "https" else _HEADERS
 

@@ -22,7 +22,7 @@ async def test_question_that_fails_is_told_by_its_kind_alone(database: Database)
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracing = Tracing("1", provider)
-    database.observe(tracing.statements(database.dialect))
+    database.observer = tracing.statements(database.dialect)
     await database.fetch_all(GOOD, name="nobody's request")
     with tracing.tracer.start_as_current_span("request"):
         await database.fetch_all(GOOD, name="Ada")
@@ -47,7 +47,7 @@ async def test_each_statement_of_a_transaction_is_a_span(database: Database) -> 
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracing = Tracing("1", provider)
-    database.observe(tracing.statements(database.dialect))
+    database.observer = tracing.statements(database.dialect)
     ada, bob = await store(database, [customer("Ada"), customer("Bob")])
 
     async def write(db: Transaction, email: str) -> None:

@@ -288,7 +288,7 @@ async def test_table_that_the_standby_lacks_yet_is_read_from_the_primary(pair: P
         copy = Database(pair.standby.url, retries=False)
         standby = Standby(primary, copy, max_lag=600, count=lambda why: counts.update([why]))
         seen: list[str] = []
-        standby.observe(partial(observed, seen))
+        standby.copy.observer = partial(observed, seen)
         async with standby.watching():
             assert (await standby.known_state()).name == "ok"
             with pair.lagging():

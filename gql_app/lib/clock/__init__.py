@@ -4,7 +4,6 @@ import os
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from random import getrandbits
 from typing import Final
 from uuid import UUID
 
@@ -52,13 +51,9 @@ def parse_moment(text: str) -> datetime | None:
 
 def new_id() -> UUID:
     """Return a new UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, 74 random bits."""
-    return UUID(int=_number(int.from_bytes(os.urandom(_RANDOM_BYTES))))
-
-
-def new_request_id() -> str:
-    """Return a new UUIDv7 as text, for a request; it is guessable and must not grant access."""
-    digits = f"{_number(getrandbits(8 * _RANDOM_BYTES)):032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    milliseconds = int(now().timestamp() * 1000)
+    random_bits = int.from_bytes(os.urandom(_RANDOM_BYTES)) & _RANDOM_MASK
+    return UUID(int=milliseconds << 80 | random_bits | _VERSION_7)
 
 
 def parse_id(text: str) -> UUID | None:
@@ -78,8 +73,3 @@ def _parsed(text: str) -> UUID | None:
 def made_at(made: UUID) -> datetime:
     """Return the time at which an id was made, to the millisecond."""
     return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
-
-
-def _number(random_bits: int) -> int:
-    milliseconds = int(now().timestamp() * 1000)
-    return milliseconds << 80 | random_bits & _RANDOM_MASK | _VERSION_7

@@ -1,7 +1,7 @@
 """SQLite and PostgreSQL from asyncio: connection pools, transactions, retries, SQLAlchemy Core."""
 
 from gql_app.lib.database.batches import Batch
-from gql_app.lib.database.causes import Cause
+from gql_app.lib.database.causes import Cause, cause_of
 from gql_app.lib.database.citus import distributed_tables, unreachable_machines
 from gql_app.lib.database.database import Database, Reader, Transaction
 from gql_app.lib.database.errors import (
@@ -17,8 +17,8 @@ from gql_app.lib.database.expressions import (
     insert_row,
     upsert,
 )
+from gql_app.lib.database.postgresql import Servers
 from gql_app.lib.database.probing import SharedResult
-from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear
 from gql_app.lib.database.sqlite import sqlite_file, unwritable
 from gql_app.lib.database.statements import (
     EitherDialect,
@@ -30,7 +30,7 @@ from gql_app.lib.database.statements import (
     check_table,
     scalars,
 )
-from gql_app.lib.database.urls import options_of
+from gql_app.lib.database.urls import SSL_MODES, in_the_clear, options_of
 from gql_app.lib.faults import IntegrityViolation, StatementError, Unavailable
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Unavailable",
     "any_of",
     "api_text",
+    "cause_of",
     "check_metadata",
     "check_table",
     "distributed_tables",

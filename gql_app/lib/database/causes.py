@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from gql_app.lib.database.errors import primary_code, root_of
-from gql_app.lib.database.servers import tls_advice
 from gql_app.lib.database.sqlite import unwritable
+from gql_app.lib.database.urls import tls_advice
 from gql_app.lib.faults import StatementError, sentence
 
 _SQLITE: Final = "sqlite:///"

@@ -22,9 +22,8 @@ from gql_app.lib import clock
 from gql_app.lib.database.causes import IN_RECOVERY, READ_ONLY, Cause, cause_of, unwritable_cause
 from gql_app.lib.database.errors import root_of
 from gql_app.lib.database.pool import Connection, Pool, retried
-from gql_app.lib.database.postgresql import PostgresConnection
+from gql_app.lib.database.postgresql import CONNECT_TIMEOUT, PostgresConnection, Servers
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
-from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
 from gql_app.lib.database.sqlite import SqliteConnection, sqlite_file, unwritable
 from gql_app.lib.database.statements import Moment, Query, Statement, compiled
 from gql_app.lib.faults import StatementError, Unavailable
@@ -59,7 +58,8 @@ class Reader:
 
     def __init__(self, dialect: Dialect, observer: Observer | None = None) -> None:
         self.sql_dialect: Final = dialect
-        self._observer = observer
+        self.observer = observer
+        """Makes a context manager for the SQL of each statement, which runs within it."""
         self.dialect: Final[str] = dialect.name
         """The kind of database: sqlite or postgresql."""
 
@@ -85,22 +85,13 @@ class Reader:
         found = await self.fetch_all(query, **values)
         return found[0] if found else None
 
-    def _run(
+    async def _run(
         self, work: Callable[[str, list[B]], Awaitable[R]], sql: str, bound: list[B]
-    ) -> Awaitable[R]:
-        """Return an awaitable for a statement, within the observer's context if there is one."""
-        if self._observer is None:
-            return work(sql, bound)
-        return self._observed(self._observer, work, sql, bound)
-
-    async def _observed(
-        self,
-        observer: Observer,
-        work: Callable[[str, list[B]], Awaitable[R]],
-        sql: str,
-        bound: list[B],
     ) -> R:
-        with observer(sql):
+        """Return what a statement answers, within the observer's context if there is one."""
+        if self.observer is None:
+            return await work(sql, bound)
+        with self.observer(sql):
             return await work(sql, bound)
 
 
@@ -230,7 +221,7 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
 
     def transaction(self) -> Transaction:
         """Return a transaction, which lasts for an `async with` block."""
-        return Transaction(self.sql_dialect, self._observer, self._write)
+        return Transaction(self.sql_dialect, self.observer, self._write)
 
     async def transact(
         self,
@@ -337,10 +328,6 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         [theirs] = await self.fetch_one(select(func.clock_timestamp(type_=Moment)))
         ahead: timedelta = theirs - (asked + (clock.now() - asked) / 2)
         return ahead
-
-    def observe(self, observer: Observer) -> None:
-        """Run each statement within the context manager that an observer returns for its SQL."""
-        self._observer = observer
 
     async def __aexit__(self, *_: object) -> None:
         """Close every connection, as close() does."""

@@ -10,8 +10,7 @@ import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
 from gql_app.lib.database.errors import Busy, Conflict, ConnectionLost
-from gql_app.lib.database.postgresql import PostgresConnection
-from gql_app.lib.database.servers import Servers
+from gql_app.lib.database.postgresql import PostgresConnection, Servers
 from gql_app.lib.database.sqlite import BUSY_TIMEOUT, SqliteConnection
 from gql_app.lib.faults import Unavailable
 

@@ -61,8 +61,6 @@ class Query(Generic[T_co]):
     def __init__(self, statement: Statement, build: Build[T_co]) -> None:
         self.statement: Final = statement
         self.build: Final = build
-        self.compiled: Final[dict[Hashable, Compiled]] = {}
-        """The compiled statement, by the dialect's name, and perhaps by its values' names."""
 
 
 def scalars(statement: Select[T]) -> Query[T]:
@@ -137,7 +135,8 @@ class Compiled:
         return list(map(build, decoded))
 
 
-_compiled_bare: Final[WeakKeyDictionary[Statement, dict[Hashable, Compiled]]] = WeakKeyDictionary()
+_compiled: Final[WeakKeyDictionary[Statement, dict[Hashable, Compiled]]] = WeakKeyDictionary()
+"""Compiled statements, by the dialect's name, and perhaps by their values' names."""
 
 
 def compiled(
@@ -148,8 +147,8 @@ def compiled(
     An INSERT that names no columns is compiled for the `names` of its values. The database numbers
     its row, and fills columns that have a default or may be NULL.
     """
-    known = query.compiled if isinstance(query, Query) else _compiled_bare.setdefault(query, {})
     statement = query.statement if isinstance(query, Query) else query
+    known = _compiled.setdefault(statement, {})
     found = known.get(dialect.name)
     if found is None:
         found = known[dialect.name] = Compiled(statement, dialect)

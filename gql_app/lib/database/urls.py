@@ -4,11 +4,19 @@ The driver sends an unknown parameter to the server as a setting, which the serv
 such parameter is applied here if that is possible, or else refused by its name.
 """
 
-import ssl
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
+from gql_app.lib.environment import variable
+from gql_app.lib.network import is_loopback
+
+SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+"""The values of sslmode, as libpq has them, weakest first."""
+ENCRYPTED_MODES: Final = SSL_MODES[3:]
+"""Those that never send in the clear."""
+_PORT: Final = re.compile(r":\d*$")
 _REFUSED: Final[Mapping[str, str]] = {
     "connection_limit": "set GQL_APP_DATABASE_CONNECTIONS instead",
     "pool_timeout": "set GQL_APP_DATABASE_POOL_TIMEOUT instead",
@@ -51,11 +59,6 @@ class ConnectionOptions(NamedTuple):
     """Whether statements may be prepared."""
     verifies: bool
     """Whether the server's certificate is verified by the system's certificate authorities."""
-
-    @property
-    def tls(self) -> ssl.SSLContext | None:
-        """The TLS context that verifies by the system's certificate authorities, if wanted."""
-        return ssl.create_default_context() if self.verifies else None
 
 
 def options_of(url: str) -> ConnectionOptions:
@@ -116,3 +119,56 @@ def _require_ignored(name: str, value: str) -> None:
     instead = "say search_path instead" if name == "schema" else "the driver knows no such thing"
     msg = f"{name} may only be {' or '.join(sorted(_IGNORED[name]))}: {instead}"
     raise ValueError(msg)
+
+
+def servers_of(url: str) -> list[str]:
+    """Return a URL for each server, so that each has its own time-out."""
+    parts = urlsplit(url)
+    login, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts or "prefer-standby" in parts.query:  # which looks at all of them first
+        return [url]
+    return [parts._replace(netloc=f"{login}{at}{host}").geturl() for host in hosts.split(",")]
+
+
+def sslmode(url: str) -> str:
+    """Return the sslmode to connect with: the URL's, if it has one.
+
+    Else it is at least `require` if a server is on another machine: with `prefer`, the drivers'
+    default, the password goes in the clear to any server that answers that it has no TLS.
+    PGSSLMODE may ask for more there, and for anything on this machine.
+    """
+    if named := _named(url):
+        return named
+    wanted = variable("PGSSLMODE")
+    if _leaves_this_machine(url):
+        return wanted if wanted in ENCRYPTED_MODES else "require"
+    return wanted or "prefer"
+
+
+def in_the_clear(url: str) -> bool:
+    """Return whether passwords and rows may cross a network without TLS."""
+    return _leaves_this_machine(url) and sslmode(url) not in ENCRYPTED_MODES
+
+
+def tls_advice(url: str) -> str:
+    """Return a hint on TLS for a database that can't be reached, or an empty string."""
+    if not url.startswith("postgresql://") or not _leaves_this_machine(url) or _named(url):
+        return ""
+    return " Beyond this machine it must offer TLS, unless the URL says sslmode=disable."
+
+
+def _leaves_this_machine(url: str) -> bool:
+    """Return whether any server of the URL is reached over other than loopback or Unix sockets."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    said = unquote(parts.netloc.rpartition("@")[2]) or query.get("host", [""])[-1]
+    hosts = said or variable("PGHOST")
+    if hosts is None:
+        return "service" in query or variable("PGSERVICE") is not None
+    return not all(
+        host.startswith("/") or is_loopback(_PORT.sub("", host)) for host in hosts.split(",")
+    )
+
+
+def _named(url: str) -> str | None:
+    return parse_qs(urlsplit(url).query).get("sslmode", [None])[-1]

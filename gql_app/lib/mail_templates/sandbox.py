@@ -4,15 +4,13 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from typing import Final
 
-from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, nodes, pass_context
+from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, meta, nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gql_app.lib.faults import sentence
 from gql_app.lib.mail_templates.files import Source
 
-_OF_JINJA: Final = frozenset({"caller", "kwargs", "loop", "self", "super", "varargs"})
-"""Names that Jinja2 gives a value by itself."""
 _MONTHS: Final = {
     "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
     "en": "January February March April May June July August September October November December",
@@ -61,27 +59,16 @@ class Sandbox:
         """Yield a fault for a syntax error, or for each name that has no value."""
         try:
             tree = self._environment.parse(source.text)
+            unknown = meta.find_undeclared_variables(tree) - {*known}
         except TemplateSyntaxError as why:
             yield sentence(f"{source.path}, line {why.lineno}: {why.message}")
             return
-        named = [*tree.find_all(nodes.Name)]
-        own = {*known, *_OF_JINJA, *(each.name for each in named if each.ctx != "load")}
-        own |= {each.name for each in tree.find_all(nodes.Macro)}
-        for imported in tree.find_all((nodes.FromImport, nodes.Import)):
-            own |= _imported(imported)
-        for each in named:
-            if each.name not in own:
+        for each in tree.find_all(nodes.Name):
+            if each.ctx == "load" and each.name in unknown:
                 yield (
                     f"{source.path}, line {each.lineno}: there is no value {each.name}; "
                     f"there are {', '.join(sorted(known))}."
                 )
-
-
-def _imported(node: nodes.Node) -> set[str]:
-    if isinstance(node, nodes.Import):
-        return {node.target}
-    assert isinstance(node, nodes.FromImport)  # noqa: S101 — for mypy
-    return {each[1] if isinstance(each, tuple) else each for each in node.names}
 
 
 @pass_context

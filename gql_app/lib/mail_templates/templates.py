@@ -61,8 +61,7 @@ class MailTemplates:
     def check(self) -> None:
         """Raise CannotStart with all faults of the templates.
 
-        They are rendered with the examples, except those of folders that are tested elsewhere,
-        unless these may include templates of others.
+        They are rendered with the examples, unless all are of folders that are tested elsewhere.
         """
         faults = self._files.faults or [*self._lint()] or [*dict.fromkeys(self._render_faults())]
         if faults:
@@ -81,7 +80,9 @@ class MailTemplates:
                     yield from self._sandbox.faults(source, known)
 
     def _render_faults(self) -> Iterator[str]:
-        for kind in self._untested_kinds():
+        if all(source.is_tested for source in self._files.sources.values()):
+            return
+        for kind in self.kinds:
             for language in self.languages(kind):
                 for values in self.kinds[kind]:
                     try:
@@ -91,20 +92,6 @@ class MailTemplates:
                         continue
                     if not rendered.subject or not rendered.text.strip():
                         yield f"{kind}.{language}: its subject or its text is empty."
-
-    def _untested_kinds(self) -> list[str]:
-        """Return the kinds whose letters may use a template that is not tested elsewhere."""
-        sources, letters = self._files.sources, self._files.letters
-        of_letters = {
-            name: kind
-            for kind, languages in letters.items()
-            for parts in languages.values()
-            for name in parts.values()
-        }
-        others = [name for name, source in sources.items() if not source.is_tested]
-        if any(name not in of_letters for name in others):
-            return [*self.kinds]
-        return [kind for kind in self.kinds if kind in {of_letters[name] for name in others}]
 
     def _place(self, why: Exception) -> str:
         """Return the file and line of a template in which an error happened."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from functools import lru_cache
 from operator import itemgetter
@@ -80,22 +80,11 @@ class Standby:
         self.max_lag: Final = max_lag
         self.state = State(Reading.UNKNOWN, _UNKNOWN)
         self._primary: Final = primary
-        self._copy: Final = copy
+        self.copy: Final = copy
         self._count: Final = count
         self._positions: Final[deque[tuple[float, str]]] = deque()
         """Times, and the positions that the primary had reached then or shortly after."""
-        self._reads: Final[set[asyncio.Timeout]] = set()
-        """The time-outs of current reads, which expire when the standby no longer answers."""
         self._logged = -float(LOG_INTERVAL)
-
-    @property
-    def use(self) -> dict[str, int]:
-        """Numbers of connections to the standby in use and idle."""
-        return self._copy.use["read"]
-
-    def observe(self, observer: Callable[[str], AbstractContextManager[object]]) -> None:
-        """Run each statement on the standby within a context manager, as Database.observe()."""
-        self._copy.observe(observer)
 
     async def fetch_all(self, query: Query[T], /, **values: object) -> list[T]:
         """Return what is built of each row of a SELECT.
@@ -122,10 +111,6 @@ class Standby:
         while self._positions[0][0] < now - self.max_lag:
             self._positions.popleft()
         self.state = await self._checked(identity, *self._positions[0])
-        if self.state.reading is Reading.UNREACHABLE:  # statements already sent hang as well
-            for each in self._reads:
-                each.reschedule(0)
-            self._reads.clear()
 
     async def known_state(self) -> State:
         """Return the state once it is known, or whatever it is after STATE_TIMEOUT."""
@@ -144,7 +129,7 @@ class Standby:
             async with periodic.running([checking], grace=0):
                 yield
         finally:
-            await self._copy.close()
+            await self.copy.close()
 
     async def _read_copy(
         self, query: Query[Any], values: Mapping[str, object]
@@ -154,11 +139,8 @@ class Standby:
         if position is None:
             return State(Reading.UNKNOWN, _UNKNOWN), []
         try:
-            async with self._while_reachable():
-                rows = await self._copy.fetch_all(
-                    _proving(query), **values, standby_position=position
-                )
-        except (Unavailable, StatementError, TimeoutError) as error:
+            rows = await self.copy.fetch_all(_proving(query), **values, standby_position=position)
+        except (Unavailable, StatementError) as error:
             return self._failed(error), []
         if not rows:
             return State(Reading.EMPTY), []
@@ -167,11 +149,11 @@ class Standby:
     async def _checked(self, identity: str, since: float, position: str) -> State:
         """Return the standby's state by a probe for the position that the primary had at a time."""
         try:
-            [(theirs, is_standby, has_all)] = await self._copy.probe(
+            [(theirs, is_standby, has_all)] = await self.copy.probe(
                 _STANDBY, standby_position=position
             )
         except (Unavailable, StatementError) as error:
-            return State(Reading.UNREACHABLE, self._copy.cause_of(error))
+            return State(Reading.UNREACHABLE, self.copy.cause_of(error))
         if not is_standby or theirs != identity:
             return State(Reading.UNFIT, _NO_STANDBY if not is_standby else _ANOTHER)
         if has_all:
@@ -191,20 +173,10 @@ class Standby:
 
     def _failed(self, error: Exception) -> State:
         """Return the state by the error of a failed read."""
-        cause = self._copy.cause_of(error)
+        cause = self.copy.cause_of(error)
         if isinstance(error, Conflict):
             return State(Reading.CONFLICT, Cause(cause.problem, _FEEDBACK))
         return State(Reading.UNREACHABLE, cause)
-
-    @asynccontextmanager
-    async def _while_reachable(self) -> AsyncIterator[None]:
-        """Raise TimeoutError once a check finds that the standby does not answer."""
-        async with asyncio.timeout(None) as limit:
-            self._reads.add(limit)
-            try:
-                yield
-            finally:
-                self._reads.discard(limit)
 
     def _report(self, state: State) -> None:
         """Count a read and, once a minute, log why the primary answers in the standby's place."""

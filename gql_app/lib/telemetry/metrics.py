@@ -71,7 +71,10 @@ class Labels:
 
 
 class Metrics:
-    """The metrics of one process; with a folder, of all processes that share it."""
+    """The metrics of one process; with a folder, of all processes that share it.
+
+    Of sign_ins, throttled, letters, lists and lookups, each value of the label has its counter.
+    """
 
     def __init__(self, labels: Labels, version: str, folder: Path | None = None) -> None:
         self._labels: Final = labels
@@ -95,26 +98,6 @@ class Metrics:
             for code in outcome.split():
                 if code in known:
                     self._refusals[code].inc()
-
-    def signed_in(self, result: str) -> None:
-        """Count an attempt to sign in, by its result."""
-        self._sign_ins[result].inc()
-
-    def throttled(self, limit: str, attempts: int = 1) -> None:
-        """Count attempts that were refused by a rate limit."""
-        self._throttled[limit].inc(attempts)
-
-    def letters(self, result: str, number: int) -> None:
-        """Count letters, by the result of sending them."""
-        self._letters[result].inc(number)
-
-    def listed(self, result: str) -> None:
-        """Count a list that was to be read from a standby, by its result."""
-        self._lists[result].inc()
-
-    def looked_up(self, result: str) -> None:
-        """Count a lookup of a new password among stolen ones, by its result."""
-        self._lookups[result].inc()
 
     def sample(self, passwords: Mapping[str, int], pools: Mapping[str, Mapping[str, int]]) -> None:
         """Set this process's gauges, and its counters of processor time and dropped log lines."""
@@ -167,13 +150,13 @@ class Metrics:
             for fault in labels.faults:
                 self._counter(operation, fault)
         self._refusals = self._each("refusals", "What was refused.", "reason", labels.refusals)
-        self._sign_ins = self._each("sign_ins", "Tries to sign in.", "result", labels.sign_ins)
-        self._throttled = self._each("throttled", "What hit a limit.", "limit", labels.limits)
-        self._letters = self._each("letters", "Letters.", "result", labels.letters)
-        self._lists = self._each(
+        self.sign_ins = self._each("sign_ins", "Tries to sign in.", "result", labels.sign_ins)
+        self.throttled = self._each("throttled", "What hit a limit.", "limit", labels.limits)
+        self.letters = self._each("letters", "Letters.", "result", labels.letters)
+        self.lists = self._each(
             "standby_reads", "Lists that a standby was to answer.", "result", labels.lists
         )
-        self._lookups = self._each(
+        self.lookups = self._each(
             "breached_password_checks", "Lookups among stolen ones.", "result", labels.lookups
         )
         self._passwords = self._gauge("gql_app_passwords", "Passwords that are hashed.", "state")

@@ -29,7 +29,7 @@ async def test_each_statement_runs_within_what_the_observer_makes(database: Data
         observed.append((sql.split(maxsplit=1)[0], "ends"))
 
     await database.fetch_all(GOOD, name="unseen")
-    database.observe(observe)
+    database.observer = observe
     assert await database.fetch_one(GOOD, name="Ada") == ("Ada",)
     async with database.transaction() as transaction:
         await transaction.execute(INSERT, **person("Ada"))

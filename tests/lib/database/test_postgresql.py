@@ -1,7 +1,9 @@
 """PostgreSQL: few connections, lent in turn, and given up when they are lost."""
 
 import asyncio
+import gc
 from typing import Any
+from weakref import ref
 
 import pytest
 from sqlalchemy import (
@@ -251,6 +253,21 @@ async def test_crowd_that_leaves_at_once_costs_no_connection_and_leaves_nothing_
     assert len(await postgresql.fetch_all(NAMES)) == count + 1
     [[ended]] = await past(postgresql_url, "SELECT is_called FROM ends")
     assert ended == bool(delay)
+
+
+async def test_error_is_freed_with_all_that_it_saw_once_it_is_handled(postgresql: Database) -> None:
+    seen: list[ref[StatementError]] = []
+    await postgresql.fetch_all(ONE)
+    gc.disable()
+    try:
+        try:
+            await postgresql.fetch_all(NOWHERE)
+        except StatementError as error:
+            seen.append(ref(error))
+        await asyncio.sleep(0)  # the event loop holds it during this turn
+        assert [each() for each in seen] == [None]
+    finally:
+        gc.enable()
 
 
 async def test_connection_that_was_closed_while_idle_is_replaced(

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from gql_app.lib.database import Servers
-from gql_app.lib.database.servers import servers_of
+from gql_app.lib.database.urls import servers_of
 from tests.databases import Postgres
 
 

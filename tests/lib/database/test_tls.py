@@ -16,7 +16,7 @@ from gql_app.lib.database import (
     Unavailable,
     in_the_clear,
 )
-from gql_app.lib.database.servers import sslmode
+from gql_app.lib.database.urls import sslmode
 
 PASSWORD = "s3cret-of-db"
 ELSEWHERE = "0.0.0.0"  # noqa: S104 — this machine by an address that is none of loopback's

@@ -48,7 +48,7 @@ async def test_primary_answers_for_what_is_no_standby(url: str) -> None:
         state = await standby.known_state()
         assert await standby.fetch_all(NUMBER, number=2) == [2]
         assert (standby.state.name, state) == ("unfit", standby.state)
-        assert standby.use == {"in_use": 0, "idle": 0, "waiting": 0}
+        assert standby.copy.use["read"] == {"in_use": 0, "idle": 0, "waiting": 0}
     assert str(state.cause).startswith("The server that is to be read from is no standby.")
     assert counts == {"unknown": 1, "unfit": 1}
 

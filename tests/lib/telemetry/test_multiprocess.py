@@ -17,7 +17,7 @@ from pathlib import Path
 from gql_app.lib.telemetry import Labels, Metrics
 labels = Labels(["OK"], [], [], [], ["sign_in_address"], [], [], [])
 metrics = Metrics(labels, "1", Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
-metrics.throttled("sign_in_address")
+metrics.throttled["sign_in_address"].inc()
 metrics.request("query", "OK", 0.1)
 metrics.sample({"running": 1}, {})
 sys.stdout.write(metrics.exposition("")[0].decode())
