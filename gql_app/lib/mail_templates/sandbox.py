@@ -5,6 +5,7 @@ from datetime import date
 from typing import Final
 
 from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, meta, nodes, pass_context
+from jinja2.idtracking import find_symbols
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -63,6 +64,8 @@ class Sandbox:
         except TemplateSyntaxError as why:
             yield sentence(f"{source.path}, line {why.lineno}: {why.message}")
             return
+        for each in (tree, *tree.find_all(nodes.Stmt)):  # a block sees what is set outside it
+            unknown -= find_symbols(getattr(each, "body", ())).stores
         for each in tree.find_all(nodes.Name):
             if each.ctx == "load" and each.name in unknown:
                 yield (

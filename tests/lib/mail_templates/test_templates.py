@@ -167,6 +167,58 @@ def test_fault_is_told_by_its_file_line_and_cause(
     assert found[0].startswith(told), found
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{% extends "base.html" %}{% set to = who %}{% block body %}{{ to }}{% endblock %}',
+        (
+            '{% extends "base.html" %}{% from "parts.html" import hi as hey %}'
+            "{% block body %}{{ hey(who) }}{% endblock %}"
+        ),
+        (
+            '{% extends "base.html" %}{% import "parts.html" as parts %}'
+            "{% block body %}{{ parts.hi(who) }}{% endblock %}"
+        ),
+        "{% macro hi(to) %}{{ to }}{% endmacro %}{% block body %}{{ hi(who) }}{% endblock %}",
+        (
+            "{% if who == 'Bob' %}{% set to = 1 %}{% elif who %}{% set to = who %}"
+            "{% else %}{% set to = 2 %}{% endif %}{{ to }}"
+        ),
+        "{% if who %}{% set to %}{{ who }}{% endset %}{% endif %}{% if who %}{{ to }}{% endif %}",
+        (
+            "{% for each in [who] %}{% if each %}{% set to = each %}{% endif %}"
+            "{% if each %}{{ to }}{% endif %}{% endfor %}"
+        ),
+        "{% macro hi() %}{{ caller() }}{% endmacro %}{% call hi() %}{{ who }}{% endcall %}",
+    ],
+)
+def test_name_that_a_template_gives_a_value_is_known(tmp_path: Path, text: str) -> None:
+    parts = {"base.html": "{% block body %}{% endblock %}"}
+    parts["parts.html"] = "{% macro hi(to) %}{{ to }}{% endmacro %}"
+    templates = read(tmp_path, {**parts, "hello.en.html": text})
+    templates.check()
+    assert hello(templates).html == "Ada"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% if not who %}{% for whom in [1] %}{{ whom }}{% endfor %}{{ whom }}{% endif %}",
+        "{% macro hi(whom) %}{{ whom }}{% endmacro %}{% if not who %}{{ whom }}{% endif %}",
+    ],
+)
+def test_name_that_only_a_loop_or_a_macro_has_is_unknown_elsewhere(
+    tmp_path: Path, text: str
+) -> None:
+    told = "hello.en.txt, line 1: there is no value whom; there are language, shop, who."
+    assert told in faults(tmp_path, {"hello.en.txt": text})
+
+
+def test_unknown_filter_is_told_by_its_line(tmp_path: Path) -> None:
+    found = faults(tmp_path, {"hello.en.txt": "\n{{ who | upperr }}"})
+    assert found == ["hello.en.txt, line 2: No filter named 'upperr'."]
+
+
 def test_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
