@@ -274,6 +274,11 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         else:
             self._servers.unanswered_probe = None
 
+    def interrupt(self) -> None:
+        """Raise Unresponsive in all callers that await PostgreSQL, except in a commit."""
+        if self._servers:
+            self._servers.interrupt(TimeoutError())
+
     @property
     def is_pooled(self) -> bool:
         """Whether a pooler was found in between, so that statements are no longer prepared."""

@@ -113,9 +113,13 @@ class Servers:
         self.unanswered_probe = cause
         for callback in self.on_unresponsive:
             callback()
+        self.interrupt(cause)
+        self.expire_all()
+
+    def interrupt(self, cause: TimeoutError) -> None:
+        """Raise Unresponsive in all callers that await a statement, except in a commit."""
         for each in self.connections:
             each.interrupt(_unresponsive(cause))
-        self.expire_all()
 
     def check(self) -> None:
         """Raise Unresponsive if the last probe was not answered."""

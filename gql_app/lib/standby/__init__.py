@@ -111,6 +111,8 @@ class Standby:
         while self._positions[0][0] < now - self.max_lag:
             self._positions.popleft()
         self.state = await self._checked(identity, *self._positions[0])
+        if self.state.reading is Reading.UNREACHABLE:
+            self.copy.interrupt()  # statements that were sent already may hang as well
 
     async def known_state(self) -> State:
         """Return the state once it is known, or whatever it is after STATE_TIMEOUT."""

@@ -1,21 +1,28 @@
 """What is no standby, or isn't there, is told of, and the primary answers."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import Integer, bindparam, cast, false, func, select
+from sqlalchemy import Integer, bindparam, cast, column, false, func, select, table
 from structlog.testing import capture_logs
 
 from gql_app.lib.database import Database, Query, Unavailable
 from gql_app.lib.standby import LOG_INTERVAL, Reading, Standby, State
 from tests.databases import Postgres
+from tests.lib.database.people import PATIENCE, past
 
 ONE = select(cast(bindparam("number"), Integer()))
 NUMBER = Query(ONE, lambda row: int(row[0]))
 COUNT = Query(select(func.count()).where(false()), lambda row: int(row[0]))
 NONE = Query(ONE.where(false()), tuple)
+SLEEPING = "SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event = 'PgSleep'"
+END_IDLE = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND state = 'idle'"
+)
 NOBODY = "postgresql://postgres@127.0.0.1:9/postgres"
 
 
@@ -63,6 +70,29 @@ async def test_answer_without_the_proof_is_not_taken(url: str) -> None:
         assert await standby.fetch_all(COUNT) == [0]
         assert await standby.fetch_all(NONE, number=1) == []
     assert counts == {"behind": 2, "empty": 1}
+
+
+async def test_read_that_hangs_is_the_primarys_once_the_standby_takes_no_connection(
+    url: str, postgres: Postgres
+) -> None:
+    counts = Counter[Reading]()
+    slow = Query(select(column("n", Integer())).select_from(table("slow")), lambda row: int(row[0]))
+    with postgres.copied("template0") as other:
+        name = urlsplit(other).path.strip("/")
+        await past(url, "CREATE VIEW slow AS SELECT 1 AS n")
+        await past(other, "CREATE VIEW slow AS SELECT 1 AS n FROM pg_sleep(600)")
+        async with reading(url, other, counts) as standby, asyncio.timeout(PATIENCE):
+            await standby.known_state()
+            standby.state = State(Reading.STANDBY)
+            task = asyncio.create_task(standby.fetch_all(slow))
+            while not await past(url, SLEEPING, name):  # noqa: ASYNC110 — a server sends no event
+                await asyncio.sleep(0.01)
+            await past(url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            await past(url, END_IDLE, name)
+            await standby.check()
+            assert standby.state.name == "unreachable"
+            assert await task == [1]
+    assert counts == {"unreachable": 1}
 
 
 async def test_why_the_primary_is_read_from_is_logged_once_a_minute_where_there_is_a_log(
