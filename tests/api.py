@@ -141,7 +141,8 @@ class Kept(Generic[T]):
 
     def __call__(self, settings: Settings) -> T:
         """Return the result for the settings."""
-        chosen = {**vars(settings), "database_url": ""}
+        given = settings.model_fields_set  # which some properties read
+        chosen = {**vars(settings), "database_url": "", "model_fields_set": given}
         for known, result in self._kept:
             if known == chosen:
                 return result

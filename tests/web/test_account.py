@@ -155,6 +155,15 @@ async def test_page_offers_what_the_server_has(
             assert f'<meta name="offered" content="{offered}" />' in page
 
 
+async def test_passkeys_are_offered_where_a_page_is_set_if_only_to_its_default(
+    settings: Settings,
+) -> None:
+    for given in ({}, {"reset_url": settings.reset_url}):
+        async with running(settings.model_copy(update={"passkey_rp_id": None, **given})) as api:
+            page = (await api.client.get("/account/reset")).text
+        assert ('content="passkeys"' in page) == bool(given)
+
+
 async def test_error_of_every_field_is_announced(api: Api) -> None:
     for name in PAGES:
         page = (await api.client.get(f"/account/{name}")).text
