@@ -159,6 +159,7 @@ def test_faults_of_the_environment_are_findings(
         (PUBLIC | {"reset_url": "http://example.com/"}, "reset-in-the-clear"),
         (PUBLIC | {"undo_url": "HTTP://localhost:8000/undo"}, "undo-in-the-clear"),
         (PUBLIC | {"mail_from": "Shop <no-reply@localhost>"}, "local-sender"),
+        (PUBLIC | {"mail_from": "no-reply@LocalHost"}, "local-sender"),
         ({"smtp_url": "smtp+cleartext://mail.example.com"}, "mail-in-the-clear"),
         ({"audiences": "orders"}, "no-public-key"),
         ({"smtp_url": "smtp+cleartext://ada:secret@192.0.2.1:25"}, "mail-in-the-clear"),

@@ -127,7 +127,7 @@ def _letters(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
         yield from _faults(why)
     if chosen.smtp_url is None or not is_public:
         return
-    if chosen.mail_from.rstrip(">").endswith("@localhost"):
+    if chosen.mail_from.lower().rstrip(">").endswith("@localhost"):
         yield Finding(
             "local-sender",
             f"Letters come from {chosen.mail_from}: other mail servers may refuse them.",
