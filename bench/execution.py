@@ -18,8 +18,8 @@ from typing import Any, Final, NamedTuple
 
 from rich.progress import track
 
+from bench.compiled_executor import CompiledExecutor
 from bench.graphs import COLUMNS, CUSTOMERS, FINDINGS, ITEMS, Way, by_graphql_core, by_strawberry
-from gql_app.lib.engine import CompiledExecutor
 
 PAGE: Final = f"query Q($n: Int!) {{ customers(first: $n) {{ {' '.join(COLUMNS)} }} }}"
 INCLUDED: Final = " ".join(f"{name} @include(if: ${name})" for name in COLUMNS)

@@ -17,6 +17,7 @@ from graphql import (
     GraphQLOutputType,
     ResponsePath,
     Undefined,
+    default_field_resolver,
     get_argument_values,
     is_non_null_type,
 )
@@ -184,9 +185,7 @@ class Field(Position):
 
     def _prepare_call(self, execution: Execution, path: ResponsePath) -> tuple[Value, Value, Value]:
         """Return the resolver, an info and the arguments, which are kept for other objects."""
-        resolve = self.resolve or self.definition.resolve or execution.field_resolver
-        if execution.middleware_manager:
-            resolve = execution.middleware_manager.get_field_resolver(resolve)
+        resolve = self.resolve or self.definition.resolve or default_field_resolver
         info = execution.build_resolve_info(self.definition, self.nodes, self.parent, path)
         arguments = again = execution.arguments.get(self)
         if arguments is None:
@@ -202,8 +201,9 @@ class Field(Position):
         node, definition = self.nodes[0], self.definition
         if not (definition.args or node.arguments):
             return {}
-        hidden, given = execution.hide_suggestions, self.details[0].fragment_variable_values
-        return get_argument_values(definition, node, execution.variable_values, given, hidden)
+        hidden = execution.hide_suggestions
+        variables = execution.variable_values
+        return get_argument_values(definition, node, variables, hide_suggestions=hidden)
 
 
 def unwrapped(
