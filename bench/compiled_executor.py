@@ -1,6 +1,6 @@
 """The engine's executor in place of graphql-core's, to compare their answers and their speed."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -12,15 +12,16 @@ from graphql.pyutils import is_awaitable
 from strawberry.execution import optimized_is_awaitable
 
 from gql_app.lib.engine.complexity import selected
-from gql_app.lib.engine.execution import Execution
-from gql_app.lib.engine.plans import Operation, Simplify
+from gql_app.lib.engine.execution import Execution, Operation
+from gql_app.lib.engine.plans import Simplify, root_fields
 from gql_app.lib.engine.schema import StrawberryExecutor, simplified
 
 MAX_OPERATIONS: Final = 256
 """The most operations that are kept with their plans."""
 KNOWN: Final = (is_awaitable, assume_not_awaitable, optimized_is_awaitable)
 """The `is_awaitable` functions that decide by a value's type."""
-operations: Final[dict[Hashable, Operation]] = {}
+operations: Final[dict[Hashable, Operation | None]] = {}
+"""The operations, by their nodes; None for one that graphql-core runs."""
 
 
 class CompiledExecutor(Execution):
@@ -43,10 +44,11 @@ class CompiledExecutor(Execution):
 
     def execute_operation(self, serially: bool | None = None) -> Any:  # noqa: ANN401, FBT001 — graphql-core's
         """Return the operation's result, or an awaitable of it."""
-        if serially is not None or self._is_of_graphql_core():
+        operation = None if serially is not None or self._is_changed() else _operation(self)
+        if operation is None:
             return super().execute_operation(serially)
         self.compiled = True
-        return self.run(_operation(self).fields)
+        return self.run(operation.fields)
 
     def complete_value(self, *given: Any) -> Any:  # noqa: ANN401 — graphql-core's
         """Return a completed value, or an awaitable of it."""
@@ -54,15 +56,11 @@ class CompiledExecutor(Execution):
             return super().complete_value(*given)
         return IncrementalExecutor.complete_value(self, *given)
 
-    def _is_of_graphql_core(self) -> bool:
-        nodes = [self.operation, *self.fragment_definitions.values()]
-        directives = [each for node in selected(nodes) for each in node.directives or ()]
+    def _is_changed(self) -> bool:
+        """Return whether the caller changes how it is executed."""
         manager = self.middleware_manager
         return bool(
-            self.operation.operation is OperationType.SUBSCRIPTION
-            or any(each.name.value in {"defer", "stream"} for each in directives)
-            or self.abort_signal is not None
-            or any(each.variable_signatures for each in self.fragments.values())
+            self.abort_signal is not None
             or (manager and manager.middlewares)
             or self.field_resolver is not default_field_resolver
             or self.hooks is not None
@@ -74,15 +72,16 @@ class CompiledStrawberryExecutor(CompiledExecutor, StrawberryExecutor):
     """The same for Strawberry's schemas."""
 
 
-def _operation(executor: CompiledExecutor) -> Operation:
-    """Return an executor's operation, kept by its node and those of its fragments."""
+def _operation(executor: CompiledExecutor) -> Operation | None:
+    """Return an executor's operation, None if graphql-core runs it."""
     nodes = (executor.operation, *executor.fragment_definitions.values())
     key = (id(executor.schema), type(executor), *map(id, nodes))
     if key not in operations:
         if len(operations) >= MAX_OPERATIONS:
             operations.clear()
         template = executor.copied((VariableValues({}, {}), {}), None)
-        operations[key] = Operation(template, _simplify(executor))
+        plan = partial(root_fields, _simplify(executor))
+        operations[key] = None if _is_unknown(executor, nodes) else Operation(template, plan)
     return operations[key]
 
 
@@ -91,3 +90,13 @@ def _simplify(executor: CompiledExecutor) -> Simplify:
         if isinstance(each, strawberry.Schema):
             return partial(simplified, each)
     return lambda _: (None, None, None)
+
+
+def _is_unknown(executor: CompiledExecutor, nodes: Iterable[Any]) -> bool:
+    """Return whether an operation has what the engine does not know."""
+    directives = [each for node in selected(nodes) for each in node.directives or ()]
+    return (
+        executor.operation.operation is OperationType.SUBSCRIPTION
+        or any(each.name.value in {"defer", "stream"} for each in directives)
+        or any(each.variable_signatures for each in executor.fragments.values())
+    )

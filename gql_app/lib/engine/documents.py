@@ -20,8 +20,8 @@ from graphql import (
 )
 
 from gql_app.lib.engine.complexity import ComplexityCalculator, Fragments, ListSizes
+from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.limits import Limits
-from gql_app.lib.engine.plans import Operation
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """The most bytes of all documents in a cache."""

@@ -9,8 +9,9 @@ from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, Oper
 
 from gql_app.lib.engine.complexity import ListSizes
 from gql_app.lib.engine.documents import DocumentValidator, ExecutionContext, InvalidDocument
+from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.limits import Limits
-from gql_app.lib.engine.plans import Operation
+from gql_app.lib.engine.plans import root_fields
 from gql_app.lib.engine.schema import Schema, StrawberryExecutor, simplified
 from gql_app.lib.engine.waiting import FAILURES, CancellationExecutor, fail_if_cancelled
 from gql_app.lib.faults import fault_of
@@ -163,7 +164,8 @@ class Engine(Generic[C]):
                 )
                 if isinstance(executor, list):
                     return ExecutionResult(None, executor)
-                plan = plans[key] = Operation(executor, partial(simplified, self._schema))
+                simplify = partial(simplified, self._schema)
+                plan = plans[key] = Operation(executor, partial(root_fields, simplify))
             return plan.execute(request.variables, context)
         return execute(
             self._schema.core,

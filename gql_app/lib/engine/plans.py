@@ -1,13 +1,12 @@
 """Plans: how an operation's selections are executed, planned once for each type and kept."""
 
-from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
 
 from graphql import (
-    ExecutionResult,
     GraphQLAbstractType,
     GraphQLBoolean,
     GraphQLError,
@@ -17,13 +16,9 @@ from graphql import (
     GraphQLSchema,
     GraphQLString,
     TypeNameMetaFieldDef,
-    Undefined,
-    VariableNode,
-    VariableValues,
     default_field_resolver,
     default_type_resolver,
     get_nullable_type,
-    get_variable_values,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -31,26 +26,18 @@ from graphql import (
 )
 from graphql.execution.incremental import IncrementalExecutor
 
-from gql_app.lib.engine.complexity import selected
 from gql_app.lib.engine.execution import (
     Complete,
     Completion,
     Execution,
     Path,
     Value,
-    Variables,
     complete_later,
     real_path,
 )
 from gql_app.lib.engine.fields import Field, Lists, Position, Resolver, Selection, leaf, objects
 from gql_app.lib.engine.rows import Nested
 
-MAX_COMBINATIONS: Final = 8
-"""The most combinations of the variables of @skip and @include that an operation has plans for."""
-MAX_VARIABLE_ERRORS: Final = 50
-"""The most errors of variables that are answered, as in graphql-core."""
-MAX_CACHED_VARIABLES: Final = 8
-"""The most sets of coerced variables that are kept for an operation."""
 TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
 EXACT: Final[Mapping[Callable[[Value], Value], type]] = {
     GraphQLString.coerce_output_value: str,
@@ -58,92 +45,10 @@ EXACT: Final[Mapping[Callable[[Value], Value], type]] = {
     GraphQLBoolean.coerce_output_value: bool,
 }
 """By coercing function, the type whose values it returns unchanged."""
-_SMALL_TYPES: Final = frozenset({int, bool, type(None), type(Undefined)})
-"""Types of variables that take next to no memory."""
-_ABSENT: Final = object()
-_CONDITIONAL: Final = frozenset({"skip", "include"})
 
 Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None, Nested | None]]
 """Returns the attribute that a field's resolver only reads, or a faster resolver with the same
 result, None for neither; and how the field is read for rows."""
-
-
-class Operation:
-    """An operation, with a plan for each combination of the variables that its directives use."""
-
-    def __init__(self, template: Execution, simplify: Simplify) -> None:
-        """Take an executor of the operation, to copy, and the function that simplifies fields."""
-        template.variable_values = VariableValues({}, {})  # a password is not kept
-        self._template: Final = template
-        self._simplify: Final = simplify
-        nodes = selected([template.operation, *template.fragment_definitions.values()])
-        directives = [each for node in nodes for each in node.directives or ()]
-        self._conditions: Final = {
-            argument.value.name.value
-            for directive in directives
-            if directive.name.value in _CONDITIONAL
-            for argument in directive.arguments or ()
-            if isinstance(argument.value, VariableNode)
-        }
-        """The variables that plans depend on."""
-        self._roots: dict[Hashable, Sequence[Value]] = {}
-        self._variables: dict[Hashable, Variables] = {}
-
-    def execute(
-        self, variables: dict[str, Value], context: object
-    ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
-        """Return the operation's result, or an awaitable of it."""
-        coerced = self._coerce_variables(variables)
-        if isinstance(coerced, list):
-            return ExecutionResult(None, coerced)
-        return self._template.copied(coerced, context).run(self.fields)
-
-    def fields(self, execution: Execution) -> Sequence[Value]:
-        """Return the root's planned fields. Raises GraphQLError."""
-        coerced = execution.variable_values.coerced
-        key = tuple([coerced.get(name, _ABSENT) for name in self._conditions])
-        if key not in self._roots:
-            if len(self._roots) >= MAX_COMBINATIONS:
-                self._roots.clear()
-            self._roots[key] = self._plan(execution)
-        return self._roots[key]
-
-    def _plan(self, execution: Execution) -> Sequence[Value]:
-        schema, node = execution.schema, execution.operation
-        root = schema.get_root_type(node.operation)
-        if root is None:
-            message = f"Schema is not configured to execute {node.operation.value} operation."
-            raise GraphQLError(message, node)
-        details = SimpleNamespace(node=node, defer_usage=None, fragment_variable_values=None)
-        with suppress(RecursionError):  # as an error's context it would keep its frames alive
-            selection = Plan(schema, self._simplify).selection(root, [details])
-            return selection.fields(execution)
-        raise GraphQLError(TOO_DEEP, node)
-
-    def _coerce_variables(self, variables: dict[str, Value]) -> Variables | list[GraphQLError]:
-        """Return the coerced variables, or their errors (section 6.1.2).
-
-        Equal small values are coerced once. Without that a page of 50 takes 1.06 to 1.10 times
-        as long.
-        """
-        executor = self._template
-        definitions = executor.operation.variable_definitions or ()
-        values = [variables.get(each.variable.name.value, Undefined) for each in definitions]
-        types = list(map(type, values))
-        key = (*values, *types) if _SMALL_TYPES.issuperset(types) else None  # as True == 1
-        if key in self._variables:
-            return self._variables[key]
-        coerced = get_variable_values(
-            executor.schema, definitions, variables, MAX_VARIABLE_ERRORS, executor.hide_suggestions
-        )
-        if isinstance(coerced, list):
-            return coerced
-        if key is None:
-            return coerced, {}
-        if len(self._variables) >= MAX_CACHED_VARIABLES:
-            self._variables.clear()
-        self._variables[key] = coerced, {}
-        return self._variables[key]
 
 
 class Plan:
@@ -191,14 +96,11 @@ class Plan:
             field.run = field.constant
         elif definition.args or field.nodes[0].arguments:
             field.resolve = self._simplified(definition)[1]
-        elif definition.resolve in {None, default_field_resolver}:
-            field.attribute = field.nodes[0].name.value
-            field.run = field.read
         else:
             attribute, field.resolve, nested = self._simplified(definition)
             field.nested = nested if field.nullable and field.selection else None
             if attribute is not None:
-                field.attribute, field.strict, field.run = attribute, True, field.read
+                field.attribute, field.run = attribute, field.read
 
     def _complete(self, position: Position, field: Field) -> None:
         """Plan how a position's values are completed, from the outside in."""
@@ -255,3 +157,16 @@ def abstract(
         return choose(name)(execution, value, path)
 
     return complete
+
+
+def root_fields(simplify: Simplify, execution: Execution) -> Sequence[Field]:
+    """Return the planned fields of an operation's root. Raises GraphQLError."""
+    schema, node = execution.schema, execution.operation
+    root = schema.get_root_type(node.operation)
+    if root is None:
+        message = f"Schema is not configured to execute {node.operation.value} operation."
+        raise GraphQLError(message, node)
+    details = SimpleNamespace(node=node, defer_usage=None, fragment_variable_values=None)
+    with suppress(RecursionError):  # as an error's context it would keep its frames alive
+        return Plan(schema, simplify).selection(root, [details]).fields(execution)
+    raise GraphQLError(TOO_DEEP, node)

@@ -7,8 +7,8 @@ import pytest
 import strawberry
 
 from gql_app.lib.engine import OperationTimeout
+from gql_app.lib.engine.execution import MAX_CACHED_VARIABLES, MAX_COMBINATIONS
 from gql_app.lib.engine.fields import Field
-from gql_app.lib.engine.plans import MAX_CACHED_VARIABLES, MAX_COMBINATIONS
 from gql_app.lib.engine.schema import MAX_CACHED
 from tests.lib.engine.library import SOON, Context, ErrorMap, Query, engine, run
 
