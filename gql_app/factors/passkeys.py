@@ -37,7 +37,6 @@ from gql_app.lib.database import (
 )
 from gql_app.lib.passkeys import (
     Challenges,
-    CounterWentBack,
     CredentialDescriptor,
     InvalidPasskey,
     Registered,
@@ -55,7 +54,9 @@ HANDLE_BYTES: Final = 64
 SIGN_IN: Final = "sign-in"
 """The purpose of challenges for a sign-in by passkey alone, which any account may answer."""
 INVALID: Final = Fault(UserErrorCode.INVALID_PASSKEY, InvalidPasskey.message)
-COPIED: Final = Fault(UserErrorCode.INVALID_PASSKEY, CounterWentBack.message)
+COPIED: Final = Fault(
+    UserErrorCode.INVALID_PASSKEY, "This passkey was refused, because it may have been copied."
+)
 
 
 class Answer(NamedTuple):
@@ -163,7 +164,6 @@ class Passkeys:
                 answer.credential,
                 challenge=answer.challenge,
                 public_key=_bytes(found.public_key),
-                sign_count=0,
                 require_user_verification=owner is None,
             )
         except InvalidPasskey:
