@@ -1,7 +1,7 @@
 """GraphQL documents: parsed, limited, validated, compiled and executed."""
 
 from gql_app.lib.engine.complexity import ListSizes
-from gql_app.lib.engine.documents import BoundedCache, Document, ExecutionContext, InvalidDocument
+from gql_app.lib.engine.documents import BoundedCache, Document, InvalidDocument
 from gql_app.lib.engine.engine import Engine, GraphQLRequest, NotAQuery, OperationTimeout
 from gql_app.lib.engine.error_sources import is_denial, is_of_value
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
@@ -15,7 +15,6 @@ __all__ = [
     "BoundedCache",
     "Document",
     "Engine",
-    "ExecutionContext",
     "GraphQLRequest",
     "InvalidDocument",
     "LazyRows",
