@@ -47,8 +47,9 @@ class CompiledExecutor(Execution):
         operation = None if serially is not None or self._is_changed() else _operation(self)
         if operation is None:
             return super().execute_operation(serially)
-        self.compiled = True
-        return self.run(operation.fields)
+        copy = self.copied((self.variable_values, {}), self.context_value)
+        copy.compiled = True
+        return copy.run(operation.fields)
 
     def complete_value(self, *given: Any) -> Any:  # noqa: ANN401 — graphql-core's
         """Return a completed value, or an awaitable of it."""

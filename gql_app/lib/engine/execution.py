@@ -101,19 +101,16 @@ class Pending:
 
 
 class Execution(CancellationExecutor):
-    """graphql-core's executor, which runs an operation by its plan."""
+    """graphql-core's executor, of which a copy runs an operation by its plan."""
 
+    arguments: dict[Hashable, dict[str, Value]]
+    pending: list[Pending]
+    """Values that this synchronous section started, and that nothing awaits yet."""
+    calls: dict[Hashable, Any]
+    """How each field's resolver is called."""
     last_path: Path = None
     last_info: GraphQLResolveInfo[Any]
     """The last result of info(), for that path."""
-
-    def __init__(self, *args: Value, **options: Value) -> None:
-        super().__init__(*args, **options)
-        self.arguments: dict[Hashable, dict[str, Value]] = {}
-        self.pending: list[Pending] = []
-        """Values that this synchronous section started, and that nothing awaits yet."""
-        self.calls: dict[Hashable, Any] = {}
-        """How each field's resolver is called."""
 
     def copied(self, variables: Variables, context: object) -> Self:
         """Return an executor for another request, in a twentieth of the time of building one."""
@@ -139,9 +136,9 @@ class Execution(CancellationExecutor):
             left = iter(fields(self))
             self._advance(left, data, serially=serially)
         except GraphQLError as error:
-            return self.finish(self._failed(error))
+            return self._failed(error)
         if not self.pending:
-            return self.finish(ExecutionResult(data, self.collected_errors.errors or None))
+            return ExecutionResult(data, self.collected_errors.errors or None)
         return self._finish_later(data, left)
 
     def complete_value(self, *given: Value) -> Value:
