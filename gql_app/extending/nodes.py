@@ -4,12 +4,11 @@ import dataclasses
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import strawberry
 from sqlalchemy import ColumnElement, FromClause, Table
@@ -34,7 +33,6 @@ _AS_STORED: Final = frozenset({(str, str), (strawberry.ID, str), (bool, bool)})
 """Pairs of a node field's type and its column's whose values need no conversion."""
 MAX_BUILDERS: Final = 64
 """The most sets of columns whose builder is cached."""
-_known: Final[WeakKeyDictionary[type, tuple[Any, Any]]] = WeakKeyDictionary()
 
 
 class NodeColumns:
@@ -264,10 +262,9 @@ def _init_fields(node: Any) -> Iterable[dataclasses.Field[Any]]:
     return (each for each in dataclasses.fields(node) if each.init)
 
 
+@cache
 def connection_type(node: type) -> tuple[Any, Any]:
     """Return the connection type of a node and its edge type; they are made once."""
-    if node in _known:
-        return _known[node]
     name = get_object_definition(node, strict=True).name
     edge: Any = described_type(
         strawberry.type,
@@ -293,8 +290,7 @@ def connection_type(node: type) -> tuple[Any, Any]:
             "total_count": (int, count),
         },
     )
-    _known[node] = page, edge
-    return _known[node]
+    return page, edge
 
 
 def described_type(
