@@ -264,7 +264,7 @@ class Connection:
         return Listing(query, {**values, **bound}, identity=identity)
 
     def _answer(self, page: Page, cursors: frozenset[str], count: int) -> Any:
-        node = self.columns.builder(page.columns)
+        node = self.columns.builder(tuple(page.columns))
         written = self.columns.written(page.columns, page.rows)
         cursor: Callable[[Sequence[Any]], str] = page.cursor if "cursor" in cursors else str
 

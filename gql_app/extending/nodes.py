@@ -4,11 +4,11 @@ import dataclasses
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache, lru_cache
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import strawberry
 from sqlalchemy import ColumnElement, FromClause, Table
@@ -33,7 +33,6 @@ _AS_STORED: Final = frozenset({(str, str), (strawberry.ID, str), (bool, bool)})
 """Pairs of a node field's type and its column's whose values need no conversion."""
 MAX_BUILDERS: Final = 64
 """The most sets of columns whose builder is cached."""
-_known: Final[WeakKeyDictionary[type, tuple[Any, Any]]] = WeakKeyDictionary()
 
 
 class NodeColumns:
@@ -77,7 +76,8 @@ class NodeColumns:
         init = [each.name for each in _init_fields(node)]
         self.names: Final = tuple(name for name in init if name in self.table.c)
         """The columns that are parameters of the node type."""
-        self._builders: Final[dict[tuple[str, ...], Callable[[Sequence[Any]], Any]]] = {}
+        self.builder: Final = lru_cache(MAX_BUILDERS)(self._builder)
+        """Returns a function that builds the node of a row; columns that were not read are None."""
         self._convert: Final[dict[str, Callable[[Any], object]]] = {}
         for name, kind in self._kinds.items():
             if name in self.table.c and self._is_text(name) and kind is datetime:
@@ -120,18 +120,14 @@ class NodeColumns:
             and ((check := self._checks[name]) is None or check(map(itemgetter(number), rows)))
         )
 
-    def builder(self, columns: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
-        """Return a function that builds the node of a row; columns that were not read are None."""
-        node, key = self.node, tuple(columns)
-        known = self._builders.get(key)
-        if known is not None:
-            return known
-        unread = dict.fromkeys(name for name in self.names if name not in key)
-        converted = [(name, c) for name, c in self._convert.items() if name in key]
-        others = [name for name in key if name not in self.names]  # which only cursors need
+    def _builder(self, columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
+        node = self.node
+        unread = dict.fromkeys(name for name in self.names if name not in columns)
+        converted = [(name, c) for name, c in self._convert.items() if name in columns]
+        others = [name for name in columns if name not in self.names]  # which only cursors need
 
         def build(values: Sequence[Any]) -> Any:
-            read = dict(zip(key, values, strict=True))
+            read = dict(zip(columns, values, strict=True))
             for name in others:
                 del read[name]
             for name, convert in converted:
@@ -139,9 +135,6 @@ class NodeColumns:
                     read[name] = convert(read[name])
             return node(**read, **unread)
 
-        if len(self._builders) >= MAX_BUILDERS:
-            self._builders.clear()
-        self._builders[key] = build
         return build
 
     def _is_text(self, name: str) -> bool:
@@ -269,10 +262,9 @@ def _init_fields(node: Any) -> Iterable[dataclasses.Field[Any]]:
     return (each for each in dataclasses.fields(node) if each.init)
 
 
+@cache
 def connection_type(node: type) -> tuple[Any, Any]:
     """Return the connection type of a node and its edge type; they are made once."""
-    if node in _known:
-        return _known[node]
     name = get_object_definition(node, strict=True).name
     edge: Any = described_type(
         strawberry.type,
@@ -298,8 +290,7 @@ def connection_type(node: type) -> tuple[Any, Any]:
             "total_count": (int, count),
         },
     )
-    _known[node] = page, edge
-    return _known[node]
+    return page, edge
 
 
 def described_type(

@@ -15,7 +15,7 @@ from gql_app.extending.permissions import check_permission
 from gql_app.lib.pagination import NOTHING, Condition
 
 MAX_KNOWN: Final = 64
-"""The most conditions of a function that are cached; with more, the cache is emptied."""
+"""The most conditions of a function, or statements of a type, that are cached."""
 _OWNER: Final = "visible_owner"
 _Seen = tuple[tuple[Condition, ...], Mapping[str, object]]
 """The conditions of the visible rows, and the values of their placeholders."""

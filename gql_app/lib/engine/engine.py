@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
@@ -9,9 +10,9 @@ from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, Oper
 from gql_app.lib.engine.complexity import ListSizes
 from gql_app.lib.engine.documents import DocumentValidator, ExecutionContext, InvalidDocument
 from gql_app.lib.engine.execution import Operation
-from gql_app.lib.engine.executor import Plan
 from gql_app.lib.engine.limits import Limits
-from gql_app.lib.engine.schema import Schema, StrawberryExecutor
+from gql_app.lib.engine.plans import root_fields
+from gql_app.lib.engine.schema import Schema, StrawberryExecutor, simplified
 from gql_app.lib.engine.waiting import FAILURES, CancellationExecutor, fail_if_cancelled
 from gql_app.lib.faults import fault_of
 
@@ -154,7 +155,7 @@ class Engine(Generic[C]):
             plans, key = document.plans, id(operation)
             plan = plans.get(key)
             if plan is None:
-                executor = StrawberryExecutor.build(
+                executor: Any = StrawberryExecutor.build(
                     self._schema.core,
                     document.node,
                     raw_variable_values=request.variables,
@@ -163,7 +164,8 @@ class Engine(Generic[C]):
                 )
                 if isinstance(executor, list):
                     return ExecutionResult(None, executor)
-                plan = plans[key] = Operation(executor, Plan, executor)
+                simplify = partial(simplified, self._schema)
+                plan = plans[key] = Operation(executor, partial(root_fields, simplify))
             return plan.execute(request.variables, context)
         return execute(
             self._schema.core,
