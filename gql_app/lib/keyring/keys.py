@@ -5,6 +5,7 @@ import hmac
 import json
 import secrets
 import zlib
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +27,6 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
-from jwt.utils import base64url_encode
 
 from gql_app.lib import atomic_files
 from gql_app.lib.faults import CannotStart
@@ -116,7 +116,7 @@ def hmac_key(secret: bytes, origin: str = SECRET_KEY) -> SigningKey:
     if is_pattern(secret):
         raise CannotStart([f"{origin}: repeats itself so much that it can be guessed; {advice}"])
     digest = hmac.digest(secret, b"gql_app key id", "sha256")
-    key_id = base64url_encode(digest[:KEY_ID_BYTES]).decode()
+    key_id = base64url(digest[:KEY_ID_BYTES]).decode()
     return SigningKey(id=key_id, algorithm=HS256, verifier=secret, secret=secret)
 
 
@@ -173,7 +173,12 @@ def public_jwk(key: PublicKey) -> dict[str, str]:
 def thumbprint(key: PublicKey) -> str:
     """Return a public key's thumbprint (RFC 7638), which any other program can compute."""
     members = json.dumps(public_jwk(key), sort_keys=True, separators=(",", ":"))
-    return base64url_encode(hashlib.sha256(members.encode()).digest()).decode()
+    return base64url(hashlib.sha256(members.encode()).digest()).decode()
+
+
+def base64url(raw: bytes) -> bytes:
+    """Return bytes in base64url without padding (RFC 7515 section 2)."""
+    return urlsafe_b64encode(raw).rstrip(b"=")
 
 
 def public_key(source: str | Mapping[str, object], key_id: str) -> Key:

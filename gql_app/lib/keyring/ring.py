@@ -10,7 +10,6 @@ from stat import S_ISDIR, S_ISREG
 from typing import Final, TypeAlias, TypeVar
 
 import jwt
-from jwt.utils import base64url_encode
 
 from gql_app.lib import atomic_files, clock
 from gql_app.lib.faults import CannotStart
@@ -18,6 +17,7 @@ from gql_app.lib.keyring.keys import (
     SECRET_KEY,
     Key,
     SigningKey,
+    base64url,
     hmac_key,
     public_jwk,
     read_key,
@@ -77,7 +77,7 @@ def unsigned_token(key: Key, payload: Mapping[str, object], *, typ: str) -> byte
     """Return a token's signing input: its header and payload (RFC 7515 section 5.1)."""
     header = {"alg": key.algorithm, "kid": key.id, "typ": typ}
     parts = (json.dumps(part, separators=(",", ":")).encode() for part in (header, payload))
-    return b".".join(map(base64url_encode, parts))
+    return b".".join(map(base64url, parts))
 
 
 def sign(key: SigningKey, unsigned: bytes) -> str:
@@ -92,7 +92,7 @@ def verifies(key: Key, signed: bytes, signature: bytes) -> bool:
 
 def compact(unsigned: bytes, signature: bytes) -> str:
     """Return a token in compact form (RFC 7515 section 3.1)."""
-    return f"{unsigned.decode()}.{base64url_encode(signature).decode()}"
+    return f"{unsigned.decode()}.{base64url(signature).decode()}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
