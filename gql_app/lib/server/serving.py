@@ -306,6 +306,7 @@ def tuned_gc() -> Iterator[None]:
     is no garbage. Together this takes 5 % of a list's CPU time, not 11 %. When the process exits,
     all objects are exempt: Python would collect them several times, for half a second.
     """
+    atexit.unregister(gc.freeze)  # of an earlier start in this process
     atexit.register(gc.freeze)
     usual = gc.get_threshold()
     gc.freeze()
