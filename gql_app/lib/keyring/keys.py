@@ -116,7 +116,7 @@ def hmac_key(secret: bytes, origin: str = SECRET_KEY) -> SigningKey:
     if is_pattern(secret):
         raise CannotStart([f"{origin}: repeats itself so much that it can be guessed; {advice}"])
     digest = hmac.digest(secret, b"gql_app key id", "sha256")
-    key_id = base64url(digest[:KEY_ID_BYTES]).decode()
+    key_id = urlsafe_b64encode(digest[:KEY_ID_BYTES]).decode()
     return SigningKey(id=key_id, algorithm=HS256, verifier=secret, secret=secret)
 
 
@@ -173,12 +173,7 @@ def public_jwk(key: PublicKey) -> dict[str, str]:
 def thumbprint(key: PublicKey) -> str:
     """Return a public key's thumbprint (RFC 7638), which any other program can compute."""
     members = json.dumps(public_jwk(key), sort_keys=True, separators=(",", ":"))
-    return base64url(hashlib.sha256(members.encode()).digest()).decode()
-
-
-def base64url(raw: bytes) -> bytes:
-    """Return bytes in base64url without padding (RFC 7515 section 2)."""
-    return urlsafe_b64encode(raw).rstrip(b"=")
+    return urlsafe_b64encode(hashlib.sha256(members.encode()).digest()).rstrip(b"=").decode()
 
 
 def public_key(source: str | Mapping[str, object], key_id: str) -> Key:

@@ -3,6 +3,7 @@
 import hmac
 import json
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,6 @@ from gql_app.lib.keyring.keys import (
     SECRET_KEY,
     Key,
     SigningKey,
-    base64url,
     hmac_key,
     public_jwk,
     read_key,
@@ -77,7 +77,7 @@ def unsigned_token(key: Key, payload: Mapping[str, object], *, typ: str) -> byte
     """Return a token's signing input: its header and payload (RFC 7515 section 5.1)."""
     header = {"alg": key.algorithm, "kid": key.id, "typ": typ}
     parts = (json.dumps(part, separators=(",", ":")).encode() for part in (header, payload))
-    return b".".join(map(base64url, parts))
+    return b".".join(map(_base64url, parts))
 
 
 def sign(key: SigningKey, unsigned: bytes) -> str:
@@ -92,7 +92,11 @@ def verifies(key: Key, signed: bytes, signature: bytes) -> bool:
 
 def compact(unsigned: bytes, signature: bytes) -> str:
     """Return a token in compact form (RFC 7515 section 3.1)."""
-    return f"{unsigned.decode()}.{base64url(signature).decode()}"
+    return f"{unsigned.decode()}.{_base64url(signature).decode()}"
+
+
+def _base64url(raw: bytes) -> bytes:
+    return urlsafe_b64encode(raw).rstrip(b"=")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
