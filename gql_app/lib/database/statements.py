@@ -300,7 +300,7 @@ def _read_json(stored: object) -> object:
     return orjson.loads(stored) if stored and isinstance(stored, str | bytes) else stored
 
 
-def _number(computed: Any) -> Any:
+def _number(computed: object) -> object:
     """Return PostgreSQL's numeric as an integer, or a float if it has a fraction."""
     if not isinstance(computed, Decimal):
         return computed

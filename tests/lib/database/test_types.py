@@ -31,7 +31,6 @@ from sqlalchemy import (
     text,
     type_coerce,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -114,18 +113,16 @@ async def test_statement_of_a_type_that_is_not_known_is_not_sent(database: Datab
         await database.fetch_all(select(bindparam("x", type_=Interval())), x=None)
 
 
-JSON_VALUES: Final = (
+JSON_VALUES: Final[Sequence[object]] = (
     *(0, 7, -1, 2**53 + 1, 2**63, 2**64 - 1, 1.0, 1.5, 1e300, 0.1),
     *(True, False, "", "7", "1.5", "text", [], [1, 2.0], {}, {"a": 2**64 - 1}, None),
 )
 
 
-@pytest.mark.parametrize("kind", [JSON(), JSON().with_variant(JSONB(), "postgresql")])
-async def test_each_json_value_is_read_as_it_was_written(
-    database: Database, kind: TypeEngine[Any]
-) -> None:
+@pytest.mark.parametrize("declared", ["JSON", "JSONB"])
+async def test_each_json_value_is_read_as_it_was_written(database: Database, declared: str) -> None:
+    kind = JSON().with_variant(JSONB(), "postgresql") if declared == "JSONB" else JSON()
     things = table(Column("id", Integer(), primary_key=True), Column("json", kind)).tables["things"]
-    declared = "JSON" if database.dialect == "sqlite" else kind.compile(postgresql.dialect())
     async with database.transaction() as db:
         await db.execute(text(f"CREATE TABLE things (id INTEGER PRIMARY KEY, json {declared})"))
         for key, value in enumerate(JSON_VALUES):
@@ -144,7 +141,7 @@ async def test_number_that_sqlite_stored_as_its_own_is_read_as_json(database: Da
 
 
 async def test_computed_numbers_are_integers_or_floats(database: Database) -> None:
-    columns = [Column("n", BigInteger()), Column("f", Float())]
+    columns: list[Column[Any]] = [Column("n", BigInteger()), Column("f", Float())]
     nums = table(Column("id", Integer(), primary_key=True), *columns).tables["things"]
     total, (n, f) = func.sum(nums.c.n), (nums.c.n, nums.c.f)
     within = select(total.label("total")).subquery()
