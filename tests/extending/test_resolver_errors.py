@@ -215,6 +215,14 @@ class Classed(Weekdays):
     error_class = DenialError
 
 
+class UntellableError(Exception):
+    """An error whose text can't be had."""
+
+    def __str__(self) -> str:
+        """Raise ValueError."""
+        return str(int(SECRET))
+
+
 class Own(Weekdays):
     """A permission that raises an error itself."""
 
@@ -229,6 +237,35 @@ def _one() -> int:
 
 async def _one_later(info: strawberry.Info[Any, Any]) -> int:  # noqa: ARG001 — so it is simplified
     return 1
+
+
+@strawberry.type
+class Untellable:
+    """Fields whose errors have no text."""
+
+    @strawberry.field
+    def at_once(self) -> int | None:
+        """Raise it."""
+        raise UntellableError
+
+    @strawberry.field
+    async def later(self) -> int | None:
+        """Raise it later."""
+        await asyncio.sleep(0)
+        raise UntellableError
+
+    @strawberry.field
+    async def sure(self) -> int:
+        """Raise it, so that the object is null."""
+        raise UntellableError
+
+
+@strawberry.type
+class Untold:
+    """Objects with such fields."""
+
+    one: Untellable | None = strawberry.field(resolver=Untellable)
+    other: Untellable | None = strawberry.field(resolver=Untellable)
 
 
 @strawberry.type
@@ -304,6 +341,22 @@ async def test_wrong_argument_and_an_error_for_clients_are_shown(either: Setting
         "coded": {"code": "OF_ITS_OWN", "day": 7},
         "returned": {"code": "BAD_USER_INPUT"},
     }
+
+
+async def test_error_without_a_text_is_a_server_error_at_its_field(either: Settings) -> None:
+    async with graph(either, [Feature("untold", queries=[Untold])]) as untold:
+        with capture_logs() as log:
+            answer = await untold.ask("{ one { atOnce later } other { sure } __typename }")
+    assert answer.data == {
+        "one": {"atOnce": None, "later": None},
+        "other": None,
+        "__typename": "Query",
+    }
+    codes = {tuple(each["path"]): each["extensions"]["code"] for each in answer.errors}
+    paths = [("one", "atOnce"), ("one", "later"), ("other", "sure")]
+    assert codes == dict.fromkeys(paths, "INTERNAL_SERVER_ERROR")
+    assert [line["event"] for line in log] == ["Unforeseen error"] * 3
+    assert all(isinstance(line["exc_info"].__cause__, UntellableError) for line in log)
 
 
 async def test_denial_by_a_permission_of_the_feature_is_forbidden(either: Settings) -> None:

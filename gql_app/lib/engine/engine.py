@@ -141,7 +141,7 @@ class Engine(Generic[C]):
             cause = OperationTimeout(self._timeout) if late else fault
             if not isinstance(cause, GraphQLError):
                 cause = GraphQLError(str(cause), original_error=cause)
-            return ExecutionResult(None, self._map_errors([cause], context, executed=late))
+            return ExecutionResult(None, self._map_errors([cause], context, executed=True))
         if result.errors:
             result.errors = self._map_errors(result.errors, context, executed=True)
         return result
