@@ -11,9 +11,11 @@ import pytest
 import strawberry
 from graphql import GraphQLError
 from strawberry.permission import BasePermission
+from strawberry.scalars import JSON
 from structlog.testing import capture_logs
 
 from gql_app import Feature
+from gql_app.lib.engine import MAX_ERRORS
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, running
 from tests.extending.graph import graph
@@ -260,6 +262,57 @@ class Untellable:
         raise UntellableError
 
 
+LONE = "\udcff"
+"""A text that is not UTF-8, as the names of files may be."""
+
+
+@strawberry.type
+class Named(Shape):
+    """An object whose values can't be written as JSON."""
+
+    name: str | None = LONE
+    sure: str = LONE
+    names: list[str | None] = strawberry.field(default_factory=lambda: ["a", LONE])
+    data: JSON | None = None
+    number: int = 1
+
+    @classmethod
+    def is_type_of(cls, value: object, _: object) -> bool:
+        """Return whether a value is one."""
+        return isinstance(value, cls)
+
+
+@strawberry.type
+class Unwritten:
+    """Fields of such values."""
+
+    lone: str | None = strawberry.field(resolver=lambda: LONE)
+    fine: str = strawberry.field(resolver=lambda: "fine")
+    named: Named | None = strawberry.field(resolver=lambda: Named(data=JSON({"a": object()})))
+    every: list[Named] | None = strawberry.field(resolver=lambda: [Named(), Named()])
+    certain: str = strawberry.field(resolver=lambda: LONE)
+
+    @strawberry.field
+    def shape_of_it(self) -> Shape | None:
+        """Return an object by its interface."""
+        return Named()
+
+    @strawberry.field
+    def told(self) -> int | None:
+        """Raise an error whose message can't be written."""
+        raise GraphQLError(LONE)
+
+
+UNWRITTEN = """{
+  __typename lone fine
+  named { __typename name names number data ...Numbered }
+  it: shapeOfIt { area ... on Named { called: name } }
+  every { number ... { sure } }
+  told
+}
+fragment Numbered on Named { number nothing: name }"""
+
+
 @strawberry.type
 class Untold:
     """Objects with such fields."""
@@ -357,6 +410,36 @@ async def test_error_without_a_text_is_a_server_error_at_its_field(either: Setti
     assert codes == dict.fromkeys(paths, "INTERNAL_SERVER_ERROR")
     assert [line["event"] for line in log] == ["Unforeseen error"] * 3
     assert all(isinstance(line["exc_info"].__cause__, UntellableError) for line in log)
+
+
+async def test_value_that_can_not_be_written_is_a_server_error_at_its_field(
+    either: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    features = [Feature("unwritten", queries=[Unwritten], types=[Named])]
+    async with running(either, features=features) as api:
+        capsys.readouterr()
+        answer = await api.run(UNWRITTEN)
+        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+        none = await api.run("{ fine certain }")
+    named = {"name": None, "names": ["a", None], "number": 1, "data": None, "nothing": None}
+    assert answer.body["data"] == {
+        "__typename": "Query",
+        "lone": None,
+        "fine": "fine",
+        "named": {"__typename": "Named", **named},
+        "it": {"area": 1, "called": None},
+        "every": None,
+        "told": None,
+    }
+    codes = {tuple(each["path"]): each["extensions"]["code"] for each in answer.errors}
+    below = [("name",), ("names", 1), ("data",), ("nothing",)]
+    paths = [("lone",), *(("named", *each) for each in below), ("it", "called"), ("told",)]
+    assert codes == dict.fromkeys([*paths, ("every", 0, "sure")], "INTERNAL_SERVER_ERROR")
+    assert [line["event"] for line in lines] == ["Unforeseen error"] * MAX_ERRORS + ["Request"]
+    assert lines[-1]["outcome"] == "INTERNAL_SERVER_ERROR"
+    assert (none.status, none.body["data"], none.code("certain")) == (
+        200, None, "INTERNAL_SERVER_ERROR",
+    )  # fmt: skip
 
 
 async def test_denial_by_a_permission_of_the_feature_is_forbidden(either: Settings) -> None:

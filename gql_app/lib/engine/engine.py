@@ -12,6 +12,7 @@ from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.executor import Plan
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.schema import Schema, StrawberryExecutor
+from gql_app.lib.engine.unwritable import Unwritable, Write
 from gql_app.lib.engine.waiting import FAILURES, CancellationExecutor, fail_if_cancelled
 from gql_app.lib.faults import fault_of
 
@@ -145,6 +146,16 @@ class Engine(Generic[C]):
         if result.errors:
             result.errors = self._map_errors(result.errors, context, executed=True)
         return result
+
+    def leave_out(self, context: C, result: ExecutionResult, write: Write) -> None:
+        """Replace each value and error of a result that can't be written as JSON by an error."""
+        operation = context.document.operation(context.operation or None)
+        unwritable = Unwritable(self._schema.core, context.document.fragments, write)
+        if operation and result.data is not None:
+            result.data = unwritable.left_out(operation, result.data)
+        told = [each for each in result.errors or () if unwritable.is_told(each)]
+        found = unwritable.errors
+        result.errors = [*told, *(self._map_errors(found, context, executed=True) if found else ())]
 
     def _run(
         self, operation: OperationDefinitionNode, request: GraphQLRequest, context: C
