@@ -106,10 +106,10 @@ class Connection:
     ) -> None:
         order_by = [*dict.fromkeys(order_by)]
         self.columns: Final = NodeColumns(
-            node, rows, order_by, filters, faults=visible_faults(visible)
+            node, rows, order_by, filters, faults=visible_faults(visible, rows)
         )
         self.name: Final = name
-        self.visibility: Final = Visibility(visible) if visible else EVERYTHING
+        self.visibility: Final = Visibility(visible, self.columns.table) if visible else EVERYTHING
         self.permissions: Final = [permission(each) for each in permissions]
         self._by_statement: Final = all(type(each) is IsAuthenticated for each in self.permissions)
         if self.permissions and self._by_statement:

@@ -31,7 +31,7 @@ from strawberry.types.field import StrawberryField
 
 from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.sessions import Caller
-from gql_app.extending.comparisons import converter, parameter_type
+from gql_app.extending.comparisons import KEYS, column_faults, converter, parameter_type
 from gql_app.extending.context import Context, Info
 from gql_app.extending.loaders import LoadFor
 from gql_app.extending.nodes import NodeColumns
@@ -85,8 +85,9 @@ def nested(
     connection in `Feature.queries` hides are left out. The list requires the permissions of the
     field of `order_by`, too. Raises TypeError with every fault of the declaration.
     """
-    is_good = type(limit) is int and 0 < limit < MAX_LIMIT
-    faults = () if is_good else (f"limit must be a number of 1 to {MAX_LIMIT - 1}, not {limit!r}",)
+    faults = [*column_faults("by", by, rows, KEYS)]
+    if type(limit) is not int or not 0 < limit < MAX_LIMIT:
+        faults.append(f"limit must be a number of 1 to {MAX_LIMIT - 1}, not {limit!r}")
     columns = NodeColumns(node, rows, [order_by], (), "nested", faults)
     lists = _Lists(columns, by, ListQuery(rows, (order_by,), descending=descending), limit)
 

@@ -40,8 +40,9 @@ def node(
     Raises TypeError unless the type has `id: strawberry.ID`, which is a UUID and the only primary
     key, and with every other fault of the declaration.
     """
-    columns = NodeColumns(kind, rows, ["id"], (), "node", visible_faults(visible))
-    made = node_kind(columns, Visibility(visible), [permission(each) for each in permissions])
+    columns = NodeColumns(kind, rows, ["id"], (), "node", visible_faults(visible, rows))
+    seen = Visibility(visible, columns.table)
+    made = node_kind(columns, seen, [permission(each) for each in permissions])
     if made is None:
         message = (
             f"node({kind.__name__}, {rows.__name__}): {kind.__name__} has no id: strawberry.ID."

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ColumnElement, FromClause, Table
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Table
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from strawberry.types.base import (
     StrawberryObjectDefinition,
@@ -171,6 +171,11 @@ class NodeColumns:
             if not is_readable(kind := _without_null(field.type), column):
                 stored = column.type.python_type.__name__
                 yield f"{what} can't have the values of its column, which are {stored}."
+            if kind is int and isinstance(column.type, BigInteger):
+                yield (
+                    f"{what} can't have each number of its column: GraphQL's Int has 32 bits. Show "
+                    "it as a float, a str or an ID."
+                )
             if kind is field.type and isinstance(self.table, Table) and column.nullable:
                 yield (
                     f"{what} is never null, but its column may be: add `| None` to the type, or "

@@ -1,13 +1,14 @@
 """Faults of features: told in sentences when the application is made, all at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, NewType, TypeVar, cast
+from typing import Any, Final, Generic, NewType, TypeVar, cast
 
 import pytest
 import strawberry
 import typer
+from sqlalchemy.orm import aliased
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -28,6 +29,7 @@ from gql_app import (
     extend,
     loader,
     mutation,
+    nested,
     node,
     owned_by,
 )
@@ -37,8 +39,20 @@ from gql_app.lib.faults import CannotStart
 from gql_app.settings import VARIABLES, Settings
 from tests.extending.graph import graph
 from tests.extending.odd import LastingRow
+from tests.extending.shop import OrderRow
 from tests.extending.test_node_kinds import Line, LineRow
 from tests.processes import run_main
+
+ELSEWHERE: Final[Sequence[tuple[Any, str]]] = [
+    (column, "which is no column of LineRow")
+    for column in (
+        OrderRow.customer_id,
+        OrderRow.__table__.c.customer_id,
+        aliased(LineRow).customer_id,
+        "customer_id",
+    )
+]
+"""Columns that the table of lines lacks, and why none of them is taken."""
 
 
 class OfMail(FeatureSettings):
@@ -357,6 +371,25 @@ def test_function_that_is_declared_by_itself_is_told_at_once() -> None:
                 (one, "is an asynchronous function"),
                 (in_time, "must take caller"),
                 (True, "is no function"),
+            )
+        ),
+        *(
+            (partial(declare, visible=owned_by(column)), f"owned_by() names {column}, {fault}.")
+            for declare in (
+                partial(connection, Line, LineRow, order_by=["id"]),
+                partial(node, Line, LineRow),
+            )
+            for column, fault in (*ELSEWHERE, (LineRow.text, "whose type can't be compared"))
+        ),
+        *(
+            (
+                partial(nested, Line, LineRow, by=column, order_by="id", limit=1),
+                f"by names {column}, {fault}.",
+            )
+            for column, fault in (
+                *ELSEWHERE,
+                (LineRow.data, "whose type can't be compared"),
+                (LineRow.seal, "whose type can't be compared"),
             )
         ),
     ]

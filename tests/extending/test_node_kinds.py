@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 import strawberry
+from sqlalchemy import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 from strawberry.permission import BasePermission
 
@@ -41,6 +42,8 @@ class LineRow(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     customer_id: Mapped[UUID]
     text: Mapped[str]
+    data: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    seal: Mapped[bytes | None]
 
 
 class CounterRow(Base):

@@ -11,9 +11,11 @@ import pytest
 import strawberry
 from graphql import GraphQLError
 from strawberry.permission import BasePermission
+from strawberry.scalars import JSON
 from structlog.testing import capture_logs
 
 from gql_app import Feature
+from gql_app.lib.engine import MAX_ERRORS
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, running
 from tests.extending.graph import graph
@@ -215,6 +217,14 @@ class Classed(Weekdays):
     error_class = DenialError
 
 
+class UntellableError(Exception):
+    """An error whose text can't be had."""
+
+    def __str__(self) -> str:
+        """Raise ValueError."""
+        return str(int(SECRET))
+
+
 class Own(Weekdays):
     """A permission that raises an error itself."""
 
@@ -229,6 +239,86 @@ def _one() -> int:
 
 async def _one_later(info: strawberry.Info[Any, Any]) -> int:  # noqa: ARG001 — so it is simplified
     return 1
+
+
+@strawberry.type
+class Untellable:
+    """Fields whose errors have no text."""
+
+    @strawberry.field
+    def at_once(self) -> int | None:
+        """Raise it."""
+        raise UntellableError
+
+    @strawberry.field
+    async def later(self) -> int | None:
+        """Raise it later."""
+        await asyncio.sleep(0)
+        raise UntellableError
+
+    @strawberry.field
+    async def sure(self) -> int:
+        """Raise it, so that the object is null."""
+        raise UntellableError
+
+
+LONE = "\udcff"
+"""A text that is not UTF-8, as the names of files may be."""
+
+
+@strawberry.type
+class Named(Shape):
+    """An object whose values can't be written as JSON."""
+
+    name: str | None = LONE
+    sure: str = LONE
+    names: list[str | None] = strawberry.field(default_factory=lambda: ["a", LONE])
+    data: JSON | None = None
+    number: int = 1
+
+    @classmethod
+    def is_type_of(cls, value: object, _: object) -> bool:
+        """Return whether a value is one."""
+        return isinstance(value, cls)
+
+
+@strawberry.type
+class Unwritten:
+    """Fields of such values."""
+
+    lone: str | None = strawberry.field(resolver=lambda: LONE)
+    fine: str = strawberry.field(resolver=lambda: "fine")
+    named: Named | None = strawberry.field(resolver=lambda: Named(data=JSON({"a": object()})))
+    every: list[Named] | None = strawberry.field(resolver=lambda: [Named(), Named()])
+    certain: str = strawberry.field(resolver=lambda: LONE)
+
+    @strawberry.field
+    def shape_of_it(self) -> Shape | None:
+        """Return an object by its interface."""
+        return Named()
+
+    @strawberry.field
+    def told(self) -> int | None:
+        """Raise an error whose message can't be written."""
+        raise GraphQLError(LONE)
+
+
+UNWRITTEN = """{
+  __typename lone fine
+  named { __typename name names number data ...Numbered }
+  it: shapeOfIt { area ... on Named { called: name } }
+  every { number ... { sure } }
+  told
+}
+fragment Numbered on Named { number nothing: name }"""
+
+
+@strawberry.type
+class Untold:
+    """Objects with such fields."""
+
+    one: Untellable | None = strawberry.field(resolver=Untellable)
+    other: Untellable | None = strawberry.field(resolver=Untellable)
 
 
 @strawberry.type
@@ -304,6 +394,46 @@ async def test_wrong_argument_and_an_error_for_clients_are_shown(either: Setting
         "coded": {"code": "OF_ITS_OWN", "day": 7},
         "returned": {"code": "BAD_USER_INPUT"},
     }
+
+
+async def test_error_without_a_text_is_a_server_error_at_its_field(either: Settings) -> None:
+    async with graph(either, [Feature("untold", queries=[Untold])]) as untold:
+        with capture_logs() as log:
+            answer = await untold.ask("{ one { atOnce later } other { sure } __typename }")
+    assert answer.data == {
+        "one": {"atOnce": None, "later": None},
+        "other": None,
+        "__typename": "Query",
+    }
+    codes = {tuple(each["path"]): each["extensions"]["code"] for each in answer.errors}
+    paths = [("one", "atOnce"), ("one", "later"), ("other", "sure")]
+    assert codes == dict.fromkeys(paths, "INTERNAL_SERVER_ERROR")
+    assert [line["event"] for line in log] == ["Unforeseen error"] * 3
+    assert all(isinstance(line["exc_info"].__cause__, UntellableError) for line in log)
+
+
+async def test_value_that_can_not_be_written_is_a_server_error_at_its_field(
+    either: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    features = [Feature("unwritten", queries=[Unwritten], types=[Named])]
+    async with running(either, features=features) as api:
+        capsys.readouterr()
+        answer = await api.run(UNWRITTEN)
+        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+        none = await api.run("{ fine certain }")
+    unwritable = ["lone", "named", "it", "every", "told"]
+    assert answer.body["data"] == {
+        "__typename": "Query",
+        "fine": "fine",
+        **dict.fromkeys(unwritable),
+    }
+    codes = {tuple(each["path"]): each["extensions"]["code"] for each in answer.errors}
+    assert codes == dict.fromkeys(((each,) for each in unwritable), "INTERNAL_SERVER_ERROR")
+    assert [line["event"] for line in lines] == ["Unforeseen error"] * MAX_ERRORS + ["Request"]
+    assert lines[-1]["outcome"] == "INTERNAL_SERVER_ERROR"
+    assert (none.status, none.body["data"], none.code("certain")) == (
+        200, None, "INTERNAL_SERVER_ERROR",
+    )  # fmt: skip
 
 
 async def test_denial_by_a_permission_of_the_feature_is_forbidden(either: Settings) -> None:
