@@ -587,8 +587,12 @@ def test_tables_that_can_not_be_are_told() -> None:
         told_of,
         [
             "the table letters is there already; give yours another name",
+            "the table letters: letters.id has a default that is no plain value",
             "the table odd_computed: odd_computed.id has a default that is no plain value",
-            "the table odd_lasting: The type Interval is not known for sqlite. ",
+            "the table odd_computed: odd_computed.price has a default that is no plain value",
+            "the table odd_computed: odd_computed.price: The type Numeric is not known for sqlite.",
+            "the table odd_computed: odd_computed.at: The type Time is not known for sqlite. ",
+            "the table odd_lasting: odd_lasting.lasts: The type Interval is not known for sqlite. ",
         ],
         strict=True,
     ):

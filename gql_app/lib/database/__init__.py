@@ -27,8 +27,8 @@ from gql_app.lib.database.statements import (
     Query,
     Statement,
     check_metadata,
-    check_table,
     scalars,
+    table_faults,
 )
 from gql_app.lib.database.urls import options_of
 from gql_app.lib.faults import IntegrityViolation, StatementError, Unavailable
@@ -56,7 +56,6 @@ __all__ = [
     "any_of",
     "api_text",
     "check_metadata",
-    "check_table",
     "distributed_tables",
     "in_the_clear",
     "insert_or_ignore",
@@ -64,6 +63,7 @@ __all__ = [
     "options_of",
     "scalars",
     "sqlite_file",
+    "table_faults",
     "unavailable",
     "unreachable_machines",
     "unwritable",
