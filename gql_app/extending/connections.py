@@ -105,9 +105,10 @@ class Connection:
         name: str,
     ) -> None:
         order_by = [*dict.fromkeys(order_by)]
-        self.columns: Final = NodeColumns(
-            node, rows, order_by, filters, faults=visible_faults(visible)
-        )
+        faults = [*visible_faults(visible)]
+        if not isinstance(name, str) or not name.isascii() or not name.isidentifier():
+            faults.append(f"name is {name!r}, which can't be a part of the types' names")
+        self.columns: Final = NodeColumns(node, rows, order_by, filters, faults=faults)
         self.name: Final = name
         self.visibility: Final = Visibility(visible) if visible else EVERYTHING
         self.permissions: Final = [permission(each) for each in permissions]

@@ -20,7 +20,6 @@ from gql_app.extending.claims import claims_of
 from gql_app.extending.connections import Connection, connection_of
 from gql_app.extending.extend import Extended
 from gql_app.extending.faults import (
-    command_name,
     form_faults,
     inner_faults,
     is_settings,
@@ -29,6 +28,7 @@ from gql_app.extending.faults import (
     setting_faults,
 )
 from gql_app.extending.feature import Feature
+from gql_app.extending.functions import command_name
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
 from gql_app.extending.node_kinds import implement_node
