@@ -475,7 +475,7 @@ def test_wrong_thing_in_any_list_is_told_with_the_others(name: str, wrong: objec
 def test_wrong_name_is_told(wrong: object) -> None:
     name = cast(Any, wrong)
     features = [
-        Feature("letter", letters=[Letter(name, end_sessions)]),
+        Feature("letter", letters=[Letter(name, cast(Any, end_sessions))]),
         Feature("role", roles=[Role(name, {"x:y"})]),
         Feature("permission", roles=[Role("clerk", [name, "x:y"])]),
         Feature("code", error_codes=[name]),
