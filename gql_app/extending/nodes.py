@@ -211,11 +211,12 @@ class NodeColumns:
         yield from self._key_faults(where)
         if not order_by:
             yield f"{where}: order_by names no column."
+        needs = "it needs" if where.startswith("node(") else "order_by names"
         for name in order_by:
             try:
                 ListQuery(rows, (name,)).key_types  # noqa: B018 — it raises
             except KeyError:
-                yield f"{where}: order_by names {name}, which is no column."
+                yield f"{where}: {needs} {name}, which is no column."
             except TypeError as why:
                 yield sentence(f"{where}: {why}")
         for fault in filter_faults(self.table, filters, self._kinds):

@@ -64,6 +64,13 @@ class Line:
     sizes: list[Size] | None = None
 
 
+@strawberry.type
+class Numbered:
+    """What has a number, as a line, and no sizes."""
+
+    number: int
+
+
 async def _each() -> AsyncIterator[Any]:
     yield SECRET
 
@@ -150,6 +157,11 @@ class Wrong:
     def square(self) -> Square | None:
         """Return what is no square."""
         return Hidden()  # type: ignore[return-value]
+
+    @strawberry.field
+    def similar(self) -> Line | None:
+        """Return what is no line, and has a number."""
+        return Numbered(number=7)  # type: ignore[return-value]
 
 
 @strawberry.type
@@ -338,6 +350,7 @@ WRONG = (
     *(f'number(of: "{each}")' for each in VALUES),
     *("sure", "nothing", "later", "ratio", "flag", "size", "time", "lists", "items", "iterated"),
     *("lines { number }", "nested { sizes }", "shape { area }", "square { area }"),
+    "similar { sizes }",
 )
 DENIALS: dict[str, dict[str, object]] = {
     "plain": {"code": "FORBIDDEN"},
@@ -371,6 +384,12 @@ async def test_wrong_value_is_a_server_error_that_is_logged_and_not_shown(
             [line] = log
             assert (line["event"], line["path"]) == ("Unforeseen error", error["path"]), field
             assert isinstance(line["exc_info"], Exception), field
+
+
+async def test_object_is_read_by_its_attributes_whatever_its_class(either: Settings) -> None:
+    async with graph(either, [FEATURE]) as wrong:
+        data = await wrong.data("{ similar { __typename number } }")
+    assert data == {"similar": {"__typename": "Line", "number": 7}}
 
 
 async def test_wrong_argument_and_an_error_for_clients_are_shown(either: Settings) -> None:

@@ -1,6 +1,7 @@
 """Composition: schemas that extend shared types without changing them for other schemas.
 
-Each of its fields is described with who may ask for it, by the permissions that decide on it.
+Each of its fields has the directives of the permissions that decide on it, and is described with
+who may ask for it.
 """
 
 import copy
@@ -81,6 +82,9 @@ class ComposedSchema(Schema):
         known, kind = self.fields, type_definition.origin
         if kind not in known:
             known[kind] = self._fields_of(type_definition)
+            for extension in (each for field in known[kind] for each in field.extensions):
+                if isinstance(extension, PermissionExtension):
+                    extension.use_directives = True  # which `permission_classes` turns off
         return known[kind]
 
     def _describe_who_may_ask(self, kind: Any, definition: StrawberryObjectDefinition) -> None:  # noqa: ANN401 — of graphql-core

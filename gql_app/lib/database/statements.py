@@ -2,7 +2,7 @@
 
 from binascii import unhexlify
 from collections import namedtuple
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -272,16 +272,23 @@ def default_of(column: Column[Any]) -> object:
 
 def check_metadata(metadata: MetaData) -> None:
     """Raise TypeError if a column is of a type that isn't known here, or has a computed default."""
-    for table in metadata.sorted_tables:
-        check_table(table)
+    faults = [each for table in metadata.sorted_tables for each in table_faults(table)]
+    if faults:
+        raise TypeError("\n".join(faults))
 
 
-def check_table(table: Table) -> None:
-    """Raise TypeError if a column is of a type that isn't known here, or has a computed default."""
+def table_faults(table: Table) -> Iterator[str]:
+    """Yield a sentence on each column of an unknown type, and on each with a computed default."""
     for column in table.columns:
-        default_of(column)
-        for dialect in ("sqlite", "postgresql"):
-            codec(column.type, dialect)
+        try:
+            default_of(column)
+        except TypeError as why:
+            yield str(why)
+        try:
+            for dialect in ("sqlite", "postgresql"):
+                codec(column.type, dialect)
+        except TypeError as why:
+            yield f"{column}: {why}"
 
 
 def _write_json(value: object) -> str:
