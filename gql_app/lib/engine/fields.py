@@ -104,6 +104,10 @@ class Position:
         """Add an error and return null if that is allowed; raise it, located, if it is not."""
         where: Any = real_path(path)
         fault = error if isinstance(error, Exception) else fault_of(error)
+        try:
+            str(fault)
+        except Exception as why:  # noqa: BLE001 — any __str__() may raise anything
+            fault = why
         execution.handle_field_error(fault, self.kind, self.details, where)
         return None
 

@@ -12,7 +12,7 @@ from functools import partial
 from types import CoroutineType, GeneratorType, NoneType, coroutine
 from typing import Any, Final, TypeAlias, TypeVar
 
-from graphql import GraphQLError, Undefined
+from graphql import Undefined
 from graphql.execution.incremental import IncrementalExecutor
 
 from gql_app.lib.faults import CancellationsAsFaults
@@ -48,16 +48,6 @@ SPECIAL: Final = _Types()
 
 class CancellationExecutor(IncrementalExecutor):
     """graphql-core's executor, but a field whose awaitable is cancelled has failed."""
-
-    def handle_field_error(self, raw_error: Exception, *where: Any) -> None:  # noqa: ANN401 — graphql-core's
-        """Handle a field's error; one that can't tell its text is replaced by why it can't."""
-        try:
-            super().handle_field_error(raw_error, *where)
-        except GraphQLError:
-            raise
-        except Exception as why:  # noqa: BLE001 — any __str__() may raise anything
-            why.__cause__ = raw_error
-            super().handle_field_error(why, *where)
 
     async def with_abort_signal(self, awaitable: Awaitable[T]) -> T:
         """Return what an awaitable returns, unless the operation is aborted."""
