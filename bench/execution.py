@@ -18,14 +18,12 @@ from typing import Any, Final, NamedTuple
 
 from rich.progress import track
 
-from bench.graphs import COLUMNS, CUSTOMERS, FINDINGS, ITEMS, Way, by_graphql_core, by_strawberry
-from gql_app.lib.engine import CompiledExecutor
+from bench.compiled_executor import CompiledExecutor
+from bench.graphs import COLUMNS, CUSTOMERS, FINDINGS, ITEMS, Way, by_strawberry
 
 PAGE: Final = f"query Q($n: Int!) {{ customers(first: $n) {{ {' '.join(COLUMNS)} }} }}"
 INCLUDED: Final = " ".join(f"{name} @include(if: ${name})" for name in COLUMNS)
 FLAGS: Final = {name: bool(number % 3) for number, name in enumerate(COLUMNS)}
-PLAIN: Final = "graphql-core"
-STRAWBERRY: Final = "Strawberry"
 SECONDS: Final = 0.15
 """The least seconds of a turn of the slower executor."""
 
@@ -74,9 +72,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
 
 @dataclass(slots=True)
 class Row:
-    """The times of an operation on one schema: seconds of CPU time, by round."""
+    """The times of an operation: seconds of CPU time, by round."""
 
-    schema: str
     title: str
     theirs: list[float] = field(default_factory=list)
     compiled: list[float] = field(default_factory=list)
@@ -90,9 +87,7 @@ class Row:
     def markdown(self) -> str:
         """Return the row of the Markdown table."""
         theirs, compiled = (statistics.median(each) * 1000 for each in (self.theirs, self.compiled))
-        return (
-            f"| {self.title} | {self.schema} | {theirs:.2f} | {compiled:.2f} | {self.ratio:.1f} |"
-        )
+        return f"| {self.title} | {theirs:.2f} | {compiled:.2f} | {self.ratio:.1f} |"
 
 
 def main() -> None:
@@ -101,8 +96,8 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # as the server does
     rows = asyncio.run(_measure(chosen))
-    print("| | schema | its executor, ms | compiled, ms | times as fast |")
-    print("|---|---|---|---|---|")
+    print("| | its executor, ms | compiled, ms | times as fast |")
+    print("|---|---|---|---|")
     for row in rows:
         print(row.markdown())
 
@@ -116,17 +111,12 @@ def _arguments() -> Namespace:
 
 
 async def _measure(chosen: Namespace) -> list[Row]:
-    ways = {
-        PLAIN: (by_graphql_core(None), by_graphql_core(CompiledExecutor)),
-        STRAWBERRY: (by_strawberry(None), by_strawberry(CompiledExecutor)),
-    }
+    theirs, compiled = by_strawberry(None), by_strawberry(CompiledExecutor)
     rows = []
-    turns = [(name, schema) for name in chosen.only.split(",") for schema in ways]
-    for name, schema in track(turns, "Measuring", transient=True):
+    for name in track(chosen.only.split(","), "Measuring", transient=True):
         operation = OPERATIONS[name]
-        theirs, compiled = ways[schema]
         assert await _answer(compiled, operation) == await _answer(theirs, operation), operation
-        row = Row(schema, operation.title)
+        row = Row(operation.title)
         times = max(1, round(SECONDS / await _timed(theirs, operation, 1)))
         for _ in range(chosen.rounds):
             row.theirs.append(await _timed(theirs, operation, times))

@@ -1,27 +1,18 @@
-"""The schemas of bench.execution: the same objects by graphql-core and by Strawberry.
+"""The schema of bench.execution, by Strawberry, and its objects.
 
-Both parse and validate an operation before it is measured.
+It parses and validates an operation before it is measured.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, Final
 
 import strawberry
 from graphql import (
-    DocumentNode,
     ExecutionResult,
     Executor,
-    GraphQLAbstractType,
-    GraphQLObjectType,
     GraphQLResolveInfo,
-    GraphQLSchema,
-    GraphQLUnionType,
-    build_schema,
-    execute,
-    parse,
-    validate,
 )
 from strawberry.dataloader import DataLoader
 from strawberry.extensions import ParserCache, ValidationCache
@@ -210,77 +201,16 @@ class Query:
         return _FINDINGS
 
 
-def _type_name(value: object, _info: Info, _kind: GraphQLAbstractType) -> str:
-    return type(value).__name__
-
-
-def _plain_schema(sdl: str) -> GraphQLSchema:
-    """Return a schema in which attributes have no resolver, and other fields a plain function."""
-    schema = build_schema(sdl)
-    resolvers: Mapping[str, Mapping[str, Callable[..., Any]]] = {
-        "Query": {
-            "customers": lambda _source, _info, first: _customers(first),
-            "items": lambda _source, _info: _ITEMS,
-            "findings": lambda _source, _info: _FINDINGS,
-        },
-        "Customer": {"orders": lambda source, info: info.context.orders.load(source.id)},
-        "Order": {"lines": lambda source, info: info.context.lines.load(source.id)},
-        "Item": {
-            "label": lambda source, _info: f"{source.name}, {source.size}",
-            "told": lambda source, info: f"{source.name}, {info.field_name}",
-            "later": _later,
-        },
-    }
-    for name, fields in resolvers.items():
-        kind = schema.get_type(name)
-        assert isinstance(kind, GraphQLObjectType)
-        for each, resolver in fields.items():
-            kind.fields[each].resolve = resolver
-    union = schema.get_type("Finding")
-    assert isinstance(union, GraphQLUnionType)
-    union.resolve_type = _type_name
-    return schema
-
-
-async def _later(source: Item, _info: Info) -> str:
-    return f"{source.name}, {source.size}"
-
-
 Way = Callable[[str, dict[str, Any]], Awaitable[ExecutionResult]]
 """Executes an operation with variables."""
 
 
-def _strawberry_schema(executor: type[Executor[Any]] | None = None) -> strawberry.Schema:
-    extensions = [ParserCache, ValidationCache]
-    return strawberry.Schema(query=Query, extensions=extensions, execution_context_class=executor)
-
-
 def by_strawberry(executor: type[Executor[Any]] | None) -> Way:
     """Return a function that executes by Strawberry, with its own executor if none is given."""
-    schema = _strawberry_schema(executor)
+    extensions = [ParserCache, ValidationCache]
+    schema = strawberry.Schema(query=Query, extensions=extensions, execution_context_class=executor)
 
     async def answer(query: str, variables: dict[str, Any]) -> ExecutionResult:
         return await schema.execute(query, variables, Context())  # type: ignore[return-value]
-
-    return answer
-
-
-def by_graphql_core(executor: type[Executor[Any]] | None) -> Way:
-    """Return a function that executes by graphql-core, with its own executor if none is given."""
-    schema, documents = _plain_schema(str(_strawberry_schema())), dict[str, DocumentNode]()
-
-    async def answer(query: str, variables: dict[str, Any]) -> ExecutionResult:
-        document = documents.get(query)
-        if document is None:
-            document = documents[query] = parse(query)
-            assert validate(schema, document) == []
-        result = execute(
-            schema,
-            document,
-            context_value=Context(),
-            variable_values=variables,
-            executor_class=executor,
-        )
-        return result if isinstance(result, ExecutionResult) else await result
 
     return answer

@@ -2,9 +2,11 @@
 
 It is a script, which `tests/starting.py` runs once per environment. Imports take most of the time
 of a start, and tests start servers a hundred times. The fork runs `main.py` as its command line;
-imports read no settings (tests/test_house.py), so nothing but the time differs.
+imports read no settings (tests/test_house.py), so nothing but the time differs. Nor does the fork
+free its memory when it exits.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -17,6 +19,8 @@ from struct import pack
 
 LONGEST_REQUEST = 30_000
 """The most bytes of a request, which is received at once."""
+_statuses: list[int] = []
+"""The exit status of the program, once it exits."""
 
 
 def await_start(main: str, requests: socket.socket) -> None:
@@ -61,6 +65,28 @@ def _tell_end(program: int, told: int) -> None:
     os._exit(0)
 
 
+def _run(main: str) -> None:
+    """Run the program, and note the status that it exits with."""
+    try:
+        runpy.run_path(main, run_name="__main__")
+    except SystemExit as leaving:
+        if isinstance(leaving.code, int | None):
+            _statuses.append(leaving.code or 0)
+        raise
+
+
+def _leave() -> None:
+    """End the program after its last exit handler, without freeing every object.
+
+    Those are shared with the other forks, so each page would be copied first: half of a start.
+    """
+    if _statuses:
+        for stream in (sys.stdout, sys.stderr):
+            if stream and not stream.closed:
+                stream.flush()
+        os._exit(_statuses[0])
+
+
 def _reap() -> None:
     """Reap the parent processes that have ended."""
     try:
@@ -72,6 +98,7 @@ def _reap() -> None:
 
 if __name__ == "__main__":
     _, main, descriptor = sys.argv
+    atexit.register(_leave)  # first, and so it is the last to run
     sys.path[0] = os.path.dirname(main)  # where Python looks when it runs main.py  # noqa: PTH120
     gc.disable()  # main() enables it
     for module in iter_modules(import_module("gql_app.cli").__path__):
@@ -80,4 +107,4 @@ if __name__ == "__main__":
         import_module(name)
     gc.freeze()
     await_start(main, socket.socket(fileno=int(descriptor)))
-    runpy.run_path(main, run_name="__main__")
+    _run(main)

@@ -21,7 +21,7 @@ from tests.commands import run_here
 from tests.containers import documents, stages
 from tests.databases import Postgres, copied_sqlite
 from tests.operating import programs
-from tests.processes import MAIN, ROOT, free_port, running_server
+from tests.processes import ROOT, forked_server, free_port
 from tests.scraping import Numbers, numbers
 
 DEPLOY: Final = ROOT / "deploy"
@@ -97,7 +97,7 @@ def test_unit_starts_a_server_that_is_shut_in(tmp_path: Path) -> None:
     port = free_port()
     program, *arguments = shlex.split(service["ExecStart"].replace("%i", str(port)))
     assert Path(program).name == "gql-app"
-    with running_server([*MAIN, *arguments], port, tmp_path) as server, server.client() as client:
+    with forked_server(arguments, port, tmp_path) as server, server.client() as client:
         server.await_log("Started server process", times=2)
         reload = service["ExecReload"].replace("/bin/kill", "kill")
         subprocess.run(["sh", "-euc", reload], env={"MAINPID": str(server.process.pid)}, check=True)  # noqa: S603,S607

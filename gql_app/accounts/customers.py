@@ -311,8 +311,8 @@ async def write(db: Transaction, customer_id: UUID, values: Mapping[str, Any]) -
 @lru_cache(MAX_UPDATES)
 def _update(names: frozenset[str]) -> Query[CustomerRecord]:
     """Return the UPDATE of some columns, compiled once, as that takes longer than running it."""
-    changed = sql_update(CustomerRow).where(_HAS_ID).returning(*CUSTOMER)
-    changed = changed.values({name: bindparam(name) for name in sorted(names)})
+    new: dict[str, Any] = {name: bindparam(name) for name in sorted(names)}
+    changed = sql_update(CustomerRow).where(_HAS_ID).values(new).returning(*CUSTOMER)
     return Query(changed, CustomerRecord._make)
 
 

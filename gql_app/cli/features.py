@@ -34,12 +34,13 @@ def make_migration(
     from alembic import command, util  # noqa: PLC0415 — most commands migrate nothing
 
     branch = known[feature]
+    numbers = [int(each) for each in branch.revisions if each.isdecimal()]
     try:
         made: Any = command.revision(
             alembic_config(load_ready().database_url, branch),
             message,
             autogenerate=True,
-            rev_id=f"{len(branch.revisions) + 1:04}",
+            rev_id=f"{max([len(branch.revisions), *numbers]) + 1:04}",
             version_path=str(branch.folder),
             process_revision_directives=_prune,
         )

@@ -1,6 +1,6 @@
 """Comparisons of columns with the values of filters, and with those of objects."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,6 +11,7 @@ from uuid import UUID
 
 import strawberry
 from sqlalchemy import BigInteger, ColumnElement, FromClause, Integer, bindparam
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.elements import KeyedColumnElement
 from sqlalchemy.types import TypeEngine
 from strawberry.schema.config import StrawberryConfig
@@ -31,6 +32,8 @@ _KINDS: Final[Mapping[type, Any]] = {
     UUID: strawberry.ID,
 }
 """The types of filter fields by the column's type, where the node type has no such field."""
+KEYS: Final = frozenset({*_KINDS, float})
+"""The types of columns that are compared with the values of objects."""
 _COMPARABLE: Final[Mapping[type, frozenset[Any]]] = {
     str: frozenset({str, strawberry.ID}),
     int: frozenset({int, float, strawberry.ID}),
@@ -112,6 +115,17 @@ def filter_faults(
             made = comparisons(table.c[name], shown.get(name))
             fields += [(name, NAMES.apply_naming_config(field)) for field, _ in made]
     yield from clashes("filters", fields)
+
+
+def column_faults(
+    what: str, column: object, rows: type[DeclarativeBase], kinds: Collection[type]
+) -> Iterator[str]:
+    """Yield a sentence if a column is none of a table, or its values are of none of some types."""
+    expression: Any = getattr(column, "expression", None)
+    if getattr(expression, "table", None) is not rows.__table__:
+        yield f"{what} names {column}, which is no column of {rows.__name__}"
+    elif expression.type.python_type not in kinds:
+        yield f"{what} names {column}, whose type can't be compared"
 
 
 def clashes(what: str, named: Iterable[tuple[str, str]]) -> Iterable[str]:

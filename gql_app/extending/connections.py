@@ -65,8 +65,9 @@ def connection(
     query selects a field with a resolver, all these columns are read, strawberry.Private ones too.
     `order_by` names the columns to sort by, the default first. Each is never null and has an index
     on it and the primary key. `filters` names the columns to filter by: datetimes by a range, as
-    `createdAfter` and `createdBefore` (both exclusive), all others by equality. Where the field of
-    a column requires a permission, so do its filter, its order and cursors that hold it.
+    `createdAfter` and `createdBefore` (both exclusive), and text, integers, booleans, UUIDs and
+    dates by equality. Where the field of a column requires a permission, so do its filter, its
+    order and cursors that hold it.
 
     `visible`, owned_by() or a function of the caller, returns the condition of the rows that the
     caller may see; without it every caller sees all rows. The columns that it compares should be
@@ -105,11 +106,12 @@ class Connection:
         name: str,
     ) -> None:
         order_by = [*dict.fromkeys(order_by)]
-        self.columns: Final = NodeColumns(
-            node, rows, order_by, filters, faults=visible_faults(visible)
-        )
+        faults = [*visible_faults(visible, rows)]
+        if not isinstance(name, str) or not name.isascii() or not name.isidentifier():
+            faults.append(f"name is {name!r}, which can't be a part of the types' names")
+        self.columns: Final = NodeColumns(node, rows, order_by, filters, faults=faults)
         self.name: Final = name
-        self.visibility: Final = Visibility(visible) if visible else EVERYTHING
+        self.visibility: Final = Visibility(visible, self.columns.table) if visible else EVERYTHING
         self.permissions: Final = [permission(each) for each in permissions]
         self._by_statement: Final = all(type(each) is IsAuthenticated for each in self.permissions)
         if self.permissions and self._by_statement:
@@ -264,7 +266,7 @@ class Connection:
         return Listing(query, {**values, **bound}, identity=identity)
 
     def _answer(self, page: Page, cursors: frozenset[str], count: int) -> Any:
-        node = self.columns.builder(page.columns)
+        node = self.columns.builder(tuple(page.columns))
         written = self.columns.written(page.columns, page.rows)
         cursor: Callable[[Sequence[Any]], str] = page.cursor if "cursor" in cursors else str
 

@@ -14,13 +14,13 @@ from strawberry.types.field import StrawberryField
 
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
-from gql_app.accounts.permissions import ADMIN, Roles
+from gql_app.accounts.permissions import ADMIN, Role, Roles
 from gql_app.commands import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import tables
 from gql_app.extending.comparisons import NAMES, clashes
 from gql_app.extending.extend import extends_input
 from gql_app.extending.feature import Feature
-from gql_app.extending.functions import function_fault, function_name
+from gql_app.extending.functions import command_name, function_fault, function_name
 from gql_app.extending.hooks import EVENTS
 from gql_app.extending.letters import Letter
 from gql_app.extending.permissions import VERB, permission_fault
@@ -43,7 +43,6 @@ MAX_NAME: Final = 40
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{0,19}")
 _ROLE: Final = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_NAME - 1}}}")
-_COMMAND: Final = re.compile(r"\w[\w.:-]*")
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _LETTER: Final = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED_CODES: Final = frozenset(
@@ -54,12 +53,15 @@ _Functions: TypeAlias = tuple[str, Iterable[tuple[str, object]], Sequence[str] |
 unless these are the builder's own, and whether they must be asynchronous, None if they may be."""
 
 
-_CLASSES: Final = ("queries", "mutations", "types", "extensions")
-_LISTS: Final = (
-    *_CLASSES,
-    *("nodes", "roles", "error_codes", "actions", "password_rules", "authenticators"),
-    *("letters", "routes", "commands"),
-)
+_FORMS: Final[Mapping[str, tuple[Any, str]]] = {
+    **dict.fromkeys(("queries", "mutations", "extensions"), (type, "class")),
+    "types": (Callable, "class"),
+    **dict.fromkeys(("error_codes", "actions"), (str, "text")),
+    "roles": (Role, "proper Role"),
+    "letters": (object, "proper Letter"),
+}
+"""The types of the items of some lists, on which all other checks rely, and their names."""
+_LISTS: Final = (*_FORMS, "nodes", "password_rules", "authenticators", "routes", "commands")
 _all = chain.from_iterable
 
 
@@ -91,23 +93,36 @@ def form_faults(features: object) -> Iterator[str]:
         yield f"features must be a list of them, not {features!r}."
         return
     for feature in features:
-        if not isinstance(feature, Feature):
+        if isinstance(feature, Feature):
+            yield from (f"The feature {feature.name}: {each}." for each in _forms(feature))
+        else:
             yield f"{feature!r} is no Feature."
-            continue
-        where = f"The feature {feature.name}:"
-        for name in _LISTS:
-            value: Any = getattr(feature, name)
-            if not _is_list(value):
-                yield f"{where} {name} must be a list, not {value!r}."
-            elif name in _CLASSES:
-                yield from (
-                    f"{where} {name} has {each!r}, which is no class."
-                    for each in value
-                    if not (callable(each) if name == "types" else isinstance(each, type))
-                )
-        for name in ("on", "within"):
-            if not isinstance(getattr(feature, name), Mapping):
-                yield f"{where} {name} must map the names of events to hooks."
+
+
+def _forms(feature: Feature) -> Iterator[str]:
+    for name in _LISTS:
+        value: Any = getattr(feature, name)
+        if not _is_list(value):
+            yield f"{name} must be a list, not {value!r}"
+        elif name in _FORMS:
+            kind, what = _FORMS[name]
+            items = (*value, *(value.values() if isinstance(value, Mapping) else ()))
+            wrong = (e for e in items if not isinstance(e, kind) or not _is_named(e))
+            yield from (f"{name} has {each!r}, which is no {what}" for each in wrong)
+    for name in ("name", "migrations"):
+        if not isinstance(value := getattr(feature, name), str | None):
+            yield f"{name} must be a text, not {value!r}"
+    for name in ("on", "within"):
+        value = getattr(feature, name)
+        if not isinstance(value, Mapping) or not all(isinstance(each, str) for each in value):
+            yield f"{name} must map the names of events to hooks"
+
+
+def _is_named(item: object) -> bool:
+    """Return whether an item has a text as its name, and a role a list of permissions."""
+    if not isinstance(item, Role | Letter):
+        return True
+    return isinstance(item.name, str) and _is_list(getattr(item, "permissions", ()))
 
 
 def _is_list(value: object) -> TypeGuard[Collection[Any]]:
@@ -115,7 +130,7 @@ def _is_list(value: object) -> TypeGuard[Collection[Any]]:
 
 
 def _name(feature: Feature) -> Iterator[str]:
-    if not _NAME.fullmatch(feature.name):
+    if not _NAME.fullmatch(feature.name or ""):
         yield "its name must be 1 to 20 small letters and digits, a letter first"
 
 
@@ -285,7 +300,7 @@ def _roles(features: Sequence[Feature]) -> Iterator[str]:
             yield f"{tell} is there twice; add to it with Role.extend()."
         elif not _ROLE.fullmatch(role.name):
             yield f"{tell} must have a name of small letters, digits and _, {MAX_NAME} at most."
-        found = map(permission_fault, sorted(role.permissions))
+        found = map(permission_fault, sorted(role.permissions, key=str))
         yield from (f"{tell} has {fault}." for fault in found if fault)
 
 
@@ -364,7 +379,7 @@ def _twice(what: str, names: Sequence[str]) -> Iterator[str]:
 def _methods(route: BaseRoute) -> Sequence[str]:
     if isinstance(route, Route):
         return sorted(set(route.methods or ()) - {"HEAD"})
-    return [""]
+    return [""] if isinstance(route, Mount) else []
 
 
 def package_folder(place: str) -> Path | None:
@@ -377,14 +392,3 @@ def package_folder(place: str) -> Path | None:
     places = (spec and spec.submodule_search_locations) or ()
     found = (Path(place, folder) for place in places)
     return next((each for each in found if each.is_dir()), None)
-
-
-def command_name(command: Callable[..., Any]) -> str | None:
-    """Return the name of a command on the command line, None if it has none.
-
-    A function is called as Typer calls it.
-    """
-    name = getattr(command, "__name__", "").lower().replace("_", "-")
-    if info := getattr(command, "info", None):  # of a Typer, which holds commands of its own
-        name = getattr(info, "name", None)
-    return name if isinstance(name, str) and _COMMAND.fullmatch(name) else None

@@ -1,7 +1,11 @@
-"""Functions of builders: whether they can be called as they will be."""
+"""Functions of builders: whether they can be called as they will be, and their names."""
 
+import re
 from collections.abc import Callable, Sequence
 from inspect import iscoroutinefunction, signature
+from typing import Any, Final
+
+_COMMAND: Final = re.compile(r"\w[\w.:-]*")
 
 
 def function_fault(
@@ -34,6 +38,17 @@ def check_function(
 def function_name(function: object) -> str:
     """Return the name of a function, or the text of a value that has none."""
     return getattr(function, "__qualname__", repr(function))
+
+
+def command_name(command: Callable[..., Any]) -> str | None:
+    """Return the name of a command on the command line, None if it has none.
+
+    A function is called as Typer calls it.
+    """
+    name = getattr(command, "__name__", "").lower().replace("_", "-")
+    if info := getattr(command, "info", None):  # of a Typer, which holds commands of its own
+        name = getattr(info, "name", None)
+    return name if isinstance(name, str) and _COMMAND.fullmatch(name) else None
 
 
 def _takes(function: Callable[..., object], arguments: Sequence[object]) -> bool:

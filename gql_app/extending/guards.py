@@ -1,12 +1,14 @@
 """Guards: the permissions of a node's fields, which filters, orders and cursors require, too."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
-from strawberry.permission import BasePermission, PermissionExtension
+from strawberry.permission import BasePermission
 from strawberry.types.field import StrawberryField
 
 from gql_app.extending.comparisons import NAMES
+from gql_app.lib.composition import permissions_of
 from gql_app.schema.permissions import PRIVATE
 
 _OWN: Final = "gql_app."
@@ -15,13 +17,7 @@ _OWN: Final = "gql_app."
 
 def guards(fields: Iterable[StrawberryField], column: str) -> list[BasePermission]:
     """Return the permissions of the fields that show a column, which are those of its name."""
-    return [
-        permission
-        for field in _showing(fields, column)
-        for extension in field.extensions
-        if isinstance(extension, PermissionExtension)
-        for permission in extension.permissions
-    ]
+    return [*chain.from_iterable(map(permissions_of, _showing(fields, column)))]
 
 
 def guard_faults(fields: Iterable[StrawberryField], columns: Iterable[str]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Loaders: one statement reads what all objects of a page need, which avoids N+1 queries."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any, Generic, TypeVar, overload
 
@@ -32,6 +33,19 @@ class Loader(Generic[K, V]):
             message = f"{name} returned {len(found)} values for {len(keys)} keys"
             raise ValueError(message)
         return found
+
+
+@dataclass(frozen=True)
+class LoadFor:
+    """A batch loader for one caller; equal ones of a request share a batch."""
+
+    read: Callable[..., Awaitable[list[Any]]]
+    given: tuple[object, ...]
+    """What it is given besides the database and the keys."""
+
+    async def __call__(self, db: Reader, keys: list[Any]) -> list[Any]:
+        """Return the value of each key."""
+        return await self.read(db, keys, *self.given)
 
 
 @overload

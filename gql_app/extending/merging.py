@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from starlette.routing import BaseRoute
 from strawberry.exceptions import StrawberryException
-from strawberry.permission import PermissionExtension
 from strawberry.types.base import get_object_definition
 
 from gql_app.accounts.permissions import Roles
@@ -21,7 +20,6 @@ from gql_app.extending.claims import claims_of
 from gql_app.extending.connections import Connection, connection_of
 from gql_app.extending.extend import Extended
 from gql_app.extending.faults import (
-    command_name,
     form_faults,
     inner_faults,
     is_settings,
@@ -30,6 +28,7 @@ from gql_app.extending.faults import (
     setting_faults,
 )
 from gql_app.extending.feature import Feature
+from gql_app.extending.functions import command_name
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
 from gql_app.extending.node_kinds import implement_node
@@ -80,8 +79,6 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
     if len(found) == before:
         for kind in nodes:
             implement_node(kind.type)
-        for each in features:
-            _print_permissions((*each.queries, *each.mutations, *each.types, *each.extensions))
         try:
             schema = build_schema(additions)
             found += schema_faults(schema)
@@ -158,16 +155,6 @@ def _templates(letters: Iterable[Letter]) -> tuple[Folder, ...]:
         if letter.templates and (folder := package_folder(letter.templates)):
             kinds.setdefault(folder, {})[letter.name] = [letter.example]
     return tuple(Folder(folder, examples) for folder, examples in kinds.items())
-
-
-def _print_permissions(types: Iterable[type]) -> None:
-    """Enable schema directives for fields' `permission_classes`, which Strawberry turns off."""
-    for kind in types:
-        definition = get_object_definition(kind)
-        for field in definition.fields if definition else ():
-            for extension in field.extensions:
-                if isinstance(extension, PermissionExtension):
-                    extension.use_directives = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, chain
 from operator import itemgetter
 from types import MappingProxyType
@@ -31,8 +31,9 @@ from strawberry.types.field import StrawberryField
 
 from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.sessions import Caller
-from gql_app.extending.comparisons import converter, parameter_type
+from gql_app.extending.comparisons import KEYS, column_faults, converter, parameter_type
 from gql_app.extending.context import Context, Info
+from gql_app.extending.loaders import LoadFor
 from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.visibility import EVERYTHING, MAX_KNOWN, Visibility
 from gql_app.lib.database import JsonList, Query, Reader
@@ -84,8 +85,9 @@ def nested(
     connection in `Feature.queries` hides are left out. The list requires the permissions of the
     field of `order_by`, too. Raises TypeError with every fault of the declaration.
     """
-    is_good = type(limit) is int and 0 < limit < MAX_LIMIT
-    faults = () if is_good else (f"limit must be a number of 1 to {MAX_LIMIT - 1}, not {limit!r}",)
+    faults = [*column_faults("by", by, rows, KEYS)]
+    if type(limit) is not int or not 0 < limit < MAX_LIMIT:
+        faults.append(f"limit must be a number of 1 to {MAX_LIMIT - 1}, not {limit!r}")
     columns = NodeColumns(node, rows, [order_by], (), "nested", faults)
     lists = _Lists(columns, by, ListQuery(rows, (order_by,), descending=descending), limit)
 
@@ -130,7 +132,7 @@ class _Lists:
         self._convert: Final = converter(by.expression.type)
         self._by_id: Final = by.expression.type.python_type is UUID
         self._statements: Final = {"postgresql": self._lateral, "sqlite": self._by_rowid}
-        self._queries: Final[dict[tuple[str, tuple[Condition, ...]], Query[Any]]] = {}
+        self._query: Final = lru_cache(MAX_KNOWN)(self._made)
         for dialect in self._statements:
             self._query(dialect, ())
 
@@ -141,7 +143,7 @@ class _Lists:
         asked = tuple([value for value in values if value is not None])
         visible = context.resources.extensions.visible.get(self._columns.node, EVERYTHING)
         caller = await context.viewer() if asked and visible is not EVERYTHING else None
-        read = _ReadFor(self, visible, caller)
+        read = LoadFor(self.read, (visible, caller))
         rows, found = await context.load(read, asked) if asked else (self._rows([]), ())
         sizes = iter(found)
         pairs = zip(keys, values, strict=True)
@@ -171,15 +173,10 @@ class _Lists:
         written = self._columns.written(self._columns.names, rows)
         return LazyRows((*self._columns.names, _NUMBER), rows, self._build, written)
 
-    def _query(self, dialect: str, conditions: tuple[Condition, ...]) -> Query[Any]:
+    def _made(self, dialect: str, conditions: tuple[Condition, ...]) -> Query[Any]:
         """Return the statement with these conditions; it is cached by the conditions' identity."""
-        known = self._queries.get((dialect, conditions))
-        if known is None:
-            if len(self._queries) >= MAX_KNOWN:
-                self._queries.clear()
-            made = self._statements[dialect](*(each.row_condition for each in conditions))
-            known = self._queries[dialect, conditions] = Query(made, tuple)
-        return known
+        made = self._statements[dialect](*(each.row_condition for each in conditions))
+        return Query(made, tuple)
 
     def _lateral(self, *conditions: ColumnElement[bool]) -> Select[Any]:
         """Return the LATERAL statement, which reads each key's first rows by an index alone."""
@@ -219,19 +216,6 @@ class _Lists:
         """Select the nodes' columns and their key's number, ordered by list and then by row."""
         shown = [self._columns.shown(name, rows) for name in self._columns.names]
         return select(*shown, number.label("number")).order_by(number, *self._order.order(rows))
-
-
-@dataclass(frozen=True)
-class _ReadFor:
-    """A loader of lists for one caller; equal ones of a request share a batch."""
-
-    lists: _Lists
-    visible: Visibility
-    caller: Caller | None
-
-    async def __call__(self, db: Reader, pages: list[tuple[Any, ...]]) -> list[NestedRows]:
-        """Return the lists of each page's keys."""
-        return await self.lists.read(db, pages, self.visible, self.caller)
 
 
 def _are_ids(keys: Sequence[Any]) -> bool:

@@ -1,7 +1,7 @@
 """Node kinds: types of features whose rows `node` finds by id, as far as the caller sees them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from inspect import isawaitable
 from typing import Any, Final
 from uuid import UUID
@@ -12,6 +12,7 @@ from strawberry.types.base import get_object_definition
 
 from gql_app.accounts.sessions import Caller
 from gql_app.errors import Refusal
+from gql_app.extending.loaders import LoadFor
 from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.visibility import MAX_KNOWN, Visibility, Visible, visible_faults
 from gql_app.lib.database import Query, Reader, any_of
@@ -39,8 +40,9 @@ def node(
     Raises TypeError unless the type has `id: strawberry.ID`, which is a UUID and the only primary
     key, and with every other fault of the declaration.
     """
-    columns = NodeColumns(kind, rows, ["id"], (), "node", visible_faults(visible))
-    made = node_kind(columns, Visibility(visible), [permission(each) for each in permissions])
+    columns = NodeColumns(kind, rows, ["id"], (), "node", visible_faults(visible, rows))
+    seen = Visibility(visible, columns.table)
+    made = node_kind(columns, seen, [permission(each) for each in permissions])
     if made is None:
         message = (
             f"node({kind.__name__}, {rows.__name__}): {kind.__name__} has no id: strawberry.ID."
@@ -84,7 +86,7 @@ class _RowsById:
         self._build: Final = columns.builder(columns.names)
         self._visibility: Final = visibility
         self._permissions: Final = permissions
-        self._queries: Final[dict[tuple[Condition, ...], Query[Any]]] = {}
+        self._query: Final = lru_cache(MAX_KNOWN)(self._made)
 
     async def load(self, info: Info, key: UUID) -> object | None:
         """Return the object of an id, None if hidden; a request's loads are read in one batch."""
@@ -96,7 +98,7 @@ class _RowsById:
             caller = await info.context.caller()
         except Refusal:
             return None
-        return await info.context.load(_ReadFor(self, caller), key)
+        return await info.context.load(LoadFor(self.read, (caller,)), key)
 
     async def read(self, db: Reader, ids: list[UUID], caller: Caller) -> list[object | None]:
         """Return the object of each id, None for those that the caller may not see."""
@@ -106,27 +108,8 @@ class _RowsById:
         found = {row[place]: self._build(row) for row in rows}
         return [found.get(str(key)) for key in ids]
 
-    def _query(self, conditions: tuple[Condition, ...]) -> Query[Any]:
+    def _made(self, conditions: tuple[Condition, ...]) -> Query[Any]:
         """Return the statement with these conditions; it is cached by the conditions' identity."""
-        known = self._queries.get(conditions)
-        if known is None:
-            if len(self._queries) >= MAX_KNOWN:
-                self._queries.clear()
-            table = self._columns.table
-            shown = [self._columns.shown(name, table) for name in self._columns.names]
-            found = select(*shown).where(any_of(self._ids, "node_ids"))
-            found = found.where(*(each.row_condition for each in conditions))
-            known = self._queries[conditions] = Query(found, tuple)
-        return known
-
-
-@dataclass(frozen=True)
-class _ReadFor:
-    """A loader for one caller; equal ones of a request share a batch."""
-
-    rows: _RowsById
-    caller: Caller
-
-    async def __call__(self, db: Reader, ids: list[UUID]) -> list[object | None]:
-        """Return the object of each id."""
-        return await self.rows.read(db, ids, self.caller)
+        shown = [self._columns.shown(name, self._columns.table) for name in self._columns.names]
+        found = select(*shown).where(any_of(self._ids, "node_ids"))
+        return Query(found.where(*(each.row_condition for each in conditions)), tuple)

@@ -4,14 +4,14 @@ import dataclasses
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache, lru_cache
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import strawberry
-from sqlalchemy import ColumnElement, FromClause, Table
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Table
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from strawberry.types.base import (
     StrawberryObjectDefinition,
@@ -33,7 +33,6 @@ _AS_STORED: Final = frozenset({(str, str), (strawberry.ID, str), (bool, bool)})
 """Pairs of a node field's type and its column's whose values need no conversion."""
 MAX_BUILDERS: Final = 64
 """The most sets of columns whose builder is cached."""
-_known: Final[WeakKeyDictionary[type, tuple[Any, Any]]] = WeakKeyDictionary()
 
 
 class NodeColumns:
@@ -77,7 +76,8 @@ class NodeColumns:
         init = [each.name for each in _init_fields(node)]
         self.names: Final = tuple(name for name in init if name in self.table.c)
         """The columns that are parameters of the node type."""
-        self._builders: Final[dict[tuple[str, ...], Callable[[Sequence[Any]], Any]]] = {}
+        self.builder: Final = lru_cache(MAX_BUILDERS)(self._builder)
+        """Returns a function that builds the node of a row; columns that were not read are None."""
         self._convert: Final[dict[str, Callable[[Any], object]]] = {}
         for name, kind in self._kinds.items():
             if name in self.table.c and self._is_text(name) and kind is datetime:
@@ -120,18 +120,14 @@ class NodeColumns:
             and ((check := self._checks[name]) is None or check(map(itemgetter(number), rows)))
         )
 
-    def builder(self, columns: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
-        """Return a function that builds the node of a row; columns that were not read are None."""
-        node, key = self.node, tuple(columns)
-        known = self._builders.get(key)
-        if known is not None:
-            return known
-        unread = dict.fromkeys(name for name in self.names if name not in key)
-        converted = [(name, c) for name, c in self._convert.items() if name in key]
-        others = [name for name in key if name not in self.names]  # which only cursors need
+    def _builder(self, columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
+        node = self.node
+        unread = dict.fromkeys(name for name in self.names if name not in columns)
+        converted = [(name, c) for name, c in self._convert.items() if name in columns]
+        others = [name for name in columns if name not in self.names]  # which only cursors need
 
         def build(values: Sequence[Any]) -> Any:
-            read = dict(zip(key, values, strict=True))
+            read = dict(zip(columns, values, strict=True))
             for name in others:
                 del read[name]
             for name, convert in converted:
@@ -139,9 +135,6 @@ class NodeColumns:
                     read[name] = convert(read[name])
             return node(**read, **unread)
 
-        if len(self._builders) >= MAX_BUILDERS:
-            self._builders.clear()
-        self._builders[key] = build
         return build
 
     def _is_text(self, name: str) -> bool:
@@ -178,6 +171,11 @@ class NodeColumns:
             if not is_readable(kind := _without_null(field.type), column):
                 stored = column.type.python_type.__name__
                 yield f"{what} can't have the values of its column, which are {stored}."
+            if kind is int and isinstance(column.type, BigInteger):
+                yield (
+                    f"{what} can't have each number of its column: GraphQL's Int has 32 bits. Show "
+                    "it as a float, a str or an ID."
+                )
             if kind is field.type and isinstance(self.table, Table) and column.nullable:
                 yield (
                     f"{what} is never null, but its column may be: add `| None` to the type, or "
@@ -213,11 +211,12 @@ class NodeColumns:
         yield from self._key_faults(where)
         if not order_by:
             yield f"{where}: order_by names no column."
+        needs = "it needs" if where.startswith("node(") else "order_by names"
         for name in order_by:
             try:
                 ListQuery(rows, (name,)).key_types  # noqa: B018 — it raises
             except KeyError:
-                yield f"{where}: order_by names {name}, which is no column."
+                yield f"{where}: {needs} {name}, which is no column."
             except TypeError as why:
                 yield sentence(f"{where}: {why}")
         for fault in filter_faults(self.table, filters, self._kinds):
@@ -269,10 +268,9 @@ def _init_fields(node: Any) -> Iterable[dataclasses.Field[Any]]:
     return (each for each in dataclasses.fields(node) if each.init)
 
 
+@cache
 def connection_type(node: type) -> tuple[Any, Any]:
     """Return the connection type of a node and its edge type; they are made once."""
-    if node in _known:
-        return _known[node]
     name = get_object_definition(node, strict=True).name
     edge: Any = described_type(
         strawberry.type,
@@ -298,8 +296,7 @@ def connection_type(node: type) -> tuple[Any, Any]:
             "total_count": (int, count),
         },
     )
-    _known[node] = page, edge
-    return _known[node]
+    return page, edge
 
 
 def described_type(

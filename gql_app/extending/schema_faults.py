@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from strawberry.permission import PermissionExtension
 from strawberry.types.base import StrawberryContainer, get_object_definition
 from strawberry.types.field import StrawberryField
 from strawberry.types.union import StrawberryUnion
@@ -15,7 +14,7 @@ from gql_app.extending.guards import hidden
 from gql_app.extending.nested import BY, KEY, LISTED
 from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.visibility import EVERYTHING
-from gql_app.lib.composition import ComposedSchema
+from gql_app.lib.composition import ComposedSchema, permissions_of
 from gql_app.schema.permissions import Permitted
 
 
@@ -52,10 +51,7 @@ def schema_faults(schema: ComposedSchema) -> Iterator[str]:
 
 def required_permissions(schema: ComposedSchema) -> frozenset[str]:
     """Return the names of the permissions that fields of a schema require."""
-    extensions = (
-        each for fields in schema.fields.values() for f in fields for each in f.extensions
-    )
-    asked = (p for e in extensions if isinstance(e, PermissionExtension) for p in e.permissions)
+    asked = (p for fields in schema.fields.values() for f in fields for p in permissions_of(f))
     return frozenset(each.permission for each in asked if isinstance(each, Permitted))
 
 

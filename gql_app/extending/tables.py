@@ -8,7 +8,7 @@ from sqlalchemy import Column, ForeignKey, MetaData
 from sqlalchemy.schema import conv
 
 from gql_app.db.tables import CustomerRow, Row
-from gql_app.lib.database import check_table
+from gql_app.lib.database import table_faults
 
 _REFERRED: Final = (CustomerRow,)
 """Our tables that a feature's table may refer to, as in ForeignKey("customers.id")."""
@@ -65,14 +65,9 @@ def faults_of(package: str, packages: Iterable[str]) -> Iterator[str]:
     for table in _tables(package):
         if table.schema is not None:
             yield f"the table {table.fullname} has a schema: leave it out"
-            continue
-        if table.name in Row.metadata.tables:
+        elif table.name in Row.metadata.tables:
             yield f"the table {table.name} is there already; give yours another name"
-            continue
-        try:
-            check_table(table)
-        except TypeError as why:
-            yield f"the table {table.name}: {why}"
+        yield from (f"the table {table.name}: {fault}" for fault in table_faults(table))
         for name, column in sorted(map(_target, table.foreign_keys)):
             if name not in known or column not in Table.metadata.tables[name].c:
                 yield (

@@ -7,7 +7,7 @@ which prevents replay, while issuing a challenge writes nothing.
 import hashlib
 import json
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,11 +37,11 @@ from gql_app.lib.database import (
 )
 from gql_app.lib.passkeys import (
     Challenges,
-    CounterWentBack,
     CredentialDescriptor,
     InvalidPasskey,
     Registered,
     RelyingParty,
+    base64url,
     challenge_of,
     credential_id_of,
     may_use,
@@ -55,7 +55,9 @@ HANDLE_BYTES: Final = 64
 SIGN_IN: Final = "sign-in"
 """The purpose of challenges for a sign-in by passkey alone, which any account may answer."""
 INVALID: Final = Fault(UserErrorCode.INVALID_PASSKEY, InvalidPasskey.message)
-COPIED: Final = Fault(UserErrorCode.INVALID_PASSKEY, CounterWentBack.message)
+COPIED: Final = Fault(
+    UserErrorCode.INVALID_PASSKEY, "This passkey was refused, because it may have been copied."
+)
 
 
 class Answer(NamedTuple):
@@ -163,7 +165,6 @@ class Passkeys:
                 answer.credential,
                 challenge=answer.challenge,
                 public_key=_bytes(found.public_key),
-                sign_count=0,
                 require_user_verification=owner is None,
             )
         except InvalidPasskey:
@@ -187,7 +188,7 @@ class Passkeys:
 async def begin(db: Transaction, customer_id: UUID) -> Begun:
     """Begin the registration of a passkey for an account, which is locked. Raises Rejected."""
     factors = await changes.require_room(db, customer_id)
-    new = _text(secrets.token_bytes(HANDLE_BYTES))
+    new = base64url(secrets.token_bytes(HANDLE_BYTES))
     await db.execute(_ADD_USER, customer_id=customer_id, handle=new)
     handle = await db.fetch_one(_HANDLE, customer_id=customer_id)
     return Begun(_bytes(handle or ""), factors)
@@ -223,7 +224,7 @@ async def confirm(
         credential_id=registered.credential_id,
         transports=registered.transports,
     )
-    public_key, sign_count = _text(registered.public_key), registered.sign_count
+    public_key, sign_count = base64url(registered.public_key), registered.sign_count
     row = {**factor._asdict(), "public_key": public_key, "sign_count": sign_count}
     if not await db.execute(_ADD, **row):
         raise Rejected(INVALID)
@@ -320,7 +321,7 @@ async def _use_up(db: Transaction, answer: Answer) -> None:
 def _is_of(found: Any, answer: Answer, owner: UUID | None) -> bool:  # noqa: ANN401 — a row of _FIND
     """Return whether a passkey is a customer's, or without `owner`, that of its user handle."""
     handle = user_handle_of(answer.credential)
-    named = None if handle is None else _text(handle) == found.handle
+    named = None if handle is None else base64url(handle) == found.handle
     if owner is None:
         return named is True
     return named is not False and found.customer_id == owner
@@ -348,10 +349,6 @@ def _descriptors(factors: Sequence[SecondFactorRecord]) -> list[CredentialDescri
         for factor in factors
         if factor.credential_id
     ]
-
-
-def _text(data: bytes) -> str:
-    return urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def _bytes(text: str) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import strawberry
+from graphql import GraphQLError
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
@@ -71,8 +72,14 @@ _DESCRIPTIONS: Final = Path(__file__).with_name("descriptions.toml")
 
 
 def build_schema(additions: Additions = NOTHING) -> ComposedSchema:
-    """Return the schema with what features add, built once. Raises what Strawberry raises."""
-    return _built(additions if any(vars(additions).values()) else NOTHING)
+    """Return the schema with what features add, built once. Raises what Strawberry raises.
+
+    Raises ValueError for a name that there can't be.
+    """
+    try:
+        return _built(additions if any(vars(additions).values()) else NOTHING)
+    except GraphQLError as why:
+        raise ValueError(str(why)) from why
 
 
 @lru_cache(SCHEMAS)

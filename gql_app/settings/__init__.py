@@ -1,7 +1,7 @@
 """The operator's settings: the `GQL_APP_` variables of the environment, which only it reads."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -58,8 +58,9 @@ def load(*, serving: bool = False) -> Settings:
 def faults_of(prefix: str, error: ValidationError) -> list[str]:
     """Return a sentence for each faulty variable, with its name and without its value."""
     return [
-        f"{prefix}{str(fault['loc'][0]).upper() if fault['loc'] else ''}: {_in_words(fault['msg'])}"
+        f"{prefix}{str(name).upper()}: {_in_words(fault['msg'], parts)}"
         for fault in error.errors(include_url=False, include_input=False)
+        for name, *parts in [fault["loc"] or [""]]
     ]
 
 
@@ -93,9 +94,10 @@ def _lacks_secret() -> bool:
     return on_postgresql and not any(secret)
 
 
-def _in_words(message: str) -> str:
+def _in_words(message: str, parts: Sequence[int | str]) -> str:
+    lacked = f"lacks {'a part' if isinstance(parts[-1], int) else parts[-1]}" if parts else None
     return (
         message.removeprefix("Value error, ")
         .replace("Input should", "should")
-        .replace("Field required", "is required")
+        .replace("Field required", lacked or "is required")
     )

@@ -102,9 +102,10 @@ class TokenVerifier:
         of its session. Without it a token is valid until it expires. While the server can't be
         reached, a token without a cached answer is refused, or accepted if `fail_open`.
 
-        `timeout` is that of a request to the server, in seconds. `longest_life` is the longest
-        lifetime of an accepted token, in seconds; raise it if the server's GQL_APP_ACCESS_TOKEN_TTL
-        is above a day. Raises ValueError unless the address begins with http:// or https://.
+        `timeout` is that of a connection to the server and its whole answer, in seconds.
+        `longest_life` is the longest lifetime of an accepted token, in seconds; raise it if the
+        server's GQL_APP_ACCESS_TOKEN_TTL is above a day. Raises ValueError unless the address
+        begins with http:// or https://.
         """
         server = Server(url, timeout)
         self._issuer: Final = Issuer(issuer, audience, 0, longest_life)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import re
+import socket
 import threading
 import time
 from collections import OrderedDict
@@ -12,12 +13,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from http.client import HTTPMessage
+from functools import partial
+from http.client import HTTPConnection, HTTPMessage, HTTPResponse
+from io import BufferedReader, RawIOBase
 from math import inf
-from typing import IO, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import (
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    Request,
+    build_opener,
+)
 from uuid import UUID
 
 from gql_app.errors import TokenInvalid
@@ -77,6 +86,56 @@ class _NoRedirects(HTTPRedirectHandler):
         """Return None, so that a redirect is an error."""
 
 
+class _Received(RawIOBase):
+    """The bytes of a socket until a deadline; its timeout alone is that of each of its reads."""
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self._connection: Final = connection
+        self._file: Final = connection.makefile("rb", buffering=0)
+        self._deadline: Final = deadline
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]  # as SocketIO
+        """Return the number of the bytes read. Raise TimeoutError after the deadline."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        """Close the socket, if nothing else holds it."""
+        self._file.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    """A response that ends at a deadline, whatever of it has come."""
+
+    def __init__(self, sock: socket.socket, *args: Any, deadline: float, **named: Any) -> None:  # noqa: ANN401
+        super().__init__(sock, *args, **named)
+        self.fp.close()
+        self.fp = BufferedReader(_Received(sock, deadline))
+
+
+class _Deadlines(HTTPHandler, HTTPSHandler):
+    """Makes the timeout of a request that of all its response."""
+
+    def do_open(self, http_class: Any, req: Request, **options: Any) -> HTTPResponse:  # noqa: ANN401
+        """Return the response."""
+
+        def connection(*args: Any, **named: Any) -> HTTPConnection:  # noqa: ANN401
+            made: HTTPConnection = http_class(*args, **named)
+            deadline = time.monotonic() + named["timeout"]
+            made.response_class = partial(_Response, deadline=deadline)  # type: ignore[assignment]  # it is only called
+            return made
+
+        return super().do_open(connection, req, **options)
+
+
 class Answer(NamedTuple):
     """An answer of the server, or of a cache before it."""
 
@@ -100,7 +159,7 @@ class Server:
             raise ValueError(message)
         self._url: Final = url.rstrip("/")
         self._timeout: Final = timeout
-        self._opener: Final = build_opener(_NoRedirects)
+        self._opener: Final = build_opener(_NoRedirects, _Deadlines)
         self.threads: Final = ThreadPoolExecutor(THREADS, "verify")
 
     def ask(self, path: str, **form: str) -> Answer:

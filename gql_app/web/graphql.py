@@ -1,6 +1,7 @@
 """GraphQL over HTTP, and the bearer token of its requests."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -80,11 +81,12 @@ class GraphQLView:
             await refusal.response(media_type)(scope, receive, send)
             return
         state["kind"] = context.kind
+        leave_out = partial(self._engine.leave_out, context)
+        status, answered, body = write(result, media_type, leave_out)
         reasons = outcome(result.errors, context.refusals)
         state["facts"] = context.facts(reasons)
         if new and context.kind != Context.kind:  # so it is valid
             self._documents.keep(new, request.query)
-        status, answered, body = write(result, media_type)
         if status == UNAUTHORIZED:
             # RFC 6750 section 3: without a token there is no error
             why = b"" if TokenReason.TOKEN_MISSING in reasons else b' error="invalid_token"'

@@ -1,17 +1,16 @@
 """What is left on the page for second factors of what was typed, shown and said: nothing."""
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from playwright.async_api import BrowserContext, Route, expect
+from playwright.async_api import Route, expect
 
-from tests.account_pages.test_security import CUSTOMER, FACTORS, opened, sign_in
+from tests.account_pages.test_security import FACTORS, opened, sign_in, visit
 from tests.account_pages.visit import Answer, Visit, fault, payload
 from tests.apps import App
-from tests.playground.authenticator import Authenticator
-from tests.processes import Server, serving
+
+__all__ = ["visit"]
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
@@ -30,21 +29,6 @@ TOLD: Final = (
     "() => [...document.querySelectorAll('[role=alert], [data-wrong]')].map(e => e.innerText)"
 )
 TYPED: Final = "() => [...document.querySelectorAll('input')].map((input) => input.value)"
-
-
-@pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve a demo in which nobody has a second factor yet."""
-    with serving("--demo", folder=tmp_path_factory.mktemp("endings")) as server:
-        yield server
-
-
-@pytest.fixture
-async def visit(context: BrowserContext, server: Server) -> Visit:
-    """Open a tab of a browser with an authenticator."""
-    visit = Visit(await context.new_page(), server.url)
-    await Authenticator.of(visit.page)
-    return visit
 
 
 async def state(visit: Visit) -> object:
@@ -153,7 +137,7 @@ async def test_name_of_a_passkey_is_kept_over_the_proof_that_it_needs(visit: Vis
     await visit.press("Add a passkey")
     await visit.arrived("Prove that it is you")
     await answer(visit)
-    await visit.field("Password").fill(CUSTOMER.password)
+    await visit.field("Password").fill(visit.person.password)
     await visit.press("Prove it")
     await visit.arrived("Your recovery codes")
     await visit.press("I have kept them")
@@ -169,7 +153,7 @@ async def test_other_address_than_that_of_too_many_attempts_is_tried_at_once(vis
     await visit.page.keyboard.press("Enter")
     await expect(visit.alert()).to_have_text(WAIT)
     await expect(button).to_have_attribute("aria-disabled", "true")
-    await visit.field("E-mail address").fill(CUSTOMER.email)
+    await visit.field("E-mail address").fill(visit.person.email)
     await expect(button).to_have_attribute("aria-disabled", "false")
     await visit.field("E-mail address").fill("mistyped@example.com")
     await expect(button).to_have_attribute("aria-disabled", "true")

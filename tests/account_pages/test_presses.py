@@ -47,6 +47,7 @@ async def test_link_of_another_letter_in_the_same_tab_takes_the_place_of_the_fir
     await visit.heading("Open the link in our letter")
     await visit.page.evaluate("location.hash = 'token=gap_another'")
     await visit.heading("Sign in")
+    await visit.button("Sign in").wait_for()  # the heading is there before the script runs
     assert await visit.page.evaluate("location.href") == f"{visit.url}/account/sign-in"
     assert not [entry for entry in await visit.entries() if "token" in entry]
     await visit.press("Sign in")

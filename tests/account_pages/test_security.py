@@ -1,45 +1,37 @@
 """The page on which whoever is signed in manages second factors, of a demo in a real browser."""
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
 from playwright.async_api import BrowserContext, Route, expect
 
-from gql_app.cli.samples import SIGN_INS
+from gql_app.cli.samples import SignIn
 from tests.account_pages.visit import Visit, fault, payload
 from tests.apps import App
+from tests.newcomers import newcomer
 from tests.playground.authenticator import Authenticator
-from tests.processes import Server, serving, signed_in
+from tests.processes import Server, signed_in
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
-CUSTOMER: Final = SIGN_INS[1]
 FACTORS: Final = "Your second factors"
 BEGIN: Final = "mutation { beginCodes { secret } }"
 CONFIRM: Final = "mutation ($code: String!) { confirmCodes(code: $code) { codes } }"
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve a demo in which nobody has a second factor yet."""
-    with serving("--demo", folder=tmp_path_factory.mktemp("security")) as server:
-        yield server
-
-
-@pytest.fixture
-async def visit(context: BrowserContext, server: Server) -> Visit:
-    """Open a tab of a browser with an authenticator."""
-    visit = Visit(await context.new_page(), server.url)
+async def visit(context: BrowserContext, demo: Server) -> Visit:
+    """Open a tab of a browser with an authenticator, for somebody without a second factor."""
+    visit = Visit(await context.new_page(), demo.url, newcomer(demo))
     await Authenticator.of(visit.page)
     return visit
 
 
 async def sign_in(visit: Visit) -> None:
     """Sign in by the password, as far as that goes."""
-    await visit.field("E-mail address").fill(CUSTOMER.email)
-    await visit.field("Password").fill(CUSTOMER.password)
+    await visit.field("E-mail address").fill(visit.person.email)
+    await visit.field("Password").fill(visit.person.password)
     await visit.page.keyboard.press("Enter")
 
 
@@ -62,10 +54,10 @@ async def set_up_app(visit: Visit) -> tuple[App, list[str]]:
     return app, await visit.page.locator(".codes code").all_inner_texts()
 
 
-def set_up_elsewhere(server: Server) -> App:
-    """Set up an app in another session of the customer's."""
+def set_up_elsewhere(server: Server, person: SignIn) -> App:
+    """Set up an app in another session of somebody's."""
     with server.client() as client:
-        token = signed_in(client, CUSTOMER.email, CUSTOMER.password)
+        token = signed_in(client, person.email, person.password)
         headers = {"Authorization": f"Bearer {token}"}
         begun = client.post("/graphql", json={"query": BEGIN}, headers=headers).json()
         app = App(begun["data"]["beginCodes"]["secret"])
@@ -154,7 +146,7 @@ async def test_passkey_is_set_up_and_signs_in_alone_and_as_second_factor(visit: 
     await visit.press("Use a passkey")
     await visit.arrived(FACTORS)
     await visit.page.get_by_role("link", name="Go on").click()
-    await expect(visit.page.get_by_text(f"Signed in: {CUSTOMER.name}")).to_be_visible()
+    await expect(visit.page.get_by_text(f"Signed in: {visit.person.name}")).to_be_visible()
 
 
 async def test_after_too_many_wrong_codes_a_passkey_is_taken_still(visit: Visit) -> None:
@@ -198,9 +190,9 @@ async def test_factors_are_named_and_removed_and_recovery_codes_made_anew(visit:
     await expect(visit.page.get_by_text("You have none yet")).to_be_visible()
 
 
-async def test_what_wants_a_proof_is_done_after_it(visit: Visit, server: Server) -> None:
+async def test_what_wants_a_proof_is_done_after_it(visit: Visit, demo: Server) -> None:
     await opened(visit)
-    app = set_up_elsewhere(server)
+    app = set_up_elsewhere(demo, visit.person)
     await visit.press("Set up an app for codes")
     await visit.arrived("Prove that it is you")
     await visit.press("Cancel")
@@ -252,7 +244,7 @@ async def test_page_opened_by_an_ip_address_says_what_passkeys_need(visit: Visit
 
 
 async def test_session_that_has_expired_is_refreshed_and_one_that_has_ended_signs_in(
-    visit: Visit, server: Server
+    visit: Visit, demo: Server
 ) -> None:
     await opened(visit)
     held = "JSON.parse(sessionStorage.getItem('gql_app:session'))"
@@ -264,7 +256,7 @@ async def test_session_that_has_expired_is_refreshed_and_one_that_has_ended_sign
     await expect(visit.button("Set up an app for codes")).to_be_visible()
     after = await visit.page.evaluate(held)
     assert after["refreshToken"] != before["refreshToken"]
-    with server.client() as client:
+    with demo.client() as client:
         headers = {"Authorization": f"Bearer {after['token']}"}
         client.post("/graphql", json={"query": "mutation { logout { status } }"}, headers=headers)
     await visit.press("Set up an app for codes")

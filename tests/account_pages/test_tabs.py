@@ -7,7 +7,7 @@ import jwt
 import pytest
 from playwright.async_api import BrowserContext, Route, expect
 
-from tests.account_pages.test_security import CUSTOMER, FACTORS, opened, sign_in
+from tests.account_pages.test_security import FACTORS, opened, sign_in
 from tests.account_pages.visit import Answer, Visit
 from tests.playground.tab import Tab
 from tests.processes import Server
@@ -111,7 +111,7 @@ async def test_refresh_of_another_tab_is_waited_for(visit: Visit, demo: Server) 
 async def test_playground_shares_its_session_with_the_page(visit: Visit) -> None:
     await visit.page.get_by_role("link", name="Go on").click()
     playground = Tab(visit.page, visit.url)
-    await playground.signed_in(CUSTOMER.name)
+    await playground.signed_in(visit.person.name)
     async with visit.page.expect_popup() as popup:
         await visit.page.evaluate("void window.open('account/security')")
     page = Visit(await popup.value, visit.url)
@@ -125,7 +125,7 @@ async def test_playground_shares_its_session_with_the_page(visit: Visit) -> None
     await expire(page)
     after = await held(page)
     await visit.page.wait_for_function(IS_HELD, arg=json.dumps(after, separators=(",", ":")))
-    await playground.signed_in(CUSTOMER.name)
+    await playground.signed_in(visit.person.name)
     await page.press("Sign out")
     await page.arrived("Sign in")
     await playground.signed_out()
@@ -196,7 +196,7 @@ async def test_answer_after_the_end_of_the_session_shows_nothing_of_the_account(
         await route.continue_()
     await visit.page.evaluate("new Promise((done) => setTimeout(done))")
     await visit.heading("Sign in")
-    await expect(visit.page.get_by_text(CUSTOMER.email)).to_have_count(0)
+    await expect(visit.page.get_by_text(visit.person.email)).to_have_count(0)
 
 
 async def test_press_after_the_end_of_the_session_is_refused_in_words_for_people(

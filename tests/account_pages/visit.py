@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from playwright.async_api import Locator, Page, Request, Route, expect
 
+from gql_app.cli.samples import SIGN_INS, SignIn
+
 TOKEN: Final = "gap_of-a-letter"
 Answer = dict[str, Any]
 
@@ -16,6 +18,8 @@ class Visit:
 
     page: Page
     url: str
+    person: SignIn = SIGN_INS[1]
+    """Who signs in on the page."""
     requests: list[Request] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     answers: dict[str, Answer | None] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import graphql
 import pytest
 
-from gql_app.lib.engine import CompiledExecutor
+from bench.compiled_executor import CompiledExecutor
 
 PLACE: Final = ("graphql.execution.execute", "IncrementalExecutor")
 """The attribute that graphql-core takes as the default executor."""
@@ -24,17 +24,22 @@ FAILING: Final[Mapping[str, str]] = {
     ),
 }
 """Tests that may fail with the compiled executor, and why."""
+ARGUMENTS: Final = "arguments of fragments"
 DELEGATED: Final[Mapping[str, str]] = {
     "incremental": "incremental delivery",
-    "test_cancellation.py::does_not_wrap_aborts_after_the_initial_result": "@defer",
-    "test_cancellation.py::"
-    "raises_the_aborted_execution_error_while_incremental_result_is_pending": "@defer",
+    "test_cancellation.py": "abort signals",
+    "test_customize.py::uses_a_custom_field_resolver": "a resolver of the caller",
+    "test_executor.py::uses_a_custom_field_resolver": "a resolver of the caller",
     "test_executor.py::uses_the_subscription_schema_for_subscriptions": "a subscription",
     "test_hooks.py": "hooks",
+    "test_middleware.py": "middleware",
     "test_mutations.py::mutation_fields_with_defer_do_not_block_next_mutation": "@defer",
     "test_mutations.py::mutation_with_defer_is_not_executed_serially": "@defer",
     "test_sync.py::throws_if_encountering_async_iterable_execution_with_check_sync": "@defer",
     "test_sync.py::throws_if_encountering_async_iterable_execution_without_check_sync": "@defer",
+    "test_variables.py::allows_custom_scalars_with_embedded_fragment_variables": ARGUMENTS,
+    "test_variables.py::allows_custom_scalars_with_embedded_nested_fragment_variables": ARGUMENTS,
+    "test_variables.py::describe_using_fragment_arguments": ARGUMENTS,
 }
 """Tests in which graphql-core's own executor runs an operation, and the reason."""
 COMPILED: Final = "compiled"

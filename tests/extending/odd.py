@@ -1,9 +1,10 @@
 """Invalid tables of a feature."""
 
-from datetime import timedelta
+from datetime import time, timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4
 
-from sqlalchemy import Interval
+from sqlalchemy import Interval, Numeric, Time
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gql_app import Table
@@ -24,6 +25,8 @@ class ComputedRow(Table):
     __tablename__ = "odd_computed"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    price: Mapped[Decimal] = mapped_column(Numeric(), default=Decimal)
+    at: Mapped[time] = mapped_column(Time())
 
 
 class LetterRow(Table):
@@ -31,4 +34,4 @@ class LetterRow(Table):
 
     __tablename__ = "letters"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, default=int)

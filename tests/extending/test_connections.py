@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 import strawberry
-from sqlalchemy import ColumnElement, insert, select, text, update
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, ColumnElement, exists, false, insert, select, text, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from strawberry.field_extensions import InputMutationExtension
 from strawberry.scalars import JSON
 
@@ -28,7 +28,7 @@ from gql_app.lib.standby import Reading
 from gql_app.settings import Settings
 from tests.databases import Postgres
 from tests.extending.graph import Graph, create_tables, graph
-from tests.extending.shop import SHOP, Base, Order, OrderRow, OrderStatus
+from tests.extending.shop import SHOP, Base, CompanyRow, Order, OrderRow, OrderStatus
 from tests.people import Person, add_customer, sign_in
 from tests.scraping import told
 from tests.statements import listened
@@ -281,13 +281,38 @@ async def test_lists_are_a_standbys_also_for_whom_nobody_knows(
 
 def test_condition_is_the_same_one_for_the_same_sql() -> None:
     values = iter([UUID(int=1), UUID(int=2)])
-    seen = Visibility(lambda _: OrderRow.customer_id == next(values))
+    seen = Visibility(lambda _: OrderRow.customer_id == next(values), OrderRow.__table__)
     ([one], first), ([other], second) = seen.of(None), seen.of(None)
     assert one is other
     assert (first, second) == ({"visible_0": UUID(int=1)}, {"visible_0": UUID(int=2)})
-    listed = Visibility(lambda _: OrderRow.status.in_(["placed", "shipped"]))
+    listed = Visibility(lambda _: OrderRow.status.in_(["placed", "shipped"]), OrderRow.__table__)
     ([one], _), ([other], _) = listed.of(None), listed.of(None)
     assert one is not other
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_of_them"),
+    [
+        (CompanyRow.company == "open", False),
+        (CompanyRow.company.in_(["open"]), False),
+        (CompanyRow.customer_id == OrderRow.customer_id, True),
+        (exists().where(CompanyRow.customer_id == OrderRow.customer_id), True),
+        (false(), True),
+    ],
+)
+def test_condition_of_other_tables_alone_shows_nothing(
+    condition: ColumnElement[bool], *, is_of_them: bool
+) -> None:
+    seen = Visibility(lambda _: condition, OrderRow.__table__)
+    for _ in range(2):
+        if is_of_them:
+            assert seen.of(None)[0]
+            continue
+        with pytest.raises(TypeError) as raised:
+            seen.of(None)
+        assert str(raised.value) == (
+            "visible names shop_companies and no column of shop_orders: add a condition"
+        )
 
 
 def test_owner_is_a_function_of_the_caller_too() -> None:
@@ -461,6 +486,27 @@ def test_id_and_number_have_not_every_value_of_every_column(shown: Any) -> None:
         f"{stored}."
         for each, stored in (("rank", "float"), ("day", "date"))
     )
+
+
+@pytest.mark.parametrize("shown", [int, int | None])
+def test_number_of_64_bits_is_no_int(shown: Any) -> None:  # noqa: ANN401 — of any type
+    class Large(DeclarativeBase): ...
+
+    class LargeRow(Large):
+        __tablename__ = "large"
+        id: Mapped[UUID] = mapped_column(primary_key=True)
+        size: Mapped[int] = mapped_column(BigInteger)
+
+    kind = strawberry.type(type("Large", (), {"__annotations__": {"size": shown}}))
+    with pytest.raises(TypeError) as raised:
+        connection(kind, LargeRow, order_by=["id"])
+    assert str(raised.value) == (
+        "connection(Large, LargeRow): Large.size can't have each number of its column: GraphQL's "
+        "Int has 32 bits. Show it as a float, a str or an ID."
+    )
+    for fine in (float, str, strawberry.ID):
+        kind = strawberry.type(type("Large", (), {"__annotations__": {"size": fine}}))
+        assert connection(kind, LargeRow, order_by=["id"])
 
 
 class PaidRow(Base):

@@ -1,13 +1,15 @@
 """Faults of features: told in sentences when the application is made, all at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, NewType, TypeVar, cast
+from typing import Any, Final, Generic, NewType, TypeVar, cast
 
 import pytest
 import strawberry
 import typer
+from sqlalchemy.orm import aliased
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -28,6 +30,7 @@ from gql_app import (
     extend,
     loader,
     mutation,
+    nested,
     node,
     owned_by,
 )
@@ -37,8 +40,20 @@ from gql_app.lib.faults import CannotStart
 from gql_app.settings import VARIABLES, Settings
 from tests.extending.graph import graph
 from tests.extending.odd import LastingRow
+from tests.extending.shop import OrderRow
 from tests.extending.test_node_kinds import Line, LineRow
 from tests.processes import run_main
+
+ELSEWHERE: Final[Sequence[tuple[Any, str]]] = [
+    (column, "which is no column of LineRow")
+    for column in (
+        OrderRow.customer_id,
+        OrderRow.__table__.c.customer_id,
+        aliased(LineRow).customer_id,
+        "customer_id",
+    )
+]
+"""Columns that the table of lines lacks, and why none of them is taken."""
 
 
 class OfMail(FeatureSettings):
@@ -359,6 +374,25 @@ def test_function_that_is_declared_by_itself_is_told_at_once() -> None:
                 (True, "is no function"),
             )
         ),
+        *(
+            (partial(declare, visible=owned_by(column)), f"owned_by() names {column}, {fault}.")
+            for declare in (
+                partial(connection, Line, LineRow, order_by=["id"]),
+                partial(node, Line, LineRow),
+            )
+            for column, fault in (*ELSEWHERE, (LineRow.text, "whose type can't be compared"))
+        ),
+        *(
+            (
+                partial(nested, Line, LineRow, by=column, order_by="id", limit=1),
+                f"by names {column}, {fault}.",
+            )
+            for column, fault in (
+                *ELSEWHERE,
+                (LineRow.data, "whose type can't be compared"),
+                (LineRow.seal, "whose type can't be compared"),
+            )
+        ),
     ]
     for declare, fault in declared:
         with pytest.raises(TypeError) as caught:
@@ -442,10 +476,67 @@ def test_command_without_a_name_is_a_fault(command: Callable[[], None]) -> None:
         ({"extensions": [1]}, "extensions has 1, which is no class"),
         ({"on": [one]}, "on must map the names of events to hooks"),
         ({"within": [one]}, "within must map the names of events to hooks"),
+        ({"on": {5: one}}, "on must map the names of events to hooks"),
+        ({"error_codes": {"SOLD_OUT": 5}}, "error_codes has 5, which is no text"),
+        ({"migrations": 5}, "migrations must be a text, not 5"),
+        (
+            {"roles": ["clerk"]},
+            "roles has 'clerk', which is no proper Role",
+        ),
+        (
+            {"roles": [Role("clerk", "x:y")]},
+            (
+                "roles has Role(name='clerk', permissions='x:y', extends=False), which is no "
+                "proper Role"
+            ),
+        ),
     ],
 )
 def test_value_of_another_form_is_told(parts: Mapping[str, Any], sentence: str) -> None:
     assert told(Feature("shop", **parts)) == (f"The feature shop: {sentence}.",)
+
+
+@pytest.mark.parametrize("wrong", [5, None, [5], {"a": 5}, "two words", object()], ids=str)
+@pytest.mark.parametrize("name", [each.name for each in fields(Feature) if each.default == ()])
+def test_wrong_thing_in_any_list_is_told_with_the_others(name: str, wrong: object) -> None:
+    parts: dict[str, Any] = {name: [wrong, wrong]}
+    found = told(Feature("shop", **parts), Feature("other", **parts))
+    assert {each.partition(":")[0] for each in found} >= {"The feature shop", "The feature other"}
+
+
+@pytest.mark.parametrize("wrong", [5, None, [5], "two words"])
+def test_wrong_name_is_told(wrong: object) -> None:
+    name = cast(Any, wrong)
+    features = [
+        Feature("letter", letters=[Letter(name, cast(Any, end_sessions))]),
+        Feature("role", roles=[Role(name, {"x:y"})]),
+        Feature("permission", roles=[Role("clerk", [name, "x:y"])]),
+        Feature("code", error_codes=[name]),
+        Feature("action", actions=[name]),
+        Feature("event", on={str(name): one}),
+    ]
+    for feature in features:
+        [fault, *_] = told(feature)
+        assert fault.startswith(f"The feature {feature.name}: ")
+        assert str(wrong) in fault
+
+
+def test_name_that_graphql_does_not_allow_is_told() -> None:
+    for name in ("my orders", "1st", "größe", 5):
+        with pytest.raises(TypeError, match=r" x, which is no.*name is .*, which can't be a part"):
+            connection(Line, LineRow, order_by=["x"], name=cast(Any, name))
+
+    @strawberry.type
+    class Odd:
+        @strawberry.field(name="my orders")
+        def orders(self) -> int:
+            return 5
+
+    missing = Feature("other", migrations="no_such_shop:migrations")
+    schema, other = told(Feature("shop", queries=[Odd]), missing)[::-1]
+    assert schema.startswith("The schema can't be built: ")
+    assert "'my orders'" in schema
+    assert other.startswith("The feature other: there is no folder")
 
 
 def test_iterator_which_can_be_read_once_is_no_list() -> None:
@@ -587,8 +678,12 @@ def test_tables_that_can_not_be_are_told() -> None:
         told_of,
         [
             "the table letters is there already; give yours another name",
+            "the table letters: letters.id has a default that is no plain value",
             "the table odd_computed: odd_computed.id has a default that is no plain value",
-            "the table odd_lasting: The type Interval is not known for sqlite. ",
+            "the table odd_computed: odd_computed.price has a default that is no plain value",
+            "the table odd_computed: odd_computed.price: The type Numeric is not known for sqlite.",
+            "the table odd_computed: odd_computed.at: The type Time is not known for sqlite. ",
+            "the table odd_lasting: odd_lasting.lasts: The type Interval is not known for sqlite. ",
         ],
         strict=True,
     ):

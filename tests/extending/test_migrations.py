@@ -266,16 +266,16 @@ def test_column_goes_with_a_foreign_key_that_an_older_migration_left_without_a_n
         f"customer_id {kind} REFERENCES customers (id) ON DELETE SET NULL)"
     )
     folder = tmp_path / shop / "migrations"
-    script = REFUSED.format(revision="0001", down=None, work=work)
-    (folder / "0001.py").write_text(script, encoding="utf-8")
+    script = REFUSED.format(revision="0003", down=None, work=work)  # the first that is left
+    (folder / "0003.py").write_text(script, encoding="utf-8")
     for command_line in (("migrate",), ("make-migration", "Drop"), ("migrate",)):
         run_anew(shop, *command_line, folder=tmp_path, url=database_url)
-    written = (folder / "0002_drop.py").read_text(encoding="utf-8")
+    written = (folder / "0004_drop.py").read_text(encoding="utf-8")
     assert "drop_constraint" not in written
     branch = Branch(shop, folder, frozenset({f"{shop}_orders"}), Table.metadata, ())
     command.check(alembic_config(database_url, branch))
-    command.downgrade(alembic_config(database_url, branch), "0001")
-    command.upgrade(alembic_config(database_url, branch), "0002")
+    command.downgrade(alembic_config(database_url, branch), "0003")
+    command.upgrade(alembic_config(database_url, branch), "0004")
 
 
 ORDERS = """CREATE TABLE {name}_orders (
@@ -479,7 +479,25 @@ def test_folder_of_migrations_that_fork_is_told(tmp_path: Path) -> None:
     assert revisions(folder) == ("0001", "0002", "0003", "0004", "0005")
 
 
-@pytest.mark.filterwarnings("ignore:Revision 0009 referenced")
+def test_migrations_of_one_number_are_told_with_the_remedy(tmp_path: Path) -> None:
+    for name in ("0001_a", "0002_x", "0002_y", "0003_w", "0003_z"):
+        down = f"000{int(name[3]) - 1}" if name > "0002" else None
+        script = REFUSED.format(revision=name[:4], down=down, work="SELECT 1")
+        (tmp_path / f"{name}.py").write_text(script, encoding="utf-8")
+    with pytest.raises(CannotStart) as raised:
+        revisions(tmp_path)
+    assert set(raised.value.faults) == {
+        f"{tmp_path}: two migrations are {each}: rename the file of the newer one, and set its "
+        "revision and down_revision"
+        for each in ("0002", "0003")
+    }
+    for name, moved, after in (("0002_y", "0004", "0003"), ("0003_w", "0005", "0004")):
+        script = REFUSED.format(revision=moved, down=after, work="SELECT 1")
+        (tmp_path / f"{name}.py").rename(tmp_path / f"{moved}.py").write_text(script, "utf-8")
+    shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+    assert revisions(tmp_path) == ("0001", "0002", "0003", "0004", "0005")
+
+
 def test_migration_that_follows_a_missing_one_is_told(tmp_path: Path) -> None:
     script = REFUSED.format(revision="0010", down="0009", work="SELECT 1")
     (tmp_path / "0010.py").write_text(script, encoding="utf-8")

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 import strawberry
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import JSON
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from strawberry.permission import BasePermission
 
 from gql_app.extending.connections import connection
@@ -41,6 +42,8 @@ class LineRow(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     customer_id: Mapped[UUID]
     text: Mapped[str]
+    data: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    seal: Mapped[bytes | None]
 
 
 class CounterRow(Base):
@@ -203,6 +206,26 @@ def test_two_types_that_have_the_ids_of_one_table_are_told_in_words() -> None:
     faults.clear()
     assert parts_of([Feature("lines", queries=[Echoes], nodes=found[:1])], faults).extensions.nodes
     assert faults == []
+
+
+def test_node_without_an_id_is_told() -> None:
+    class Apart(DeclarativeBase):
+        pass
+
+    class NamedRow(Apart):
+        __tablename__ = "shop_named"
+        name: Mapped[str] = mapped_column(primary_key=True)
+
+    @strawberry.type
+    class Named:
+        name: str
+
+    with pytest.raises(
+        TypeError, match=r"node\(Named, NamedRow\): it needs id, which is no column"
+    ):
+        node(Named, NamedRow)
+    with pytest.raises(TypeError, match=r"node\(Named, LineRow\): .*name is no column"):
+        node(Named, LineRow)
 
 
 def test_nodes_are_what_node_returned() -> None:

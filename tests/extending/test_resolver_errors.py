@@ -11,9 +11,11 @@ import pytest
 import strawberry
 from graphql import GraphQLError
 from strawberry.permission import BasePermission
+from strawberry.scalars import JSON
 from structlog.testing import capture_logs
 
 from gql_app import Feature
+from gql_app.lib.engine import MAX_ERRORS
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, running
 from tests.extending.graph import graph
@@ -60,6 +62,13 @@ class Line:
 
     number: int
     sizes: list[Size] | None = None
+
+
+@strawberry.type
+class Numbered:
+    """What has a number, as a line, and no sizes."""
+
+    number: int
 
 
 async def _each() -> AsyncIterator[Any]:
@@ -149,6 +158,11 @@ class Wrong:
         """Return what is no square."""
         return Hidden()  # type: ignore[return-value]
 
+    @strawberry.field
+    def similar(self) -> Line | None:
+        """Return what is no line, and has a number."""
+        return Numbered(number=7)  # type: ignore[return-value]
+
 
 @strawberry.type
 class Raising:
@@ -215,6 +229,14 @@ class Classed(Weekdays):
     error_class = DenialError
 
 
+class UntellableError(Exception):
+    """An error whose text can't be had."""
+
+    def __str__(self) -> str:
+        """Raise ValueError."""
+        return str(int(SECRET))
+
+
 class Own(Weekdays):
     """A permission that raises an error itself."""
 
@@ -229,6 +251,85 @@ def _one() -> int:
 
 async def _one_later(info: strawberry.Info[Any, Any]) -> int:  # noqa: ARG001 — so it is simplified
     return 1
+
+
+@strawberry.type
+class Untellable:
+    """Fields whose errors have no text."""
+
+    @strawberry.field
+    def at_once(self) -> int | None:
+        """Raise it."""
+        raise UntellableError
+
+    @strawberry.field
+    async def later(self) -> int | None:
+        """Raise it later."""
+        await asyncio.sleep(0)
+        raise UntellableError
+
+    @strawberry.field
+    async def sure(self) -> int:
+        """Raise it, so that the object is null."""
+        raise UntellableError
+
+
+LONE = "\udcff"
+"""A text that is not UTF-8, as the names of files may be."""
+
+
+@strawberry.type
+class Named(Shape):
+    """An object whose values can't be written as JSON."""
+
+    name: str | None = LONE
+    sure: str = LONE
+    names: list[str | None] = strawberry.field(default_factory=lambda: ["a", LONE])
+    data: JSON | None = None
+    number: int = 1
+
+    @classmethod
+    def is_type_of(cls, value: object, _: object) -> bool:
+        """Return whether a value is one."""
+        return isinstance(value, cls)
+
+
+@strawberry.type
+class Unwritten:
+    """Fields of such values."""
+
+    lone: str | None = strawberry.field(resolver=lambda: LONE)
+    fine: str = strawberry.field(resolver=lambda: "fine")
+    named: Named | None = strawberry.field(resolver=lambda: Named(data=JSON({"a": object()})))
+    every: list[Named] | None = strawberry.field(resolver=lambda: [Named(), Named()])
+    certain: str = strawberry.field(resolver=lambda: LONE)
+
+    @strawberry.field
+    def shape_of_it(self) -> Shape | None:
+        """Return an object by its interface."""
+        return Named()
+
+    @strawberry.field
+    def told(self) -> int | None:
+        """Raise an error whose message can't be written."""
+        raise GraphQLError(LONE)
+
+
+UNWRITTEN = """{
+  __typename lone fine
+  named { __typename name names number data ...Numbered }
+  it: shapeOfIt { area ... on Named { called: name } }
+  every { number ... { sure } }
+  told
+}
+fragment Numbered on Named { number nothing: name }"""
+
+
+@strawberry.type
+class Untold:
+    """Objects with such fields."""
+
+    one: Untellable | None = strawberry.field(resolver=Untellable)
 
 
 @strawberry.type
@@ -248,6 +349,7 @@ WRONG = (
     *(f'number(of: "{each}")' for each in VALUES),
     *("sure", "nothing", "later", "ratio", "flag", "size", "time", "lists", "items", "iterated"),
     *("lines { number }", "nested { sizes }", "shape { area }", "square { area }"),
+    "similar { sizes }",
 )
 DENIALS: dict[str, dict[str, object]] = {
     "plain": {"code": "FORBIDDEN"},
@@ -283,6 +385,12 @@ async def test_wrong_value_is_a_server_error_that_is_logged_and_not_shown(
             assert isinstance(line["exc_info"], Exception), field
 
 
+async def test_object_is_read_by_its_attributes_whatever_its_class(either: Settings) -> None:
+    async with graph(either, [FEATURE]) as wrong:
+        data = await wrong.data("{ similar { __typename number } }")
+    assert data == {"similar": {"__typename": "Line", "number": 7}}
+
+
 async def test_wrong_argument_and_an_error_for_clients_are_shown(either: Settings) -> None:
     arguments: list[tuple[str, dict[str, Any]]] = [
         ("query ($of: String!) { number(of: $of) }", {"of": 1}),
@@ -304,6 +412,43 @@ async def test_wrong_argument_and_an_error_for_clients_are_shown(either: Setting
         "coded": {"code": "OF_ITS_OWN", "day": 7},
         "returned": {"code": "BAD_USER_INPUT"},
     }
+
+
+@pytest.mark.parametrize("field", ["atOnce", "later", "sure"])
+async def test_error_without_a_text_is_a_server_error(either: Settings, field: str) -> None:
+    async with graph(either, [Feature("untold", queries=[Untold])]) as untold:
+        with capture_logs() as log:
+            answer = await untold.ask(f"{{ one {{ {field} }} }}")
+    [error] = answer.errors
+    is_at_field = either.compiled and field != "sure"  # graphql-core's is at the object
+    assert answer.data == {"one": {field: None} if is_at_field else None}
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert SECRET not in error["message"]
+    assert [line["event"] for line in log] == ["Unforeseen error"]
+
+
+async def test_value_that_can_not_be_written_is_a_server_error_at_its_root_field(
+    either: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    features = [Feature("unwritten", queries=[Unwritten], types=[Named])]
+    async with running(either, features=features) as api:
+        capsys.readouterr()
+        answer = await api.run(UNWRITTEN)
+        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+        none = await api.run("{ fine certain }")
+    unwritable = ["lone", "named", "it", "every", "told"]
+    assert answer.body["data"] == {
+        "__typename": "Query",
+        "fine": "fine",
+        **dict.fromkeys(unwritable),
+    }
+    codes = {tuple(each["path"]): each["extensions"]["code"] for each in answer.errors}
+    assert codes == dict.fromkeys(((each,) for each in unwritable), "INTERNAL_SERVER_ERROR")
+    assert [line["event"] for line in lines] == ["Unforeseen error"] * MAX_ERRORS + ["Request"]
+    assert lines[-1]["outcome"] == "INTERNAL_SERVER_ERROR"
+    assert (none.status, none.body["data"], none.code("certain")) == (
+        200, None, "INTERNAL_SERVER_ERROR",
+    )  # fmt: skip
 
 
 async def test_denial_by_a_permission_of_the_feature_is_forbidden(either: Settings) -> None:

@@ -27,6 +27,12 @@ class Parts(BaseModel):
     one: int = 1
 
 
+class Needing(BaseModel):
+    """A value with a part that it needs."""
+
+    one: int
+
+
 @dataclass
 class Pair:
     """Another value with parts."""
@@ -127,6 +133,10 @@ def test_settings_of_two_features_may_have_one_name(monkeypatch: pytest.MonkeyPa
         (list[int], "1,two", "should be a valid integer, unable to parse string as an integer"),
         (list[str], "a,,b", "must be a comma-separated list, without an empty part"),
         (list[str], "a,", "must be a comma-separated list, without an empty part"),
+        (tuple[int, str], "1", "lacks a part"),
+        (tuple[int, str] | None, "1", "lacks a part"),
+        (Json[Needing], "{}", "lacks one"),
+        (Json[list[Needing]], "[{}]", "lacks one"),
     ],
 )
 def test_faulty_part_of_a_list_is_told(

@@ -14,9 +14,9 @@ PATIENCE = 15
 """Time-out of a page, in seconds."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 async def browser() -> AsyncIterator[Browser]:
-    """Run one browser for the tests of a module."""
+    """Run one browser for the tests of a package."""
     assert (BUILT / "index.html").exists(), "The playground is not built; make test builds it first"
     expect.set_options(timeout=PATIENCE * 1000)
     async with chromium() as browser:

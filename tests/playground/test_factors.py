@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 
 import pytest
 from playwright.async_api import BrowserContext, Locator, expect
 
-from gql_app.cli.samples import SIGN_INS
+from gql_app.cli.samples import SignIn
 from gql_app.settings.model import PAGES
 from tests.apps import App
+from tests.newcomers import newcomer
 from tests.playground.authenticator import Authenticator
 from tests.playground.tab import Tab
 from tests.playground.test_page import OVERFLOW
@@ -18,23 +19,21 @@ from tests.processes import Server, serving, signed_in
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
-CUSTOMER: Final = SIGN_INS[1]
 RENEW: Final = "mutation { renewRecoveryCodes { status } }"
 BEGIN: Final = "mutation { beginCodes { secret } }"
 CONFIRM: Final = "mutation ($code: String!) { confirmCodes(code: $code) { codes } }"
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve a demo in which nobody has a second factor yet."""
-    with serving("--demo", folder=tmp_path_factory.mktemp("factors")) as server:
-        yield server
+def person(demo: Server) -> SignIn:
+    """Register somebody without a second factor."""
+    return newcomer(demo)
 
 
 @pytest.fixture
-async def tab(context: BrowserContext, server: Server) -> AsyncIterator[Tab]:
+async def tab(context: BrowserContext, demo: Server) -> AsyncIterator[Tab]:
     """Open the playground in a browser with an authenticator."""
-    async with Tab.opened(context, server.url) as tab:
+    async with Tab.opened(context, demo.url) as tab:
         await Authenticator.of(tab.page)
         yield tab
 
@@ -49,10 +48,10 @@ async def press(tab: Tab, name: str) -> None:
     await dialog(tab).get_by_role("button", name=name, exact=True).click()
 
 
-async def opened(tab: Tab) -> None:
-    """Sign in as the customer, and open the dialog."""
-    await tab.sign_in(CUSTOMER.email, CUSTOMER.password)
-    await tab.signed_in(CUSTOMER.name)
+async def opened(tab: Tab, person: SignIn) -> None:
+    """Sign in, and open the dialog."""
+    await tab.sign_in(person.email, person.password)
+    await tab.signed_in(person.name)
     await tab.button("Second factors").click()
 
 
@@ -70,10 +69,10 @@ async def set_up_app(tab: Tab) -> tuple[App, list[str]]:
     return app, codes
 
 
-def set_up_elsewhere(server: Server) -> App:
-    """Set up an app in another session of the customer's."""
+def set_up_elsewhere(server: Server, person: SignIn) -> App:
+    """Set up an app in another session of somebody's."""
     with server.client() as client:
-        token = signed_in(client, CUSTOMER.email, CUSTOMER.password)
+        token = signed_in(client, person.email, person.password)
         headers = {"Authorization": f"Bearer {token}"}
         begun = client.post("/graphql", json={"query": BEGIN}, headers=headers).json()
         app = App(begun["data"]["beginCodes"]["secret"])
@@ -83,8 +82,10 @@ def set_up_elsewhere(server: Server) -> App:
     return app
 
 
-async def test_app_is_set_up_and_signs_in_as_do_its_recovery_codes(tab: Tab) -> None:
-    await opened(tab)
+async def test_app_is_set_up_and_signs_in_as_do_its_recovery_codes(
+    tab: Tab, person: SignIn
+) -> None:
+    await opened(tab, person)
     await expect(dialog(tab).get_by_text("You have none yet")).to_be_visible()
     app, codes = await set_up_app(tab)
     assert len(set(codes)) == 10
@@ -92,7 +93,7 @@ async def test_app_is_set_up_and_signs_in_as_do_its_recovery_codes(tab: Tab) -> 
     await press(tab, "Close")
     await expect(tab.button("Second factors")).to_be_focused()
     await tab.button("Sign out").click()
-    await tab.sign_in(CUSTOMER.email, CUSTOMER.password)
+    await tab.sign_in(person.email, person.password)
     code = tab.field("Code of your app")
     await expect(code).to_be_focused()
     await expect(code).to_have_attribute("autocomplete", "one-time-code")
@@ -104,14 +105,14 @@ async def test_app_is_set_up_and_signs_in_as_do_its_recovery_codes(tab: Tab) -> 
     await expect(code).to_be_focused()
     await code.fill(app.code(1))
     await tab.page.keyboard.press("Enter")
-    await tab.signed_in(CUSTOMER.name)
+    await tab.signed_in(person.name)
     await tab.button("Sign out").click()
-    await tab.sign_in(CUSTOMER.email, CUSTOMER.password)
+    await tab.sign_in(person.email, person.password)
     await tab.button("Use a recovery code").click()
     await expect(tab.field("Recovery code")).to_be_focused()
     await tab.field("Recovery code").fill(codes[0])
     await tab.page.keyboard.press("Enter")
-    await tab.signed_in(CUSTOMER.name)
+    await tab.signed_in(person.name)
     await tab.no_notice()
     stored = json.dumps(await tab.stored())
     assert not [each for each in (app.secret, *codes) if each in stored]
@@ -119,8 +120,8 @@ async def test_app_is_set_up_and_signs_in_as_do_its_recovery_codes(tab: Tab) -> 
     assert await tab.page.evaluate("violations") == []
 
 
-async def test_secret_is_a_picture_that_runs_no_markup(tab: Tab) -> None:
-    await opened(tab)
+async def test_secret_is_a_picture_that_runs_no_markup(tab: Tab, person: SignIn) -> None:
+    await opened(tab, person)
     await press(tab, "Set up an app for codes")
     picture = dialog(tab).get_by_role("img", name="QR code for your app")
     await expect(picture).to_have_attribute("src", re.compile("^data:image/svg"))
@@ -130,8 +131,10 @@ async def test_secret_is_a_picture_that_runs_no_markup(tab: Tab) -> None:
     await expect(dialog(tab).get_by_text("You have none yet")).to_be_visible()
 
 
-async def test_passkey_is_set_up_and_signs_in_alone_and_as_second_factor(tab: Tab) -> None:
-    await opened(tab)
+async def test_passkey_is_set_up_and_signs_in_alone_and_as_second_factor(
+    tab: Tab, person: SignIn
+) -> None:
+    await opened(tab, person)
     await tab.field("Name of the passkey").fill("Laptop")
     await tab.page.keyboard.press("Enter")
     await expect(tab.page.get_by_role("heading", name="Your recovery codes")).to_be_focused()
@@ -141,20 +144,22 @@ async def test_passkey_is_set_up_and_signs_in_alone_and_as_second_factor(tab: Ta
     await press(tab, "Close")
     await tab.button("Sign out").click()
     await tab.button("Use a passkey").click()
-    await tab.signed_in(CUSTOMER.name)
+    await tab.signed_in(person.name)
     await tab.button("Sign out").click()
-    await tab.sign_in(CUSTOMER.email, CUSTOMER.password)
+    await tab.sign_in(person.email, person.password)
     await expect(tab.field("Recovery code")).to_be_visible()
     await tab.button("Cancel").click()
     await tab.signed_out()
-    await tab.sign_in(CUSTOMER.email, CUSTOMER.password)
+    await tab.sign_in(person.email, person.password)
     await expect(tab.field("Recovery code")).to_be_visible()
     await tab.button("Use a passkey").click()
-    await tab.signed_in(CUSTOMER.name)
+    await tab.signed_in(person.name)
 
 
-async def test_factors_are_named_and_removed_and_recovery_codes_made_anew(tab: Tab) -> None:
-    await opened(tab)
+async def test_factors_are_named_and_removed_and_recovery_codes_made_anew(
+    tab: Tab, person: SignIn
+) -> None:
+    await opened(tab, person)
     _, codes = await set_up_app(tab)
     await press(tab, "Rename App for codes")
     await expect(tab.field("New name")).to_be_focused()
@@ -174,10 +179,12 @@ async def test_factors_are_named_and_removed_and_recovery_codes_made_anew(tab: T
     await expect(dialog(tab).get_by_role("alert")).to_contain_text("is removed")
 
 
-async def test_operation_that_wants_a_proof_is_run_again_after_it(tab: Tab, server: Server) -> None:
-    await tab.sign_in(CUSTOMER.email, CUSTOMER.password)
-    await tab.signed_in(CUSTOMER.name)
-    app = set_up_elsewhere(server)
+async def test_operation_that_wants_a_proof_is_run_again_after_it(
+    tab: Tab, person: SignIn, demo: Server
+) -> None:
+    await tab.sign_in(person.email, person.password)
+    await tab.signed_in(person.name)
+    app = set_up_elsewhere(demo, person)
     assert "REAUTHENTICATION_REQUIRED" in await tab.run_text(RENEW)
     await tab.notice("This needs a fresh proof that it is you.")
     await tab.field("Code of your app").fill(app.code(1))
@@ -189,11 +196,11 @@ async def test_operation_that_wants_a_proof_is_run_again_after_it(tab: Tab, serv
 
 
 async def test_what_the_dialog_wanted_a_proof_for_is_done_after_it(
-    tab: Tab, server: Server
+    tab: Tab, person: SignIn, demo: Server
 ) -> None:
-    await tab.sign_in(CUSTOMER.email, CUSTOMER.password)
-    await tab.signed_in(CUSTOMER.name)
-    app = set_up_elsewhere(server)
+    await tab.sign_in(person.email, person.password)
+    await tab.signed_in(person.name)
+    app = set_up_elsewhere(demo, person)
     await tab.button("Second factors").click()
     await press(tab, "Remove App for codes")
     await expect(tab.field("Code of your app")).to_be_focused()
@@ -215,11 +222,11 @@ async def test_whoever_must_have_a_factor_is_led_to_the_forms_for_one(
     with serving(folder=folder, second_factor="everyone") as server:
         async with Tab.opened(context, server.url) as tab:
             await tab.button("Create an account").click()
-            await tab.field("Name").fill(CUSTOMER.name)
-            await tab.field("E-mail").fill(CUSTOMER.email)
+            await tab.field("Name").fill("Ada")
+            await tab.field("E-mail").fill("ada@example.com")
             await tab.field("Password").fill("several words in a row")
             await tab.button("Create the account").click()
-            await tab.signed_in(CUSTOMER.name)
+            await tab.signed_in("Ada")
             assert "SECOND_FACTOR_ENROLMENT_REQUIRED" in await tab.run("FirstPage")
             await tab.notice("needs a second factor before anything else")
             await tab.button("Set one up").click()
@@ -229,13 +236,13 @@ async def test_whoever_must_have_a_factor_is_led_to_the_forms_for_one(
 
 
 async def test_page_opened_by_an_ip_address_says_what_passkeys_need(
-    context: BrowserContext, server: Server
+    context: BrowserContext, person: SignIn, demo: Server
 ) -> None:
     needs = re.compile(r"Passkeys need a host name: open this page as http://localhost:\d+/graphql")
-    async with Tab.opened(context, server.url.replace("localhost", "127.0.0.1")) as tab:
+    async with Tab.opened(context, demo.url.replace("localhost", "127.0.0.1")) as tab:
         await tab.button("Use a passkey").click()
         await expect(tab.bar.get_by_role("alert")).to_contain_text(needs)
-        await opened(tab)
+        await opened(tab, person)
         await expect(dialog(tab).get_by_text(needs)).to_be_visible()
         await expect(tab.field("Name of the passkey")).to_have_count(0)
 

@@ -41,7 +41,7 @@ async def posting(
 
 
 async def test_nothing_is_offered_that_the_server_lacks(
-    context: BrowserContext, tmp_path: Path
+    context: BrowserContext, demo: Server
 ) -> None:
     offers = ("Forgot it?", "Create an account")
     lacks = re.compile(r"&quot;lacks&quot;: \[[^\]]*\]")
@@ -56,15 +56,14 @@ async def test_nothing_is_offered_that_the_server_lacks(
         else:
             await route.fallback()
 
-    with serving("--demo", folder=tmp_path) as server:
-        async with Tab.opened(context, server.url) as tab:
-            for offer in offers:
-                await expect(tab.bar.get_by_role("button", name=offer)).to_be_visible()
-            await tab.page.route("**/graphql", page)
-            await tab.page.reload()
-            await tab.ready()
-            for offer in offers:
-                await expect(tab.bar.get_by_role("button", name=offer)).to_have_count(0)
+    async with Tab.opened(context, demo.url) as tab:
+        for offer in offers:
+            await expect(tab.bar.get_by_role("button", name=offer)).to_be_visible()
+        await tab.page.route("**/graphql", page)
+        await tab.page.reload()
+        await tab.ready()
+        for offer in offers:
+            await expect(tab.bar.get_by_role("button", name=offer)).to_have_count(0)
 
 
 async def create_account(tab: Tab) -> None:

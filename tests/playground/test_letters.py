@@ -11,6 +11,8 @@ from gql_app.resources import Extensions
 from gql_app.settings import Settings
 from tests.playground.axe import violations
 
+pytestmark = pytest.mark.xdist_group("chromium")
+
 OF_A_WHOLE_PAGE = ("landmark-one-main", "region")
 """What the page of a mail client has, around the letter."""
 TEMPLATES = resources.mail_templates(Settings(), Extensions())

@@ -2,8 +2,8 @@
 
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,6 +17,8 @@ from gql_app.security.tokens import Issuer, encode_token
 from tests.security.foundry import pair
 
 ISSUER = Issuer("https://accounts.example", "orders", 3600)
+LAST_BYTE = 5
+"""Seconds that the last byte of an answer with an interlude waits."""
 CUSTOMER = UUID("01980000-0000-7000-8000-000000000001")
 
 
@@ -46,6 +48,8 @@ class StandIn:
     """The body of every answer, if it is set."""
     gate: threading.Event | None = None
     """The event that each answer waits for, if it is set."""
+    interlude: Callable[[], None] | None = None
+    """What happens amid each answer, if it is set; the last byte waits for the client to close."""
     asked: list[str] = field(default_factory=list)
     asked_of_caches: set[str | None] = field(default_factory=set)
     """The Cache-Control headers of the requests."""
@@ -97,7 +101,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Location", f"{stand_in.url}/elsewhere")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if stand_in.interlude:
+            stand_in.interlude()
+            self.wfile.write(body[:-1])
+            self.connection.settimeout(LAST_BYTE)
+            with suppress(TimeoutError):
+                self.rfile.read(1)
+            body = body[-1:]
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.wfile.write(body)
 
     do_GET = do_POST = _answer  # noqa: N815 — as http.server calls them
 

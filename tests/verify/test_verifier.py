@@ -589,6 +589,25 @@ async def test_nobody_listening_is_unreachable(stand_in: StandIn) -> None:
     stand_in.url = url
 
 
+@pytest.mark.parametrize("fail_open", [True, False])
+async def test_timeout_is_that_of_a_whole_answer_that_goes_on_coming(
+    stand_in: StandIn, ticking: Clock, verify: Verify, *, fail_open: bool
+) -> None:
+    def pass_time() -> None:
+        ticking.now += 30
+
+    token, asleep = stand_in.token(), verifier_of(stand_in, liveness=5, fail_open=fail_open)
+    asleep.check()
+    stand_in.interlude = pass_time
+    with pytest.raises(ServerUnreachable):
+        await verify(verifier_of(stand_in), token)
+    if fail_open:
+        assert await verify(asleep, token)
+        return
+    with pytest.raises(ServerUnreachable):
+        await verify(asleep, token)
+
+
 async def test_ended_session_is_refused_within_the_bound(
     stand_in: StandIn, ticking: Clock, verify: Verify
 ) -> None:

@@ -1,10 +1,12 @@
 """Branches: the migrations of features, each with its own version table, after the core's."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Final
+from warnings import catch_warnings, simplefilter
 
 from sqlalchemy import MetaData
 
@@ -19,6 +21,8 @@ VERSION_TABLE: Final = "alembic_version"
 
 A server of the version before expects one row in it, so that no branch may add another.
 """
+_TWICE: Final = re.compile(r"Revision (\S+) is present more than once")
+"""The warning of Alembic about two migrations of one revision."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,10 +68,17 @@ def revisions(folder: Path) -> tuple[str, ...]:
 
     try:
         scripts = ScriptDirectory.from_config(_config(folder))
-        heads = sorted(scripts.get_heads())
+        with catch_warnings(record=True) as warned:
+            simplefilter("always")
+            heads = sorted(scripts.get_heads())
+        if twice := [made[1] for w in warned if (made := _TWICE.fullmatch(str(w.message)))]:
+            mend = "rename the file of the newer one, and set its revision and down_revision"
+            raise CannotStart([f"{folder}: two migrations are {each}: {mend}" for each in twice])  # noqa: TRY301 — the rest fails
         found = [each.revision for each in scripts.walk_revisions()]
         known: set[str] = set()
         firsts = [_first(scripts, head, known) for head in heads]
+    except CannotStart:
+        raise
     except Exception as why:  # a migration may fail in any way as it is imported
         *_, (frame, _) = walk_tb(why.__traceback__)
         if isinstance(why, KeyError) and frame.f_globals["__name__"] == "alembic.script.revision":

@@ -1,6 +1,7 @@
 """Composition: schemas that extend shared types without changing them for other schemas.
 
-Each of its fields is described with who may ask for it, by the permissions that decide on it.
+Each of its fields has the directives of the permissions that decide on it, and is described with
+who may ask for it.
 """
 
 import copy
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
-from strawberry.permission import PermissionExtension
+from strawberry.permission import BasePermission, PermissionExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import StrawberryObjectDefinition
@@ -20,7 +21,14 @@ from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine import Schema
 
-__all__ = ["WHO_MAY_ASK", "ComposedSchema", "Replacements", "merged_type", "who_may_ask"]
+__all__ = [
+    "WHO_MAY_ASK",
+    "ComposedSchema",
+    "Replacements",
+    "merged_type",
+    "permissions_of",
+    "who_may_ask",
+]
 
 WHO_MAY_ASK: Final = "who_may_ask"
 """The attribute of a permission, and the key in a field's metadata, that has this sentence."""
@@ -74,6 +82,9 @@ class ComposedSchema(Schema):
         known, kind = self.fields, type_definition.origin
         if kind not in known:
             known[kind] = self._fields_of(type_definition)
+            for extension in (each for field in known[kind] for each in field.extensions):
+                if isinstance(extension, PermissionExtension):
+                    extension.use_directives = True  # which `permission_classes` turns off
         return known[kind]
 
     def _describe_who_may_ask(self, kind: Any, definition: StrawberryObjectDefinition) -> None:  # noqa: ANN401 — of graphql-core
@@ -86,15 +97,14 @@ class ComposedSchema(Schema):
 
 def _who_may_ask(field: StrawberryField) -> str:
     """Return who may ask for a field, in its permissions' sentences; empty without permissions."""
-    permissions = [
-        permission
-        for extension in field.extensions
-        if isinstance(extension, PermissionExtension)
-        for permission in extension.permissions
-    ]
-    return " ".join(
-        (*map(who_may_ask, permissions), *filter(None, [field.metadata.get(WHO_MAY_ASK)]))
-    )
+    told = [*map(who_may_ask, permissions_of(field)), field.metadata.get(WHO_MAY_ASK)]
+    return " ".join(filter(None, told))
+
+
+def permissions_of(field: StrawberryField) -> list[BasePermission]:
+    """Return the permissions that decide on a field."""
+    extensions = (each for each in field.extensions if isinstance(each, PermissionExtension))
+    return [permission for each in extensions for permission in each.permissions]
 
 
 def who_may_ask(permission: object) -> str:

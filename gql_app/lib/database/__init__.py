@@ -27,8 +27,8 @@ from gql_app.lib.database.statements import (
     Query,
     Statement,
     check_metadata,
-    check_table,
     scalars,
+    table_faults,
 )
 from gql_app.lib.database.urls import SSL_MODES, in_the_clear, options_of
 from gql_app.lib.faults import IntegrityViolation, StatementError, Unavailable
@@ -57,7 +57,6 @@ __all__ = [
     "api_text",
     "cause_of",
     "check_metadata",
-    "check_table",
     "distributed_tables",
     "in_the_clear",
     "insert_or_ignore",
@@ -65,6 +64,7 @@ __all__ = [
     "options_of",
     "scalars",
     "sqlite_file",
+    "table_faults",
     "unavailable",
     "unreachable_machines",
     "unwritable",

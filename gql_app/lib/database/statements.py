@@ -2,8 +2,9 @@
 
 from binascii import unhexlify
 from collections import namedtuple
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
@@ -105,7 +106,7 @@ class Compiled:
         ]
         columns = [] if isinstance(statement, TextClause) else [*statement.exported_columns.items()]
         self._names: Final = tuple(name or "" for name, _ in columns)
-        decoders = [codec(column.type, dialect.name).decode for _, column in columns]
+        decoders = [_decoder(column, dialect.name) for _, column in columns]
         self._decoders: Final = [(n, decode) for n, decode in enumerate(decoders) if decode]
 
     def bind(self, values: Mapping[str, object]) -> list[object]:
@@ -249,6 +250,15 @@ def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
     raise TypeError(msg)
 
 
+def _decoder(result: ColumnElement[Any], dialect: str) -> Decoder | None:
+    """Return the decoder of a statement's column. Raises TypeError if its type is not known."""
+    if dialect == "postgresql" and not isinstance(result, Column):
+        for kind, convert in _COMPUTED.items():
+            if isinstance(result.type, kind):
+                return _each(convert)
+    return codec(result.type, dialect).decode
+
+
 def default_of(column: Column[Any]) -> object:
     """Return a column's default value. Raises TypeError if it is computed, or set by an UPDATE."""
     default = column.onupdate or column.default
@@ -262,20 +272,45 @@ def default_of(column: Column[Any]) -> object:
 
 def check_metadata(metadata: MetaData) -> None:
     """Raise TypeError if a column is of a type that isn't known here, or has a computed default."""
-    for table in metadata.sorted_tables:
-        check_table(table)
+    faults = [each for table in metadata.sorted_tables for each in table_faults(table)]
+    if faults:
+        raise TypeError("\n".join(faults))
 
 
-def check_table(table: Table) -> None:
-    """Raise TypeError if a column is of a type that isn't known here, or has a computed default."""
+def table_faults(table: Table) -> Iterator[str]:
+    """Yield a sentence on each column of an unknown type, and on each with a computed default."""
     for column in table.columns:
-        default_of(column)
-        for dialect in ("sqlite", "postgresql"):
-            codec(column.type, dialect)
+        try:
+            default_of(column)
+        except TypeError as why:
+            yield str(why)
+        try:
+            for dialect in ("sqlite", "postgresql"):
+                codec(column.type, dialect)
+        except TypeError as why:
+            yield f"{column}: {why}"
 
 
 def _write_json(value: object) -> str:
     return orjson.dumps(value).decode()
+
+
+def _write_sqlite_json(value: object) -> str | bytes:
+    """Return a JSON value's text, but bytes for a number, which SQLite would store as its own."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return orjson.dumps(value) if is_number else _write_json(value)
+
+
+def _read_json(stored: object) -> object:
+    """Return a JSON value; a number that SQLite has stored as its own is one already."""
+    return orjson.loads(stored) if stored and isinstance(stored, str | bytes) else stored
+
+
+def _number(computed: object) -> object:
+    """Return PostgreSQL's numeric as an integer, or a float if it has a fraction."""
+    if not isinstance(computed, Decimal):
+        return computed
+    return int(computed) if computed.as_tuple().exponent == 0 else float(computed)
 
 
 def _each(convert: Converter) -> Decoder:
@@ -334,12 +369,18 @@ _CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
         _each(lambda text: text and date.fromisoformat(text)),
     ),
     Boolean: Codec(decode=_each(_BOOLS.__getitem__)),
-    JSON: Codec(_write_json, _each(lambda text: text and orjson.loads(text))),
+    JSON: Codec(_write_sqlite_json, _each(_read_json)),
     **dict.fromkeys((String, Integer, Float, LargeBinary, NullType), Codec()),
 }
 """Codecs by column type for SQLite's driver."""
 _ON_POSTGRESQL: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
-    JSON: _CODECS[JSON],
+    JSON: Codec(_write_json, _each(_read_json)),
     Moment: Codec(decode=_each(_aware)),
 }
 """Codecs of the types whose values asyncpg does not send and read as they are."""
+_COMPUTED: Final[Mapping[type[TypeEngine[Any]], Converter]] = {
+    Integer: lambda number: number if number is None else int(number),
+    Float: lambda number: number if number is None else float(number),
+    NullType: _number,
+}
+"""Converters of what PostgreSQL computes: sums and averages are numeric, so Decimal."""

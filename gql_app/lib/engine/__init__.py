@@ -1,10 +1,9 @@
 """GraphQL documents: parsed, limited, validated, compiled and executed."""
 
 from gql_app.lib.engine.complexity import ListSizes
-from gql_app.lib.engine.documents import BoundedCache, Document, ExecutionContext, InvalidDocument
+from gql_app.lib.engine.documents import BoundedCache, Document, InvalidDocument
 from gql_app.lib.engine.engine import Engine, GraphQLRequest, NotAQuery, OperationTimeout
 from gql_app.lib.engine.error_sources import is_denial, is_of_value
-from gql_app.lib.engine.executor import CompiledExecutor
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
 from gql_app.lib.engine.rows import LazyRows, Nested
 from gql_app.lib.engine.schema import NESTED, Schema, cached_per_document, selected_fields
@@ -14,10 +13,8 @@ __all__ = [
     "MAX_ERRORS",
     "NESTED",
     "BoundedCache",
-    "CompiledExecutor",
     "Document",
     "Engine",
-    "ExecutionContext",
     "GraphQLRequest",
     "InvalidDocument",
     "LazyRows",

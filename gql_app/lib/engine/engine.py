@@ -1,22 +1,37 @@
 """Engine: executes the operations that clients send, with a time-out."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    execute,
+    is_non_null_type,
+)
 
 from gql_app.lib.engine.complexity import ListSizes
-from gql_app.lib.engine.documents import DocumentValidator, ExecutionContext, InvalidDocument
+from gql_app.lib.engine.documents import (
+    DocumentValidator,
+    ExecutionContext,
+    InvalidDocument,
+    fields_of,
+)
 from gql_app.lib.engine.execution import Operation
-from gql_app.lib.engine.executor import Plan
 from gql_app.lib.engine.limits import Limits
-from gql_app.lib.engine.schema import Schema, StrawberryExecutor
+from gql_app.lib.engine.plans import root_fields
+from gql_app.lib.engine.schema import Schema, StrawberryExecutor, simplified
 from gql_app.lib.engine.waiting import FAILURES, CancellationExecutor, fail_if_cancelled
 from gql_app.lib.faults import fault_of
 
 C = TypeVar("C", bound=ExecutionContext)
 C_contra = TypeVar("C_contra", bound=ExecutionContext, contravariant=True)
+Write: TypeAlias = Callable[[object], object]
+"""Writes a value as JSON. Raises TypeError if that can't be done."""
 
 
 class GraphQLRequest(NamedTuple):
@@ -141,10 +156,38 @@ class Engine(Generic[C]):
             cause = OperationTimeout(self._timeout) if late else fault
             if not isinstance(cause, GraphQLError):
                 cause = GraphQLError(str(cause), original_error=cause)
-            return ExecutionResult(None, self._map_errors([cause], context, executed=late))
+            return ExecutionResult(None, self._map_errors([cause], context, executed=True))
         if result.errors:
             result.errors = self._map_errors(result.errors, context, executed=True)
         return result
+
+    def leave_out(self, context: C, result: ExecutionResult, write: Write) -> None:
+        """Replace what of a result can't be written as JSON by an error: root fields and errors."""
+        document, schema = context.document, self._schema.core
+        operation: Any = document.operation(context.operation or None)
+        fields = {(e.alias or e.name).value: e for e in fields_of([operation], document.fragments)}
+        root: Any = schema.get_root_type(operation.operation)
+        errors, found = [], []
+        for error in result.errors or ():
+            why = _why_unwritable(error.formatted, write)
+            if why is None:
+                errors.append(error)
+            else:
+                found.append(
+                    GraphQLError(str(why), error.nodes, path=error.path, original_error=why)
+                )
+        for key, value in (data := result.data or {}).items():
+            why = _why_unwritable(value, write)
+            if why is not None:
+                data[key], node = None, fields[key]
+                found.append(GraphQLError(str(why), node, path=[key], original_error=why))
+                field: Any = schema.get_field(root, node.name.value)
+                if is_non_null_type(field.type):
+                    result.data = None
+        result.errors = [
+            *errors,
+            *(self._map_errors(found, context, executed=True) if found else ()),
+        ]
 
     def _run(
         self, operation: OperationDefinitionNode, request: GraphQLRequest, context: C
@@ -154,7 +197,7 @@ class Engine(Generic[C]):
             plans, key = document.plans, id(operation)
             plan = plans.get(key)
             if plan is None:
-                executor = StrawberryExecutor.build(
+                executor: Any = StrawberryExecutor.build(
                     self._schema.core,
                     document.node,
                     raw_variable_values=request.variables,
@@ -163,7 +206,8 @@ class Engine(Generic[C]):
                 )
                 if isinstance(executor, list):
                     return ExecutionResult(None, executor)
-                plan = plans[key] = Operation(executor, Plan, executor)
+                simplify = partial(simplified, self._schema)
+                plan = plans[key] = Operation(executor, partial(root_fields, simplify))
             return plan.execute(request.variables, context)
         return execute(
             self._schema.core,
@@ -175,3 +219,12 @@ class Engine(Generic[C]):
             executor_class=CancellationExecutor,
             hide_suggestions=hidden,
         )
+
+
+def _why_unwritable(value: object, write: Write) -> TypeError | None:
+    """Return why a value can't be written as JSON, None if it can."""
+    try:
+        write(value)
+    except TypeError as why:
+        return why
+    return None

@@ -6,8 +6,6 @@ selected below it, as soon as its own value is available.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Sequence
-from contextlib import suppress
-from types import SimpleNamespace
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 from graphql import (
@@ -19,7 +17,6 @@ from graphql import (
     Undefined,
     VariableNode,
     VariableValues,
-    default_field_resolver,
     get_variable_values,
 )
 
@@ -49,8 +46,6 @@ _SMALL_TYPES: Final = frozenset({int, bool, type(None), type(Undefined)})
 """Types of variables that take next to no memory."""
 _ABSENT: Final = object()
 _CONDITIONAL: Final = frozenset({"skip", "include"})
-_INCREMENTAL: Final = frozenset({"defer", "stream"})
-TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
 _new = tuple.__new__
 
 
@@ -86,8 +81,6 @@ class Pending:
                 if type(awaitable) is Completion:
                     value = await awaitable.awaitable
                 else:
-                    if execution.abort_signal is not None:
-                        awaitable = execution.with_abort_signal(awaitable)
                     value = self.position.completed(execution, await awaitable, self.path)
                     if type(value) is Completion or execution.pending:
                         value = await execution.completion(value)
@@ -108,21 +101,16 @@ class Pending:
 
 
 class Execution(CancellationExecutor):
-    """graphql-core's executor, which can also run an operation by its plan."""
+    """graphql-core's executor, of which a copy runs an operation by its plan."""
 
-    compiled = False
-    """Whether a plan is run, and not graphql-core's own algorithm."""
+    arguments: dict[Hashable, dict[str, Value]]
+    pending: list[Pending]
+    """Values that this synchronous section started, and that nothing awaits yet."""
+    calls: dict[Hashable, Any]
+    """How each field's resolver is called."""
     last_path: Path = None
     last_info: GraphQLResolveInfo[Any]
     """The last result of info(), for that path."""
-
-    def __init__(self, *args: Value, **options: Value) -> None:
-        super().__init__(*args, **options)
-        self.arguments: dict[Hashable, dict[str, Value]] = {}
-        self.pending: list[Pending] = []
-        """Values that this synchronous section started, and that nothing awaits yet."""
-        self.calls: dict[Hashable, Any] = {}
-        """How each field's resolver is called."""
 
     def copied(self, variables: Variables, context: object) -> Self:
         """Return an executor for another request, in a twentieth of the time of building one."""
@@ -136,33 +124,28 @@ class Execution(CancellationExecutor):
         return new
 
     def run(
-        self, operation: "Operation", *, serially: bool | None = None
+        self, fields: Callable[[Self], Sequence[Value]]
     ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
         """Return the operation's result, or an awaitable of it (section 6.2).
 
-        By default, the root's fields are executed serially in a mutation, and in nothing else.
+        `fields` returns the root's planned fields. Raises what it raises, but a GraphQLError.
         """
-        if serially is None:
-            serially = self.operation.operation is OperationType.MUTATION
-        self.compiled = True
+        serially = self.operation.operation is OperationType.MUTATION
         data: dict[str, Value] = {}
         try:
-            left = iter(operation.fields(self))
+            left = iter(fields(self))
             self._advance(left, data, serially=serially)
         except GraphQLError as error:
-            return self.finish(self._failed(error))
+            return self._failed(error)
         if not self.pending:
-            return self.finish(ExecutionResult(data, self.collected_errors.errors or None))
-        result = self._finish_later(data, left)
-        return result if self.abort_signal is None else self.with_aborted_execution_error(result)
+            return ExecutionResult(data, self.collected_errors.errors or None)
+        return self._finish_later(data, left)
 
     def complete_value(self, *given: Value) -> Value:
         """Return the completed item of an async iterable, or an awaitable of it.
 
-        In a plan, graphql-core calls it for those alone: with the item, its path and its position.
+        graphql-core calls it for those alone: with the item, its path and its position.
         """
-        if not self.compiled:
-            return super().complete_value(*given)
         *_, path, item, position = given
         try:
             value = position.completed(self, item, path)
@@ -221,8 +204,6 @@ class Execution(CancellationExecutor):
     def _advance(self, left: Iterator[Value], data: dict[str, Value], *, serially: bool) -> None:
         """Execute the root's next fields: all of them, or serially up to one that is pending."""
         for field in left:
-            if serially and self.abort_signal is not None and self.abort_signal.aborted:
-                raise self.abort_error()
             value = data[field.name] = field.run(self, self.root_value, None)
             if type(value) is Pending:
                 value.container, value.key = data, field.name
@@ -247,17 +228,13 @@ class Execution(CancellationExecutor):
 class Operation:
     """An operation, with a plan for each combination of the variables that its directives use."""
 
-    def __init__(self, executor: Value, plan: Value, template: Execution | None = None) -> None:
-        """Take an executor of the operation, executor.py's Plan, and an executor to copy."""
-        self._plan_of: Final = plan
-        self.schema: Final = executor.schema
-        self.node: Final = executor.operation
-        self.fragments: Final = executor.fragment_definitions
-        self.simplify: Final = executor.simplify(executor.schema)
-        nodes = selected([self.node, *self.fragments.values()])
+    def __init__(self, template: Execution, plan: Callable[[Execution], Sequence[Value]]) -> None:
+        """Take an executor of the operation, to copy, and what plans the root's fields."""
+        template.variable_values = VariableValues({}, {})  # a password is not kept
+        self._template: Final = template
+        self._plan: Final = plan
+        nodes = selected([template.operation, *template.fragment_definitions.values()])
         directives = [each for node in nodes for each in node.directives or ()]
-        self.is_incremental: Final = any(each.name.value in _INCREMENTAL for each in directives)
-        """Whether it has @defer or @stream."""
         self._conditions: Final = {
             argument.value.name.value
             for directive in directives
@@ -266,13 +243,6 @@ class Operation:
             if isinstance(argument.value, VariableNode)
         }
         """The variables that plans depend on."""
-        # The values of a fragment's own variables may depend on any of the operation's.
-        self._is_kept: Final = not any(f.variable_signatures for f in executor.fragments.values())
-        self.size = 0
-        """The number of fields that were planned so far, and are kept."""
-        if template is not None:
-            template.variable_values = VariableValues({}, {})  # a password is not kept
-            self._template = template
         self._roots: dict[Hashable, Sequence[Value]] = {}
         self._variables: dict[Hashable, Variables] = {}
 
@@ -283,46 +253,17 @@ class Operation:
         coerced = self._coerce_variables(variables)
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
-        return self._template.copied(coerced, context).run(self)
+        return self._template.copied(coerced, context).run(self.fields)
 
     def fields(self, execution: Execution) -> Sequence[Value]:
-        """Return the root's planned fields, simplified if the caller replaces no resolver.
-
-        Raises GraphQLError.
-        """
-        manager = execution.middleware_manager
-        default_resolvers = execution.field_resolver is default_field_resolver and not (
-            manager and manager.middlewares
-        )
-        key: Hashable = default_resolvers
-        if self._conditions:
-            coerced = execution.variable_values.coerced
-            key = (default_resolvers, *[coerced.get(name, _ABSENT) for name in self._conditions])
-        kept = self._is_kept
-        try:
-            fields = self._roots.get(key)
-        except TypeError:  # a condition is a list only in an invalid document
-            kept, fields = False, None
-        if fields is None:
-            if not kept or len(self._roots) >= MAX_COMBINATIONS:
+        """Return the root's planned fields. Raises GraphQLError."""
+        coerced = execution.variable_values.coerced
+        key = tuple([coerced.get(name, _ABSENT) for name in self._conditions])
+        if key not in self._roots:
+            if len(self._roots) >= MAX_COMBINATIONS:
                 self._roots.clear()
-                self.size = 0
-            fields = self._plan(execution, default_resolvers=default_resolvers)
-            if kept:
-                self._roots[key] = fields
-        return fields
-
-    def _plan(self, execution: Execution, *, default_resolvers: bool) -> Sequence[Value]:
-        root = self.schema.get_root_type(self.node.operation)
-        if root is None:
-            message = f"Schema is not configured to execute {self.node.operation.value} operation."
-            raise GraphQLError(message, self.node)
-        details = SimpleNamespace(node=self.node, defer_usage=None, fragment_variable_values=None)
-        with suppress(RecursionError):  # as an error's context it would keep its frames alive
-            plan = self._plan_of(self, default_resolvers=default_resolvers)
-            fields: Sequence[Value] = plan.selection(root, [details]).fields(execution)
-            return fields
-        raise GraphQLError(TOO_DEEP, self.node)
+            self._roots[key] = self._plan(execution)
+        return self._roots[key]
 
     def _coerce_variables(self, variables: dict[str, Value]) -> Variables | list[GraphQLError]:
         """Return the coerced variables, or their errors (section 6.1.2).
@@ -342,7 +283,7 @@ class Operation:
         )
         if isinstance(coerced, list):
             return coerced
-        if key is None or not self._is_kept:
+        if key is None:
             return coerced, {}
         if len(self._variables) >= MAX_CACHED_VARIABLES:
             self._variables.clear()
@@ -377,7 +318,7 @@ async def complete_later(
     path: Path,
 ) -> Value:
     """Return a completed value, by the function that `choose` returns for what is awaited."""
-    complete = choose(await execution.with_abort_signal(awaitable))
+    complete = choose(await awaitable)
     try:
         done = complete(execution, value, path)
     except FAILURES:

@@ -17,6 +17,7 @@ from graphql import (
     GraphQLOutputType,
     ResponsePath,
     Undefined,
+    default_field_resolver,
     get_argument_values,
     is_non_null_type,
 )
@@ -34,7 +35,7 @@ from gql_app.lib.engine.execution import (
 )
 from gql_app.lib.engine.generated import object_function
 from gql_app.lib.engine.rows import LazyRows, Nested, fill_nested, item_paths, row_writer
-from gql_app.lib.engine.waiting import ATTRIBUTES, FAILURES, IMMUTABLE, SPECIAL
+from gql_app.lib.engine.waiting import FAILURES, IMMUTABLE, SPECIAL
 from gql_app.lib.faults import fault_of
 
 GENERATE_AFTER: Final = 32
@@ -103,6 +104,10 @@ class Position:
         """Add an error and return null if that is allowed; raise it, located, if it is not."""
         where: Any = real_path(path)
         fault = error if isinstance(error, Exception) else fault_of(error)
+        try:
+            str(fault)
+        except Exception as why:  # noqa: BLE001 — any __str__() may raise anything
+            fault = why
         execution.handle_field_error(fault, self.kind, self.details, where)
         return None
 
@@ -112,7 +117,7 @@ class Field(Position):
 
     __slots__ = (
         "attribute", "definition", "name", "nested", "nodes", "parent", "resolve", "run",
-        "strict", "typename",
+        "typename",
     )  # fmt: skip
 
     run: Complete
@@ -132,38 +137,20 @@ class Field(Position):
         self.nested: Nested | None = None
         """How it is read for rows of which no objects are built; the field is then nullable."""
         self.attribute = ""
-        """The attribute, or the key, that the field reads if no resolver is called."""
-        self.strict = False
-        """Whether it only reads an attribute, which must exist."""
+        """The attribute that the field reads if no resolver is called; it must exist."""
 
     def constant(self, _execution: Execution, _source: Value, _path: Path) -> Value:
         """Return the type's name."""
         return self.typename
 
     def read(self, execution: Execution, source: Value, path: Path) -> Value:
-        """Return the completed value of the field's attribute or key."""
-        name = self.attribute
-        try:
-            if self.strict:
-                value = getattr(source, name)
-            elif type(source) not in ATTRIBUTES and isinstance(source, Mapping):
-                value = source.get(name)
-            else:
-                value = getattr(source, name, None)
-        except FAILURES as error:
-            return self.fail(execution, error, (path, self.name, self.typename))
-        return value if type(value) is self.exact else self.fetched(execution, value, path)
-
-    def fetched(self, execution: Execution, value: Value, path: Path) -> Value:
-        """Return the attribute's value, completed; a method is called first."""
+        """Return the completed value of the field's attribute."""
         here: Path = (path, self.name, self.typename)
-        if SPECIAL[type(value)] and not self.strict and callable(value):
-            here = real_path(here)
-            try:
-                value = value(execution.info(self, here))
-            except FAILURES as error:
-                return self.fail(execution, error, here)
-        return self.settle(execution, value, here)
+        try:
+            value = getattr(source, self.attribute)
+        except FAILURES as error:
+            return self.fail(execution, error, here)
+        return value if type(value) is self.exact else self.settle(execution, value, here)
 
     def call(self, execution: Execution, source: Value, path: Path) -> Value:
         """Return the completed result of the resolver."""
@@ -184,9 +171,7 @@ class Field(Position):
 
     def _prepare_call(self, execution: Execution, path: ResponsePath) -> tuple[Value, Value, Value]:
         """Return the resolver, an info and the arguments, which are kept for other objects."""
-        resolve = self.resolve or self.definition.resolve or execution.field_resolver
-        if execution.middleware_manager:
-            resolve = execution.middleware_manager.get_field_resolver(resolve)
+        resolve = self.resolve or self.definition.resolve or default_field_resolver
         info = execution.build_resolve_info(self.definition, self.nodes, self.parent, path)
         arguments = again = execution.arguments.get(self)
         if arguments is None:
@@ -202,8 +187,9 @@ class Field(Position):
         node, definition = self.nodes[0], self.definition
         if not (definition.args or node.arguments):
             return {}
-        hidden, given = execution.hide_suggestions, self.details[0].fragment_variable_values
-        return get_argument_values(definition, node, execution.variable_values, given, hidden)
+        hidden = execution.hide_suggestions
+        variables = execution.variable_values
+        return get_argument_values(definition, node, variables, hide_suggestions=hidden)
 
 
 def unwrapped(
@@ -254,7 +240,7 @@ def unwrapped(
 class Selection:
     """A selection of an object type; planned when its first object is completed."""
 
-    __slots__ = ("count", "details", "functions", "kind", "known", "nested", "plan", "writers")
+    __slots__ = ("count", "details", "function", "kind", "known", "nested", "plan", "writers")
 
     def __init__(self, plan: Plan, kind: GraphQLObjectType, details: Value) -> None:
         self.plan = plan
@@ -263,8 +249,8 @@ class Selection:
         self.known: list[Field] | None = None
         self.nested: list[Field] = []
         self.count = 0
-        self.functions: list[Complete | None] = [None, None]
-        """The generated functions for an object with attributes, and for a dictionary."""
+        self.function: Complete | None = None
+        """The generated function."""
         self.writers: dict[tuple[tuple[str, ...], frozenset[str]], Value] = {}
 
     def fields(self, execution: Execution) -> list[Field]:
@@ -276,15 +262,11 @@ class Selection:
 
     def complete(self, execution: Execution, value: Value, path: Path) -> Value:
         """Return the completed object, by a generated function after GENERATE_AFTER objects."""
-        kind = type(value)
-        keyed = kind is dict
-        if keyed or kind in ATTRIBUTES:
-            function = self.functions[keyed]
-            if function is not None:
-                return function(execution, value, path)
-            self.count += 1
-            if self.count > GENERATE_AFTER:
-                self.functions[keyed] = object_function(self.fields(execution), keyed=keyed)
+        if self.function is not None:
+            return self.function(execution, value, path)
+        self.count += 1
+        if self.count > GENERATE_AFTER:
+            self.function = object_function(self.fields(execution))
         answer: dict[str, Value] = {}
         for field in self.fields(execution):
             done = answer[field.name] = field.run(execution, value, path)
@@ -378,11 +360,11 @@ class Lists(NamedTuple):
     ) -> None:
         item, exact, function = self.item, self.item.exact, None
         if self.selection and not item.nullable:  # an item's error is the list's
-            function = self.selection.functions[False]
+            function = self.selection.function
         for value in items:
             if type(value) is exact:
                 done = value
-            elif function and type(value) in ATTRIBUTES:
+            elif function and value is not None and not SPECIAL[type(value)]:
                 done = function(execution, value, here)
             else:
                 done = item.settle(execution, value, here)

@@ -6,7 +6,6 @@ attributes, and none that a client sends: those go into it as constants.
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from keyword import iskeyword
 from typing import Any, Final, TypeAlias
 
 from graphql import (
@@ -31,8 +30,8 @@ _BOUNDS: Final[Mapping[Callable[[Value], Value], tuple[type, float, float]]] = {
 """By coercing function, the type and the bounds of the values that it returns unchanged."""
 
 
-def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
-    """Return the function that completes an object with attributes, or a dictionary."""
+def object_function(fields: Sequence[Field]) -> Complete:
+    """Return the function that completes an object."""
     lines: list[str] = []
     names: dict[str, Any] = {"Pending": Pending, "FAILURES": FAILURES, "bind": _bind}
     constants: dict[str, str] = {}
@@ -44,13 +43,16 @@ def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
             continue
         value = f"v{number}"
         items.append(f"N{number}: {value}")
-        fetch, condition = _fetch(field, number, value, keyed=keyed), "True"
-        if fetch:
-            names[f"fail{number}"], names[f"done{number}"] = field.fail, field.fetched
-            constants[f"K{number}"] = field.attribute
-            condition = _unless_complete(field, value)
-            lines += fetch
-            call = f"done{number}(execution, {value}, path)"
+        condition = "True"
+        if field.run == field.read:
+            names[f"fail{number}"], names[f"settle{number}"] = field.fail, field.settle
+            condition, here = _unless_complete(field, value), f"(path, N{number}, T{number})"
+            failed = f"fail{number}(execution, error, {here})"
+            lines += [
+                f"try: {value} = source.{field.attribute}",
+                f"except FAILURES as error: {value} = {failed}",
+            ]
+            call = f"settle{number}(execution, {value}, {here})"
         else:
             names[f"run{number}"] = field.run
             call = f"run{number}(execution, source, path)"
@@ -67,22 +69,6 @@ def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
         constants,
     )
     return run
-
-
-def _fetch(field: Field, number: int, value: str, *, keyed: bool) -> list[str]:
-    """Return the code that reads a field's attribute or key; none if `run` is to be called."""
-    name = field.attribute
-    if not name.isidentifier() or iskeyword(name):
-        return []
-    if keyed:
-        return [] if field.strict else [f"{value} = source.get(K{number})"]
-    absent = [] if field.strict else [f"except AttributeError: {value} = None"]
-    failed = f"fail{number}(execution, error, (path, N{number}, T{number}))"
-    return [
-        f"try: {value} = source.{name}",
-        *absent,
-        f"except FAILURES as error: {value} = {failed}",
-    ]
 
 
 def _unless_complete(field: Field, value: str) -> str:

@@ -71,7 +71,7 @@ async def fill_nested(
         return ((path, name, field.typename) for path in paths())
 
     try:
-        nested, sizes = await execution.with_abort_signal(read(execution.context_value, keys))
+        nested, sizes = await read(execution.context_value, keys)
         written = field.selection.write(execution, nested, lambda: item_paths(where(), sizes))
     except FAILURES as error:
         for path, key in zip(where(), keys, strict=True):

@@ -1,7 +1,6 @@
 """Strawberry: its schema, how fields are resolved without its wrapping, and what is selected."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 import strawberry
@@ -22,14 +21,13 @@ from graphql import (
     is_object_type,
     is_union_type,
 )
-from strawberry.execution import optimized_is_awaitable
 from strawberry.permission import PermissionExtension
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine.documents import ExecutionContext, fields_of
-from gql_app.lib.engine.executor import CompiledExecutor, Simplify
+from gql_app.lib.engine.execution import Execution
 from gql_app.lib.engine.fields import Resolver, unwrapped
 from gql_app.lib.engine.rows import Nested
 
@@ -86,24 +84,11 @@ def schema_of(info: strawberry.Info[Any, Any]) -> Schema:
     return info.schema
 
 
-class StrawberryExecutor(CompiledExecutor, StrawberryGraphQLCoreExecutionContext):
+class StrawberryExecutor(Execution, StrawberryGraphQLCoreExecutionContext):
     """Executes operations of any of Strawberry's schemas."""
 
-    awaitables = CompiledExecutor.awaitables | {optimized_is_awaitable}
 
-    @classmethod
-    def simplify(cls, schema: GraphQLSchema) -> Simplify:
-        """Return the function that finds a field's attribute, or its resolver without wrapping."""
-        for each in schema.extensions.values():
-            if isinstance(each, strawberry.Schema):
-                return partial(_simplified, each)
-        return super().simplify(schema)
-
-
-CompiledExecutor.of_strawberry = StrawberryExecutor
-
-
-def _simplified(
+def simplified(
     schema: strawberry.Schema, definition: GraphQLField
 ) -> tuple[str | None, Resolver | None, Nested | None]:
     """Return the attribute that a field reads, or a resolver if Strawberry only checks permissions.

@@ -6,7 +6,7 @@ never do, because they only read what was loaded.
 
 import asyncio
 from asyncio import CancelledError, Future, Task
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
 from contextvars import copy_context
 from functools import partial
 from types import CoroutineType, GeneratorType, NoneType, coroutine
@@ -23,9 +23,9 @@ FAILURES: Final = (Exception, CancelledError)
 IMMUTABLE: Final[frozenset[type]] = frozenset({str, int, float, bool, NoneType})
 """Types of arguments that may be handed to a resolver more than once."""
 _BUILTIN: Final = IMMUTABLE | {bytes, list, tuple, dict, set, frozenset}
-_HOOKS: Final = ("__getattr__", "__getattribute__", "__class__", "__await__", "__call__")
-"""Methods by which a type's values may be awaitable, callable or have dynamic attributes."""
-_BASES: Final = (BaseException, Mapping, CoroutineType, GeneratorType, type(Undefined))
+_HOOKS: Final = ("__getattr__", "__getattribute__", "__class__", "__await__")
+"""Methods by which a type's values may be awaitable or have dynamic attributes."""
+_BASES: Final = (BaseException, CoroutineType, GeneratorType, type(Undefined))
 _MAX_TYPES: Final = 4096
 
 
@@ -36,19 +36,14 @@ class _Types(dict[type, bool]):
         """Classify a type that is seen for the first time."""
         if len(self) > _MAX_TYPES:
             self.clear()
-            ATTRIBUTES.clear()
         ours = [base for base in kind.__mro__ if base not in _BUILTIN and base is not object]
         special = issubclass(kind, _BASES) or any(h in vars(each) for each in ours for h in _HOOKS)
-        if not special and ours:
-            ATTRIBUTES.add(kind)
         self[kind] = special
         return special
 
 
 SPECIAL: Final = _Types()
-"""Whether a type's values may be exceptions, callable or awaitable: most are not."""
-ATTRIBUTES: Final[set[type]] = set()
-"""Types seen so far whose attributes are a GraphQL object's fields; a Mapping's are not."""
+"""Whether a type's values may be exceptions or awaitable: most are not."""
 
 
 class CancellationExecutor(IncrementalExecutor):

@@ -53,6 +53,8 @@ REFUSALS: Final = {
 }
 """Statuses by error code, for a result of which every field is refused with that code."""
 Written = tuple[int, list[tuple[bytes, bytes]], bytes]
+LeaveOut = Callable[[ExecutionResult, Callable[[object], bytes]], object]
+"""Leaves out of a result what the function can't write, for which it raises TypeError."""
 
 
 class RequestReader:
@@ -207,8 +209,12 @@ def _is_json(content_type: bytes) -> bool:
     return name == JSON and all(charset in {"utf-8", "utf8"} for charset in charsets)
 
 
-def write(result: ExecutionResult, media_type: str | None) -> Written:
+def write(
+    result: ExecutionResult, media_type: str | None, leave_out: LeaveOut | None = None
+) -> Written:
     """Return the status, headers and body of a result, as JSON if no media type is given.
+
+    If it has a value that can't be written, `leave_out` is called to leave that out of the result.
 
     Content-Length is left to the caller, which may compress the body.
 
@@ -216,7 +222,14 @@ def write(result: ExecutionResult, media_type: str | None) -> Written:
     done, so that a retry is safe.
     """
     media_type = media_type or JSON
-    body, wait = serialize(result), retry_after(result.errors) if result.errors else None
+    try:
+        body = serialize(result)
+    except TypeError:
+        if leave_out is None:
+            raise
+        leave_out(result, _write)
+        body = serialize(result)
+    wait = retry_after(result.errors) if result.errors else None
     if wait:
         status = 503
     elif media_type == JSON:
@@ -277,7 +290,12 @@ def serialize(result: ExecutionResult) -> bytes:
         content["errors"] = [error.formatted for error in result.errors]
     if result.data is not None or any(error.path for error in result.errors or []):
         content["data"] = result.data
-    return orjson.dumps(content, _plain, orjson.OPT_UTC_Z)
+    return _write(content)
+
+
+def _write(value: object) -> bytes:
+    """Return a value's JSON. Raises TypeError."""
+    return orjson.dumps(value, _plain, orjson.OPT_UTC_Z)
 
 
 def _plain(value: object) -> str:

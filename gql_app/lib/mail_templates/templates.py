@@ -63,35 +63,34 @@ class MailTemplates:
 
         They are rendered with the examples, unless all are of folders that are tested elsewhere.
         """
-        faults = self._files.faults or [*self._lint()] or [*dict.fromkeys(self._render_faults())]
+        faults = [*self._files.faults]
+        are_tested = all(source.is_tested for source in self._files.sources.values())
+        for kind in self._files.letters:
+            faults += [*self._lint(kind)] or (() if are_tested else self._render_faults(kind))
         if faults:
-            raise CannotStart(faults)
+            raise CannotStart([*dict.fromkeys(faults)])
 
-    def _lint(self) -> Iterator[str]:
-        for kind, languages in self._files.letters.items():
-            known = {
-                _LANGUAGE,
-                *self._common,
-                *(name for each in self.kinds[kind] for name in each),
-            }
-            for name in (name for parts in languages.values() for name in parts.values()):
-                source = self._files.sources[name]
+    def _lint(self, kind: str) -> Iterator[str]:
+        known = {_LANGUAGE, *self._common, *(name for each in self.kinds[kind] for name in each)}
+        for parts in self._files.letters[kind].values():
+            for source in (self._files.sources[name] for name in parts.values()):
                 if not source.is_tested:
                     yield from self._sandbox.faults(source, known)
 
-    def _render_faults(self) -> Iterator[str]:
-        if all(source.is_tested for source in self._files.sources.values()):
-            return
-        for kind in self.kinds:
-            for language in self.languages(kind):
-                for values in self.kinds[kind]:
-                    try:
-                        rendered = self._render(self._files.choose(kind, language), values)
-                    except Exception as why:  # noqa: BLE001 — what a template calls may raise anything
-                        yield sentence(f"{self._place(why)}: {type(why).__name__}: {why}")
-                        continue
-                    if not rendered.subject or not rendered.text.strip():
-                        yield f"{kind}.{language}: its subject or its text is empty."
+    def _render_faults(self, kind: str) -> Iterator[str]:
+        for language in self.languages(kind):
+            try:
+                chosen = self._files.choose(kind, language)
+            except LookupError:  # of a missing file, which is a fault already
+                continue
+            for values in self.kinds[kind]:
+                try:
+                    rendered = self._render(chosen, values)
+                except Exception as why:  # noqa: BLE001 — what a template calls may raise anything
+                    yield sentence(f"{self._place(why)}: {type(why).__name__}: {why}")
+                    continue
+                if not rendered.subject or not rendered.text.strip():
+                    yield f"{kind}.{language}: its subject or its text is empty."
 
     def _place(self, why: Exception) -> str:
         """Return the file and line of a template in which an error happened."""

@@ -100,12 +100,12 @@ class RelyingParty:
         *,
         challenge: bytes,
         public_key: bytes,
-        sign_count: int,
         require_user_verification: bool,
     ) -> Asserted:
-        """Return what a passkey proved (section 7.2). Raise InvalidPasskey or CounterWentBack.
+        """Return what a passkey proved (section 7.2). Raise InvalidPasskey.
 
-        The counter has to be greater than the stored one, unless both are zero.
+        The caller refuses a counter that is not greater than the stored one, unless both are zero:
+        two devices may have the same key (section 6.1.1).
         """
         from gql_app.lib.passkeys import verification  # noqa: PLC0415 — as above
 
@@ -115,6 +115,5 @@ class RelyingParty:
             self.id,
             self.origins,
             public_key=public_key,
-            sign_count=sign_count,
             require_user_verification=require_user_verification,
         )

@@ -21,7 +21,7 @@ class Asserted(NamedTuple):
     """What a passkey proved."""
 
     sign_count: int
-    """To be stored instead of the last one."""
+    """To be compared with the last one, and stored instead."""
     user_verified: bool
 
 
@@ -35,12 +35,3 @@ class InvalidPasskey(Exception):
 
     def __init__(self) -> None:
         super().__init__(self.message)
-
-
-class CounterWentBack(InvalidPasskey):
-    """The signature is right, but its counter is not greater than the last one.
-
-    Two devices may have the same key (WebAuthn section 6.1.1).
-    """
-
-    message = "This passkey was refused, because it may have been copied."

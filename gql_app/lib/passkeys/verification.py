@@ -27,7 +27,7 @@ from gql_app.lib.passkeys.credentials import (
     parts_of,
     transports_of,
 )
-from gql_app.lib.passkeys.results import Asserted, CounterWentBack, InvalidPasskey, Registered
+from gql_app.lib.passkeys.results import Asserted, InvalidPasskey, Registered
 
 KINDS: Final = {
     (COSEAlgorithmIdentifier.ECDSA_SHA_256, COSEKTY.EC2, COSECRV.P256),
@@ -79,10 +79,9 @@ def asserted(
     origins: Sequence[str],
     *,
     public_key: bytes,
-    sign_count: int,
     require_user_verification: bool,
 ) -> Asserted:
-    """Return what an authenticator proved. Raise InvalidPasskey or CounterWentBack.
+    """Return what an authenticator proved. Raise InvalidPasskey.
 
     The library would compare the counters before the signature, so that a forged response could
     report that one went back.
@@ -101,10 +100,7 @@ def asserted(
             credential_current_sign_count=0,
             require_user_verification=require_user_verification,
         )
-    new = verified.new_sign_count
-    if (new or sign_count) and new <= sign_count:
-        raise CounterWentBack
-    return Asserted(new, verified.user_verified)
+    return Asserted(verified.new_sign_count, verified.user_verified)
 
 
 @contextmanager

@@ -1,29 +1,35 @@
 """Column types: those that are known, and what is said of one that is not."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from sqlalchemy import (
     ARRAY,
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Date,
     Enum,
+    Float,
     Integer,
     Interval,
     LargeBinary,
     MetaData,
     Numeric,
+    Select,
     Table,
     Text,
     Time,
     Uuid,
     bindparam,
+    func,
     insert,
     select,
     text,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -105,3 +111,59 @@ async def test_date_is_stored_without_a_time(database: Database) -> None:
 async def test_statement_of_a_type_that_is_not_known_is_not_sent(database: Database) -> None:
     with pytest.raises(TypeError, match="Interval is not known"):
         await database.fetch_all(select(bindparam("x", type_=Interval())), x=None)
+
+
+JSON_VALUES: Final[Sequence[object]] = (
+    *(0, 7, -1, 2**53 + 1, 2**63, 2**64 - 1, 1.0, 1.5, 1e300, 0.1),
+    *(True, False, "", "7", "1.5", "text", [], [1, 2.0], {}, {"a": 2**64 - 1}, None),
+)
+
+
+@pytest.mark.parametrize("declared", ["JSON", "JSONB"])
+async def test_each_json_value_is_read_as_it_was_written(database: Database, declared: str) -> None:
+    kind = JSON().with_variant(JSONB(), "postgresql") if declared == "JSONB" else JSON()
+    things = table(Column("id", Integer(), primary_key=True), Column("json", kind)).tables["things"]
+    async with database.transaction() as db:
+        await db.execute(text(f"CREATE TABLE things (id INTEGER PRIMARY KEY, json {declared})"))
+        for key, value in enumerate(JSON_VALUES):
+            await db.execute(insert(things), id=key, json=value)
+    found = [row.json for row in await database.fetch_all(select(things.c.json).order_by("id"))]
+    assert [*map(repr, found)] == [*map(repr, JSON_VALUES)]
+
+
+async def test_number_that_sqlite_stored_as_its_own_is_read_as_json(database: Database) -> None:
+    things = table(Column("id", Integer(), primary_key=True), Column("json", JSON()))
+    read = select(things.tables["things"].c.json).order_by("id")
+    async with database.transaction() as db:
+        await db.execute(text("CREATE TABLE things (id INTEGER PRIMARY KEY, json JSON)"))
+        await db.execute(text("INSERT INTO things VALUES (1, '7'), (2, '1.5'), (3, '0')"))
+    assert [row.json for row in await database.fetch_all(read)] == [7, 1.5, 0]
+
+
+async def test_computed_numbers_are_integers_or_floats(database: Database) -> None:
+    columns: list[Column[Any]] = [Column("n", BigInteger()), Column("f", Float())]
+    nums = table(Column("id", Integer(), primary_key=True), *columns).tables["things"]
+    total, (n, f) = func.sum(nums.c.n), (nums.c.n, nums.c.f)
+    within = select(total.label("total")).subquery()
+    computed: Sequence[tuple[Select[Any], object]] = [
+        (select(total), 2**41 + 1),
+        (select(within.c.total), 2**41 + 1),
+        (select(func.sum(func.abs(n))), 2**41 + 1),
+        (select(func.coalesce(total, 0)), 2**41 + 1),
+        (select(total).where(n < 0), None),
+        (select(func.avg(n)), 2**40 + 0.5),
+        (select(type_coerce(func.avg(n), Float)), 2**40 + 0.5),
+        (select(func.avg(n)).where(n < 0), None),
+        (select(func.sum(f)), 2.0),
+        (select(func.avg(f)), 1.0),
+        (select(func.count()).select_from(nums), 2),
+        (select(func.max(n)), 2**40 + 1),
+    ]
+    async with database.transaction() as db:
+        made = "CREATE TABLE things (id INTEGER PRIMARY KEY, n BIGINT, f FLOAT)"
+        await db.execute(text(made))
+        for key in range(2):
+            await db.execute(insert(nums), id=key, n=2**40 + key, f=1.0)
+    for statement, expected in computed:
+        [[found]] = await database.fetch_all(statement)
+        assert (type(found), found) == (type(expected), expected), statement

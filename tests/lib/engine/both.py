@@ -23,7 +23,8 @@ from graphql import (
     parse,
 )
 
-from gql_app.lib.engine import CompiledExecutor, is_of_value
+from bench.compiled_executor import CompiledExecutor
+from gql_app.lib.engine import is_of_value
 
 SDL: Final = """
   directive @experimental_disableErrorPropagation on QUERY | MUTATION | SUBSCRIPTION

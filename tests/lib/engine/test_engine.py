@@ -6,7 +6,7 @@ from weakref import ref
 import pytest
 import strawberry
 
-from gql_app.lib.engine import OperationTimeout
+from gql_app.lib.engine import Engine, OperationTimeout
 from gql_app.lib.engine.execution import MAX_CACHED_VARIABLES, MAX_COMBINATIONS
 from gql_app.lib.engine.fields import Field
 from gql_app.lib.engine.schema import MAX_CACHED
@@ -94,6 +94,18 @@ async def test_errors_are_mapped_by_whether_the_operation_was_begun() -> None:
         await run(engine(map_errors=errors), query)
     assert [executed for _, executed in errors.calls] == [False, False, True, True]
     assert errors.calls[2] == ([ValueError], True)
+
+
+async def test_error_of_no_field_is_that_of_a_begun_operation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError
+
+    errors = ErrorMap()
+    monkeypatch.setattr(Engine, "_run", fail)
+    await run(engine(map_errors=errors), "{ __typename }")
+    assert errors.calls == [([ValueError], True)]
 
 
 async def test_selection_is_worked_out_through_fragments_directives_and_aliases() -> None:

@@ -23,7 +23,8 @@ from graphql import (
 from graphql.execution.incremental import IncrementalExecutor
 from strawberry.permission import BasePermission
 
-from gql_app.lib.engine import CompiledExecutor, is_denial, is_of_value
+from bench.compiled_executor import CompiledExecutor
+from gql_app.lib.engine import is_denial, is_of_value
 
 SDL: Final = """
   scalar Odd

@@ -1,4 +1,4 @@
-"""CompiledExecutor answers as graphql-core does, whatever resolvers return."""
+"""The executor answers as graphql-core does, whatever resolvers return."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,9 +7,8 @@ from typing import Any, Final
 
 import pytest
 from graphql import GraphQLError, GraphQLResolveInfo, build_schema, parse
-from graphql.execution import MiddlewareManager
 
-from gql_app.lib.engine import CompiledExecutor
+from bench.compiled_executor import CompiledExecutor
 from tests.lib.engine.both import SEEN, VALUES, Late, Plain, Value, both, later, returning, said
 
 FIELDS: Final = (
@@ -29,19 +28,6 @@ BELOW: Final = (
 )  # fmt: skip
 FRAGMENTS: Final = """query Q($a: Boolean!) { ...F @include(if: $a) ... @skip(if: $a) { text } }
 fragment F on Query { book { ... on Named @include(if: $a) { name } id } }"""
-WITH_ARGUMENTS: Final = """query Q($a: Boolean!, $t: String = "t", $filter: Filter) {
-  books { ...Book(with: $a, to: $t) ...Named(with: true) self { ...Book(with: false, to: null) } }
-  a: echo(filter: $filter) ...Root(title: $t) ...Other(filter: $filter)
-}
-fragment Book($with: Boolean! = true, $to: String = "x") on Book {
-  name @include(if: $with) greet(to: $to) self { name ...Named(with: $with) }
-}
-fragment Named($with: Boolean) on Named { x: name @skip(if: $with) }
-fragment Root($title: String, $list: [Int!] = [1, 2]) on Query {
-  b: echo(filter: {title: $title}, list: $list)
-}
-fragment Other($filter: Filter, $even: Even = 3) on Query { c: echo(filter: $filter, even: $even) }
-"""
 ROWS: Final = 40
 """Objects enough that a function is generated for the last of them, and not for the first."""
 
@@ -81,7 +67,6 @@ async def test_whatever_an_attribute_is_is_answered_alike(value: str, *, keyed: 
         (FRAGMENTS, {}),
         ("query Q($a: Boolean!, $b: Boolean!) { text @include(if: $a) @skip(if: $b) }",
          {"b": False}),
-        ("query Q($a: [Int!]!) { text @include(if: $a) book { id @skip(if: $a) } }", {"a": [1]}),
     ],
 )  # fmt: skip
 async def test_directives_are_decided_for_each_value(query: str, variables: dict[str, Any]) -> None:
@@ -92,33 +77,6 @@ async def test_directives_are_decided_for_each_value(query: str, variables: dict
             query, lambda _: {"text": "t", "book": {"name": "n", "id": "i"}}, given,
             document=document,
         )  # fmt: skip
-        assert ours == theirs
-
-
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"a": True},
-        {"a": False, "t": "given"},
-        {"a": True, "t": None, "filter": {"title": "x"}},
-        {"a": True, "filter": {"size": 1}},
-        {"a": None},
-    ],
-)
-async def test_fragments_have_arguments_of_their_own(
-    variables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def greet(_info: GraphQLResolveInfo[Any], to: str | None) -> str:
-        return f"Hello {to}"
-
-    def root(_did: list[str]) -> object:
-        book = {"name": "n", "greet": greet}
-        return {"books": [book | {"self": book} for _ in range(ROWS)]}
-
-    document = parse(WITH_ARGUMENTS, experimental_fragment_arguments=True)
-    monkeypatch.setattr(CompiledExecutor, "execute_field", None)  # none is graphql-core's
-    for given in (variables, {"a": True, "t": "other"}, variables):
-        theirs, ours = await both(WITH_ARGUMENTS, root, given, document=document)
         assert ours == theirs
 
 
@@ -235,26 +193,7 @@ async def test_mutations_are_executed_one_after_the_other() -> None:
         assert ours == theirs
 
 
-async def test_middleware_and_resolvers_of_the_caller_are_called() -> None:
-    def upper(
-        resolve: Value, source: object, info: GraphQLResolveInfo[Any], **given: object
-    ) -> Value:
-        value = resolve(source, info, **given)
-        return value.upper() if isinstance(value, str) else value
-
-    def by_name(_source: object, info: GraphQLResolveInfo[Any], **_given: object) -> object:
-        return {"name": "x"} if info.field_name == "book" else info.field_name
-
-    query, root = "{ __typename text book { name echo } }", {"text": "t", "book": {"name": "n"}}
-    given: list[dict[str, Any]] = [
-        {"middleware": [upper]},
-        {"middleware": MiddlewareManager()},
-        {"field_resolver": by_name},
-        {"middleware": [upper], "field_resolver": by_name},
-    ]
-    for options in given:
-        theirs, ours = await both(query, lambda _: root, **options)
-        assert ours == theirs
+async def test_type_resolver_of_the_caller_is_called() -> None:
     query, thing = "{ thing { __typename } }", {"thing": {"name": "x"}}
     theirs, ours = await both(query, lambda _: thing, type_resolver=lambda *_: "Book")
     assert ours == theirs

@@ -24,8 +24,10 @@ from strawberry.dataloader import DataLoader
 from strawberry.extensions import FieldExtension, SchemaExtension
 from strawberry.permission import BasePermission, PermissionExtension
 
-from gql_app.lib.engine import CompiledExecutor, executor
-from gql_app.lib.engine.execution import MAX_COMBINATIONS, Execution
+from bench.compiled_executor import CompiledExecutor
+from gql_app.lib.engine import plans
+from gql_app.lib.engine.execution import Execution
+from gql_app.lib.engine.fields import Field
 
 SCHEMA: Final = build_schema(
     """type Query { books: [Book!]! text: String }
@@ -114,60 +116,29 @@ async def test_deferred_fragment_is_delivered_later(planned: list[str]) -> None:
     assert planned == []
 
 
-def test_plans_are_bounded() -> None:
-    root = {"text": "t"}
-    for number in range(2 * executor.MAX_OPERATIONS):
-        document = parse(f"{{ a{number}: text }}")
-        result = execute(SCHEMA, document, root, executor_class=CompiledExecutor)
-        assert result == ({f"a{number}": "t"}, None)
-    assert len(executor.operations) <= executor.MAX_OPERATIONS
+def test_document_that_spreads_fragments_in_fragments_is_planned_once_for_each_field(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planned: list[str] = []
 
+    def noted(name: str, *given: Any) -> Field:  # noqa: ANN401 — a field's
+        planned.append(name)
+        return Field(name, *given)
 
-def test_fields_of_all_plans_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "MAX_FIELDS", 100)
-    for number in range(40):
-        names = " ".join(f"a{number}_{each}: text" for each in range(10))
-        execute(SCHEMA, parse(f"{{ {names} }}"), {}, executor_class=CompiledExecutor)
-    assert executor.planned_fields() <= 110
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        """query Q($a: Int) { books { ...F(with: $a) } }
-        fragment F($with: Int) on Book { title @include(if: true) author { title } }""",
-        "query Q($a: Int) { books { title @include(if: $a) author { title } } }",
-    ],
-)
-def test_fields_are_not_counted_that_are_planned_anew(query: str) -> None:
-    document = parse(query, experimental_fragment_arguments=True)
-    executor.operations.clear()
-    sizes = set()
-    for number in range(4 * MAX_COMBINATIONS):
-        root = {"books": [{"title": "t", "author": {}}]}
-        result = execute(
-            SCHEMA, document, root, None, {"a": number + 1}, executor_class=CompiledExecutor
-        )
-        assert result == ({"books": [{"title": "t", "author": {"title": None}}]}, None)
-        sizes.add(executor.planned_fields())
-    assert max(sizes) <= 4 * MAX_COMBINATIONS
-
-
-def test_document_that_spreads_fragments_in_fragments_is_planned_once_for_each_field() -> None:
+    monkeypatch.setattr(plans, "Field", noted)
     depth = 60
     fragments = " ".join(
         f"fragment F{n} on Book {{ a: author {{ ...F{n + 1} }} b: author {{ ...F{n + 1} }} }}"
         for n in range(depth)
     )
     document = parse(f"{{ books {{ ...F0 }} }} {fragments} fragment F{depth} on Book {{ title }}")
-    executor.operations.clear()
     result = execute(SCHEMA, document, {"books": [{}]}, executor_class=CompiledExecutor)
     assert result == ({"books": [{"a": None, "b": None}]}, None)
     book: dict[str, object] = {"title": "t"}
     for _ in range(8):
         book = {"author": book, "title": "x"}
     assert execute(SCHEMA, document, {"books": [book]}, executor_class=CompiledExecutor)
-    assert executor.planned_fields() < 1_000  # of which two to the sixtieth are left out
+    assert len(planned) < 1_000  # of which two to the sixtieth are left out
 
 
 async def load(seen: list[list[str]], keys: list[str]) -> list[list[dict[str, object]]]:

@@ -5,7 +5,6 @@ The seeds are fixed, so that a run is a run; `make fuzz` tries others, and as ma
 
 import gc
 from collections import Counter
-from collections.abc import Mapping
 from inspect import isawaitable
 from typing import Any, Final
 from zlib import crc32
@@ -23,13 +22,14 @@ from graphql import (
 )
 from hypothesis import given
 
-from gql_app.lib.engine import CompiledExecutor, fields
+from bench.compiled_executor import CompiledExecutor
+from gql_app.lib.engine import fields
 from tests.fuzz.test_fuzz import tries
 from tests.lib.engine.agreement import explained, told, written
 from tests.lib.engine.operations import operations
 from tests.lib.engine.schemas import schemas
 from tests.lib.engine.virtual_time import run
-from tests.lib.engine.worlds import Habits, World, noted_default, noting
+from tests.lib.engine.worlds import Habits, World
 
 TRIED: Final = {
     "synchronous": (Habits(fail=4, wait=0, nothing=6, misfit=2, at_once=0), 12, 1.0),
@@ -39,14 +39,6 @@ TRIED: Final = {
 }
 """What resolvers do, how many operations they are tried with, and in how many of these, at least,
 they end in one order."""
-OPTIONS: Final[tuple[Mapping[str, Any], ...]] = (
-    {},
-    {},
-    {},
-    {"middleware": [noting]},
-    {"field_resolver": noted_default},
-)
-"""What is given to `execute` besides."""
 
 
 def executed(
@@ -54,7 +46,6 @@ def executed(
     world: World,
     document: DocumentNode,
     variables: dict[str, object],
-    options: Mapping[str, Any],
 ) -> ExecutionResult:
     """Return what an executor answers, once all that it has begun has ended."""
     (operation, *_) = document.definitions
@@ -69,7 +60,6 @@ def executed(
             world,
             variables,
             executor_class=executor,
-            **options,
         )
         if not isawaitable(result):
             return result
@@ -89,8 +79,8 @@ def test_generated_operation_is_executed_alike(kind: str, monkeypatch: pytest.Mo
     at_once = habits.at_once > 0
 
     @tries(count)
-    @given(st.data(), st.integers(0, 2**32), st.sampled_from(OPTIONS))
-    def executed_alike(data: st.DataObject, seed: int, options: Mapping[str, Any]) -> None:
+    @given(st.data(), st.integers(0, 2**32))
+    def executed_alike(data: st.DataObject, seed: int) -> None:
         schema = data.draw(schemas())
         operation = data.draw(operations(schema))
         document = parse(operation.text)
@@ -100,8 +90,8 @@ def test_generated_operation_is_executed_alike(kind: str, monkeypatch: pytest.Mo
         for number, variables in enumerate(operation.variables):
             dice = crc32(f"{seed} {number} {operation.text}".encode())
             theirs, ours = (World(dice, habits, schema) for _ in range(2))
-            expected = executed(Executor, theirs, document, variables, options)
-            answered = executed(CompiledExecutor, ours, document, variables, options)
+            expected = executed(Executor, theirs, document, variables)
+            answered = executed(CompiledExecutor, ours, document, variables)
             assert written(answered) == written(expected)
             assert explained(answered) == explained(expected)
             assert ours.moment <= theirs.moment

@@ -8,7 +8,8 @@ import pytest
 import strawberry
 from graphql import ExecutionResult
 
-from gql_app.lib.engine import NESTED, CompiledExecutor, LazyRows, Nested
+from bench.compiled_executor import CompiledExecutor
+from gql_app.lib.engine import NESTED, LazyRows, Nested
 
 Info = strawberry.Info[Any, Any]
 Rows = LazyRows[Any]

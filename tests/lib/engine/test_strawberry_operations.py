@@ -10,7 +10,8 @@ from hypothesis import given
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
-from gql_app.lib.engine import CompiledExecutor, fields
+from bench.compiled_executor import CompiledExecutor
+from gql_app.lib.engine import fields
 from tests.fuzz.test_fuzz import tries
 from tests.lib.engine.agreement import explained, told, written
 from tests.lib.engine.operations import Operation, operations

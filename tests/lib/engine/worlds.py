@@ -26,7 +26,6 @@ from graphql import (
     GraphQLUnionType,
     OperationDefinitionNode,
     Undefined,
-    default_field_resolver,
 )
 
 Value = Any
@@ -281,18 +280,6 @@ class World:
 def resolve(source: Value, info: Info, **arguments: Value) -> Value:
     """Resolve a field by the world in the operation's context."""
     return info.context.resolve(source, info, **arguments)
-
-
-def noted_default(source: Value, info: Info, **arguments: Value) -> Value:
-    """Resolve a field by graphql-core's default resolver, and record it."""
-    info.context.calls.append((tuple(info.path.as_list()), "by default", repr(arguments)))
-    return default_field_resolver(source, info, **arguments)
-
-
-def noting(resolver: Callable[..., Value], source: Value, info: Info, **arguments: Value) -> Value:
-    """Resolve a field by its resolver, as middleware that records it."""
-    info.context.calls.append((tuple(info.path.as_list()), "middleware", repr(arguments)))
-    return resolver(source, info, **arguments)
 
 
 def resolve_type(value: Value, info: Info, kind: GraphQLAbstractType) -> Value:

@@ -237,6 +237,32 @@ def test_other_files_are_left_alone_and_every_fault_is_told_at_once(tmp_path: Pa
     assert len(faults(tmp_path, broken)) == 3
 
 
+def test_faults_of_each_letter_are_told_whatever_another_lacks(tmp_path: Path) -> None:
+    texts = {
+        "missing.de.txt": "",
+        "hello.en.subject.txt": "Hello",
+        "hello.en.txt": "{{ whom }}",
+        "hello.de.txt": "{% if %}",
+        "empty.en.subject.txt": "",
+        "empty.en.txt": "{{ who.name }}",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    folder = Folder(tmp_path, {each: [{"who": "Ada"}] for each in ("hello", "missing", "empty")})
+    with pytest.raises(CannotStart) as stopped:
+        MailTemplates([folder], {"shop": "Shop"}).check()
+    told = [each.removeprefix(f"{tmp_path}/") for each in stopped.value.faults]
+    assert told == [
+        "hello.de.subject.txt is missing.",
+        "missing.de.subject.txt is missing.",
+        "missing.en.subject.txt is missing.",
+        "missing.en.txt is missing.",
+        "empty.en.txt, line 1: UndefinedError: 'str object' has no attribute 'name'.",
+        "hello.de.txt, line 1: Expected an expression, got 'end of statement block'.",
+        "hello.en.txt, line 1: there is no value whom; there are language, shop, who.",
+    ], told
+
+
 @pytest.mark.parametrize(
     "escape",
     [

@@ -44,7 +44,6 @@ class Known(NamedTuple):
         self,
         credential: dict[str, Any],
         *,
-        sign_count: int = 0,
         require_user_verification: bool = False,
     ) -> Asserted:
         """Return the result of verifying a response."""
@@ -52,7 +51,6 @@ class Known(NamedTuple):
             credential,
             challenge=CHALLENGE,
             public_key=self.registered.public_key,
-            sign_count=sign_count,
             require_user_verification=require_user_verification,
         )
 

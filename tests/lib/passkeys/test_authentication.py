@@ -6,7 +6,6 @@ import pytest
 
 from gql_app.lib.passkeys import (
     Asserted,
-    CounterWentBack,
     CredentialDescriptor,
     InvalidPasskey,
     RelyingParty,
@@ -105,7 +104,6 @@ def test_an_answer_proves_nothing_to_another_party() -> None:
             passkey.answer(),
             challenge=CHALLENGE,
             public_key=passkey.registered.public_key,
-            sign_count=0,
             require_user_verification=False,
         )
 
@@ -122,26 +120,10 @@ def test_no_byte_of_what_was_signed_can_be_another(part: str) -> None:
             passkey.proven(answer)
 
 
-@pytest.mark.parametrize(("stored", "counter"), [(0, 0), (0, 1), (5, 6), (5, 2**32 - 1)])
-def test_a_counter_goes_up_or_stays_at_zero(stored: int, counter: int) -> None:
+@pytest.mark.parametrize("counter", [0, 1, 6, 2**32 - 1])
+def test_a_counter_is_told(counter: int) -> None:
     passkey = known()
-    answer = passkey.answer(counter=counter)
-    assert passkey.proven(answer, sign_count=stored).sign_count == counter
-
-
-@pytest.mark.parametrize(("stored", "counter"), [(5, 5), (5, 4), (5, 0), (2**32 - 1, 0)])
-def test_a_counter_that_does_not_go_up_is_refused(stored: int, counter: int) -> None:
-    passkey = known()
-    answer = passkey.answer(counter=counter)
-    with pytest.raises(CounterWentBack, match="copied"):
-        passkey.proven(answer, sign_count=stored)
-
-
-def test_nobody_can_say_that_a_counter_went_back_without_the_key() -> None:
-    passkey, other = known(), known()
-    with pytest.raises(InvalidPasskey, match=MESSAGE) as why:
-        passkey.proven(other.answer(counter=1), sign_count=5)
-    assert type(why.value) is InvalidPasskey
+    assert passkey.proven(passkey.answer(counter=counter)).sign_count == counter
 
 
 def test_a_passkey_on_several_devices_never_counts() -> None:

@@ -1,23 +1,20 @@
-"""CompiledExecutor: graphql-core's executor, whose operations run compiled plans.
+"""Plans: how an operation's selections are executed, planned once for each type and kept."""
 
-What an operation selects of each type is planned once, and kept.
-"""
-
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from threading import Lock
-from typing import ClassVar, Final
+from types import SimpleNamespace
+from typing import Final
 
 from graphql import (
     GraphQLAbstractType,
     GraphQLBoolean,
+    GraphQLError,
     GraphQLField,
     GraphQLID,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLString,
-    OperationType,
     TypeNameMetaFieldDef,
     default_field_resolver,
     default_type_resolver,
@@ -27,15 +24,12 @@ from graphql import (
     is_list_type,
     is_object_type,
 )
-from graphql.execution.execute import assume_not_awaitable
 from graphql.execution.incremental import IncrementalExecutor
-from graphql.pyutils import is_awaitable
 
 from gql_app.lib.engine.execution import (
     Complete,
     Completion,
     Execution,
-    Operation,
     Path,
     Value,
     complete_later,
@@ -44,10 +38,7 @@ from gql_app.lib.engine.execution import (
 from gql_app.lib.engine.fields import Field, Lists, Position, Resolver, Selection, leaf, objects
 from gql_app.lib.engine.rows import Nested
 
-MAX_OPERATIONS: Final = 256
-"""The most operations that are kept with their plans."""
-MAX_FIELDS: Final = 20_000
-"""The most planned fields of all of them together, of some two kilobytes each."""
+TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
 EXACT: Final[Mapping[Callable[[Value], Value], type]] = {
     GraphQLString.coerce_output_value: str,
     GraphQLID.coerce_output_value: str,
@@ -67,9 +58,9 @@ class Plan:
     that select it: no document makes a plan that is larger than its data.
     """
 
-    def __init__(self, operation: Operation, *, default_resolvers: bool) -> None:
-        self._operation = operation
-        self._default_resolvers = default_resolvers
+    def __init__(self, schema: GraphQLSchema, simplify: Simplify) -> None:
+        self._schema = schema
+        self._simplified = simplify
         self._selections: dict[Hashable, Selection] = {}
 
     def fields(self, selection: Selection, execution: Execution) -> list[Field]:
@@ -85,20 +76,17 @@ class Plan:
             self._field(selection.kind, name, details)
             for name, details in collected.grouped_field_set.items()
         ]
-        known = [field for field in planned if field]
-        self._operation.size += len(known)
-        return known
+        return [field for field in planned if field]
 
     def _field(self, parent: GraphQLObjectType, name: str, details: Value) -> Field | None:
         """Return a planned field, None if the type has none of this name."""
-        definition = self._operation.schema.get_field(parent, details[0].node.name.value)
+        definition = self._schema.get_field(parent, details[0].node.name.value)
         if definition is None:
             return None
         field = Field(name, details, definition, parent)
         self._complete(field, field)
         field.run = field.call
-        if self._default_resolvers:
-            self._simplify(field)
+        self._simplify(field)
         return field
 
     def _simplify(self, field: Field) -> None:
@@ -107,15 +95,12 @@ class Plan:
         if definition is TypeNameMetaFieldDef:
             field.run = field.constant
         elif definition.args or field.nodes[0].arguments:
-            field.resolve = self._operation.simplify(definition)[1]
-        elif definition.resolve in {None, default_field_resolver}:
-            field.attribute = field.nodes[0].name.value
-            field.run = field.read
+            field.resolve = self._simplified(definition)[1]
         else:
-            attribute, field.resolve, nested = self._operation.simplify(definition)
+            attribute, field.resolve, nested = self._simplified(definition)
             field.nested = nested if field.nullable and field.selection else None
             if attribute is not None:
-                field.attribute, field.strict, field.run = attribute, True, field.read
+                field.attribute, field.run = attribute, field.read
 
     def _complete(self, position: Position, field: Field) -> None:
         """Plan how a position's values are completed, from the outside in."""
@@ -142,8 +127,7 @@ class Plan:
 
     def selection(self, kind: GraphQLObjectType, details: Value) -> Selection:
         """Return the selection that some nodes make of a type."""
-        nodes = [(id(each.node), id(each.fragment_variable_values)) for each in details]
-        key = (kind.name, *nodes)
+        key = (kind.name, *[id(each.node) for each in details])
         if key not in self._selections:
             self._selections[key] = Selection(self.fields, kind, details)
         return self._selections[key]
@@ -175,67 +159,14 @@ def abstract(
     return complete
 
 
-class CompiledExecutor(Execution):
-    """Executes operations as graphql-core does, several times as fast.
-
-    It is an `executor_class` of graphql-core's `execute`, and Strawberry's
-    `execution_context_class`. graphql-core itself runs subscriptions, `@defer` and `@stream`, and
-    operations with execution hooks or with the caller's own `is_awaitable`. A schema and a
-    document must not be changed once they are executed.
-    """
-
-    awaitables: ClassVar[frozenset[Value]] = frozenset({is_awaitable, assume_not_awaitable})
-    """The `is_awaitable` functions that decide by a value's type."""
-
-    of_strawberry: ClassVar["type[CompiledExecutor] | None"] = None
-    """The class that is built where Strawberry executes."""
-
-    @classmethod
-    def simplify(cls, _schema: GraphQLSchema) -> Simplify:
-        """Return the function that simplifies a field: here none is simplified."""
-        return lambda _definition: (None, None, None)
-
-    @classmethod
-    def build(cls, *args: Value, **options: Value) -> Value:
-        """Return a new executor, or the errors of the request."""
-        if cls is CompiledExecutor and cls.of_strawberry and "operation_extensions" in options:
-            return cls.of_strawberry.build(*args, **options)
-        return super().build(*args, **options)
-
-    def execute_operation(self, serially: bool | None = None) -> Value:  # noqa: FBT001 — it is graphql-core's signature
-        """Return the operation's result, or an awaitable of it."""
-        operation = _operation(self)
-        if (
-            operation.is_incremental
-            or self.hooks is not None
-            or not any(self.is_awaitable is each for each in self.awaitables)
-            or self.operation.operation is OperationType.SUBSCRIPTION
-        ):
-            return super().execute_operation(serially)
-        if self.abort_signal is not None and self.abort_signal.aborted:
-            raise self.abort_error()
-        return self.run(operation, serially=serially)
-
-
-operations: Final[OrderedDict[tuple[int, int, type], Operation]] = OrderedDict()
-"""An LRU cache of the executed operations, with their plans."""
-_lock: Final = Lock()
-
-
-def planned_fields() -> int:
-    """Return the number of planned fields of all operations that are kept."""
-    return sum(each.size for each in operations.values())
-
-
-def _operation(executor: CompiledExecutor) -> Operation:
-    """Return an executor's operation, cached by its node and those of its fragments."""
-    key = (id(executor.operation), id(executor.schema), type(executor))
-    with _lock:
-        known = operations.get(key)
-        if known and known.fragments == executor.fragment_definitions:
-            operations.move_to_end(key)
-            return known
-        operation = operations[key] = Operation(executor, Plan)
-        while len(operations) > MAX_OPERATIONS or planned_fields() > MAX_FIELDS:
-            operations.popitem(last=False)
-        return operation
+def root_fields(simplify: Simplify, execution: Execution) -> Sequence[Field]:
+    """Return the planned fields of an operation's root. Raises GraphQLError."""
+    schema, node = execution.schema, execution.operation
+    root = schema.get_root_type(node.operation)
+    if root is None:
+        message = f"Schema is not configured to execute {node.operation.value} operation."
+        raise GraphQLError(message, node)
+    details = SimpleNamespace(node=node, defer_usage=None, fragment_variable_values=None)
+    with suppress(RecursionError):  # as an error's context it would keep its frames alive
+        return Plan(schema, simplify).selection(root, [details]).fields(execution)
+    raise GraphQLError(TOO_DEEP, node)
