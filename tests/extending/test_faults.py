@@ -496,7 +496,9 @@ def test_value_of_another_form_is_told(parts: Mapping[str, Any], sentence: str) 
     assert told(Feature("shop", **parts)) == (f"The feature shop: {sentence}.",)
 
 
-@pytest.mark.parametrize("wrong", [5, None, [5], {"a": 5}, "two words", object()], ids=str)
+@pytest.mark.parametrize(
+    "wrong", [5, None, [5], {"a": 5}, "two words", object()], ids=lambda each: type(each).__name__
+)
 @pytest.mark.parametrize("name", [each.name for each in fields(Feature) if each.default == ()])
 def test_wrong_thing_in_any_list_is_told_with_the_others(name: str, wrong: object) -> None:
     parts: dict[str, Any] = {name: [wrong, wrong]}

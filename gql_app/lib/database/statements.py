@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache, partial
+from math import isfinite
 from operator import itemgetter
 from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
 from uuid import UUID
@@ -48,6 +49,8 @@ Converter: TypeAlias = Callable[[Any], object]
 Decoder: TypeAlias = Callable[[Sequence[Any]], Iterable[object]]
 """Decodes the values of a column, all at once, as that is quicker."""
 Build: TypeAlias = Callable[[Sequence[Any]], T]
+_INTEGER_BITS: Final = 64
+"""The bits of the integers that SQLite stores, one of which is their sign."""
 CACHED_ROWS: Final = 256
 """Named tuple classes that are cached for statements without a Query."""
 Statement: TypeAlias = (
@@ -295,10 +298,14 @@ def _write_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _write_sqlite_json(value: object) -> str | bytes:
-    """Return a JSON value's text, but bytes for a number, which SQLite would store as its own."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return orjson.dumps(value) if is_number else _write_json(value)
+def _write_sqlite_json(value: object) -> str | float | bytes:
+    """Return a JSON value's text, a number as it is: SQLite would store its text as a number.
+
+    An integer above 64 bits, which SQLite would round, is written as bytes.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if value.bit_length() < _INTEGER_BITS else orjson.dumps(value)
+    return value if isinstance(value, float) and isfinite(value) else _write_json(value)
 
 
 def _read_json(stored: object) -> object:

@@ -128,7 +128,11 @@ async def test_each_json_value_is_read_as_it_was_written(database: Database, dec
         for key, value in enumerate(JSON_VALUES):
             await db.execute(insert(things), id=key, json=value)
     found = [row.json for row in await database.fetch_all(select(things.c.json).order_by("id"))]
-    assert [*map(repr, found)] == [*map(repr, JSON_VALUES)]
+    assert found == [*JSON_VALUES]
+    assert [type(each) is bool for each in found] == [type(each) is bool for each in JSON_VALUES]
+    if database.dialect == "sqlite":  # whose functions read what is stored
+        seven = select(text("json_extract(json, '$')")).select_from(things).where(things.c.id == 1)
+        assert [row[0] for row in await database.fetch_all(seven)] == [7]
 
 
 async def test_number_that_sqlite_stored_as_its_own_is_read_as_json(database: Database) -> None:
