@@ -20,8 +20,11 @@ MAX_OPERATIONS: Final = 256
 """The most operations that are kept with their plans."""
 KNOWN: Final = (is_awaitable, assume_not_awaitable, optimized_is_awaitable)
 """The `is_awaitable` functions that decide by a value's type."""
-operations: Final[dict[Hashable, Operation | None]] = {}
-"""The operations, by their nodes; None for one that graphql-core runs."""
+operations: Final[dict[Hashable, tuple[Execution, Operation | None]]] = {}
+"""The operations, by the ids of their nodes, which live as long: an executor of each keeps them.
+
+None for one that graphql-core runs.
+"""
 
 
 class CompiledExecutor(Execution):
@@ -82,8 +85,9 @@ def _operation(executor: CompiledExecutor) -> Operation | None:
             operations.clear()
         template = executor.copied((VariableValues({}, {}), {}), None)
         plan = partial(root_fields, _simplify(executor))
-        operations[key] = None if _is_unknown(executor, nodes) else Operation(template, plan)
-    return operations[key]
+        known = not _is_unknown(executor, nodes)
+        operations[key] = template, Operation(template, plan) if known else None
+    return operations[key][1]
 
 
 def _simplify(executor: CompiledExecutor) -> Simplify:

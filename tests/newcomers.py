@@ -7,7 +7,8 @@ from gql_app.cli.samples import SignIn
 from tests.processes import Server
 
 REGISTER: Final = "mutation ($input: RegisterInput!) { register(input: $input) { status } }"
-_NUMBERS: Final = count(1)
+_NUMBERS: Final = count(100)
+"""Of three digits each, so that no name or address is the end or the beginning of another."""
 
 
 def newcomer(server: Server) -> SignIn:

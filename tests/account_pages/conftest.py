@@ -6,11 +6,11 @@ import pytest
 from playwright.async_api import Browser, BrowserContext
 
 from tests.account_pages.visit import Visit
-from tests.playground.conftest import PATIENCE, browser
+from tests.playground.conftest import PATIENCE, browser, demo
 from tests.playground.tab import WATCH
 from tests.processes import Server
 
-__all__ = ["browser"]
+__all__ = ["browser", "demo"]
 
 
 @pytest.fixture

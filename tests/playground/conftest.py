@@ -1,6 +1,6 @@
 """Fixtures of the browser tests: the browser, and a fresh context."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, expect
@@ -8,10 +8,17 @@ from playwright.async_api import Browser, BrowserContext, expect
 from gql_app.web.pages.playground import BUILT
 from tests.playground.chromium import chromium
 from tests.playground.tab import WATCH, Tab
-from tests.processes import Server
+from tests.processes import Server, serving
 
 PATIENCE = 15
 """Time-out of a page, in seconds."""
+
+
+@pytest.fixture(scope="package")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serve a demo for the tests of a package, which register: other tests count its customers."""
+    with serving("--demo", folder=tmp_path_factory.mktemp("demo")) as server:
+        yield server
 
 
 @pytest.fixture(scope="package")

@@ -39,6 +39,16 @@ async def test_one_answer_of_a_passkey_that_does_not_count_signs_in_once(
     assert told == [SUCCESS, *[INVALID] * (AT_ONCE - 1)]
 
 
+async def test_copies_of_a_passkey_that_count_alike_sign_in_once(api: Api, plain: Person) -> None:
+    browser = await registered(api, plain)
+    asked = [await options_of(api, "beginPasskeySignIn") for _ in range(AT_ONCE)]
+    sent = [do(api, "signInWithPasskey", credential=browser.get(each, counter=5)) for each in asked]
+    done = await asyncio.gather(*sent)
+    assert sorted(map(faults, done)) == [SUCCESS, *[INVALID] * (AT_ONCE - 1)]
+    copied = "This passkey was refused, because it may have been copied."
+    assert [each["message"] for each in done].count(copied) == AT_ONCE - 1
+
+
 async def test_one_answer_is_a_second_factor_once(api: Api, plain: Person) -> None:
     browser = await registered(api, plain)
     waits = await waiting(api, plain.email)

@@ -1,7 +1,7 @@
 """Generated code: one function for each selection that many objects are completed with.
 
-Python runs it several times as fast as a loop over fields. Its source has the names of the schema's
-attributes, and none that a client sends: those go into it as constants.
+Python runs it several times as fast as a loop over fields. Its source has no name of the schema's,
+and none that a client sends: those go into it as constants.
 """
 
 import ast
@@ -37,7 +37,8 @@ def object_function(fields: Sequence[Field]) -> Complete:
     constants: dict[str, str] = {}
     items: list[str] = []
     for number, field in enumerate(fields):
-        constants[f"N{number}"], constants[f"T{number}"] = field.name, field.typename
+        told = {"N": field.name, "T": field.typename, "A": field.attribute}
+        constants |= {f"{letter}{number}": name for letter, name in told.items()}
         if field.run == field.constant:
             items.append(f"N{number}: T{number}")
             continue
@@ -49,7 +50,7 @@ def object_function(fields: Sequence[Field]) -> Complete:
             condition, here = _unless_complete(field, value), f"(path, N{number}, T{number})"
             failed = f"fail{number}(execution, error, {here})"
             lines += [
-                f"try: {value} = source.{field.attribute}",
+                f"try: {value} = source.A{number}",
                 f"except FAILURES as error: {value} = {failed}",
             ]
             call = f"settle{number}(execution, {value}, {here})"
@@ -103,6 +104,11 @@ class _Constants(ast.NodeTransformer):
         if node.id in self._constants:
             return ast.copy_location(ast.Constant(self._constants[node.id]), node)
         return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """Return the node with the attribute that its name stands for, which may be a keyword."""
+        node.attr = self._constants.get(node.attr, node.attr)
+        return self.generic_visit(node)
 
 
 def function_of(source: str, names: dict[str, Any], constants: Mapping[str, str]) -> Value:

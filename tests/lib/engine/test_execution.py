@@ -6,10 +6,29 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
-from graphql import GraphQLError, GraphQLResolveInfo, build_schema, parse
+from graphql import (
+    GraphQLError,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    build_schema,
+    parse,
+)
 
 from bench.compiled_executor import CompiledExecutor
-from tests.lib.engine.both import SEEN, VALUES, Late, Plain, Value, both, later, returning, said
+from tests.lib.engine.both import (
+    SEEN,
+    VALUES,
+    Late,
+    Plain,
+    Value,
+    both,
+    later,
+    returning,
+    said,
+    schema,
+)
 
 FIELDS: Final = (
     "text",
@@ -57,6 +76,67 @@ async def test_whatever_an_attribute_is_is_answered_alike(value: str, *, keyed: 
             query = f"{{ {place} {{ name ... on Book {{ {selected} x: name echo }} }} }}"
             theirs, ours = await both(query, returning(place, partial(rows, field)))
             assert ours == theirs, query
+
+
+@pytest.fixture
+def read_schema(monkeypatch: pytest.MonkeyPatch) -> GraphQLSchema:
+    """Return a schema whose plans read a book's attributes, as those of Strawberry's types do."""
+    made = schema()
+    book = made.type_map["Book"]
+    assert isinstance(book, GraphQLObjectType)
+    for name, field in book.fields.items():
+        if not (field.resolve or field.args):
+            field.resolve = partial(read, name)
+
+    def simplified(field: GraphQLField) -> Value:
+        known = isinstance(field.resolve, partial)
+        return (field.resolve.args[0] if known else None), None, None  # type: ignore[union-attr]
+
+    monkeypatch.setattr("bench.compiled_executor._simplify", lambda _executor: simplified)
+    return made
+
+
+def read(name: str, source: object, _info: GraphQLResolveInfo[Any]) -> object:
+    """Return an attribute. Raises AttributeError if there is none."""
+    return getattr(source, name)
+
+
+@pytest.mark.parametrize("value", VALUES)
+async def test_whatever_a_plan_reads_is_answered_alike(
+    value: str, read_schema: GraphQLSchema
+) -> None:
+    def rows(field: str, _did: list[str]) -> object:
+        ends = {0, ROWS - 1}
+        values = (VALUES[value]() if number in ends else None for number in range(ROWS))
+        return {"books": [Plain(**{"name": "n", field: each}) for each in values]}
+
+    for selected in BELOW:
+        query = f"{{ books {{ {selected} x: name echo }} }}"
+        theirs, ours = await both(query, partial(rows, selected.split()[0]), schema=read_schema)
+        assert ours == theirs, query
+
+
+@pytest.mark.parametrize("value", VALUES)
+async def test_whatever_an_item_after_many_is_is_answered_alike(
+    value: str, read_schema: GraphQLSchema
+) -> None:
+    def rows(_did: list[str]) -> object:
+        return {"many": [*(Plain(name="n") for _ in range(ROWS)), VALUES[value]()]}
+
+    theirs, ours = await both("{ many { name __typename } }", rows, schema=read_schema)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("row", ["slotted", "dictionary", "mapping", "class", "dynamic"])
+@pytest.mark.parametrize("place", ["books", "many"])
+async def test_attribute_that_cant_be_read_is_answered_alike(
+    place: str, row: str, read_schema: GraphQLSchema
+) -> None:
+    for selected in BELOW:
+        query = f"{{ {place} {{ __typename {selected} }} }}"
+        root = {place: [VALUES[row]() for _ in range(ROWS)]}
+        theirs, ours = await both(query, partial(_same, root), schema=read_schema)
+        assert ours == theirs, query
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,14 @@ async def test_subscription_is_graphql_cores(planned: list[str]) -> None:
     assert planned == []
 
 
+def test_operation_is_planned_after_many_that_are_graphql_cores(planned: list[str]) -> None:
+    for number in range(400):
+        for word in ("subscription", "query"):
+            document = parse(f"{word} {{ a{number}: __typename }}")
+            execute(SCHEMA, document, {}, executor_class=CompiledExecutor)
+    assert planned == ["query"] * 400
+
+
 async def test_deferred_fragment_is_delivered_later(planned: list[str]) -> None:
     document = parse("{ text ... @defer { books { title } } }")
     root = {"text": "t", "books": [{"title": "b"}]}

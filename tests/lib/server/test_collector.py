@@ -24,3 +24,21 @@ def test_objects_of_the_start_are_exempt_once_loaded_and_when_the_process_exits(
     assert enabled == "True", done.stderr
     loaded, after_serving, exiting = map(int, numbers)
     assert max(loaded, exiting) < FEW < after_serving
+
+
+PROGRAM = """
+from gql_app.lib.server import tuned_gc
+class Draft:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        print("saved")
+draft = Draft()
+with tuned_gc():
+    pass
+"""
+
+
+def test_program_that_runs_an_application_collects_its_own_objects_when_it_exits() -> None:
+    done = run([sys.executable, "-c", PROGRAM], ROOT)
+    assert done.stdout == "saved\n", done.stderr
