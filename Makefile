@@ -21,6 +21,9 @@ PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 SUITE = $(PYTEST) --covering="$(COVERING)"
 # Worker processes for the tests without coverage, which mostly wait for processes, browsers and clocks.
 WAITING ?= 4
+# Temporary files of the tests are in memory if it is ample: SQLite waits for a disk at each commit.
+MEMORY := $(shell df -Pk /dev/shm 2> /dev/null | awk 'NR == 2 && $$4 > 8000000 { print $$6 }')
+test-measured test-others: export TMPDIR := $(or $(TMPDIR),$(MEMORY),/tmp)
 # The tests start hundreds of programs, so bytecode is always cached.
 unexport PYTHONDONTWRITEBYTECODE
 # A separate environment: graphql-core's tests need other pytest plugins.
