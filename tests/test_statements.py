@@ -1,11 +1,16 @@
 """Every statement of every test has bound parameters only; here is what holds it to that."""
 
+from importlib import import_module
+from typing import Any
+
 import pytest
 from sqlalchemy import literal_column, select
+from sqlalchemy.types import NullType
 
 from gql_app.db.tables import CustomerRow
-from gql_app.lib.database import Database
+from gql_app.lib.database import Database, Query
 from tests.api import Api
+from tests.laws import MODULES, PACKAGE
 from tests.people import Person
 from tests.statements import literals
 
@@ -49,3 +54,19 @@ async def test_value_written_into_a_statement_is_caught(
     (caught,) = [each for each in statements if literals(each)]
     statements.remove(caught)
     assert "'ada'" in caught
+
+
+def test_each_column_that_is_read_has_a_type() -> None:
+    rules = [name for name in MODULES if name.startswith(("accounts.", "factors.", "mail."))]
+    names = [(name, vars(import_module(f"{PACKAGE}.{name}"))) for name in rules]
+    queries: list[tuple[str, Any]] = [
+        (n, q) for n, found in names for q in found.values() if isinstance(q, Query)
+    ]
+    untyped = {
+        (name, column)
+        for name, query in queries
+        for column, kind in query.statement.exported_columns.items()
+        if isinstance(kind.type, NullType)  # each of its values is converted on PostgreSQL
+    }
+    assert queries
+    assert untyped == set()

@@ -133,7 +133,7 @@ def roles_of(customers: FromClause = CustomerRow.__table__) -> ColumnElement[str
         func.array_to_string(func.array(ordered.scalar_subquery()), _BLANK),
     )
     admin = case((customers.c.is_admin, literal_column(f"'{ADMIN} '", Text())), else_=_BLANK)
-    return func.trim(admin + func.coalesce(others, _BLANK)).label("roles")
+    return func.trim(admin + func.coalesce(others, _BLANK), type_=Text()).label("roles")
 
 
 def has_address(customers: FromClause = CustomerRow.__table__) -> ColumnElement[bool]:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     select,
     table,
     true,
+    type_coerce,
 )
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from strawberry.types.field import StrawberryField
@@ -215,7 +216,8 @@ class _Lists:
     def _shown(self, rows: FromClause, number: ColumnElement[int]) -> Select[Any]:
         """Select the nodes' columns and their key's number, ordered by list and then by row."""
         shown = [self._columns.shown(name, rows) for name in self._columns.names]
-        return select(*shown, number.label("number")).order_by(number, *self._order.order(rows))
+        counted = type_coerce(number, Integer()).label("number")
+        return select(*shown, counted).order_by(number, *self._order.order(rows))
 
 
 def _are_ids(keys: Sequence[Any]) -> bool:

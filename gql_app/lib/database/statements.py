@@ -16,6 +16,7 @@ import orjson
 from sqlalchemy import (
     ARRAY,
     JSON,
+    BigInteger,
     Boolean,
     Column,
     ColumnElement,
@@ -301,7 +302,7 @@ def _write_json(value: object) -> str:
 def _write_sqlite_json(value: object) -> str | float | bytes:
     """Return a JSON value's text, a number as it is: SQLite would store its text as a number.
 
-    An integer above 64 bits, which SQLite would round, is written as bytes.
+    An integer of more than 64 bits, which SQLite would round, is written as bytes.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value if value.bit_length() < _INTEGER_BITS else orjson.dumps(value)
@@ -386,8 +387,8 @@ _ON_POSTGRESQL: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
 }
 """Codecs of the types whose values asyncpg does not send and read as they are."""
 _COMPUTED: Final[Mapping[type[TypeEngine[Any]], Converter]] = {
-    Integer: lambda number: number if number is None else int(number),
+    BigInteger: lambda number: number if number is None else int(number),
     Float: lambda number: number if number is None else float(number),
     NullType: _number,
 }
-"""Converters of what PostgreSQL computes: sums and averages are numeric, so Decimal."""
+"""Converters of what PostgreSQL computes as numeric: sums of such columns, and averages."""
