@@ -1,7 +1,6 @@
 """GraphQL over HTTP, and the bearer token of its requests."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final, TypeVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,6 +18,7 @@ from gql_app.lib.graphql_http import (
     negotiate,
     other_than_graphql,
     outcome,
+    to_json,
     write,
 )
 from gql_app.lib.server import Disconnect
@@ -81,8 +81,11 @@ class GraphQLView:
             await refusal.response(media_type)(scope, receive, send)
             return
         state["kind"] = context.kind
-        leave_out = partial(self._engine.leave_out, context)
-        status, answered, body = write(result, media_type, leave_out)
+        try:
+            status, answered, body = write(result, media_type)
+        except TypeError:
+            self._engine.leave_out(context, result, to_json)
+            status, answered, body = write(result, media_type)
         reasons = outcome(result.errors, context.refusals)
         state["facts"] = context.facts(reasons)
         if new and context.kind != Context.kind:  # so it is valid

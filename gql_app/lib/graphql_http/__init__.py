@@ -15,6 +15,7 @@ from gql_app.lib.graphql_http.messages import (
     other_than_graphql,
     outcome,
     read_body,
+    to_json,
     write,
 )
 from gql_app.lib.graphql_http.negotiation import negotiate
@@ -33,5 +34,6 @@ __all__ = [
     "outcome",
     "read_body",
     "read_manifest",
+    "to_json",
     "write",
 ]

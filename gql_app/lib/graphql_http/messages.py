@@ -53,8 +53,6 @@ REFUSALS: Final = {
 }
 """Statuses by error code, for a result of which every field is refused with that code."""
 Written = tuple[int, list[tuple[bytes, bytes]], bytes]
-LeaveOut = Callable[[ExecutionResult, Callable[[object], bytes]], object]
-"""Leaves out of a result what the function can't write, for which it raises TypeError."""
 
 
 class RequestReader:
@@ -209,26 +207,17 @@ def _is_json(content_type: bytes) -> bool:
     return name == JSON and all(charset in {"utf-8", "utf8"} for charset in charsets)
 
 
-def write(
-    result: ExecutionResult, media_type: str | None, leave_out: LeaveOut | None = None
-) -> Written:
+def write(result: ExecutionResult, media_type: str | None) -> Written:
     """Return the status, headers and body of a result, as JSON if no media type is given.
 
-    If it has a value that can't be written, `leave_out` is called to leave that out of the result.
-
-    Content-Length is left to the caller, which may compress the body.
+    Content-Length is left to the caller, which may compress the body. Raises TypeError as to_json()
+    does.
 
     Proxies and clients act upon Retry-After, so both media types have it, and 504 if nothing was
     done, so that a retry is safe.
     """
     media_type = media_type or JSON
-    try:
-        body = serialize(result)
-    except TypeError:
-        if leave_out is None:
-            raise
-        leave_out(result, _write)
-        body = serialize(result)
+    body = serialize(result)
     wait = retry_after(result.errors) if result.errors else None
     if wait:
         status = 503
@@ -290,11 +279,11 @@ def serialize(result: ExecutionResult) -> bytes:
         content["errors"] = [error.formatted for error in result.errors]
     if result.data is not None or any(error.path for error in result.errors or []):
         content["data"] = result.data
-    return _write(content)
+    return to_json(content)
 
 
-def _write(value: object) -> bytes:
-    """Return a value's JSON. Raises TypeError."""
+def to_json(value: object) -> bytes:
+    """Return a value's JSON. Raises TypeError if it has none, as a text that is not UTF-8."""
     return orjson.dumps(value, _plain, orjson.OPT_UTC_Z)
 
 
