@@ -6,6 +6,8 @@ a hundred bytes that take all memory when they are written again.
 
 from typing import Final
 
+from webauthn.helpers import encode_cbor, parse_cbor
+
 MAX_DEPTH: Final = 8
 """Levels of arrays and maps; authenticators write four at most (CTAP section 8)."""
 BYTES, TEXT, ARRAY, MAP, TAG = 2, 3, 4, 5, 6
@@ -17,6 +19,7 @@ _HEADER: Final = 37
 """Bytes of authenticator data before its CBOR (WebAuthn section 6.1)."""
 _FLAGS: Final = 32
 _HAS_CREDENTIAL: Final = 0x40
+_HAS_EXTENSIONS: Final = 0x80
 _ID_LENGTH: Final = slice(53, 55)
 
 
@@ -28,12 +31,22 @@ def require_plain(data: bytes) -> None:
 
 
 def require_plain_authenticator_data(data: bytes) -> None:
-    """Raise ValueError unless authenticator data ends in plain CBOR: a key and extensions."""
-    at = _HEADER
-    if len(data) > _FLAGS and data[_FLAGS] & _HAS_CREDENTIAL:
+    """Raise ValueError unless authenticator data ends in plain CBOR: a key and extensions.
+
+    Each must be as the library would write it: from the length of that, it goes on to the next.
+    """
+    at, flags = _HEADER, data[_FLAGS] if len(data) > _FLAGS else 0
+    if flags & _HAS_CREDENTIAL:
         at = _ID_LENGTH.stop + int.from_bytes(data[_ID_LENGTH])
-    while at < len(data):
-        at = end_of_item(data, at)
+    for _ in range(bool(flags & _HAS_CREDENTIAL) + bool(flags & _HAS_EXTENSIONS)):
+        end = end_of_item(data, at)
+        if encode_cbor(parse_cbor(data[at:end])) != data[at:end]:
+            message = "CBOR that is written in an unusual form"
+            raise ValueError(message)
+        at = end
+    if at < len(data):
+        message = "malformed authenticator data, with something behind its CBOR"
+        raise ValueError(message)
 
 
 def end_of_item(data: bytes, at: int = 0, depth: int = 0) -> int:

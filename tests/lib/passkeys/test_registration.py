@@ -202,6 +202,21 @@ def test_cbor_that_would_take_all_memory_is_refused_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    "key",
+    [b"\x82\x5b" + bytes(8) + b"\x48\x82\x59\x00\x07" + bytes(4), b"\xf9" + bytes(2)],
+    ids=["a length of eight bytes for none", "a number of two bytes"],
+)
+def test_cbor_is_not_hidden_behind_a_key_that_would_be_written_otherwise(key: bytes) -> None:
+    credential = SoftwareAuthenticator(ORIGIN).create(creation())
+    members = attestation_of(credential)
+    bomb = shared_within_itself(14)
+    data = bytearray(members["authData"])
+    data[32] |= 0x80  # it has extensions
+    forged = data[: 55 + int.from_bytes(data[53:55])] + key + encode_cbor(bomb)
+    refused(attested(credential, encode_cbor(members | {"authData": bytes(forged)})), "unusual")
+
+
+@pytest.mark.parametrize(
     ("algorithm", "change"),
     [
         (ES256, {3: -257}),
