@@ -37,6 +37,8 @@ def leave_linux() -> None:
     for module, names in ABSENT.items():
         for name in names:
             delattr(module, name)
+    if sys.version_info >= (3, 13):  # which asks for what is removed here
+        os.process_cpu_count = os.cpu_count
 
 
 if __name__ == "__main__":
