@@ -96,16 +96,17 @@ async def test_errors_are_mapped_by_whether_the_operation_was_begun() -> None:
     assert errors.calls[2] == ([ValueError], True)
 
 
+@pytest.mark.parametrize("kind", [ValueError, TimeoutError])
 async def test_error_of_no_field_is_that_of_a_begun_operation(
-    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise ValueError
+        raise kind
 
     errors = ErrorMap()
     monkeypatch.setattr(Engine, "_run", fail)
     await run(engine(map_errors=errors), "{ __typename }")
-    assert errors.calls == [([ValueError], True)]
+    assert errors.calls == [([kind], True)]
 
 
 async def test_selection_is_worked_out_through_fragments_directives_and_aliases() -> None:
