@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from gql_app.lib.database.errors import primary_code, root_of
+from gql_app.lib.database.errors import primary_code
 from gql_app.lib.database.sqlite import unwritable
 from gql_app.lib.database.urls import tls_advice
-from gql_app.lib.faults import StatementError, sentence
+from gql_app.lib.faults import StatementError, root_of, sentence
 
 _SQLITE: Final = "sqlite:///"
 _BY_SQLSTATE: Final[Mapping[str, str]] = {

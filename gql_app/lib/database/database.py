@@ -20,13 +20,12 @@ from sqlalchemy import Boolean, Dialect, Integer, Text, func, literal_column, ma
 
 from gql_app.lib import clock
 from gql_app.lib.database.causes import IN_RECOVERY, READ_ONLY, Cause, cause_of, unwritable_cause
-from gql_app.lib.database.errors import root_of
 from gql_app.lib.database.pool import Connection, Pool, retried
 from gql_app.lib.database.postgresql import CONNECT_TIMEOUT, PostgresConnection, Servers
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
 from gql_app.lib.database.sqlite import SqliteConnection, sqlite_file, unwritable
 from gql_app.lib.database.statements import Moment, Query, Statement, compiled
-from gql_app.lib.faults import StatementError, Unavailable
+from gql_app.lib.faults import StatementError, Unavailable, root_of
 
 CONNECTIONS: Final = 10
 """Connections of one process for reading; as many again are for writing."""

@@ -114,13 +114,6 @@ def unavailable(error: BaseException) -> Unavailable | None:
     return kind() if kind else None
 
 
-def root_of(error: BaseException) -> BaseException:
-    """Return the root cause of an error: itself if it has none."""
-    while isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    return error
-
-
 def translate(error: BaseException) -> None:
     """Raise what a driver's error means; return if it is not a driver's.
 

@@ -173,12 +173,9 @@ class Field(Position):
         """Return the resolver, an info and the arguments, which are kept for other objects."""
         resolve = self.resolve or self.definition.resolve or default_field_resolver
         info = execution.build_resolve_info(self.definition, self.nodes, self.parent, path)
-        arguments = again = execution.arguments.get(self)
-        if arguments is None:
-            arguments = self._coerce_arguments(execution)
-            if IMMUTABLE.issuperset(map(type, arguments.values())):
-                again = execution.arguments[self] = arguments
+        arguments = self._coerce_arguments(execution)
         if path.prev is not None:  # without arguments if each call has its own
+            again = arguments if IMMUTABLE.issuperset(map(type, arguments.values())) else None
             execution.calls[self] = resolve, type(info), info[:4], info[5:], again
         return resolve, info, arguments
 

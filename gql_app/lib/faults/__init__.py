@@ -10,6 +10,13 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
+def root_of(error: BaseException) -> BaseException:
+    """Return the root cause of an error: itself if it has none."""
+    while isinstance(error.__cause__, Exception):  # a TimeoutError's is a CancelledError
+        error = error.__cause__
+    return error
+
+
 class OperatorError(Exception):
     """An error that the operator has to mend, with every fault in words."""
 
@@ -52,9 +59,7 @@ class Unavailable(Exception):
     @property
     def cause(self) -> str:
         """The root cause, such as the driver's error, in a line for the log."""
-        error: Exception = self
-        while isinstance(error.__cause__, Exception):  # a TimeoutError's is a CancelledError
-            error = error.__cause__
+        error = root_of(self)
         return f"{type(error).__name__}: {error}"
 
 

@@ -17,10 +17,9 @@ UNSIGNED_BYTES: Final = RANDOM_BYTES + TIME_BYTES
 class Challenges:
     """Makes challenges, and recognises its own by a key that all servers share."""
 
-    def __init__(self, key: bytes, lifetime: timedelta = LIFETIME) -> None:
+    def __init__(self, key: bytes) -> None:
         """Take a key of at least 32 random bytes, which signs nothing else."""
         self._key: Final = key
-        self._lifetime: Final = lifetime
 
     def new(self, purpose: str, *, now: datetime) -> bytes:
         """Return a new challenge. Its purpose is signed, and can't be read from it."""
@@ -37,7 +36,7 @@ class Challenges:
         if not hmac.compare_digest(signature, self._signature(unsigned, purpose)):
             return None
         made_at = datetime.fromtimestamp(int.from_bytes(unsigned[RANDOM_BYTES:]), UTC)
-        ends_at = made_at + self._lifetime
+        ends_at = made_at + LIFETIME
         return ends_at if made_at - AHEAD <= now < ends_at else None
 
     def _signature(self, unsigned: bytes, purpose: str) -> bytes:

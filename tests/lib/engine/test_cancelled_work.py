@@ -123,6 +123,18 @@ class Query:
             raise
         return "never"
 
+    @strawberry.field
+    async def again(self) -> Null:
+        """Wait forever; if the task is cancelled, cancel it once more."""
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task
+            task.cancel()
+            raise
+        return "never"
+
 
 SCHEMA: Final = Schema(query=Query, types=[Thing])
 
@@ -201,3 +213,11 @@ async def test_late_operation_is_late_though_work_was_cancelled(*, compiled: boo
     result, context = await run(engine(compiled=compiled, timeout=SOON), query)
     assert (result.data, context.cancelled) == (None, ["endless"])
     assert failed(result) == [(None, OperationTimeout)]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+async def test_late_operation_that_others_cancel_as_well_ends(*, compiled: bool) -> None:
+    task = asyncio.create_task(run(engine(compiled=compiled, timeout=SOON), "{ again }"))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()

@@ -22,12 +22,6 @@ def test_a_challenge_is_good_for_five_minutes() -> None:
     assert ends(challenge, after=300) is None
 
 
-def test_its_lifetime_can_be_another() -> None:
-    challenges = Challenges(KEY, timedelta(hours=1))
-    challenge = challenges.new("sign in", now=NOW)
-    assert challenges.expires_at(challenge, "sign in", now=NOW) == NOW + timedelta(hours=1)
-
-
 def test_a_clock_may_be_a_minute_behind_and_no_more() -> None:
     challenge = CHALLENGES.new("sign in", now=NOW)
     assert ends(challenge, after=-60) == NOW + timedelta(minutes=5)
