@@ -16,6 +16,7 @@ from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.keyring.keys import thumbprint
 from gql_app.security.passwords import Passwords
+from gql_app.security.tokens import MAX_LIFETIME
 from gql_app.settings import PAGES, Settings
 from tests.commands import output_here, run_here
 from tests.conftest import SetClock
@@ -175,6 +176,16 @@ async def test_each_fault_is_found(
     good: dict[str, str], settings: dict[str, str], code: str
 ) -> None:
     assert await found(good | settings) == [code]
+
+
+@pytest.mark.parametrize("ttl", [MAX_LIFETIME, MAX_LIFETIME + 1])
+async def test_lifetime_that_services_refuse_is_found_where_there_are_services(
+    good: dict[str, str], ttl: int
+) -> None:
+    given = good | {"access_token_ttl": str(ttl)}
+    assert await found(given) == []
+    is_long = "long-access-tokens" in await found(given | {"audiences": "orders"})
+    assert is_long == (ttl > MAX_LIFETIME)
 
 
 @pytest.mark.parametrize("name", PAGES)

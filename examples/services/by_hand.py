@@ -1,35 +1,93 @@
 """The same checks with PyJWT alone, as in a service in any other language."""
 
+import json
+import math
 import os
+import threading
 import time
+from http.client import HTTPException
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import jwt
 
+ACCOUNTS_URL = os.environ["ACCOUNTS_URL"]
 ALGORITHMS = ["EdDSA", "ES256", "RS256"]
 TYPES = ["at+jwt", "application/at+jwt"]
-# A cache of single keys (cache_keys) would never drop one that the server removes.
-keys = jwt.PyJWKClient(
-    os.environ["ACCOUNTS_URL"] + "/.well-known/jwks.json", lifespan=300, cooldown_duration=1
+INTERVAL = 1  # seconds between two requests for the keys because of an unknown key id
+
+
+class Unavailable(Exception):
+    """The server can't be asked now: answer 503, and never sign the caller out."""
+
+
+class Keys(jwt.PyJWKClient):
+    """The published keys, and when they were asked for."""
+
+    asked_at = -math.inf
+    lock = threading.Lock()
+
+    def fetch_data(self) -> object:
+        """Fetch the keys."""
+        self.asked_at = time.monotonic()
+        return super().fetch_data()
+
+    def find(self, key_id: str) -> jwt.PyJWK:
+        """Return the key of an id.
+
+        Raises Unavailable if it may be newer than the keys, or there are none.
+        Raises jwt.InvalidTokenError if keys that were fetched just now are without it.
+        """
+        with self.lock:
+            before = time.monotonic()
+            try:
+                key = self.match_kid(self.get_signing_keys(), key_id)
+                if key is None and self.asked_at + INTERVAL <= before:
+                    key = self.match_kid(self.get_signing_keys(refresh=True), key_id)
+            except (jwt.PyJWTError, OSError, ValueError) as why:  # no answer, or another one
+                raise Unavailable from why
+            if key is None and self.asked_at < before:
+                raise Unavailable
+        if key is None:
+            message = "The key is not published"
+            raise jwt.InvalidTokenError(message)
+        return key
+
+
+# The keys are cached for their max-age. A cache of single keys (cache_keys) would never drop one
+# that the server removes; one between this service and the server has to ask it.
+keys = Keys(
+    f"{ACCOUNTS_URL}/.well-known/jwks.json",
+    lifespan=300,
+    timeout=5,
+    headers={"Cache-Control": "no-cache"},
 )
+
+
+def is_active(token: str) -> bool:
+    """Return whether a token's session is open, asked for each time. Raises Unavailable."""
+    form = urlencode({"token": token}).encode()
+    try:
+        with urlopen(f"{ACCOUNTS_URL}/introspect", form, timeout=5) as answer:  # noqa: S310
+            return json.load(answer)["active"] is True
+    except (OSError, HTTPException, ValueError, LookupError, TypeError) as why:
+        raise Unavailable from why
 
 
 def verified(token: str) -> dict[str, Any]:
     """Return the claims of a token for "orders".
 
-    Raises jwt.PyJWKClientError if its key can't be found now: answer 503, as it may be a new one.
-    Raises another jwt.PyJWTError if the token is refused: answer 401.
+    Raises Unavailable if the server can't be asked: answer 503.
+    Raises jwt.PyJWTError if the token is refused: answer 401.
     """
     header = jwt.get_unverified_header(token)
     if not (header.get("typ") in TYPES and header.get("alg") in ALGORITHMS and "kid" in header):
         message = "This is no access token"
         raise jwt.InvalidTokenError(message)
-    try:
-        key = keys.get_signing_key(header["kid"])
-    except jwt.PyJWKClientError:
-        # An expired token is refused by any key.
-        jwt.decode(token, options={"verify_signature": False, "verify_exp": True})
-        raise
+    # An expired token is refused by any key.
+    jwt.decode(token, options={"verify_signature": False, "verify_exp": True})
+    key = keys.find(header["kid"])
     if header["alg"] != key.algorithm_name:
         message = "The key is not for this algorithm"
         raise jwt.InvalidAlgorithmError(message)
@@ -45,4 +103,7 @@ def verified(token: str) -> dict[str, Any]:
     if int(claims["exp"]) <= time.time():  # which has no leeway
         message = "The token has expired"
         raise jwt.ExpiredSignatureError(message)
+    if not is_active(token):
+        message = "The session has ended"
+        raise jwt.InvalidTokenError(message)
     return claims

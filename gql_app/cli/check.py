@@ -23,6 +23,7 @@ from gql_app.lib.network import is_loopback
 from gql_app.lib.outbox import clear_text
 from gql_app.resources import mail_templates
 from gql_app.security.key_store import kept_beside, key_store
+from gql_app.security.tokens import MAX_LIFETIME
 from gql_app.settings import NO_CLIENT_LIMIT, PAGES, PREFIX, Settings
 
 
@@ -255,6 +256,12 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
             "mail-in-the-clear",
             "Letters, and the links in them, go to the mail server in the clear.",
             f"Begin {PREFIX}SMTP_URL with smtps:// or smtp+starttls://.",
+        ),
+        (
+            chosen.services and chosen.access_token_ttl > MAX_LIFETIME,
+            "long-access-tokens",
+            "The services refuse tokens that live for more than a day, unless told otherwise.",
+            f"Set {PREFIX}ACCESS_TOKEN_TTL to at most {MAX_LIFETIME}, or longest_life there.",
         ),
         (
             chosen.refresh_retry_seconds <= chosen.operation_timeout,

@@ -54,11 +54,12 @@ CHALLENGE: Final = "gac_"  # a sign-in that waits for its second factor
 SECRET_BYTES: Final = 32
 REFRESH_SECRET_BYTES: Final = 16
 """Random bytes of a refresh token that names its session, whose id takes as many."""
-OUR_CLAIMS: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "roles"})
+OUR_CLAIMS: Final = frozenset(
+    {"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "roles"}
+)
 """The claims of every token (RFC 9068 section 2.2)."""
 RESERVED_CLAIMS: Final = OUR_CLAIMS | {
-    *("typ", "alg", "kid", "crit"),
-    *("act", "acr", "amr", "auth_time", "azp", "client_id", "cnf", "nonce"),
+    *("typ", "alg", "kid", "crit", "act", "acr", "amr", "auth_time", "azp", "cnf", "nonce"),
 }
 """The names that no feature's claim may have: ours, headers, and claims about a sign-in."""
 _SHAPE: Final = re.compile(r"[\w-]{43}", re.ASCII)
@@ -218,6 +219,7 @@ def _payload(
         "aud": issuer.audience,
         "sub": str(customer_id),
         "sid": str(session_id),
+        "client_id": issuer.issuer,  # the server itself is the client at sign-in
         "iat": issued_at,
         "exp": min(issued_at + issuer.ttl, int(not_after.timestamp())),
         "jti": str(clock.new_id()),

@@ -335,16 +335,16 @@ class Sessions:
     def judge(self, session_id: UUID, token: str) -> Generator[Future[None], None, Verdict | None]:
         """Yield the futures to wait for, if any, and return the verdict on a genuine token.
 
-        It is None if that is unknown, as the server can't be reached.
+        It is None if that is unknown, as the server can't be reached. An inactive token stays
+        inactive meanwhile, however old the verdict is.
         """
         now, signed = time.monotonic(), token.rpartition(".")[0]  # a signature has several forms
         digest = hashlib.sha256(signed.encode()).digest()
         if (known := self._known(session_id, digest, now)) is not None:
             return known
-        if now < self._retry_at:
-            return None
-        yield self._ask(session_id, digest, token, now)
-        return self._known(session_id, digest, now)
+        if now >= self._retry_at:
+            yield self._ask(session_id, digest, token, now)
+        return self._known(session_id, digest, now) or self._verdicts.get(digest)
 
     def _known(self, session_id: UUID, digest: bytes, now: float) -> Verdict | None:
         """Return the cached verdict, None if there is none or it is too old."""
@@ -380,6 +380,7 @@ class Sessions:
             return
         key = session_id if told else digest
         with self._lock:
+            self._verdicts.pop(digest, None)
             self._verdicts[key] = Verdict(told, answer.at, asked_at)
             self._verdicts.move_to_end(key)
             if len(self._verdicts) > MAX_SESSIONS:

@@ -88,7 +88,7 @@ class GraphQLView:
             status, answered, body = write(result, media_type)
         reasons = outcome(result.errors, context.refusals)
         state["facts"] = context.facts(reasons)
-        if new and context.kind != Context.kind:  # so it is valid
+        if new and self._engine.validator.documents.get(request.query):  # so it is valid
             self._documents.keep(new, request.query)
         if status == UNAUTHORIZED:
             # RFC 6750 section 3: without a token there is no error

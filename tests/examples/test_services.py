@@ -25,6 +25,7 @@ from gql_app.verify.server import INTERVAL
 from tests.examples.driving import EXAMPLES, PERSON, SECRET
 from tests.processes import PATIENCE, Server, free_port, output_of, serving
 from tests.security.forging import b64
+from tests.verify.standin import StandIn, standing_in
 
 SERVICES = ("orders_fastapi", "orders_strawberry")
 LOGIN = """
@@ -249,6 +250,13 @@ async def test_service_lets_nobody_in_while_the_server_cannot_be_reached(
 
 
 @pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    """Stand in for the server, with what answers are wished."""
+    with standing_in() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
 def by_hand(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Load the checks with PyJWT alone."""
     monkeypatch.setenv("ACCOUNTS_URL", accounts.server.url)
@@ -270,12 +278,13 @@ def test_checks_by_hand_are_enough(accounts: Accounts, by_hand: ModuleType) -> N
         accounts.expired(token),
         f"{header}.{payload}.{b64(bytes(64))}",
         accounts.signed(claims, typ="JWT"),
-        accounts.signed(claims, kid="unknown"),
         accounts.signed({name: value for name, value in claims.items() if name != "sid"}),
         *(f"{b64(json.dumps(each).encode())}.{payload}.{b64(bytes(64))}" for each in headers),
     ):
         with pytest.raises(jwt.PyJWTError):
             by_hand.verified(bad)
+    with pytest.raises((jwt.InvalidTokenError, by_hand.Unavailable)):  # by the time since a fetch
+        by_hand.verified(accounts.signed(claims, kid="unknown"))
     by_no_key = {name: good[name] for name in good if name != "kid"}
     for never in (by_no_key, good | {"kid": "unknown", "alg": "HS256"}):
         with pytest.raises(jwt.InvalidTokenError):  # answered by 401: no key saves it
@@ -299,23 +308,95 @@ def test_checks_by_hand_allow_for_clocks_but_not_after_the_end(
 def test_checks_by_hand_know_a_new_key_from_a_forged_or_removed_one(
     accounts: Accounts, by_hand: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ticking = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr("jwt.jwks_client.time", SimpleNamespace(monotonic=lambda: ticking.now))
+    ticking = SimpleNamespace(now=1000.0, time=time.time)
+    ticking.monotonic = lambda: ticking.now
+    for module in ("jwt.jwks_client.time", "jwt.jwk_set_cache.time"):
+        monkeypatch.setattr(module, ticking)
+    monkeypatch.setattr(by_hand, "time", ticking)
+    fetches: list[float] = []
+    fetch = by_hand.keys.fetch_data
+
+    def counted() -> object:
+        fetches.append(ticking.now)
+        return fetch()
+
+    monkeypatch.setattr(by_hand.keys, "fetch_data", counted)
     before, _ = accounts.login("orders")
     assert by_hand.verified(before)
     accounts.rotate()
     after, _ = accounts.login("orders")
-    with pytest.raises(jwt.PyJWKClientError):  # which is answered by 503
+    ticking.now += 0.5
+    with pytest.raises(by_hand.Unavailable):  # between two fetches
         by_hand.verified(after)
     claims = jwt.decode(after, options={"verify_signature": False})
     with pytest.raises(jwt.ExpiredSignatureError):
         by_hand.verified(accounts.signed(claims | {"exp": 1}, kid="removed"))
-    ticking.now += 1
+    ticking.now += 0.5
     assert by_hand.verified(after)
     assert by_hand.verified(before)
-    left = [key for key in by_hand.keys.fetch_data()["keys"] if key["kid"] != kid_of(before)]
-    monkeypatch.setattr(by_hand.keys, "fetch_data", lambda: {"keys": left})
-    by_hand.keys.jwk_set_cache.put(None)  # as once its lifespan is over
-    with pytest.raises(jwt.PyJWKClientError):
-        by_hand.verified(before)
-    assert by_hand.verified(after)
+    assert fetches == [1000, 1001]
+    for _ in range(2):
+        ticking.now += 1
+        with pytest.raises(jwt.InvalidTokenError):  # by a fetch without it
+            by_hand.verified(accounts.signed(claims, kid="forged"))
+    ticking.now += 0.5
+    with pytest.raises(by_hand.Unavailable):
+        by_hand.verified(accounts.signed(claims, kid="forged"))
+    assert fetches == [1000, 1001, 1002, 1003]
+    published = accounts.folder / "keys" / f"EdDSA-{kid_of(before)}.pem"
+    content = published.read_bytes()
+    published.unlink()
+    try:
+        deadline = time.monotonic() + PATIENCE
+        with accounts.server.client() as client:
+            while kid_of(before) in client.get("/.well-known/jwks.json").text:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        assert by_hand.verified(after)
+        ticking.now += 300.1  # after which the keys are fetched anyway
+        with pytest.raises(jwt.InvalidTokenError):
+            by_hand.verified(before)
+        assert by_hand.verified(after)
+    finally:
+        published.write_bytes(content)
+        published.chmod(0o600)
+
+
+def test_checks_by_hand_see_the_end_of_a_session(accounts: Accounts, by_hand: ModuleType) -> None:
+    token, _ = accounts.login("orders")
+    assert by_hand.verified(token)
+    own, _ = accounts.login(None)
+    ending = "mutation Out { endAllSessions { status } }"
+    assert accounts.run(ending, own)["endAllSessions"]["status"] == "SUCCESS"
+    with pytest.raises(jwt.InvalidTokenError):
+        by_hand.verified(token)
+
+
+USELESS = [b"", b"<html>", b"[]", b"\xff", b'{"keys": []}', b'{"keys": [{"kty": "new"}]}', b"1"]
+"""Answers without keys, which are no fault of the caller."""
+
+
+@pytest.mark.parametrize("body", [*USELESS, None])
+def test_checks_by_hand_sign_nobody_out_while_the_server_answers_nothing_useful(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, body: bytes | None
+) -> None:
+    monkeypatch.setenv("ACCOUNTS_URL", stand_in.url)
+    by_hand, token = loaded("by_hand"), stand_in.token(Issuer("gql_app", "orders", 3600))
+    stand_in.status, stand_in.body = (503 if body is None else 200), body
+    with pytest.raises(by_hand.Unavailable):
+        by_hand.verified(token)
+    stand_in.status, stand_in.body = 200, None
+    assert by_hand.verified(token)
+    assert "no-cache" in stand_in.asked_of_caches
+    stand_in.status, stand_in.body = (503 if body is None else 200), body
+    with pytest.raises(by_hand.Unavailable):  # whether the session is open
+        by_hand.verified(token)
+
+
+def test_checks_by_hand_sign_nobody_out_while_nobody_answers(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCOUNTS_URL", f"http://127.0.0.1:{free_port()}")
+    by_hand = loaded("by_hand")
+    with pytest.raises(by_hand.Unavailable):
+        by_hand.verified(stand_in.token(Issuer("gql_app", "orders", 3600)))

@@ -113,7 +113,10 @@ def test_document_that_is_known_is_asked_which_operation_is_meant(
     for _ in range(2):
         with pytest.raises(InvalidDocument) as refused:
             validator.validate(OPERATIONS, name, {})
-        assert "operation" in refused.value.errors[0].message
+        (error,) = refused.value.errors
+        assert "operation" in error.message
+        assert error.extensions == {"code": "OPERATION_RESOLUTION_FAILURE"}
+        assert len(validator.documents) == 1
         assert validated(validator, OPERATIONS, {}, "A")
 
 

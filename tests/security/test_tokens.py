@@ -82,6 +82,7 @@ def test_another_service_with_the_secret_verifies_an_issued_token(
         "aud": ISSUER.audience,
         "sub": str(CUSTOMER),
         "sid": str(SESSION),
+        "client_id": ISSUER.issuer,
         "iat": int(now.timestamp()),
         "exp": int(now.timestamp()) + 3600,
     }

@@ -848,6 +848,38 @@ async def test_who_cannot_be_judged_is_refused_unless_that_is_wished(
     assert await verify(closed, fresh)
 
 
+@pytest.mark.parametrize("fail_open", [True, False])
+async def test_sign_out_that_is_known_stays_known_while_nobody_answers(
+    stand_in: StandIn, ticking: Clock, verify: Verify, *, fail_open: bool
+) -> None:
+    verifier = verifier_of(stand_in, liveness=5, fail_open=fail_open)
+    session_id = uuid4()
+    token, other = (stand_in.token(session_id=session_id) for _ in range(2))
+    assert await verify(verifier, token)
+    ticking.now += 6
+    stand_in.active = False
+    with pytest.raises(TokenRevoked):
+        await verify(verifier, token)
+    stand_in.status = 503
+    for _ in range(2):
+        ticking.now += 6
+        for _ in range(2):  # by a question without an answer, and between two
+            with pytest.raises(TokenRevoked):
+                await verify(verifier, token)
+    if fail_open:
+        assert await verify(verifier, other)  # of which nothing is known
+    stand_in.status, stand_in.active = 200, True
+    ticking.now += 6
+    assert await verify(verifier, token)
+    stand_in.status = 503
+    ticking.now += 6
+    if fail_open:
+        assert await verify(verifier, token)
+    else:
+        with pytest.raises(ServerUnreachable):
+            await verify(verifier, token)
+
+
 @pytest.mark.parametrize("answer", ["true", 1, None, []])
 async def test_answer_that_is_neither_yes_nor_no_is_none(stand_in: StandIn, answer: object) -> None:
     stand_in.active = answer

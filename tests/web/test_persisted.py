@@ -83,6 +83,18 @@ async def test_nothing_is_kept_that_is_not_valid(api: Api, text: str) -> None:
         assert refusal((await ask(api, method, hashed(text))).json()) == NOT_FOUND
 
 
+@pytest.mark.parametrize("name", [{}, {"operationName": "C"}])
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_what_is_valid_is_kept_although_it_is_not_told_which_operation_to_run(
+    api: Api, method: str, name: dict[str, str]
+) -> None:
+    text = "query A { __typename } query B { me { id } }"
+    response = await ask(api, method, hashed(text, query=text, **name), GRAPHQL)
+    assert response.status_code == 400
+    assert refusal(response.json())["code"] == "OPERATION_RESOLUTION_FAILURE"
+    assert (await ask(api, method, hashed(text, operationName="A"))).json() == ANSWER
+
+
 async def test_no_mutation_is_run_or_kept_by_get(api: Api) -> None:
     for request in (hashed(REGISTER, query=REGISTER), hashed(REGISTER)):
         assert (await ask(api, "GET", request)).status_code in {400, 405}

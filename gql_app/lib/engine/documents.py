@@ -139,6 +139,16 @@ class InvalidDocument(Exception):
         self.errors: Final = list(errors)
 
 
+def _unresolved(document: Document, name: str | None) -> InvalidDocument:
+    """Return the exception of a document in which no operation, or more than one, is meant."""
+    several = document.operations if name is None else []
+    message = f"The document has no operation{' of this name' if name else ''}."
+    if several:
+        message = "The document has several operations: operationName must say which to run."
+    extensions = {"code": "OPERATION_RESOLUTION_FAILURE"}
+    return InvalidDocument(GraphQLError(message, several, extensions=extensions))
+
+
 class DocumentValidator:
     """Parses, limits and validates documents, each text once while it is cached.
 
@@ -164,14 +174,10 @@ class DocumentValidator:
             document = known or Document.of(self.limits.parse(text), text)
         except GraphQLError as error:
             raise InvalidDocument(error) from None
-        operation = document.operation(name)
+        named = document.operation(name)
+        operation = named or document.operation(None)
         if operation is None:
-            raise InvalidDocument(
-                GraphQLError(
-                    f"The document has no operation{' of this name' if name else ''}.",
-                    extensions={"code": "OPERATION_RESOLUTION_FAILURE"},
-                )
-            )
+            raise _unresolved(document, name)
         if self._sizes(document, operation, variables) not in document.within_limits:
             self._limit(document, operation, variables)
         if known is None:
@@ -181,10 +187,9 @@ class DocumentValidator:
             if errors:
                 raise InvalidDocument(*errors)
             self.documents.add(text, document, document.bytes)
-        if name is None and len(document.operations) > 1:
-            # GraphQL section 6.1, GetOperation: nothing is guessed.
-            message = "The document has several operations: operationName must say which to run."
-            raise InvalidDocument(GraphQLError(message, document.operations))
+        # GraphQL section 6.1, GetOperation: nothing is guessed.
+        if named is None or (name is None and len(document.operations) > 1):
+            raise _unresolved(document, name)
         return document, operation
 
     def is_valid(self, text: str) -> bool:

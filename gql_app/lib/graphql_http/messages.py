@@ -308,16 +308,17 @@ def other_than_graphql(method: str, headers: Headers, page: ASGIApp | None) -> A
 
 
 def leading_to(path: str, *, has_page: bool) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint that redirects browsers to a path with a page, and names it to others.
+    """Return an endpoint for / that leads browsers to a path with a page, and names it to others.
 
-    It takes every method: a client that posts there is refused by a message with the path.
+    The redirect is relative, as a proxy may serve all of it below another path. It takes every
+    method: a client that posts there is refused by a message with the path.
     """
 
     async def endpoint(request: Request) -> Response:
         if request.method not in {"GET", "HEAD"}:
             raise HTTPException(405, f"The GraphQL API is at {path}", {"Allow": "GET, HEAD"})
         if has_page and accepts_html(*headers_of(request.scope)[b"accept"]):
-            return Response(None, 303, {"Location": path})
+            return Response(None, 303, {"Location": path.removeprefix("/")})
         content = {"message": f"The GraphQL API is at {path}.", "graphql": path}
         return JSONResponse(content, media_type="application/json; charset=utf-8")
 

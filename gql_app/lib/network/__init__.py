@@ -96,22 +96,28 @@ class Networks:
 def apply_forwarded(scope: MutableMapping[str, Any], trusted: Networks) -> None:
     """Set the client and the scheme of an ASGI request to what trusted proxies report.
 
-    X-Forwarded-For is read from its end, as each proxy appends the address that it has seen: the
-    client is the last one that is not a trusted proxy, or the first if all are trusted.
+    Both headers are read from their ends, as each proxy appends what it has seen: the client is the
+    last address that is not a trusted proxy, or the first if all are trusted. What is no address,
+    such as "unknown", is no client. The scheme is the one at the client's place, or the first if
+    fewer are listed.
     """
     if (scope.get("client") or ("",))[0] not in trusted:
         return
-    forwarded: list[str] = []
-    for name, value in scope["headers"]:
-        if name == b"x-forwarded-proto" and value.strip() in {b"http", b"https"}:
-            scope["scheme"] = value.strip().decode()
-        elif name == b"x-forwarded-for":
-            forwarded += value.decode("latin-1").split(",")
-    for each in reversed(forwarded):
-        if host := _without_port(each.strip()):
-            scope["client"] = (canonical(host), 0)
-            if scope["client"][0] not in trusted:
-                break
+    place = 0
+    for place, each in enumerate(_listed(scope, b"x-forwarded-for")):  # noqa: B007
+        host = canonical(_without_port(each))
+        scope["client"] = (host, 0) if is_address(host) else None
+        if host not in trusted:
+            break
+    schemes = _listed(scope, b"x-forwarded-proto")[: place + 1]
+    if schemes and schemes[-1].lower() in {"http", "https"}:
+        scope["scheme"] = schemes[-1].lower()
+
+
+def _listed(scope: MutableMapping[str, Any], header: bytes) -> list[str]:
+    """Return the elements of all lines of a header, the last first."""
+    lines = [value.decode("latin-1") for name, value in scope["headers"] if name == header]
+    return [each.strip() for each in ",".join(lines).split(",")[::-1] if each.strip()]
 
 
 def _without_port(text: str) -> str:

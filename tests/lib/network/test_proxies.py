@@ -17,18 +17,19 @@ LOGIN = 'mutation { login(email: "ada@example.com", password: "wrong") { errors 
 
 async def seen(
     trusted: str, *forwarded: str, peer: str = PEER, proto: Sequence[str] = ()
-) -> list[str]:
+) -> list[str | None]:
     """Return what is seen of a client, and the scheme by which it came."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         apply_forwarded(scope, Networks(trusted))
-        await JSONResponse([scope["client"][0], scope["scheme"]])(scope, receive, send)
+        client = scope["client"] and scope["client"][0]
+        await JSONResponse([client, scope["scheme"]])(scope, receive, send)
 
     transport = httpx.ASGITransport(app, client=(peer, 1234))
     headers = [("x-forwarded-for", each) for each in forwarded]
     headers += [("x-forwarded-proto", each) for each in proto]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        told: list[str] = (await client.get("/", headers=headers)).json()
+        told: list[str | None] = (await client.get("/", headers=headers)).json()
         return told
 
 
@@ -64,28 +65,68 @@ async def test_anybody_else_is_not(trusted: str) -> None:
         ([f"{CLIENT}, ::ffff:{PEER}"], CLIENT),
         ([f"{PEER}, ::ffff:{PEER}"], PEER),
         ([f"{CLIENT}, , "], CLIENT),
-        (["unknown"], "unknown"),
-        ([f"[{CLIENT}"], f"[{CLIENT}"),
+        (["unknown"], None),
+        ([f"{CLIENT}, unknown"], None),
+        ([f"unknown, {PEER}"], None),
+        ([f"unknown, {CLIENT}"], CLIENT),
+        (["_hidden"], None),
+        (["not an address"], None),
+        ([f"[{CLIENT}"], None),
         ([""], PEER),
         ([], PEER),
-        ([f"{OTHER}, " + "x" * 5_000], "x" * 5_000),
+        ([f"{OTHER}, " + "x" * 5_000], None),
     ],
 )
-async def test_client_is_the_last_that_is_no_proxy(forwarded: list[str], client: str) -> None:
+async def test_client_is_the_last_that_is_no_proxy(
+    forwarded: list[str], client: str | None
+) -> None:
     assert await seen(PEER, *forwarded) == [client, "http"]
 
 
 async def test_where_all_are_trusted_the_client_is_the_first() -> None:
     assert await seen("*", f"::ffff:{CLIENT}, {OTHER}") == [CLIENT, "http"]
     assert await seen(f"{PEER}, {CLIENT}", f"{CLIENT}, {PEER}") == [CLIENT, "http"]
+    assert await seen("*", f"{CLIENT}, unknown") == [CLIENT, "http"]
 
 
 @pytest.mark.parametrize(
     ("proto", "scheme"),
-    [(["https"], "https"), (["http"], "http"), (["ftp"], "http"), (["HTTPS, http"], "http")],
+    [
+        (["https"], "https"),
+        (["HTTPS"], "https"),
+        ([" Https , "], "https"),
+        (["http"], "http"),
+        (["ftp"], "http"),
+        (["https, ftp"], "http"),
+        ([""], "http"),
+        ([], "http"),
+    ],
 )
 async def test_scheme_is_one_of_two(proto: list[str], scheme: str) -> None:
     assert await seen(PEER, proto=proto) == [PEER, scheme]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "proto", "scheme"),
+    [
+        ([], ["https,https"], "https"),
+        ([], ["https, http"], "http"),
+        ([], ["https", "http"], "http"),
+        ([CLIENT], ["https, http"], "http"),
+        ([CLIENT], ["http, https"], "https"),
+        ([f"{OTHER}, {CLIENT}"], ["https, http"], "http"),
+        ([f"{CLIENT}, {PEER}"], ["https, http"], "https"),
+        ([CLIENT, PEER], ["https", "http"], "https"),
+        ([f"{CLIENT}, {PEER}"], ["http, https"], "http"),
+        ([f"{CLIENT}, {PEER}"], ["https"], "https"),
+        ([f"{CLIENT}, {PEER}, {PEER}"], ["https, http"], "https"),
+        ([f"{OTHER}, {CLIENT}, {PEER}"], ["https, http, https"], "http"),
+    ],
+)
+async def test_scheme_is_what_the_proxy_has_seen_that_has_seen_the_client(
+    forwarded: list[str], proto: list[str], scheme: str
+) -> None:
+    assert (await seen(PEER, *forwarded, proto=proto))[1] == scheme
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
