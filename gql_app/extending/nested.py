@@ -140,7 +140,7 @@ class _Lists:
     async def of(self, context: Context, keys: Sequence[Any]) -> NestedRows:
         """Return the lists of some keys, null for None; a request's keys are read in one batch."""
         are_ids = self._by_id and _are_ids(keys)
-        values = keys if are_ids else [*map(self._convert, keys)]
+        values = keys if are_ids else [*map(self._compared, keys)]
         asked = tuple([value for value in values if value is not None])
         visible = context.resources.extensions.visible.get(self._columns.node, EVERYTHING)
         caller = await context.viewer() if asked and visible is not EVERYTHING else None
@@ -169,6 +169,11 @@ class _Lists:
         lists = {key: rows[end - n : end] for key, n, end in zip(keys, sizes, ends, strict=True)}
         found = [[lists[key] for key in page] for page in pages]
         return [(self._rows([*chain.from_iterable(each)]), [*map(len, each)]) for each in found]
+
+    def _compared(self, key: object) -> object:
+        """Return what rows are compared with; an id as text, whose hash no client can foresee."""
+        value = self._convert(key)
+        return str(value) if self._by_id and value is not None else value
 
     def _rows(self, rows: Sequence[Sequence[Any]]) -> LazyRows[Any]:
         written = self._columns.written(self._columns.names, rows)

@@ -25,6 +25,7 @@ from gql_app.extending.visibility import owned_by
 from gql_app.lib.clock import new_id
 from gql_app.schema.customers import Customer
 from gql_app.settings import Settings
+from tests.colliding import COLLIDING, comparisons
 from tests.extending.graph import Graph, create_tables, graph
 from tests.extending.shop import SHOP, Base, CompanyRow, Order, OrderRow, OrderStatus
 from tests.extending.test_connections import stock
@@ -439,7 +440,23 @@ class Shelves:
         """Return an object with a list."""
         return Shelf(note="fragile")
 
+    @strawberry.field
+    def imported(self) -> list[Parcel]:
+        """Return objects whose ids were chosen by a stranger."""
+        return [Parcel(customer_id=each, id=each, note=None) for each in COLLIDING]
+
     parcels = connection(Parcel, OrderRow, order_by=["id"], visible=owned_by(OrderRow.customer_id))
+
+
+async def test_ids_that_share_a_hash_take_no_longer_to_find(
+    settings: Settings, ada: Person
+) -> None:
+    async with graph(settings, [SHOP, Feature("shelves", queries=[Shelves])]) as shop:
+        with comparisons() as compared:
+            asked = "{ imported { beside { id } } again: imported { id beside { note } } }"
+            data = await shop.data(asked, ada.token)
+    assert [each["beside"] for each in data["imported"]] == [[]] * len(COLLIDING)
+    assert len(compared) < len(COLLIDING)
 
 
 async def test_caller_who_is_not_signed_in_sees_what_nobody_owns(

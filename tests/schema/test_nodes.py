@@ -16,6 +16,7 @@ from gql_app.lib.pagination import MAX_SIZE
 from gql_app.schema.root import build_schema
 from tests.api import Api
 from tests.apps import set_up
+from tests.colliding import COLLIDING, comparisons
 from tests.people import PASSWORD, Person, sign_out
 from tests.schema.agreement import BOTH_WAYS
 from tests.schema.mutations import do
@@ -147,6 +148,15 @@ async def test_nodes_are_bounded_as_lists_are(api: Api, plain: Person) -> None:
     refused = await api.run(bare, token=plain.token, ids=[NOBODY] * (MAX_SIZE + 1))
     assert refused.code("nodes") == "BAD_USER_INPUT"
     assert refused.error("nodes")["message"] == "ids has 501. Ask for at most 500 at a time."
+
+
+async def test_ids_that_share_a_hash_take_no_longer_to_find(api: Api, plain: Person) -> None:
+    query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    ids = [*map(str, COLLIDING), str(plain.id)]
+    with comparisons() as compared:
+        nodes = (await api.run(query, token=plain.token, ids=ids[-MAX_SIZE:])).data["nodes"]
+    assert nodes == [None] * (MAX_SIZE - 1) + [{"id": str(plain.id)}]
+    assert len(compared) < MAX_SIZE
 
 
 async def test_a_page_of_nodes_costs_what_it_did() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from asyncio import Future, Task
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from typing import Final, Generic, TypeVar
+from uuid import UUID
 
 from gql_app.lib.faults import CancellationsAsFaults
 
@@ -14,11 +15,16 @@ V = TypeVar("V")
 R = TypeVar("R")
 
 
-class _Batch(dict[K, list[Future[V]]]):
-    """Keys that are read together, each with the futures of its callers."""
+class _Batch(dict[Hashable, list[Future[V]]], Generic[K, V]):
+    """Keys that are read together, by their places, each with the futures of its callers."""
 
     task: Task[None] | None = None
     """The task that reads them, once it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Final[list[K]] = []
+        """The keys themselves."""
 
     @property
     def is_cancelled(self) -> bool:
@@ -37,7 +43,7 @@ class Batches(Generic[K, V]):
     def __init__(self, read: Callable[[list[K]], Awaitable[Sequence[V]]]) -> None:
         """Take a function that returns the value of each key, in the order of the keys."""
         self._read: Final = read
-        self._values: Final[dict[K, _Batch[K, V]]] = {}
+        self._values: Final[dict[Hashable, _Batch[K, V]]] = {}
         self._waiting: _Batch[K, V] = _Batch()
         """The keys to read next."""
         self._reading: Final[set[Task[None]]] = set()
@@ -47,8 +53,9 @@ class Batches(Generic[K, V]):
 
         Until the value is read, each caller has its own: a cancelled task cancels what it awaits.
         """
-        batch = self._values.get(key, self._waiting)
-        known = next((each for each in batch.get(key, ()) if not each.cancelled()), None)
+        place = _place(key)
+        batch = self._values.get(place, self._waiting)
+        known = next((each for each in batch.get(place, ()) if not each.cancelled()), None)
         if known is not None and known.done():
             return known
         loop = asyncio.get_running_loop()
@@ -57,10 +64,13 @@ class Batches(Generic[K, V]):
                 task = loop.create_task(self._fill())
                 self._reading.add(task)
                 task.add_done_callback(self._reading.discard)
-            batch = self._values[key] = self._waiting
+            batch = self._values[place] = self._waiting
         value: Future[V] = loop.create_future()
         value.add_done_callback(batch.give_up)
-        batch.setdefault(key, []).append(value)
+        if place not in batch:
+            batch[place] = []
+            batch.asked.append(key)
+        batch[place].append(value)
         return value
 
     async def _fill(self) -> None:
@@ -71,7 +81,7 @@ class Batches(Generic[K, V]):
         batch.task = asyncio.current_task()
         try:
             with CancellationsAsFaults():
-                values = await self._read([*batch])
+                values = await self._read(batch.asked)
             if len(values) != len(batch):
                 message = f"{len(values)} values were read of {len(batch)} keys"
                 raise ValueError(message)  # noqa: TRY301 — it is raised in the callers
@@ -88,7 +98,18 @@ class Batches(Generic[K, V]):
 
 def group(rows: Iterable[R], keys: Sequence[K], *, by: Callable[[R], K]) -> list[list[R]]:
     """Return the rows of each key, in the rows' order: for a loader of lists."""
-    groups: dict[K, list[R]] = {key: [] for key in keys}
+    places = [_place(key) for key in keys]
+    groups: dict[Hashable, list[R]] = {place: [] for place in places}
     for row in rows:
-        groups[by(row)].append(row)
-    return [groups[key] for key in keys]
+        groups[_place(by(row))].append(row)
+    return [groups[place] for place in places]
+
+
+def _place(key: Hashable) -> Hashable:
+    """Return what stands for a key in a dictionary, and whose hash no client can foresee.
+
+    UUIDs are hashed as numbers: thousands that clients choose could share a hash.
+    """
+    if isinstance(key, UUID):
+        return key.bytes
+    return tuple(map(_place, key)) if isinstance(key, tuple) else key

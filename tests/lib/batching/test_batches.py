@@ -1,16 +1,18 @@
 """Batches: one reading for all who ask at the time, and what becomes of it."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Hashable, Sequence
+from typing import Final, TypeVar
 
 import pytest
 
-from gql_app.lib.batching import Batches
+from gql_app.lib.batching import Batches, group
 from gql_app.lib.faults import WorkCancelled
+from tests.colliding import COLLIDING, comparisons
 from tests.processes import PATIENCE
 
 V = TypeVar("V")
+PAIRS: Final[list[Hashable]] = [(each, "text") for each in COLLIDING]
 
 
 class Source:
@@ -108,6 +110,35 @@ async def test_keys_that_nobody_waits_for_are_not_read() -> None:
     assert await other == "2"
     assert await batches.load(1) == "1"
     assert source.asked == [[1, 2], [1]]
+
+
+async def test_key_that_is_asked_again_before_the_reading_is_read_once() -> None:
+    source = Source()
+    batches = Batches(source.read)
+    batches.load(1).cancel()
+    first, second = await asyncio.gather(batches.load(1), batches.load(2))
+    assert (first, second) == ("1", "2")
+    assert source.asked == [[1, 2]]
+
+
+@pytest.mark.parametrize("keys", [[*COLLIDING], PAIRS])
+async def test_keys_of_one_hash_are_not_compared_with_each_other(keys: list[Hashable]) -> None:
+    assert len({hash(each) for each in keys}) == 1
+
+    async def read(given: list[Hashable]) -> list[Hashable]:
+        asked.append([*given])
+        return given
+
+    asked: list[list[Hashable]] = []
+    batches = Batches(read)
+    with comparisons() as compared:
+        for _ in range(2):
+            found = await asyncio.gather(*map(batches.load, keys))
+        grouped = group(keys, keys, by=lambda key: key)
+    assert compared == []
+    assert found == keys
+    assert grouped == [[key] for key in keys]
+    assert asked == [keys]
 
 
 @pytest.mark.parametrize("gone", [0, 1])
