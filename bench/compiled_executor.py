@@ -13,7 +13,7 @@ from strawberry.execution import optimized_is_awaitable
 
 from gql_app.lib.engine.complexity import selected
 from gql_app.lib.engine.execution import Execution, Operation
-from gql_app.lib.engine.plans import Simplify, root_fields
+from gql_app.lib.engine.plans import Simplify, plan_of
 from gql_app.lib.engine.schema import StrawberryExecutor, simplified
 
 MAX_OPERATIONS: Final = 256
@@ -84,7 +84,7 @@ def _operation(executor: CompiledExecutor) -> Operation | None:
         if len(operations) >= MAX_OPERATIONS:
             operations.clear()
         template = executor.copied(VariableValues({}, {}), None)
-        plan = partial(root_fields, _simplify(executor))
+        plan = partial(plan_of, _simplify(executor))
         known = not _is_unknown(executor, nodes)
         operations[key] = template, Operation(template, plan) if known else None
     return operations[key][1]

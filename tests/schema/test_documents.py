@@ -3,6 +3,7 @@
 import gc
 import tracemalloc
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Final
 
 import pytest
@@ -52,6 +53,26 @@ KINDS: Final[dict[str, Callable[[int], str]]] = {
     "spaces": lambda n: f"query Q{n} {{ me {{ id }} }}".ljust(LENGTH),
 }  # fmt: skip
 """Documents of each kind, one for each number."""
+
+
+PLANNED: Final[dict[str, str]] = {
+    "values": "a: __type(name: $name) { ...G ofType { ...G } }",
+    "many": "b: __type(name: $name) { ...G } "
+    "a: __schema { types { ...G fields { name type { name } } } }",
+    "spread": "b: __type(name: $name) { "
+    + " ".join(f"a{number}: ofType {{ ...G }}" for number in range(10))
+    + " } c: __type(name: $name) { ...G }",
+}
+"""What an operation selects for each combination of its variables."""
+
+
+def _spread(fields: str) -> str:
+    """Return a document whose operations spread the same fields, under three conditions."""
+    conditional = " ".join(f"s{name}: __typename @skip(if: ${name})" for name in "abc")
+    variables = "$name: String! $a: Boolean! $b: Boolean! $c: Boolean!"
+    operations = " ".join(f"query {name}({variables}) {{ ...F }}" for name in "OPQR")
+    shared = "fragment G on __Type { name kind description fields { name description } }"
+    return f"{operations} fragment F on Query {{ {fields} {conditional} }} {shared}"
 
 
 def _many(count: int, text: str) -> str:
@@ -117,6 +138,37 @@ async def test_document_takes_no_more_memory_than_it_is_said_to(
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert taken <= engine.validator.documents.bytes - before
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("kind", PLANNED)
+async def test_every_plan_of_a_document_is_counted(
+    api: Api, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    engine = build_engine(Settings.model_construct())
+    context = Context(api.resources, presented=None, origin=NOWHERE, request_id="none")
+
+    async def run(text: str, names: str) -> None:
+        for a, b, c in product((True, False), repeat=3):
+            variables = {"name": "Customer", "a": a, "b": b, "c": c}
+            for name in names:
+                result = await engine.execute(GraphQLRequest(text, name, variables), context)
+                assert result.data, result.errors
+
+    text, documents = _spread(PLANNED[kind]), engine.validator.documents
+    first = f"{text} "
+    await run(first, "O")
+    before = documents.bytes
+    gc.collect()
+    tracemalloc.start()
+    await run(text, "OPQR")
+    gc.collect()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken <= documents.bytes - before
+    monkeypatch.setattr(documents, "_max_bytes", documents.bytes)
+    await run(first, "P")
+    assert (documents.get(text) is None, documents.get(first) is None) == (True, False)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -25,11 +25,14 @@ from gql_app.lib.engine.limits import Limits
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """The most bytes of all documents in a cache."""
-DOCUMENT_BYTES: Final = 16 * 1024
-"""Bytes of a document without its tokens, with its plans and other caches, rounded up."""
-TOKEN_BYTES: Final = 2400
-"""Bytes of a token with its node and its share of the plan and of the generated code,
-measured and rounded up."""
+DOCUMENT_BYTES: Final = 20 * 1024
+"""Bytes of a document without its tokens and plans, with its other caches, rounded up."""
+OPERATION_BYTES: Final = 8 * 1024
+"""Bytes of an operation that runs, without its plans, measured and rounded up."""
+TOKEN_BYTES: Final = 800
+"""Bytes of a token with its node, measured and rounded up."""
+FIELD_BYTES: Final = 2400
+"""Bytes of a planned field with its share of generated code, measured and rounded up."""
 MAX_WITHIN_LIMITS: Final = 100
 """The most operations with page sizes that are cached as within the limits, for a document."""
 _ABSENT: Final = object()
@@ -62,7 +65,14 @@ class BoundedCache(Generic[V]):
         return found[0]
 
     def add(self, key: str, value: V, size: int) -> None:
-        """Add a value of a size under a new key; evict the least recently used beyond the bound."""
+        """Add a value, or change its size; evict the least recently used beyond the bound.
+
+        A value that is larger than the bound is not kept.
+        """
+        _, before = self._values.pop(key, (value, 0))
+        self.bytes -= before
+        if size > self._max_bytes:
+            return
         self._values[key] = value, size
         self.bytes += size
         while self.bytes > self._max_bytes:
@@ -80,7 +90,9 @@ class Document:
     directives: int
     """The number of directives, anywhere in the document."""
     bytes: int
-    """Bytes of memory that the document takes."""
+    """Bytes of memory that the document takes, with its planned fields."""
+    planned: int = 0
+    """Fields of all plans that are counted."""
     plans: dict[int, Operation] = field(default_factory=dict)
     """Operations with their plans, by their nodes' ids. They are limited."""
     selections: dict[Hashable, object] = field(default_factory=dict)
@@ -95,13 +107,15 @@ class Document:
         """Return the document that a text was parsed to."""
         kinds = [token.kind for token in _tokens(node)]
         fragments = [n for n in node.definitions if isinstance(n, FragmentDefinitionNode)]
+        operations = [n for n in node.definitions if isinstance(n, OperationDefinitionNode)]
+        parsed = 2 * sys.getsizeof(text) + TOKEN_BYTES * len(kinds)
         return cls(
             node=node,
-            operations=[n for n in node.definitions if isinstance(n, OperationDefinitionNode)],
+            operations=operations,
             fragments={fragment.name.value: fragment for fragment in fragments},
             directives=kinds.count(TokenKind.AT),
             # The contents of strings and comments are copied out of the text.
-            bytes=DOCUMENT_BYTES + 2 * sys.getsizeof(text) + TOKEN_BYTES * len(kinds),
+            bytes=DOCUMENT_BYTES + parsed + OPERATION_BYTES * len(operations),
         )
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
@@ -191,6 +205,14 @@ class DocumentValidator:
         if named is None or (name is None and len(document.operations) > 1):
             raise _unresolved(document, name)
         return document, operation
+
+    def count_plans(self, text: str, document: Document) -> None:
+        """Count the fields that a document's plans have now; evict beyond the cache's bound."""
+        planned = sum(each.planned for each in document.plans.values())
+        if planned != document.planned:
+            document.bytes += FIELD_BYTES * (planned - document.planned)
+            document.planned = planned
+            self.documents.add(text, document, document.bytes)
 
     def is_valid(self, text: str) -> bool:
         """Return whether each operation of a document may run, without variables."""

@@ -23,7 +23,7 @@ from gql_app.lib.engine.documents import (
 )
 from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.limits import Limits
-from gql_app.lib.engine.plans import root_fields
+from gql_app.lib.engine.plans import plan_of
 from gql_app.lib.engine.schema import Schema, StrawberryExecutor, simplified
 from gql_app.lib.engine.waiting import FAILURES, CancellationExecutor, fail_if_cancelled
 from gql_app.lib.faults import fault_of
@@ -126,6 +126,8 @@ class Engine(Generic[C]):
             if not isinstance(cause, GraphQLError):
                 cause = GraphQLError(str(cause), original_error=cause)
             return ExecutionResult(None, self._map_errors([cause], context, executed=True))
+        finally:
+            self.validator.count_plans(request.query, document)
         if result.errors:
             result.errors = self._map_errors(result.errors, context, executed=True)
         return result
@@ -176,7 +178,7 @@ class Engine(Generic[C]):
                 if isinstance(executor, list):
                     return ExecutionResult(None, executor)
                 simplify = partial(simplified, self._schema)
-                plan = plans[key] = Operation(executor, partial(root_fields, simplify))
+                plan = plans[key] = Operation(executor, partial(plan_of, simplify))
             return plan.execute(request.variables, context)
         return execute(
             self._schema.core,

@@ -30,6 +30,8 @@ one only when it is needed. The key of a list's items is the list that they are 
 of that list is the index of the current item."""
 Position: TypeAlias = Any
 """A Position of fields.py: a field, or an item of a list."""
+Plan: TypeAlias = Any
+"""A Plan of plans.py."""
 Complete: TypeAlias = Callable[["Execution", Value, Path], Value]
 """Returns a completed value (section 6.4.3); a Completion if it must be awaited."""
 
@@ -220,8 +222,8 @@ class Execution(CancellationExecutor):
 class Operation:
     """An operation, with a plan for each combination of the variables that its directives use."""
 
-    def __init__(self, template: Execution, plan: Callable[[Execution], Sequence[Value]]) -> None:
-        """Take an executor of the operation, to copy, and what plans the root's fields."""
+    def __init__(self, template: Execution, plan: Callable[[Execution], Plan]) -> None:
+        """Take an executor of the operation, to copy, and what makes a plan."""
         template.variable_values = VariableValues({}, {})  # a password is not kept
         self._template: Final = template
         self._plan: Final = plan
@@ -235,7 +237,12 @@ class Operation:
             if isinstance(argument.value, VariableNode)
         }
         """The variables that plans depend on."""
-        self._roots: dict[Hashable, Sequence[Value]] = {}
+        self._plans: dict[Hashable, Plan] = {}
+
+    @property
+    def planned(self) -> int:
+        """The number of fields that its plans have so far."""
+        return sum([plan.planned for plan in self._plans.values()])
 
     def execute(
         self, variables: dict[str, Value], context: object
@@ -254,11 +261,12 @@ class Operation:
         """Return the root's planned fields. Raises GraphQLError."""
         coerced = execution.variable_values.coerced
         key = tuple([coerced.get(name, _ABSENT) for name in self._conditions])
-        if key not in self._roots:
-            if len(self._roots) >= MAX_COMBINATIONS:
-                self._roots.clear()
-            self._roots[key] = self._plan(execution)
-        return self._roots[key]
+        if key not in self._plans:
+            if len(self._plans) >= MAX_COMBINATIONS:
+                self._plans.clear()
+            self._plans[key] = self._plan(execution)
+        fields: Sequence[Value] = self._plans[key].root
+        return fields
 
 
 def real_path(path: Path) -> ResponsePath | None:

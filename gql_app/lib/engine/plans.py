@@ -62,6 +62,9 @@ class Plan:
         self._schema = schema
         self._simplified = simplify
         self._selections: dict[Hashable, Selection] = {}
+        self.root: Sequence[Field] = ()
+        self.planned = 0
+        """The number of fields that are planned so far."""
 
     def fields(self, selection: Selection, execution: Execution) -> list[Field]:
         """Return the fields that are selected of an object type. Raises GraphQLError."""
@@ -76,6 +79,7 @@ class Plan:
             self._field(selection.kind, name, details)
             for name, details in collected.grouped_field_set.items()
         ]
+        self.planned += len(planned)
         return [field for field in planned if field]
 
     def _field(self, parent: GraphQLObjectType, name: str, details: Value) -> Field | None:
@@ -159,14 +163,16 @@ def abstract(
     return complete
 
 
-def root_fields(simplify: Simplify, execution: Execution) -> Sequence[Field]:
-    """Return the planned fields of an operation's root. Raises GraphQLError."""
+def plan_of(simplify: Simplify, execution: Execution) -> Plan:
+    """Return a plan of an operation, with the fields of its root. Raises GraphQLError."""
     schema, node = execution.schema, execution.operation
     root = schema.get_root_type(node.operation)
     if root is None:
         message = f"Schema is not configured to execute {node.operation.value} operation."
         raise GraphQLError(message, node)
     details = SimpleNamespace(node=node, defer_usage=None, fragment_variable_values=None)
+    plan = Plan(schema, simplify)
     with suppress(RecursionError):  # as an error's context it would keep its frames alive
-        return Plan(schema, simplify).selection(root, [details]).fields(execution)
+        plan.root = plan.selection(root, [details]).fields(execution)
+        return plan
     raise GraphQLError(TOO_DEEP, node)

@@ -27,3 +27,13 @@ def test_value_larger_than_the_bound_is_not_kept() -> None:
     cache: BoundedCache[str] = BoundedCache(9)
     cache.add("a", "A", 10)
     assert (cache.get("a"), len(cache), cache.bytes) == (None, 0, 0)
+
+
+def test_value_that_grows_takes_the_place_of_others_and_at_last_its_own() -> None:
+    cache: BoundedCache[str] = BoundedCache(30)
+    for key in "abc":
+        cache.add(key, key.upper(), 10)
+    cache.add("a", "A", 11)
+    assert ([key for key in "abc" if cache.get(key)], cache.bytes) == ([*"ac"], 21)
+    cache.add("a", "A", 31)
+    assert ([key for key in "abc" if cache.get(key)], cache.bytes) == (["c"], 10)
