@@ -12,7 +12,6 @@ import pytest
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.lib.database import Database
 from gql_app.lib.pagination import InvalidArgument, Listing, Window
-from gql_app.lib.pagination.listing import digest
 from tests.accounts.rows import (
     EVERYBODY,
     ORDERS,
@@ -80,7 +79,7 @@ def encoded(raw: bytes) -> str:
 
 def forged(order: Order, *keys: object) -> str:
     """Write a cursor of a list with keys that no row may have."""
-    name = digest(everybody(order).identity)
+    name = everybody(order).digest
     return encoded(json.dumps([name, *keys], separators=(",", ":")).encode())
 
 
@@ -183,7 +182,7 @@ async def test_a_cursor_with_anything_added_is_refused(more: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 async def test_a_cursor_that_is_spelt_otherwise_is_refused(encoding: str) -> None:
-    spelt = f'["{digest(everybody(BY_EMAIL).identity)}", "ada@example.com"]'
+    spelt = f'["{everybody(BY_EMAIL).digest}", "ada@example.com"]'
     await refuse(everybody(BY_EMAIL), encoded(spelt.encode(encoding)))
 
 

@@ -9,7 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property
 from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
 from uuid import UUID
 
@@ -39,8 +39,6 @@ EVERYTHING: Final = 2**31 - 1
 SAMPLE: Final = 400
 FREQUENT: Final = 20
 """Filters are frequent if at least one of so many rows in a sample meets them."""
-DIGESTS: Final = 512
-"""Digests of lists that are cached (LRU)."""
 
 Key = datetime | UUID | str | int
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -197,7 +195,7 @@ class Listing:
             _microseconds(key) if kind is datetime else str(key)
             for kind, key in zip(self.key_types.values(), keys, strict=True)
         ]
-        content = orjson.dumps([digest(self.identity), *plain])
+        content = orjson.dumps([self.digest, *plain])
         return urlsafe_b64encode(content).rstrip(b"=").decode()
 
     def read(self, cursor: str) -> tuple[Key, ...]:
@@ -209,7 +207,7 @@ class Listing:
         with suppress(ValueError, TypeError, OverflowError, RecursionError):
             content = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
             name, *plain = orjson.loads(content)
-            if name == digest(self.identity):
+            if name == self.digest:
                 keys = tuple(map(_restore, self.key_types.values(), plain))
                 if self.cursor(keys) == cursor:
                     return keys
@@ -219,6 +217,11 @@ class Listing:
                     "Start that list without a cursor."
                 )
         raise InvalidArgument(why)
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the list's identity, with which its cursors begin."""
+        return hashlib.blake2s(repr(self.identity).encode(), digest_size=6).hexdigest()
 
     def _keys(self, window: Window) -> dict[str, tuple[Key, ...]]:
         """Return the keys of a window's cursors, by their names in the direction of the page.
@@ -244,12 +247,6 @@ class Listing:
         if window.backward:
             return Page(self, columns, rows[::-1], goes_on, edges.has_previous)
         return Page(self, columns, rows, edges.has_previous, goes_on)
-
-
-@lru_cache(DIGESTS)
-def digest(identity: Hashable) -> str:
-    """Return the digest of a list's identity, with which its cursors begin."""
-    return hashlib.blake2s(repr(identity).encode(), digest_size=6).hexdigest()
 
 
 def _restore(kind: type[Any], plain: Any) -> Key:  # noqa: ANN401 — any JSON

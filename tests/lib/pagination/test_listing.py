@@ -1,8 +1,10 @@
 """Lists of any table: the README's example, each type of key, and what is declared wrongly."""
 
+import gc
 from datetime import timedelta
 from itertools import product
 from uuid import UUID
+from weakref import ref
 
 import pytest
 from sqlalchemy import bindparam
@@ -133,6 +135,21 @@ def test_a_cursor_of_every_number_that_a_column_holds_is_taken(number: int) -> N
 def test_a_cursor_of_a_long_text_is_taken(label: str) -> None:
     of = Listing(ListQuery(ParcelRow, ("label",), unique=True), {}, identity="parcels")
     assert of.read(of.cursor([label])) == (label,)
+
+
+def test_nothing_of_a_filter_is_kept_after_its_list() -> None:
+    class Text(str):
+        """A text that can be referred to weakly."""
+
+        __slots__ = ("__weakref__",)
+
+    searched = Text("x" * 100_000)
+    of = Listing(ListQuery(ParcelRow, ("id",)), {}, identity=("parcels", searched))
+    assert of.read(of.cursor([UUID(int=1)])) == (UUID(int=1),)
+    kept = ref(searched)
+    del of, searched
+    gc.collect()
+    assert kept() is None
 
 
 def test_a_window_is_the_first_50_unless_something_else_is_asked_for() -> None:
