@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from gql_app.lib import clock
 from gql_app.lib.network import is_loopback
 from gql_app.lib.telemetry import get_logger
-from gql_app.lib.text import a_label
+from gql_app.lib.text import ENCODED_WORD, a_label
 
 SEND_TIMEOUT: Final = 10
 """Seconds that a mail server has to accept a letter."""
@@ -118,11 +118,16 @@ class SmtpMailer:
     async def send(self, letter: Letter) -> None:
         """Send the letter to the mail server.
 
-        Raises Unencrypted if TLS is required and not offered, Undeliverable if the server refuses
-        this letter for good, and any other error of the connection or the sign-in.
+        Raises Unencrypted if TLS is required and not offered, Undeliverable if the recipient can't
+        be written or the server refuses this letter for good, and any other error of the
+        connection or the sign-in.
         """
         import aiosmtplib  # noqa: PLC0415 — most processes send no letter
 
+        recipient = ascii_domain(letter.recipient)
+        if ENCODED_WORD in recipient:
+            why = "its recipient would be read as another one in a header"
+            raise Undeliverable(why)
         tls = ssl.create_default_context()
         if not self._insists_on_tls:
             tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
@@ -143,7 +148,7 @@ class SmtpMailer:
                 await client.send_message(
                     message(letter, sender=self._sender, reply_to=self._reply_to),
                     sender=_split(self._sender)[1],
-                    recipients=[ascii_domain(letter.recipient)],
+                    recipients=[recipient],
                 )
             except aiosmtplib.SMTPNotSupported:
                 why = "the mail server takes no address beyond ASCII"
@@ -219,7 +224,7 @@ def message(letter: Letter, *, sender: str, reply_to: str | None = None) -> Emai
     if reply_to:
         written["Reply-To"] = _shown(reply_to)
     written["To"] = ascii_domain(letter.recipient)
-    written["Subject"] = letter.subject
+    written["Subject"] = letter.subject.replace(ENCODED_WORD, "= ?")  # or its text is decoded
     written["Date"] = clock.now()
     written["Message-ID"] = f"<{letter.id}@{address.rpartition('@')[2]}>"
     written["Auto-Submitted"] = "auto-generated"

@@ -40,6 +40,8 @@ _VIRAMA: Final = 9
 MAX_EMAIL: Final = 254
 MAX_LOCAL_PART: Final = 64
 """Octets before the @ of an address (RFC 5321 section 4.5.3.1.1)."""
+ENCODED_WORD: Final = "=?"
+"""The beginning of an encoded word: in an address it may be read as another one (RFC 2047)."""
 SPECIAL_USE: Final = ("arpa", "invalid", "local", "localhost", "onion", "test")
 """Special-use domains: their addresses are valid, but get no mail from the public internet."""
 _WHAT: Final = "e-mail address"
@@ -236,11 +238,13 @@ def email_key_of(canonical: str | None) -> str | None:
 
 def _by_syntax(text: str) -> str:
     clean = _single_line(text, _WHAT, longest=MAX_EMAIL)
-    try:
-        address = validate_email(clean, check_deliverability=False).normalized
-    except EmailNotValidError:
+    address = ""
+    if ENCODED_WORD not in clean:
+        with suppress(EmailNotValidError):
+            address = validate_email(clean, check_deliverability=False).normalized
+    if not address:
         message = "This is not an e-mail address."
-        raise InvalidLine(message) from None
+        raise InvalidLine(message)
     if len(address.rpartition("@")[0].encode()) > MAX_LOCAL_PART:
         message = f"Before its @ an e-mail address has {MAX_LOCAL_PART} bytes at most."
         raise InvalidLine(message)

@@ -1,9 +1,11 @@
 """Letters on their way: what arrives, and what no letter can hold."""
 
+from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aiosmtplib.email import flatten_message
 from structlog.testing import capture_logs
 
 from gql_app.lib.outbox import Letter, Undeliverable, mailer
@@ -126,6 +128,34 @@ def test_text_never_breaks_out_of_its_header(header: str, break_: str) -> None:
     texts[header] += f"{break_}Bcc: b@y.example"
     with pytest.raises(ValueError, match=r"linefeed|must be one line"):
         mailer.message(Letter(id="1", body="Hello", **texts), sender=SENDER)
+
+
+DECODED = [b"x@evil.example", b"x@evil.example,", b"a\nBcc: b@y.example", b"a\rb", b"a\0b", b"ada"]
+
+
+def encoded(text: bytes) -> str:
+    """Return a text as an encoded word (RFC 2047 section 2)."""
+    return f"=?utf-8?b?{b64encode(text).decode()}?="
+
+
+@pytest.mark.parametrize("text", DECODED)
+@pytest.mark.parametrize("local", ["{}", "a.{}", "{}.a"])
+async def test_letter_to_an_encoded_word_goes_to_nobody(text: bytes, local: str) -> None:
+    letter = Letter("1", f"{local.format(encoded(text))}@example.com", "Hello", "Hello")
+    mailbox = Mailbox()
+    async with mail_server(mailbox) as port:
+        with pytest.raises(Undeliverable, match="in a header"):
+            await send(f"smtp://{HOST}:{port}", letter)
+    assert mailbox.arrived == []
+
+
+@pytest.mark.parametrize("text", DECODED)
+def test_encoded_word_in_a_subject_is_not_decoded(text: bytes) -> None:
+    subject = f"Order {encoded(text)}"
+    letter = Letter("1", "ada@example.com", subject, "Hello")
+    raw = flatten_message(mailer.message(letter, sender=SENDER), utf8=True)
+    assert f"\r\nSubject: {subject.replace('=?', '= ?')}\r\n".encode() in raw
+    assert len(raw.split(b"\r\n\r\n")[0].splitlines()) == len(mailer.message(LETTER, sender=SENDER))
 
 
 async def test_console_mailer_writes_the_whole_letter_to_the_log() -> None:

@@ -32,6 +32,8 @@ def test_address_has_one_normal_form(typed: str, address: str) -> None:
         ("ada", "INVALID", "This is not an e-mail address"),
         ("x" * 255, "TOO_LONG", "254 characters long"),
         (f"{'é' * 33}@example.com", "INVALID", "64 bytes at most"),
+        ("=?utf-8?q?x=40evil.example=2C?=@example.com", "INVALID", "This is not an e-mail address"),
+        ("a.=?utf-8?b?YQ==?=@example.com", "INVALID", "This is not an e-mail address"),
         ("ada\u2060@example.com", "INVALID", "is not an e-mail address|invisible"),
     ],
 )
@@ -50,6 +52,7 @@ def test_what_is_no_address_is_refused_in_a_sentence(typed: str, reason: str, wh
         ("ada", None),
         ("", None),
         ("x" * 1_000_000, None),
+        ("=?utf-8?q?ada?=@example.com", None),
     ],
 )
 def test_key_of_what_is_typed_is_that_of_the_mailbox_if_it_can_be_one(
