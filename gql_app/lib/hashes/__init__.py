@@ -20,6 +20,8 @@ BCRYPT_BYTES: Final = 72
 """The most bytes of a password that bcrypt reads."""
 MAX_SCRYPT_MIB: Final = 64
 MAX_SCRYPT_TIMES: Final = 4
+MAX_SCRYPT_LANES: Final = 65_536
+"""The most blocks, r times p, that scrypt keeps beside its memory: 8 MiB."""
 MAX_PBKDF2_ROUNDS: Final = 2_000_000
 MAX_ARGON2_MIB: Final = 256
 MAX_ARGON2_PASSES: Final = 10
@@ -105,6 +107,8 @@ def _scrypt(parts: Parts) -> Hash:
             f"It takes {memory >> 20} MiB {p} times; up to {MAX_SCRYPT_MIB} MiB "
             f"{MAX_SCRYPT_TIMES} times is accepted of scrypt."
         )
+    elif r * p > MAX_SCRYPT_LANES:
+        fault = f"Its r times p is {r * p}; up to {MAX_SCRYPT_LANES} is accepted of scrypt."
 
     def matches(secret: bytes) -> bool:
         needed = 128 * r * (n + p + 2)
