@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
+from operator import attrgetter
 from time import monotonic
 from typing import Final, Self
 
@@ -15,6 +16,8 @@ from gql_app.lib.network import Networks, canonical
 
 MIN_BYTES_PER_SECOND: Final = 1024
 """The lowest rate at which a peer may send a body or read a response."""
+UNREAD_BYTES: Final = 64 * 1024 * 1024
+"""The most bytes of responses that all peers together may leave unread."""
 LINGER_BYTES: Final = 16 * 1024 * 1024
 """The most bytes that are discarded after the last response, so that the peer can read it."""
 SPARE_FILES: Final = 100
@@ -76,7 +79,10 @@ class Usage:
     """The timer of the next sweep; None while there are no connections."""
 
     def sweep(self, connections: AbstractSet["Connection"]) -> None:
-        """Check every deadline, and schedule the next sweep while there are connections."""
+        """Check every deadline, and schedule the next sweep while there are connections.
+
+        Beyond UNREAD_BYTES, those connections are reset whose responses are unread for longest.
+        """
         self.timer = None
         if connections:
             again = asyncio.get_running_loop().call_later
@@ -84,6 +90,13 @@ class Usage:
         now = monotonic()
         for connection in tuple(connections):
             connection.check(now)
+        unread = {each: each.unread for each in connections if each.unread_since < NEVER}
+        excess = sum(unread.values()) - UNREAD_BYTES
+        if excess > 0:
+            for each in sorted(unread, key=attrgetter("unread_since")):
+                if excess > 0 and unread[each]:
+                    excess -= unread[each]
+                    each.reset()
 
 
 class Connection(asyncio.Protocol):
@@ -99,6 +112,8 @@ class Connection(asyncio.Protocol):
         self._timeout: Final = timeout
         self._drain_due_at = NEVER
         """The deadline for the peer to read what is written."""
+        self.unread_since = NEVER
+        """The time of a response that the peer has not read yet."""
         self._unsent = self._discarded = 0
         self.writable: Final = asyncio.Event()
         """Set unless the write buffer is full."""
@@ -123,12 +138,19 @@ class Connection(asyncio.Protocol):
         """Whether the connection is closed, or about to be."""
         return self._is_closing or self.transport.is_closing()
 
+    @property
+    def unread(self) -> int:
+        """The bytes that wait in memory until the peer reads."""
+        return self.transport.get_write_buffer_size()
+
     def expect(self, seconds: float) -> None:
         """Set the deadline for the peer to send what is awaited, in seconds from now."""
         self.due_at = monotonic() + seconds
 
     def check(self, now: float) -> None:
-        """Act on the deadlines that have passed."""
+        """Act on the deadlines that have passed, and note whether all is read."""
+        if self.unread_since < NEVER and not self.unread:
+            self.unread_since = NEVER
         if self._drain_due_at <= now:
             self._drain_due_at = NEVER
             self._check_drain()
@@ -143,8 +165,9 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Stop the writers, and set the deadline for the peer to read what is buffered."""
         self.writable.clear()
-        self._unsent = self.transport.get_write_buffer_size()
-        self._drain_due_at = monotonic() + self._timeout
+        self._unsent = self.unread
+        self.unread_since = monotonic()
+        self._drain_due_at = self.unread_since + self._timeout
 
     def resume_writing(self) -> None:
         """Let the writers go on; the rest of the buffer has a deadline, too."""
@@ -154,7 +177,8 @@ class Connection(asyncio.Protocol):
     def expect_drain(self) -> None:
         """Set the deadline for the peer to read a whole response."""
         if self.writable.is_set():
-            self._drain_due_at = monotonic() + self._timeout
+            self.unread_since = monotonic()
+            self._drain_due_at = self.unread_since + self._timeout
 
     def close(self, linger: float = 0) -> None:
         """Close the connection once all is sent, after `linger` seconds of discarding what arrives.
@@ -184,15 +208,19 @@ class Connection(asyncio.Protocol):
 
     def _check_drain(self) -> None:
         """Reset the connection, unless the peer reads a long response at the lowest rate."""
-        unsent = self.transport.get_write_buffer_size()
+        unsent = self.unread
         enough = MIN_BYTES_PER_SECOND * self._timeout
         if not self.writable.is_set() and self._unsent - unsent >= enough:
             self._unsent = unsent
             self._drain_due_at = monotonic() + self._timeout
-        elif unsent:  # a reset, so that the kernel drops its buffer
-            peer = self.transport.get_extra_info("socket")
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.transport.abort()
+        elif unsent:
+            self.reset()
+
+    def reset(self) -> None:
+        """Reset the connection, so that the kernel drops its buffer, too."""
+        peer = self.transport.get_extra_info("socket")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
 
 def _address(transport: asyncio.Transport, end: str) -> tuple[str, int] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shlex
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 import uvloop
 
 from gql_app.lib.server.connection import NEVER, SWEEP_INTERVAL, Connection, Usage
+from tests.lib.server import in_process
+from tests.lib.server.in_process import answering
+from tests.lib.server.test_slow_readers import await_cut_off
 from tests.peers import ask, connected, post
 from tests.processes import MAIN, PATIENCE, free_port, running_server
 
@@ -84,6 +88,34 @@ def test_what_was_cleared_is_not_due(runner: asyncio.Runner) -> None:
             assert not cleared.late.is_set()
             cleared.expect(0.01)
             await cleared.late.wait()
+
+    runner.run(check())
+
+
+def test_those_who_have_read_nothing_for_longest_give_way(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = b"x" * 4 * 1024 * 1024
+    headers = [(b"content-length", b"%d" % len(body))]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    app = answering(start, {"type": "http.response.body", "body": body})
+    monkeypatch.setattr("gql_app.lib.server.connection.UNREAD_BYTES", 2 * len(body))
+
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        async with in_process.connected(app) as first:
+            with ExitStack() as opened:
+                peers = [first, *(opened.enter_context(socket.socket()) for _ in range(3))]
+                for peer in peers:
+                    peer.settimeout(0)
+                    if peer is not first:
+                        await loop.sock_connect(peer, first.getpeername())
+                    await in_process.ask(peer, "GET", "Connection: close")
+                    assert await loop.sock_recv(peer, 1) == b"H"  # the rest waits
+                for peer in peers[:2]:
+                    await asyncio.to_thread(await_cut_off, peer)
+                for peer in peers[2:]:
+                    assert (await in_process.all_said(peer)).endswith(body)
 
     runner.run(check())
 
