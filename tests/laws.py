@@ -79,6 +79,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "lib.nodes",
         "lib.outbox",
         "lib.pagination",
+        "lib.rate_limits",
         "lib.standby",
     ),
     "stamina": ("lib.database",),
