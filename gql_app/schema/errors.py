@@ -13,5 +13,6 @@ from gql_app.schema.types import UnreadableValue
 map_errors: Final = ErrorMapper[Context](
     shown=(Refusal, Rejected, Unavailable, InvalidArgument),
     readable=UnreadableValue,
-    checks={Rejected: check_codes},
+    checked=Rejected,
+    check=check_codes,
 )

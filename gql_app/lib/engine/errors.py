@@ -1,7 +1,7 @@
 """Errors as clients see them: those they can act on; others are masked and logged."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from graphql import GraphQLError, GraphQLSyntaxError
@@ -47,17 +47,19 @@ class ErrorMapper(Generic[C_contra]):
         *,
         shown: tuple[type[Exception], ...],
         readable: type[ValueError],
-        checks: Mapping[type[Exception], Callable[[Any, C_contra], None]],
+        checked: type[Exception],
+        check: Callable[[Any, C_contra], None],
     ) -> None:
         """Take the application's exceptions.
 
         Those of `shown` are shown as they are, and have a dictionary `extensions`. `readable` is
-        what its scalars raise: the messages of other ValueErrors are not shown. What a check raises
-        of an exception of its class takes that one's place.
+        what its scalars raise: the messages of other ValueErrors are not shown. What the check
+        raises of one that is `checked` takes that one's place.
         """
         self._shown = shown
         self._readable = readable
-        self._checks = checks
+        self._checked = checked
+        self._check = check
 
     def __call__(
         self, errors: Sequence[GraphQLError], context: C_contra, *, executed: bool
@@ -67,7 +69,12 @@ class ErrorMapper(Generic[C_contra]):
         The causes of whatever is unavailable are logged, and the first MAX_ERRORS masked errors:
         each row of a page may have the same one.
         """
-        errors = [self._checked(error, context) for error in errors]
+        errors = [
+            self._confirmed(error, context)
+            if isinstance(error.original_error, self._checked)
+            else error
+            for error in errors
+        ]
         whys = [error.original_error for error in errors]
         causes: dict[str, dict[str, None]] = {}
         for why in whys:
@@ -91,14 +98,12 @@ class ErrorMapper(Generic[C_contra]):
                 answer.append(_masked(error, context.request_id, logged=masked <= MAX_ERRORS))
         return answer
 
-    def _checked(self, error: GraphQLError, context: C_contra) -> GraphQLError:
-        """Return an error, or a server error in its place if its check raises one."""
-        for kind, check in self._checks.items():
-            if isinstance(error.original_error, kind):
-                try:
-                    check(error.original_error, context)
-                except Exception as why:  # noqa: BLE001 — answered, and logged
-                    return GraphQLError(str(why), error.nodes, path=error.path, original_error=why)
+    def _confirmed(self, error: GraphQLError, context: C_contra) -> GraphQLError:
+        """Return an error, or a server error in its place if the check raises one."""
+        try:
+            self._check(error.original_error, context)
+        except Exception as why:  # noqa: BLE001 — answered, and logged
+            return GraphQLError(str(why), error.nodes, path=error.path, original_error=why)
         return error
 
     def _request_error(self, error: GraphQLError, context: C_contra) -> GraphQLError:

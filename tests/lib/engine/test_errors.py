@@ -42,7 +42,7 @@ def check(why: Misnamed, context: Context) -> None:
 
 
 MAP: Final = ErrorMapper[Context](
-    shown=(Refusal, Unavailable), readable=Unreadable, checks={Misnamed: check}
+    shown=(Refusal, Unavailable), readable=Unreadable, checked=Misnamed, check=check
 )
 
 
