@@ -50,7 +50,7 @@ LONGEST_FILE: Final = 400
 HOMES: Mapping[str, tuple[str, ...]] = {
     "aiosmtplib": ("lib.outbox",),
     "alembic": ("cli", "db.migrations"),
-    "argon2": ("lib.hashes", "security.passwords"),
+    "argon2": ("lib.hashes",),
     "asyncpg": ("lib.database",),
     "bcrypt": ("lib.hashes",),
     "cryptography": ("lib.encryption", "lib.keyring", "lib.one_time_codes"),
@@ -79,6 +79,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "lib.nodes",
         "lib.outbox",
         "lib.pagination",
+        "lib.rate_limits",
         "lib.standby",
     ),
     "stamina": ("lib.database",),

@@ -17,13 +17,14 @@ from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
 from gql_app.accounts.second_factors import SecondFactorRecord
 from gql_app.accounts.sessions import SignedIn
-from gql_app.accounts.throttling import Limit, Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.db.factor_tables import CodeEnrolmentRow, RecoveryCodeRow, SecondFactorRow
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.factors import recovery_codes
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction
+from gql_app.lib.rate_limits import Limit
 from gql_app.lib.text import InvalidLine, visible_line
 from gql_app.security import tokens
 

@@ -8,12 +8,13 @@ from gql_app.accounts import audit, customers, letters, links, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.throttling import Limit, Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import email_keys
 from gql_app.errors import Rejected
 from gql_app.factors import changes as factors
 from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
+from gql_app.lib.rate_limits import Limit
 from gql_app.lib.text import canonical_email
 from gql_app.mail import email_change, link_tokens, registration_links
 

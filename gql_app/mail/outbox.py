@@ -19,7 +19,7 @@ from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.letters import ADDRESS, REGISTRATION, Kind
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
-from gql_app.accounts.throttling import FACTORS_PER_DAY, Limit, Throttle
+from gql_app.accounts.throttling import FACTORS_PER_DAY, Throttle
 from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
 from gql_app.factors import changes
@@ -28,6 +28,7 @@ from gql_app.lib import clock
 from gql_app.lib.database import Query, Transaction
 from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Outcome, Queue
+from gql_app.lib.rate_limits import Limit
 from gql_app.lib.telemetry import get_logger
 from gql_app.lib.text import canonical_email
 from gql_app.mail import email_verification, link_tokens
