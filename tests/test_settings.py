@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from gql_app import settings
+from gql_app.cli.accounts import admin_password
+from gql_app.cli.application import unknown_variables
 from gql_app.lib.faults import CannotStart
 from gql_app.settings.model import LOOPBACK_ORIGINS
 
@@ -362,10 +364,10 @@ def test_misspelt_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     set_variables(monkeypatch, SECRET="hunter2", ISSUER="us", ADMIN_PASSWORD="hunter2", AUDIENC="x")
     monkeypatch.setenv("gql_app_log_level", "INFO")
     monkeypatch.setenv("GQL_APPLICATION", "another program's")
-    assert settings.unknown_variables() == ["GQL_APP_AUDIENC", "GQL_APP_SECRET"]
+    assert unknown_variables() == ["GQL_APP_AUDIENC", "GQL_APP_SECRET"]
 
 
 def test_password_of_the_first_admin_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert settings.admin_password() is None
+    assert admin_password() is None
     monkeypatch.setenv("GQL_APP_ADMIN_PASSWORD", "a password for an admin")
-    assert settings.admin_password() == "a password for an admin"
+    assert admin_password() == "a password for an admin"

@@ -19,11 +19,11 @@ from gql_app.lib.atomic_files import has_modes
 from gql_app.lib.database import in_the_clear
 from gql_app.lib.faults import CannotStart, sentence
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
-from gql_app.lib.network import is_loopback
+from gql_app.lib.network import Networks, is_loopback
 from gql_app.lib.outbox import clear_text
 from gql_app.resources import mail_templates
 from gql_app.security.key_store import kept_beside, key_store
-from gql_app.settings import NO_CLIENT_LIMIT, PAGES, PREFIX, Settings
+from gql_app.settings import PAGES, PREFIX, Settings
 
 
 def check(
@@ -209,9 +209,9 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
     smtp_url = chosen.smtp_url and chosen.smtp_url.get_secret_value()
     for is_so, *words in (
         (
-            chosen.trusts_every_peer,
+            Networks(chosen.trusted_proxies).has_all,
             "any-proxy",
-            f"X-Forwarded-For is believed of anybody: {NO_CLIENT_LIMIT}.",
+            f"X-Forwarded-For is believed of anybody: {application.NO_CLIENT_LIMIT}.",
             f"Set {PREFIX}TRUSTED_PROXIES to your proxy's address.",
         ),
         (

@@ -65,8 +65,8 @@ def serve(
     configure_logging(chosen.log_level)
     if variables(PREFIX).get(f"{PREFIX}MANAGEMENT_PORT", "").startswith(SERVICE_LINK):
         err(f"{PREFIX}MANAGEMENT_PORT is of a Kubernetes service: it is {chosen.management_port}.")
-    if chosen.trusts_every_peer:
-        err(f"{PREFIX}TRUSTED_PROXIES: {settings.NO_CLIENT_LIMIT}.")
+    if Networks(chosen.trusted_proxies).has_all:
+        err(f"{PREFIX}TRUSTED_PROXIES: {application.NO_CLIENT_LIMIT}.")
     key_store(chosen).read()
     mail_templates(chosen, application.extensions())
     if demo:

@@ -1,7 +1,6 @@
 """Settings: each with its default, as docs/settings.md has them."""
 
 import os
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, get_args
 
@@ -340,14 +339,6 @@ class Settings(BaseSettings):
     def special(self) -> tuple[str, ...]:
         """The special-use domains whose e-mail addresses are accepted."""
         return _split(self.special_domains)
-
-    @property
-    def trusts_every_peer(self) -> bool:
-        """Whether every peer is trusted as a proxy."""
-        return any(
-            proxy == "*" or ip_network(proxy).prefixlen == 0
-            for proxy in _split(self.trusted_proxies)
-        )
 
     @property
     def untrusted(self) -> tuple[str, ...]:
