@@ -7,6 +7,7 @@ import pytest
 from gql_app.accounts import proofs
 from gql_app.accounts.proofs import ProofPolicy
 from gql_app.accounts.records import CustomerRecord, SessionRecord
+from gql_app.factors.methods import combined
 from gql_app.lib.clock import new_id
 from gql_app.lib.setting_types import SecondFactorPolicy
 from tests.conftest import SetClock
@@ -56,7 +57,7 @@ def session(methods: str | None, proven_at: datetime | None = NOON) -> SessionRe
     ],
 )
 def test_methods_add_up(before: str | None, more: list[str], methods: str, acr: str) -> None:
-    assert proofs.combined(before, *more) == methods
+    assert combined(before, *more) == methods
     claims = proofs.claims(session(methods))
     assert claims == {"auth_time": int(NOON.timestamp()), "amr": methods.split(), "acr": acr}
 
