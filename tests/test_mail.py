@@ -2,10 +2,10 @@
 
 import pytest
 
-from gql_app import resources
 from gql_app.accounts import validation
 from gql_app.errors import Rejected, UserErrorCode
 from gql_app.lib.outbox.mailer import ClosedMailer, ConsoleMailer, SmtpMailer
+from gql_app.mail.composing import mailer
 from gql_app.settings import Settings
 from tests.people import PASSWORD
 
@@ -48,6 +48,6 @@ def test_customer_who_would_break_out_of_a_header_can_not_exist(field: str, give
 def test_letters_go_to_the_log_in_the_demo_only(
     given: dict[str, object], kind: type[object], *, is_open: bool
 ) -> None:
-    chosen = resources.mailer(Settings.model_validate(given))
+    chosen = mailer(Settings.model_validate(given))
     assert isinstance(chosen, kind)
     assert chosen.open is is_open

@@ -21,7 +21,7 @@ from gql_app.lib.faults import CannotStart, sentence
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
 from gql_app.lib.network import Networks, is_loopback
 from gql_app.lib.outbox import clear_text
-from gql_app.resources import mail_templates
+from gql_app.mail.composing import mail_templates
 from gql_app.security.key_store import kept_beside, key_store
 from gql_app.settings import PAGES, PREFIX, Settings
 
@@ -122,7 +122,7 @@ def _letters(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
     By default the latter two are of this machine, which other machines can't reach.
     """
     try:
-        mail_templates(chosen, application.extensions())
+        mail_templates(chosen, application.extensions().templates)
     except CannotStart as why:
         yield from _faults(why)
     if chosen.smtp_url is None or not is_public:

@@ -18,7 +18,7 @@ from gql_app.lib.faults import CannotStart
 from gql_app.lib.network import Networks, is_loopback
 from gql_app.lib.setting_types import SERVICE_LINK
 from gql_app.lib.telemetry import configure_logging
-from gql_app.resources import mail_templates
+from gql_app.mail.composing import mail_templates
 from gql_app.security.key_store import key_store
 from gql_app.settings import PREFIX, Settings
 
@@ -68,7 +68,7 @@ def serve(
     if Networks(chosen.trusted_proxies).has_all:
         err(f"{PREFIX}TRUSTED_PROXIES: {application.NO_CLIENT_LIMIT}.")
     key_store(chosen).read()
-    mail_templates(chosen, application.extensions())
+    mail_templates(chosen, application.extensions().templates)
     if demo:
         _fill_demo(chosen, address)
     else:
