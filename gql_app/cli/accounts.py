@@ -39,7 +39,7 @@ from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.setting_types import BLANKS
 from gql_app.lib.text import canonical_email, counted, mailbox_key
-from gql_app.mail import email_verification
+from gql_app.mail import email_verification, mailboxes
 from gql_app.resources import Extensions, Resources, throttle_of
 from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords
@@ -150,7 +150,7 @@ def remove_factors(
     email: Annotated[str, typer.Argument(help="The address of the account.")],
 ) -> None:
     """Remove all second factors of an account whose owner lost them; ends their sessions."""
-    count = transact(_ready_for(email), changes.remove_all, email)
+    count = transact(_ready_for(email), _remove_factors, email)
     if count is None:
         fail(_NOBODY)
     removed = counted(count, f"second factor of {email} is", f"second factors of {email} are")
@@ -193,7 +193,7 @@ async def unlock_account(db: Transaction, email: str, throttle: Throttle) -> boo
 
     The failures of its clients remain: they are counted by keyed hashes, which nothing here finds.
     """
-    customer = await customers.by_email(db, email)
+    customer = await mailboxes.by_email(db, email)
     if customer is None:
         return False
     locks = throttle.locks(canonical_email(customer.email), customer.id, None)
@@ -218,6 +218,12 @@ def _print_failure(lookup: Lookup) -> None:
 def _hash(password: str) -> str:
     with closing(Passwords(threads=1, queue=0)) as passwords:
         return asyncio.run(passwords.hash(password, LOCAL))
+
+
+async def _remove_factors(db: Transaction, email: str) -> int | None:
+    """Remove every factor of an account; return their number, None for an unknown address."""
+    found = await mailboxes.by_email(db, email)
+    return await changes.remove_all(db, found.id) if found else None
 
 
 async def _change_email(db: Transaction, customer_id: UUID, address: str, *, verifies: bool) -> str:

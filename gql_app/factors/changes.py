@@ -149,13 +149,12 @@ async def remove(
         await sessions.end_all(db, customer_id)
 
 
-async def remove_all(db: Transaction, email: str) -> int | None:
+async def remove_all(db: Transaction, customer_id: UUID) -> int | None:
     """Remove every factor of a customer, for the operator; return their number, or None.
 
-    The customer's sessions end. None stands for an unknown address.
+    The customer's sessions end. None stands for an unknown customer.
     """
-    found = await customers.by_email(db, email)
-    customer = found and await db.fetch_one(_HOLD, id=found.id)
+    customer = await db.fetch_one(_HOLD, id=customer_id)
     if customer is None:
         return None
     count = await revoke(db, customer, origin=Origin())

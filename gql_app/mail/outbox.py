@@ -30,7 +30,7 @@ from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Outcome, Queue
 from gql_app.lib.telemetry import get_logger
 from gql_app.lib.text import canonical_email
-from gql_app.mail import email_verification, link_tokens
+from gql_app.mail import email_verification, link_tokens, mailboxes
 from gql_app.security import tokens
 
 _log: Final = get_logger(__name__)
@@ -136,9 +136,9 @@ class Outbox:
                 locale, made_at = waits.locale, waits.created_at
             else:
                 recipient = _unproven(customer)
-            if recipient and (owner := await addresses.owner(db, recipient, row.customer_id)):
+            if recipient and (owner := await mailboxes.owner(db, recipient, row.customer_id)):
                 kind, locale = Kind.ADDRESS_IN_USE, owner.locale
-            elif recipient and await addresses.is_taken(db, recipient, row.customer_id):
+            elif recipient and await mailboxes.is_taken(db, recipient, row.customer_id):
                 kind = Kind.ADDRESS_TOO_SIMILAR
         elif kind not in NOTICES:
             is_link = kind in TERMS and not (kind == Kind.INVITATION and _has_password(customer))
@@ -276,7 +276,7 @@ async def _issue_undo(db: Transaction, letter: _Addressed, digest: str | None) -
             FormerEmailRow.customer_id == owner,
         )
         return bool(await db.execute(update(FormerEmailRow).where(*held).values(digest=digest)))
-    holder = await addresses.owner(db, letter.recipient, None)
+    holder = await mailboxes.owner(db, letter.recipient, None)
     if holder is None or holder.id != owner:
         return False
     return await changes.issue_undo(db, owner, UUID(letter.data[FACTOR]), digest)
