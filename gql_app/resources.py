@@ -220,7 +220,7 @@ class Resources:
             passkeys=passkeys,
             encryption=encryption,
             guesses=Guesses(),
-            audiences=frozenset(settings.services) - {settings.audience},
+            audiences=frozenset(settings.audiences) - {settings.audience},
             extensions=extensions,
             hooks=extensions.hooks() if extensions.hooks else None,
         )

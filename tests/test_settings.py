@@ -84,7 +84,7 @@ def test_nothing_needs_to_be_set() -> None:
     assert loaded.introspection
     assert loaded.compiled
     assert loaded.compression
-    assert (loaded.origins, loaded.headers) == ((), ())
+    assert (loaded.origins, loaded.allowed_headers) == ((), ())
     assert (loaded.management_port, loaded.management_host) == (None, "127.0.0.1")
     assert not loaded.traces
     assert loaded.database_prepared_statements is None
@@ -150,9 +150,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     loaded = settings.load(serving=True)
     assert not loaded.on_sqlite
-    assert loaded.services == ("orders", "mail")
     assert loaded.origins == ("https://*.example.com", *LOOPBACK_ORIGINS)  # as it is the demo
-    assert loaded.headers == ("X-Tenant", "b3")
     assert loaded.secret_bytes == SECRET.encode()
     assert loaded.smtp_url is not None
     assert loaded.smtp_url.get_secret_value() == SMTP
@@ -163,7 +161,8 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "access_token_ttl": 60,
             "issuer": "us",
             "audience": "them",
-            "audiences": "orders, mail",
+            "audiences": ("orders", "mail"),
+            "allowed_headers": ("X-Tenant", "b3"),
             "playground": False,
             "introspection": False,
             "log_level": "DEBUG",

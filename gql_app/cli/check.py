@@ -59,7 +59,7 @@ async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
 
     It counts as public if other machines can reach it: by its address, a name or a proxy.
     """
-    names = (host, *chosen.hosts)
+    names = (host, *chosen.allowed_hosts)
     is_public = chosen.trusted_proxies is not None or not all(map(is_loopback, names))
     return [
         *(
@@ -97,7 +97,7 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
     except CannotStart as why:
         yield from _faults(why)
         return
-    if chosen.services and not store.external and isinstance(ring.signing.verifier, bytes):
+    if chosen.audiences and not store.external and isinstance(ring.signing.verifier, bytes):
         yield Finding(
             "no-public-key",
             "Tokens for other services are signed with the secret, by which they can be forged.",
@@ -175,7 +175,7 @@ def _is_exposed(file: Path) -> bool:
 def _documents(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
     """Yield the faults of the list of trusted documents, each validated against the schema."""
     if chosen.trusted_documents is None:
-        if chosen.untrusted:
+        if chosen.trusted_documents_allow:
             yield Finding(
                 "no-trusted-documents",
                 f"{PREFIX}TRUSTED_DOCUMENTS_ALLOW excepts something of a list that is not there: "
@@ -183,7 +183,7 @@ def _documents(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
                 f"Set {PREFIX}TRUSTED_DOCUMENTS, or neither.",
             )
         return
-    if is_public and "playground" in chosen.untrusted:
+    if is_public and "playground" in chosen.trusted_documents_allow:
         yield Finding(
             "open-documents",
             "Whoever says that they are the playground runs any document.",
@@ -233,7 +233,7 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
             f"Set {PREFIX}MANAGEMENT_PORT, or see that your proxy lets nobody at them.",
         ),
         (
-            is_public and chosen.allowed_hosts is None,
+            is_public and not chosen.allowed_hosts,
             "any-host",
             "Every Host header is answered.",
             f"Set {PREFIX}ALLOWED_HOSTS to the names that clients use.",
@@ -278,7 +278,7 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
 
 def _shows_schema(chosen: Settings) -> bool:
     """Return whether introspection is possible in spite of a list of trusted documents."""
-    excepted = chosen.trusted_documents is None or bool(chosen.untrusted)
+    excepted = chosen.trusted_documents is None or bool(chosen.trusted_documents_allow)
     return excepted or chosen.playground  # the playground's introspection always runs
 
 

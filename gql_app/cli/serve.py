@@ -54,7 +54,7 @@ def serve(
     chosen = application.load(serving=True)
     bracketed = f"[{host}]" if ":" in host else host
     behind_proxy = chosen.trusted_proxies is not None and not demo
-    if not chosen.hosts and not behind_proxy and is_loopback(host):
+    if not chosen.allowed_hosts and not behind_proxy and is_loopback(host):
         # A hostile page may point its own name at this machine (DNS rebinding): the browser then
         # sends that name as the Host.
         names = dict.fromkeys(["localhost", "127.0.0.1", "[::1]", bracketed.lower()])
