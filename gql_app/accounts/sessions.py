@@ -197,13 +197,6 @@ async def issue(db: Transaction, me: SignedIn, token: str, lifetimes: Lifetimes)
     return Opened(*me, token, expires_at)
 
 
-async def prove(db: Transaction, session: SessionRecord, methods: str) -> None:
-    """Record that the customer of a session has just proven their identity by these methods."""
-    its = SessionRow.id == session.id
-    now = clock.now()
-    await db.execute(update(SessionRow).where(its).values(authenticated_at=now, methods=methods))
-
-
 async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[list[SessionRecord]]:
     """Return the live sessions of each of several customers, the newest first."""
     found = await db.fetch_all(_LIVING, customer_ids=customer_ids, now=clock.now())

@@ -10,7 +10,7 @@ from gql_app.accounts.proofs import LINK, Proof
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.lib.database import Transaction
-from gql_app.mail import email_verification
+from gql_app.mail import email_verification, mailboxes
 
 _REQUESTS: Final = {
     LinkKind.PASSWORD_RESET: ("reset", Action.RESET_REQUESTED),
@@ -28,7 +28,7 @@ async def request(
     after the letter, as the account is locked first. Raises TooManyAttempts.
     """
     limit, action = _REQUESTS[kind]
-    customer = await customers.by_email(db, email, hold=True)
+    customer = await mailboxes.by_email(db, email, hold=True)
     customer_id = customer.id if customer and customer.is_active else None
     await letters.post_link(db, kind, customer_id=customer_id)
     await throttle.count(db, *throttle.of_client(limit, origin.ip_address))

@@ -16,7 +16,7 @@ from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
 from gql_app.lib.rate_limits import Limit
 from gql_app.lib.text import canonical_email
-from gql_app.mail import email_change, link_tokens, registration_links
+from gql_app.mail import email_change, link_tokens, mailboxes, registration_links
 
 _DECLINED: Final = "@declined.invalid"
 """The domain of placeholders for declined addresses; .invalid is never registered (RFC 2606)."""
@@ -73,7 +73,7 @@ async def prove_by_hand(db: Transaction, email: str) -> bool:
 
     An invitation stays open, as its owner has not answered it.
     """
-    customer = await customers.by_email(db, email)
+    customer = await mailboxes.by_email(db, email)
     if customer is None:
         return False
     await _prove(db, customer, Origin())

@@ -19,7 +19,7 @@ from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Transaction, any_of
-from gql_app.mail import email_verification
+from gql_app.mail import email_verification, mailboxes
 from gql_app.security.passwords import NO_PASSWORD
 
 
@@ -45,7 +45,7 @@ async def invite(
     the invitation was answered meanwhile, and TooManyAttempts.
     """
     await throttle.count(db, *throttle.of_client("link", origin.ip_address))
-    customer = await customers.by_email(db, new.email)
+    customer = await mailboxes.by_email(db, new.email)
     if customer is None:
         customer = await customers.create(db, new, password_hash=NO_PASSWORD, origin=origin)
     elif customer.id == again and awaits_invitation(customer):

@@ -25,7 +25,7 @@ from gql_app.mail import (
     link_tokens,
     registration_links,
 )
-from gql_app.mail.outbox import NOTICES, UNITS
+from gql_app.mail.outbox import LINKS, NOTICES
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import claim, waiting
 from tests.accounts.registering import THROTTLE, register
@@ -35,7 +35,7 @@ from tests.rows import change, column
 
 REGISTRATION: Final = "registration"
 """The link to a registration, whose letter is of the kind VERIFY_EMAIL."""
-KINDS: Final = [*UNITS, REGISTRATION]
+KINDS: Final = [*LINKS, REGISTRATION]
 """All kinds of letters with a link."""
 
 

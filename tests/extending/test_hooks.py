@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import select
 
 from gql_app.accounts.audit import Action, Origin, Recorded
-from gql_app.accounts.customers import by_email
 from gql_app.extending import hooks
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import EVENTS, CommittedEvent, Event
@@ -15,6 +14,7 @@ from gql_app.extending.merging import parts_of
 from gql_app.extending.transaction import Transaction
 from gql_app.lib.clock import new_id, now
 from gql_app.lib.telemetry import configure_logging
+from gql_app.mail.mailboxes import by_email
 from gql_app.settings import Settings
 from tests.extending.graph import Graph, graph
 from tests.extending.shop import OrderRow, happened
