@@ -17,6 +17,7 @@ from gql_app.cli.application import APP
 from gql_app.cli.console import fail
 from gql_app.commands import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.errors import Refusal, Rejected, Undeclared
+from gql_app.lib import atomic_files
 from gql_app.lib.environment import variable
 from gql_app.lib.faults import IntegrityViolation, OperatorError, Unavailable
 from gql_app.lib.signals import end_by_signals
@@ -52,7 +53,8 @@ def report_faults() -> Iterator[None]:
     except (ConnectionError, TimeoutError):
         raise
     except OSError as why:
-        fail(f"{why.filename or 'The file'}: {why.strerror}")
+        nameless = "Standard output" if why.errno in atomic_files.NO_ROOM else "The file"
+        fail(f"{why.filename or nameless}: {why.strerror}")
     except AttributeError as why:
         if why.obj is not None or all((sys.stdin, sys.stdout)):
             raise
