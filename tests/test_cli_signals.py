@@ -163,6 +163,13 @@ async def test_hang_up_is_the_status_though_the_terminal_takes_no_words(tmp_path
     assert hidden(tmp_path) == []
 
 
+async def test_interrupt_while_a_command_is_imported_ends_it_silently(tmp_path: Path) -> None:
+    (tmp_path / "work.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    process = await started("--app", "work:app", "version", folder=tmp_path)
+    told = await ended(process)
+    assert (process.returncode, *told) == (130, b"", b"")
+
+
 async def test_third_signal_ends_a_command_that_goes_on(tmp_path: Path) -> None:
     (tmp_path / "work.py").write_text(STUBBORN)
     process = await started("--app", "work:app", "work", folder=tmp_path)

@@ -33,7 +33,10 @@ def main() -> None:
         end_by_signals()
     with report_faults():
         gc.disable()
-        cli = command_line(sys.argv[1:])
+        try:
+            cli = command_line(sys.argv[1:])
+        except KeyboardInterrupt:  # which Typer handles from here on
+            sys.exit(130)
         gc.freeze()
         gc.enable()
         cli()
