@@ -1,6 +1,5 @@
 """Commands for accounts: admins, addresses, samples, sessions, factors, and purging."""
 
-import asyncio
 import os
 import secrets
 from contextlib import closing
@@ -31,7 +30,7 @@ from gql_app.db.tables import (
     SessionRow,
 )
 from gql_app.factors import changes
-from gql_app.lib import clock
+from gql_app.lib import clock, signals
 from gql_app.lib.breached_passwords import Lookup
 from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Transaction
@@ -64,7 +63,7 @@ def create_admin(
     new = validation.check_new(
         name=name, email=email, password=password, is_admin=True, rules=rules
     )
-    asyncio.run(rules.accept_password(new.password, Person(new.name, new.email)))
+    signals.run(rules.accept_password(new.password, Person(new.name, new.email)))
     prepare(chosen)
     hashed = _hash(new.password)
     transact(chosen, customers.create, new, password_hash=hashed, origin=Origin(), proven=True)
@@ -117,7 +116,7 @@ def purge(
 ) -> None:
     """Delete expired data: old sessions, old failed attempts, unverified registrations."""
     chosen = load_ready(serving=True)
-    count = asyncio.run(_purge(chosen, application.extensions()))
+    count = signals.run(_purge(chosen, application.extensions()))
     out(f"{counted(count, 'row is', 'rows are')} gone.")
     if audit_older_than is not None:
         age, batch = timedelta(days=audit_older_than), background.PURGE_BATCH
@@ -217,7 +216,7 @@ def _print_failure(lookup: Lookup) -> None:
 
 def _hash(password: str) -> str:
     with closing(Passwords(threads=1, queue=0)) as passwords:
-        return asyncio.run(passwords.hash(password, LOCAL))
+        return signals.run(passwords.hash(password, LOCAL))
 
 
 async def _remove_factors(db: Transaction, email: str) -> int | None:

@@ -1,6 +1,5 @@
 """`check`: faults of a deployment's configuration, files, keys and database."""
 
-import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import typer
 from gql_app.cli import application
 from gql_app.cli.console import out, unless_empty
 from gql_app.cli.findings import MAX_NAMED, Finding, is_keyless, of_database
+from gql_app.lib import signals
 from gql_app.lib.atomic_files import has_modes
 from gql_app.lib.database import in_the_clear
 from gql_app.lib.faults import CannotStart, sentence
@@ -41,7 +41,7 @@ def check(
 ) -> None:
     """Check a deployment for problems; exit with status 1 if there are any."""
     try:
-        found = asyncio.run(findings(application.load(serving=True), host, machines))
+        found = signals.run(findings(application.load(serving=True), host, machines))
     except CannotStart as why:
         found = _faults(why)
     to_mend = [each for each in found if each.code not in (accept or ())]

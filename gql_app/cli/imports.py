@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from itertools import islice
@@ -27,6 +27,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import atomic_files, clock, hashes
 from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore, scalars
 from gql_app.lib.faults import OperatorError
+from gql_app.lib.signals import interruptible
 from gql_app.lib.text import counted, search_key
 from gql_app.mail import invitations, mailboxes
 from gql_app.security.passwords import NO_PASSWORD
@@ -215,11 +216,16 @@ async def _import(
     lines = records.read(source, form)
     with bar("Importing", source.size) as advance, suppress(_Undone):
         async with database.transaction() as db:
-            while batch := list(islice(lines, BATCH)):
+            while batch := _next(lines):
                 tally.count(len(batch), await adding(db, batch))
                 advance(source.done)
             if tally.refused or not keep:
                 raise _Undone
+
+
+def _next(lines: Iterator[Record | Refused]) -> list[Record | Refused]:
+    with interruptible():  # they may come from a pipe
+        return list(islice(lines, BATCH))
 
 
 def _report_to(report: Path | None, file: str) -> AbstractContextManager[BinaryIO]:

@@ -9,7 +9,7 @@ import typer
 
 from gql_app.cli import application, audit
 from gql_app.cli.console import fail, out
-from gql_app.lib import clock
+from gql_app.lib import clock, signals
 from gql_app.lib.language_tags import language_tag
 from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import SEND_TIMEOUT, Letter, Undeliverable, answer_of
@@ -74,7 +74,7 @@ def send_test(
         rendered.language,
     )
     try:
-        asyncio.run(asyncio.wait_for(mailer.send(letter), SEND_TIMEOUT))
+        signals.run(asyncio.wait_for(mailer.send(letter), SEND_TIMEOUT))
     except Undeliverable as why:
         fail(f"The mail server refuses the letter for good: {why.reply or why}")
     except TimeoutError:
