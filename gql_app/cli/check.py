@@ -258,7 +258,7 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
             f"Begin {PREFIX}SMTP_URL with smtps:// or smtp+starttls://.",
         ),
         (
-            chosen.services and chosen.access_token_ttl > MAX_LIFETIME,
+            {*chosen.audiences} - {chosen.audience} and chosen.access_token_ttl > MAX_LIFETIME,
             "long-access-tokens",
             "The services refuse tokens that live for more than a day, unless told otherwise.",
             f"Set {PREFIX}ACCESS_TOKEN_TTL to at most {MAX_LIFETIME}, or longest_life there.",
