@@ -23,6 +23,7 @@ from gql_app.extending.connections import connection_of
 from gql_app.extending.context import Info
 from gql_app.extending.inputs import INPUTS, extended_input
 from gql_app.extending.nested import if_private
+from gql_app.lib.composition import shown_fields
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.permissions import PRIVATE
 
@@ -188,7 +189,7 @@ def own_fields(cls: type, target: type) -> list[StrawberryField]:
     names = {each.python_name for each in inherited} - vars(cls).get("__annotations__", {}).keys()
     return [
         each
-        for each in get_object_definition(cls, strict=True).fields
+        for each in shown_fields(get_object_definition(cls, strict=True).fields)
         if all(each is not other for other in inherited)
         and not (each.base_resolver is None and issubclass(cls, target) and each.name in names)
     ]

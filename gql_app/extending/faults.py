@@ -25,6 +25,7 @@ from gql_app.extending.hooks import EVENTS
 from gql_app.extending.letters import Letter
 from gql_app.extending.permissions import VERB, permission_fault
 from gql_app.extending.settings import FeatureSettings, names, unreadable
+from gql_app.lib.composition import shown_fields
 from gql_app.lib.faults import sentence
 from gql_app.lib.nodes import NodeKind
 from gql_app.metrics import REASONS
@@ -361,7 +362,7 @@ def _root_types(root: str, ours: Sequence[type], theirs: Sequence[type]) -> Iter
         if definition is None or definition.origin is not part:
             yield f"{part.__name__} is no Strawberry type: decorate it with @strawberry.type."
             continue
-        for field in definition.fields:
+        for field in shown_fields(definition.fields):
             name, where = NAMES.get_graphql_name(field), f"{part.__name__}.{field.python_name}"
             if field.base_resolver is None:
                 yield f"{where} has no resolver: write a function with @strawberry.field."
