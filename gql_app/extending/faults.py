@@ -19,7 +19,7 @@ from gql_app.commands import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import tables
 from gql_app.extending.comparisons import NAMES, clashes
 from gql_app.extending.extend import extends_input
-from gql_app.extending.feature import Feature
+from gql_app.extending.feature import Feature, packages_of
 from gql_app.extending.functions import command_name, function_fault, function_name
 from gql_app.extending.hooks import EVENTS
 from gql_app.extending.letters import Letter
@@ -155,10 +155,13 @@ def _migrations(feature: Feature) -> Iterator[str]:
 
 def _tables(features: Sequence[Feature]) -> Iterator[str]:
     """Yield a sentence on each invalid table."""
-    named = [(f.name, f.migrations.partition(":")[0]) for f in features if f.migrations]
-    for name, package in named:
-        for fault in tables.faults_of(package, [each for _, each in named]):
-            yield sentence(f"The feature {name}: {fault}")
+    packages = packages_of(features)
+    for feature in features:
+        for package in packages_of([feature]):
+            for fault in tables.faults_of(package, packages):
+                yield sentence(f"The feature {feature.name}: {fault}")
+    owned = [each for each in packages if tables.tables_of(each, packages)]
+    yield from _twice("features own the tables in the package", owned)
 
 
 def is_settings(kind: object) -> TypeGuard[type[FeatureSettings]]:
