@@ -138,7 +138,7 @@ async def _save(
     given: Mapping[type, Mapping[str, Any]],
 ) -> None:
     """Call save() of each extension that has values."""
-    tx = transaction(db, context)
+    tx = transaction(db, context.resources, context.origin)
     for source, values in given.items():
         if values:
             save: Any = source

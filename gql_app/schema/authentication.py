@@ -51,7 +51,7 @@ class LoginPayload(Payload):
         """Return the customer, None on ERROR; what is below is theirs to see."""
         if self.who is None:
             return None
-        info.context.proven, _ = self.who
+        info.context.view_as(*self.who, below=info.path)
         return Customer.seen_by(*self.who)
 
     @classmethod
@@ -111,11 +111,7 @@ class AuthenticationMutation:
 
     @mutation(LoginPayload)
     async def login(
-        self,
-        info: Info,
-        email: str,
-        password: str,
-        audience: str | None = strawberry.UNSET,
+        self, info: Info, email: str, password: str, audience: str | None = strawberry.UNSET
     ) -> LoginPayload:
         """Return a session's tokens if the password is right; count the result."""
         context = info.context
@@ -125,11 +121,7 @@ class AuthenticationMutation:
         return await counted(context, _login(context, email, typed, service))
 
     @mutation(LoginPayload)
-    async def refresh(
-        self,
-        info: Info,
-        refresh_token: str,
-    ) -> LoginPayload:
+    async def refresh(self, info: Info, refresh_token: str) -> LoginPayload:
         """Return the session's next tokens, once the rotation is committed."""
         context = info.context
         opened = await _refreshed(context, refresh_token)

@@ -269,6 +269,15 @@ def real_path(path: Path) -> ResponsePath | None:
     return _new(ResponsePath, (real_path(parent), len(key) if type(key) is list else key, typename))
 
 
+def context_at(context: Value, path: Path) -> Value:
+    """Return the context of a path: that of the innermost of `context.views` it is in, if any."""
+    if views := getattr(context, "views", None):
+        keys = real_path(path).as_list()  # type: ignore[union-attr]  # no field is without a path
+        inside = (views.get(tuple(keys[:end])) for end in range(len(keys), 0, -1))
+        return next((view for view in inside if view is not None), context)
+    return context
+
+
 def fill(waiting: Sequence[Pending]) -> Awaitable[None]:
     """Return an awaitable that ends when all have their values; one alone needs no task."""
     return waiting[0].fill() if len(waiting) == 1 else Group().run(waiting)

@@ -27,7 +27,7 @@ from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine.documents import ExecutionContext, fields_of
-from gql_app.lib.engine.execution import Execution
+from gql_app.lib.engine.execution import Execution, context_at
 from gql_app.lib.engine.fields import Resolver, unwrapped
 from gql_app.lib.engine.rows import Nested
 
@@ -51,12 +51,22 @@ _DEPRECATED: Final = GraphQLDirective(
 """@deprecated of September 2025: an unknown location breaks clients with graphql-core 3.2.10."""
 
 
+class Info(strawberry.Info[Any, Any]):
+    """Strawberry's info, whose context is that of the field's path."""
+
+    @property
+    def context(self) -> Any:  # noqa: ANN401 — the application's own
+        """The context that the field is resolved with."""
+        return context_at(super().context, self.path)
+
+
 class Schema(strawberry.Schema):
     """A Strawberry schema, for the engine."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 — Strawberry's own
         """Build it; graphql-core is told which input types are OneOf, as Strawberry does not."""
         super().__init__(*args, **options)
+        self.config.info_class = Info
         for each in filter(is_input_object_type, self._schema.type_map.values()):
             found = (getattr(known, "is_one_of", False) for known in each.extensions.values())
             each.is_one_of = each.is_one_of or any(found)
