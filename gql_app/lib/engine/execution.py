@@ -8,6 +8,7 @@ selected below it, as soon as its own value is available.
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
+import strawberry
 from graphql import (
     ExecutionResult,
     GraphQLError,
@@ -276,6 +277,15 @@ def context_at(context: Value, path: Path) -> Value:
         inside = (views.get(tuple(keys[:end])) for end in range(len(keys), 0, -1))
         return next((view for view in inside if view is not None), context)
     return context
+
+
+class Info(strawberry.Info[Any, Any]):
+    """Strawberry's info, whose context is that of the field's path."""
+
+    @property
+    def context(self) -> Any:  # noqa: ANN401 — the application's own
+        """The context that the field is resolved with."""
+        return context_at(super().context, self.path)
 
 
 def fill(waiting: Sequence[Pending]) -> Awaitable[None]:

@@ -27,7 +27,7 @@ from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine.documents import ExecutionContext, fields_of
-from gql_app.lib.engine.execution import Execution, context_at
+from gql_app.lib.engine.execution import Execution, Info
 from gql_app.lib.engine.fields import Resolver, unwrapped
 from gql_app.lib.engine.rows import Nested
 
@@ -49,15 +49,6 @@ _DEPRECATED: Final = GraphQLDirective(
     description=GraphQLDeprecatedDirective.description,
 )
 """@deprecated of September 2025: an unknown location breaks clients with graphql-core 3.2.10."""
-
-
-class Info(strawberry.Info[Any, Any]):
-    """Strawberry's info, whose context is that of the field's path."""
-
-    @property
-    def context(self) -> Any:  # noqa: ANN401 — the application's own
-        """The context that the field is resolved with."""
-        return context_at(super().context, self.path)
 
 
 class Schema(strawberry.Schema):
