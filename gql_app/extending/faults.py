@@ -13,7 +13,7 @@ from strawberry.types.base import get_object_definition
 from strawberry.types.field import StrawberryField
 
 from gql_app.accounts.audit import Action
-from gql_app.accounts.letters import Kind
+from gql_app.accounts.mail.letters import Kind
 from gql_app.accounts.permissions import ADMIN, Role, Roles
 from gql_app.commands import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import tables

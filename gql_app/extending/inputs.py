@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 from strawberry.types.base import get_object_definition
 
-from gql_app.accounts.links import SPENT
+from gql_app.accounts.mail.links import SPENT
 from gql_app.accounts.sessions import Opened
 from gql_app.accounts.validation import Changes
 from gql_app.errors import Fault, Rejected, UserErrorCode

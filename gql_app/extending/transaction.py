@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, overload
 from uuid import UUID
 
-from gql_app.accounts import audit, letters, sessions
+from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.mail import letters
 from gql_app.accounts.sessions import Caller
 from gql_app.errors import TokenMissing, Undeclared
 from gql_app.extending.letters import Letter

@@ -11,9 +11,10 @@ from uuid import UUID
 import strawberry
 from graphql import ResponsePath
 
-from gql_app.accounts import audit, callers, letters
+from gql_app.accounts import audit, callers
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.callers import Authority, ProvingReader, Unproven
+from gql_app.accounts.mail import letters
 from gql_app.accounts.permissions import Roles
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Caller, SignedIn
