@@ -13,7 +13,7 @@ ELSEWHERE := $(patsubst %,tests/accounts/test_%.py, \
 	tests/security/test_token_algorithms.py
 # Packages of gql_app/lib that accounts/ and security/ use, measured with them.
 MACHINERY := atomic_files clock encryption fair_queue hashes keyring one_time_codes pagination \
-	passkeys password_policy tally text
+	passkeys password_policy rate_limits tally text
 COVERING := $(filter-out $(ELSEWHERE),$(wildcard tests/accounts/test_*.py tests/security/test_*.py)) \
 	tests/cli/test_imports.py tests/extending/test_inputs.py tests/factors $(MACHINERY:%=tests/lib/%) \
 	$(THROUGH:%=tests/schema/test_%.py)

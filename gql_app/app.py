@@ -214,7 +214,7 @@ def _cors(settings: Settings, routes: Iterable[BaseRoute]) -> CORSPolicy | None:
         return None
     return CORSPolicy(
         settings.origins,
-        headers=settings.headers,
+        headers=settings.allowed_headers,
         methods={each for of in routes for each in getattr(of, "methods", None) or HTTPMethod},
         exposed=("Retry-After", "WWW-Authenticate", "X-Request-Id", "traceresponse"),
         refused=refusal(400, "Pages of this origin may not use this API."),
@@ -237,11 +237,11 @@ def _middleware(
     layers.append(Middleware(ServerErrorMiddleware))
     if settings.management_port is not None:
         layers.append(Middleware(ManagementMiddleware, port=settings.management_port))
-    if settings.hosts:
+    if settings.allowed_hosts:
         layers.append(
             Middleware(
                 TrustedHostMiddleware,
-                hosts=settings.hosts,
+                hosts=settings.allowed_hosts,
                 refused=refusal(400, "This server does not answer for the host that was asked."),
                 exempt=[route.path for route in MANAGEMENT_ROUTES],  # probes send an address
             )
@@ -250,8 +250,8 @@ def _middleware(
     documents: DocumentSource = AutomaticDocuments()
     if file := settings.trusted_documents:
         pages = [*account.documents(), *(playground.documents if playground else ())]
-        parse = engine.validator.limits.parse
-        documents = TrustedDocuments(read_manifest(file), pages, settings.untrusted, parse)
+        allowed, parse = settings.trusted_documents_allow, engine.validator.limits.parse
+        documents = TrustedDocuments(read_manifest(file), pages, allowed, parse)
     view = Middleware(
         GraphQLView,
         engine=engine,

@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
-from gql_app.accounts import letters
 from gql_app.accounts.audit import Guesses, Recorded
 from gql_app.accounts.callers import CallerCache
 from gql_app.accounts.permissions import Roles
@@ -25,13 +24,13 @@ from gql_app.lib import telemetry
 from gql_app.lib.database import Database, Reader, SharedResult, Transaction
 from gql_app.lib.encryption import Encryption
 from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, TokenCache
-from gql_app.lib.mail_templates import Folder, MailTemplates
+from gql_app.lib.mail_templates import Folder
 from gql_app.lib.nodes import NodeKind
-from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
+from gql_app.lib.outbox import Mailer, ObservedMailer
 from gql_app.lib.setting_types import Verification
 from gql_app.lib.standby import Standby
 from gql_app.lib.telemetry import Metrics
-from gql_app.mail.letter_examples import EXAMPLES
+from gql_app.mail import composing
 from gql_app.mail.outbox import Outbox, WriteLetter
 from gql_app.metrics import new_metrics
 from gql_app.security.key_store import factor_encryption, key_store
@@ -169,7 +168,7 @@ class Resources:
         store = key_store(settings, extensions.signer)
         reloading, encryption = ReloadingKeyRing(store), factor_encryption(settings, store)
         keys = reloading.get()
-        throttle, sender = throttle_of(settings, keys), mailer(settings)
+        throttle, sender = throttle_of(settings, keys), composing.mailer(settings)
         limits = [each.name for each in throttle.limits.values()]
         limits += ["letter_recipient", "password_queue"]
         metrics = new_metrics(limits, extensions.error_codes, metrics_folder)
@@ -202,13 +201,8 @@ class Resources:
             ),
             throttle=throttle,
             mailer=ObservedMailer(sender, tracing.letter) if tracing else sender,
-            outbox=Outbox(
-                pepper=keys.derive("reset links"),
-                pages=pages_of_links(settings),
-                throttle=throttle,
-                letters_per_day=settings.letters_per_day,
-                templates=mail_templates(settings, extensions),
-                features=extensions.letters,
+            outbox=composing.outbox_of(
+                settings, keys, throttle, extensions.letters, extensions.templates
             ),
             posted=asyncio.Event(),
             verification=settings.verification,
@@ -226,7 +220,7 @@ class Resources:
             passkeys=passkeys,
             encryption=encryption,
             guesses=Guesses(),
-            audiences=frozenset(settings.services) - {settings.audience},
+            audiences=frozenset(settings.audiences) - {settings.audience},
             extensions=extensions,
             hooks=extensions.hooks() if extensions.hooks else None,
         )
@@ -253,38 +247,5 @@ def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:
         lockout_attempts=settings.login_lockout_attempts,
         account_writes=settings.account_writes_per_hour,
         account_refreshes=max(settings.account_writes_per_hour, needed),
-        mail=mailer(settings).open,
+        mail=composing.mailer(settings).open,
     )
-
-
-def mail_templates(settings: Settings, extensions: Extensions) -> MailTemplates:
-    """Return the templates that letters are written by. Raises CannotStart if one is faulty."""
-    ours = Folder(Path(__file__).with_name("letters"), EXAMPLES, is_tested=True)
-    templates = MailTemplates(
-        [ours, *extensions.templates],
-        {"product_name": settings.product_name},
-        replaced_by=settings.letters_dir,
-    )
-    templates.check()
-    return templates
-
-
-def pages_of_links(settings: Settings) -> Mapping[str, str]:
-    """Return the pages that links lead to, by the kinds of their letters."""
-    return {
-        letters.Kind.PASSWORD_RESET: settings.reset_url,
-        letters.Kind.VERIFY_EMAIL: settings.verify_url,
-        letters.Kind.EMAIL_CHANGED: settings.undo_url,
-        letters.Kind.SECOND_FACTOR_ADDED: settings.undo_url,
-        letters.Kind.INVITATION: settings.invitation_url,
-        letters.Kind.SIGN_IN: settings.sign_in_url,
-        letters.Kind.ENROLMENT: settings.sign_in_url,
-    }
-
-
-def mailer(settings: Settings) -> Mailer:
-    """Return the mailer: SMTP if it is set, the log in the demo, or a closed one."""
-    if settings.smtp_url:
-        url = settings.smtp_url.get_secret_value()
-        return SmtpMailer(url, sender=settings.mail_from, reply_to=settings.reply_to)
-    return ConsoleMailer() if settings.demo else ClosedMailer()

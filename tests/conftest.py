@@ -1,18 +1,18 @@
 """Fixtures of all tests: real databases, the API on each of them, people, the clock."""
 
 import gc
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from gql_app import resources as composed
 from gql_app.lib import clock
 from gql_app.lib.database import Database
-from gql_app.lib.mail_templates import MailTemplates
-from gql_app.resources import Extensions, Resources
+from gql_app.lib.mail_templates import Folder, MailTemplates
+from gql_app.mail import composing
+from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_server
@@ -209,17 +209,17 @@ async def tokens(api: Api, plain: Person, other: Person, admin: Person) -> dict[
 @pytest.fixture(scope="session", autouse=True)
 def our_templates() -> Iterator[None]:
     """Cache the program's templates of letters, as reading them takes milliseconds."""
-    read = composed.mail_templates
+    read = composing.mail_templates
     known: dict[str, MailTemplates] = {}
 
-    def of(settings: Settings, extensions: Extensions) -> MailTemplates:
-        if settings.letters_dir or extensions.templates:
-            return read(settings, extensions)
+    def of(settings: Settings, folders: Sequence[Folder] = ()) -> MailTemplates:
+        if settings.letters_dir or folders:
+            return read(settings, folders)
         name = settings.product_name
-        return known.get(name) or known.setdefault(name, read(settings, extensions))
+        return known.get(name) or known.setdefault(name, read(settings))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(composed, "mail_templates", of)
+        patch.setattr(composing, "mail_templates", of)
         yield
 
 
@@ -259,5 +259,5 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def letterbox(monkeypatch: pytest.MonkeyPatch) -> Letterbox:
     """Replace the mail server by a letterbox; request it before the API."""
     letterbox = Letterbox()
-    monkeypatch.setattr("gql_app.resources.mailer", lambda _: letterbox)
+    monkeypatch.setattr("gql_app.mail.composing.mailer", lambda _: letterbox)
     return letterbox

@@ -18,8 +18,8 @@ from gql_app.accounts.validation import Rules
 from gql_app.lib import clock
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, Reader
+from gql_app.lib.hashes import hasher
 from gql_app.resources import Resources
-from gql_app.security import passwords
 from gql_app.security.tokens import encode_token
 
 ROLES = Roles()
@@ -55,7 +55,7 @@ class Person:
 
 def password_hash() -> str:
     """Return the hash of PASSWORD, as the program makes it; it is cached."""
-    return _hashed(passwords._HASHER)  # noqa: SLF001 — a test may have replaced it
+    return _hashed(hasher._HASHER)  # noqa: SLF001 — a test may have replaced it
 
 
 @cache

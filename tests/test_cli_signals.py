@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import re
 import signal
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
@@ -13,9 +14,10 @@ from sqlalchemy import text
 from gql_app.lib.database import Database
 from tests.commands import output_here
 from tests.conftest import SECRET
-from tests.databases import Postgres
+from tests.databases import Postgres, copied_sqlite
+from tests.laws import MODULES
 from tests.locks import until_it_waits
-from tests.processes import MAIN, environment
+from tests.processes import MAIN, PATIENCE, environment
 
 ENDS = [signal.SIGTERM, signal.SIGHUP]
 LINES = b'{"name": "Ada", "email": "not an address"}\n' * 10_000
@@ -36,6 +38,43 @@ def work() -> None:
 app = create_app(features=[Feature("work", commands=[work])])
 """
 """An application with a command that catches everything."""
+SIGNALLED = """
+import asyncio
+import os
+from pathlib import Path
+import asyncpg.protocol
+from gql_app import create_app
+
+CALL, NUMBER = {call}, {number}
+calls, receives = 0, False
+call_soon = asyncio.BaseEventLoop.call_soon
+
+class Receiving(asyncpg.protocol.Protocol):
+    def data_received(self, data):
+        global receives
+        receives = any(Path().glob(".customers.csv.*"))
+        try:
+            super().data_received(data)
+        finally:
+            receives = False
+
+def signalled(loop, *args, **kwargs):
+    global calls
+    calls += receives
+    if receives and calls == CALL:
+        os.kill(os.getpid(), NUMBER)
+    return call_soon(loop, *args, **kwargs)
+
+asyncpg.protocol.Protocol = Receiving
+asyncio.BaseEventLoop.call_soon = signalled
+app = create_app()
+"""
+"""An application to which a signal comes as an answer of PostgreSQL wakes its reader.
+
+So it does once the file of an export is begun.
+"""
+CALLS = (1, 3, 6, 12)
+"""Answers to an export, with which the signal comes."""
 IMPORT = ("import", "-", "--format", "jsonl", "--report", "refused.jsonl")
 
 
@@ -65,6 +104,22 @@ async def importing(folder: Path, *prefix: str, stderr: int = PIPE) -> Process:
     process.stdin.write(LINES)
     await process.stdin.drain()
     return process
+
+
+async def seeded(folder: Path, url: str) -> None:
+    """Add so many customers that an answer is no single packet, and a pipe does not hold them."""
+    settings = {"database_url": url, "secret_key": SECRET}
+    await asyncio.to_thread(output_here, "seed", "--count", "5000", folder=folder, **settings)
+
+
+async def ended(process: Process) -> tuple[bytes, bytes]:
+    """Return what a process prints until it ends."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await process.communicate()
+    except TimeoutError:
+        process.kill()
+        raise
 
 
 def hidden(folder: Path) -> list[str]:
@@ -108,6 +163,13 @@ async def test_hang_up_is_the_status_though_the_terminal_takes_no_words(tmp_path
     assert hidden(tmp_path) == []
 
 
+async def test_interrupt_while_a_command_is_imported_ends_it_silently(tmp_path: Path) -> None:
+    (tmp_path / "work.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    process = await started("--app", "work:app", "version", folder=tmp_path)
+    told = await ended(process)
+    assert (process.returncode, *told) == (130, b"", b"")
+
+
 async def test_third_signal_ends_a_command_that_goes_on(tmp_path: Path) -> None:
     (tmp_path / "work.py").write_text(STUBBORN)
     process = await started("--app", "work:app", "work", folder=tmp_path)
@@ -133,6 +195,38 @@ async def test_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", ENDS)
+async def test_export_that_is_ended_as_an_answer_comes_leaves_no_file(
+    postgres: Postgres, tmp_path: Path, number: signal.Signals
+) -> None:
+    with postgres.copied() as url:
+        await seeded(tmp_path, url)
+        for call in CALLS:
+            program = SIGNALLED.format(call=call, number=int(number))
+            (tmp_path / "work.py").write_text(program)
+            process = await started(
+                *("--app", "work:app", "export", "customers.csv"), folder=tmp_path, database_url=url
+            )
+            told = await ended(process)
+            assert (process.returncode, *told) == (-number, b"", b""), call
+            assert hidden(tmp_path) == []
+            assert not (tmp_path / "customers.csv").exists()
+
+
+@pytest.mark.parametrize("number", ENDS)
+async def test_export_that_nobody_reads_on_is_ended(
+    sqlite_template: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    url = copied_sqlite(sqlite_template, tmp_path)
+    await seeded(tmp_path, url)
+    process = await started("export", "-", "--format", "csv", folder=tmp_path, database_url=url)
+    assert process.stdout
+    assert await process.stdout.readline()  # more follows than a pipe holds
+    process.send_signal(number)
+    _, told = await ended(process)
+    assert (process.returncode, told) == (-number, b"")
+
+
+@pytest.mark.parametrize("number", ENDS)
 async def test_export_that_is_ended_leaves_no_hashes(
     postgres: Postgres, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -150,3 +244,10 @@ async def test_export_that_is_ended_leaves_no_hashes(
             process.send_signal(number)
             assert await ended == -number
     assert hidden(tmp_path) == []
+
+
+def test_no_command_has_an_event_loop_in_which_signals_raise() -> None:
+    loops = [
+        name for name, source in MODULES.items() if re.search(r"asyncio\.(run|Runner)\b", source)
+    ]
+    assert loops == ["lib.signals"], "Use signals.run()."

@@ -11,7 +11,7 @@ from tests.databases import copied_sqlite
 from tests.processes import MAIN, environment
 
 CLOSED = "Standard input or output is closed.\n"
-FULL = "The file: No space left on device\n"
+FULL = "Standard output: No space left on device\n"
 
 
 def run_with(

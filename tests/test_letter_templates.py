@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gql_app import resources
-from gql_app.accounts.letters import Kind
+from gql_app.accounts.mail.letters import Kind
 from gql_app.lib.mail_templates import Folder, MailTemplates
+from gql_app.mail.composing import mail_templates
 from gql_app.mail.letter_examples import EXAMPLES
-from gql_app.resources import Extensions
 from gql_app.settings import Settings
 from tests.processes import ROOT
 
@@ -24,7 +23,7 @@ FORMS = [(kind, number) for kind, examples in EXAMPLES.items() for number in ran
 
 def templates(**chosen: object) -> MailTemplates:
     """Return the templates of a product."""
-    return resources.mail_templates(Settings.model_validate(chosen), Extensions())
+    return mail_templates(Settings.model_validate(chosen))
 
 
 HOSTILE_TEMPLATES = templates(product_name=HOSTILE)

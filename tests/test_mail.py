@@ -1,12 +1,9 @@
-"""Letters to customers: no name or address breaks out of one, and where letters go."""
+"""Letters to customers: no name or address breaks out of one."""
 
 import pytest
 
-from gql_app import resources
 from gql_app.accounts import validation
 from gql_app.errors import Rejected, UserErrorCode
-from gql_app.lib.outbox.mailer import ClosedMailer, ConsoleMailer, SmtpMailer
-from gql_app.settings import Settings
 from tests.people import PASSWORD
 
 CONTROLS = ("\r\n", "\n", "\r", "\0", "\v", "\f", "\x1c", "\x85")
@@ -34,20 +31,3 @@ def test_customer_who_would_break_out_of_a_header_can_not_exist(field: str, give
     assert [(fault.code, fault.field) for fault in rejected.value.faults] == [
         (UserErrorCode.INVALID, field)
     ]
-
-
-@pytest.mark.parametrize(
-    ("given", "kind", "is_open"),
-    [
-        ({}, ClosedMailer, False),
-        ({"demo": True}, ConsoleMailer, True),
-        ({"smtp_url": "smtp://mailer.example"}, SmtpMailer, True),
-        ({"smtp_url": "smtp://mailer.example", "demo": True}, SmtpMailer, True),
-    ],
-)
-def test_letters_go_to_the_log_in_the_demo_only(
-    given: dict[str, object], kind: type[object], *, is_open: bool
-) -> None:
-    chosen = resources.mailer(Settings.model_validate(given))
-    assert isinstance(chosen, kind)
-    assert chosen.open is is_open

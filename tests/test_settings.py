@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from gql_app import settings
+from gql_app.cli.accounts import admin_password
+from gql_app.cli.application import unknown_variables
 from gql_app.lib.faults import CannotStart
 from gql_app.settings.model import LOOPBACK_ORIGINS
 
@@ -82,7 +84,7 @@ def test_nothing_needs_to_be_set() -> None:
     assert loaded.introspection
     assert loaded.compiled
     assert loaded.compression
-    assert (loaded.origins, loaded.headers) == ((), ())
+    assert (loaded.origins, loaded.allowed_headers) == ((), ())
     assert (loaded.management_port, loaded.management_host) == (None, "127.0.0.1")
     assert not loaded.traces
     assert loaded.database_prepared_statements is None
@@ -148,9 +150,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     loaded = settings.load(serving=True)
     assert not loaded.on_sqlite
-    assert loaded.services == ("orders", "mail")
     assert loaded.origins == ("https://*.example.com", *LOOPBACK_ORIGINS)  # as it is the demo
-    assert loaded.headers == ("X-Tenant", "b3")
     assert loaded.secret_bytes == SECRET.encode()
     assert loaded.smtp_url is not None
     assert loaded.smtp_url.get_secret_value() == SMTP
@@ -161,7 +161,8 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "access_token_ttl": 60,
             "issuer": "us",
             "audience": "them",
-            "audiences": "orders, mail",
+            "audiences": ("orders", "mail"),
+            "allowed_headers": ("X-Tenant", "b3"),
             "playground": False,
             "introspection": False,
             "log_level": "DEBUG",
@@ -362,10 +363,10 @@ def test_misspelt_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     set_variables(monkeypatch, SECRET="hunter2", ISSUER="us", ADMIN_PASSWORD="hunter2", AUDIENC="x")
     monkeypatch.setenv("gql_app_log_level", "INFO")
     monkeypatch.setenv("GQL_APPLICATION", "another program's")
-    assert settings.unknown_variables() == ["GQL_APP_AUDIENC", "GQL_APP_SECRET"]
+    assert unknown_variables() == ["GQL_APP_AUDIENC", "GQL_APP_SECRET"]
 
 
 def test_password_of_the_first_admin_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert settings.admin_password() is None
+    assert admin_password() is None
     monkeypatch.setenv("GQL_APP_ADMIN_PASSWORD", "a password for an admin")
-    assert settings.admin_password() == "a password for an admin"
+    assert admin_password() == "a password for an admin"

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from gql_app import settings
+from gql_app.cli.accounts import admin_password
+from gql_app.cli.application import unknown_variables
 from gql_app.lib.environment import tidy_environment
 from gql_app.lib.faults import CannotStart
 from gql_app.security.key_store import key_store
-from gql_app.settings import PREFIX, Settings, admin_password, unknown_variables
+from gql_app.settings import PREFIX, Settings
 from gql_app.web.pages.playground import BUILT
 from tests.commands import run_here
 from tests.conftest import SECRET

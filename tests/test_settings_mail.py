@@ -4,7 +4,7 @@ import pytest
 
 from gql_app import settings
 from gql_app.lib.faults import CannotStart
-from gql_app.resources import mailer
+from gql_app.mail.composing import mailer
 
 SMTP = (
     "must be smtp://, smtps://, smtp+starttls:// or smtp+cleartext:// and a host, with every "

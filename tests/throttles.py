@@ -1,9 +1,9 @@
 """Rate limits that tests exhaust at once, without as many attempts."""
 
-from gql_app.accounts.throttling import Limit
 from gql_app.db.tables import ThrottleRow
 from gql_app.lib import clock
 from gql_app.lib.database import Database, upsert
+from gql_app.lib.rate_limits import Limit
 
 
 async def fill(database: Database, *limits: Limit, but: int = 0) -> None:

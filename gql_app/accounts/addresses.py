@@ -1,43 +1,27 @@
-"""Addresses: the owner of each, and which ones are unavailable for now.
+"""Addresses: which ones are unavailable for now.
 
 An address is unavailable while an account has it, or while it is held: the account that had it
 proven before may take it back for a week.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
 
-from gql_app.accounts.records import CustomerRecord, has_address
+from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import CustomerRow, FormerEmailRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import (
-    Batch,
-    IntegrityViolation,
-    Moment,
-    Reader,
-    Transaction,
-    any_of,
-    scalars,
-    upsert,
-)
-from gql_app.lib.text import canonical_email, email_key_of
+from gql_app.lib.database import Batch, IntegrityViolation, Moment, Reader, Transaction, upsert
+from gql_app.lib.text import canonical_email
 
 HOLD_PERIOD: Final = timedelta(days=7)
 """How long a proven address is held for its former owner, and a change of it can be undone."""
 TAKEN: Final = Fault(UserErrorCode.TAKEN, "Another customer has this e-mail address.", "email")
-
-
-class Owner(NamedTuple):
-    """The owner of an address."""
-
-    id: UUID
-    locale: str | None
 
 
 @asynccontextmanager
@@ -56,36 +40,15 @@ async def claiming(db: Transaction, email: str | None, customer_id: UUID) -> Asy
         raise Rejected(TAKEN)
 
 
-async def owner(db: Reader, email: str, customer_id: UUID | None) -> Owner | None:
-    """Return another customer who has a mailbox, or for whom it is held, None if there is none."""
-    key = canonical_email(email)
-    for row in await _owners(db, key):
-        if row.id != customer_id and canonical_email(row.email) == key:
-            return Owner(row.id, row.locale)
-    holder = await db.fetch_one(_HELD, key=key, now=clock.now())
-    if holder is None or holder.customer_id == customer_id:
-        return None
-    return Owner(holder.customer_id, holder.locale)
-
-
-async def is_taken(db: Reader, email: str, customer_id: UUID | None) -> bool:
-    """Return whether an address is unavailable to a customer; only a write settles it for good.
-
-    It may be that of another mailbox with the same `email_key`: see validation.email_keys().
-    """
-    owners = await _owners(db, canonical_email(email))
-    return any(row.id != customer_id for row in owners) or await is_held(db, email, customer_id)
-
-
 async def is_held(db: Reader, email: str, customer_id: UUID | None) -> bool:
     """Return whether an address is held for another customer than this one."""
-    holder = await db.fetch_one(_HELD, key=canonical_email(email), now=clock.now())
-    return holder is not None and holder.customer_id != customer_id
+    held = await holder(db, email)
+    return held is not None and held.customer_id != customer_id
 
 
-async def held_among(db: Reader, keys: Collection[str]) -> set[str]:
-    """Return those keys of mailboxes (email_canonical) that are held."""
-    return set(await db.fetch_all(_HELD_AMONG, keys=keys, now=clock.now()))
+async def holder(db: Reader, email: str) -> Any:  # noqa: ANN401 — the columns of _HELD
+    """Return the customer for whom an address is held, None if it is not."""
+    return await db.fetch_one(_HELD, key=canonical_email(email), now=clock.now())
 
 
 async def leave(
@@ -97,7 +60,7 @@ async def leave(
     the changes since, if a link has proven it: neither it nor the later ones are held any more.
     `since` is when the change was requested.
     """
-    back = await db.fetch_one(_HELD, key=canonical_email(current.email), now=clock.now())
+    back = await holder(db, current.email)
     if back and current.email_verified_at:
         later = FormerEmailRow.changed_since >= back.changed_since
         theirs = FormerEmailRow.customer_id == former.id
@@ -114,22 +77,12 @@ async def leave(
         )
 
 
-async def _owners(db: Reader, key: str) -> list[Any]:
-    """Return the id, address and locale of each customer that either key of an address finds."""
-    return await db.fetch_all(_OWNERS, key=key, former_key=email_key_of(key))
-
-
-_OWNERS: Final = select(CustomerRow.id, CustomerRow.email, CustomerRow.locale).where(has_address())
-_IN_FORCE: Final = FormerEmailRow.held_until > bindparam("now", type_=Moment())
+IN_FORCE: Final = FormerEmailRow.held_until > bindparam("now", type_=Moment())
+"""Whether an address is still held."""
 _HELD: Final = (
     select(FormerEmailRow.customer_id, FormerEmailRow.changed_since, CustomerRow.locale)
     .join(CustomerRow, CustomerRow.id == FormerEmailRow.customer_id)
-    .where(FormerEmailRow.email_canonical == bindparam("key"), _IN_FORCE)
-)
-_HELD_AMONG: Final = scalars(
-    select(FormerEmailRow.email_canonical).where(
-        any_of(FormerEmailRow.email_canonical, "keys"), _IN_FORCE
-    )
+    .where(FormerEmailRow.email_canonical == bindparam("key"), IN_FORCE)
 )
 _HOLD: Final = upsert(FormerEmailRow)
 purge: Final = Batch(

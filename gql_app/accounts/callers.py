@@ -17,8 +17,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, select, true, update
 
-from gql_app.accounts import second_factors
 from gql_app.accounts.authentication import wrong_password
+from gql_app.accounts.factors import second_factors
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, Roles, lacking
 from gql_app.accounts.proofs import ProofPolicy
 from gql_app.accounts.records import (
@@ -29,7 +29,6 @@ from gql_app.accounts.records import (
     roles_of,
 )
 from gql_app.accounts.sessions import Caller, SignedIn, lives
-from gql_app.accounts.throttling import Limit
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import (
     AdminRequired,
@@ -41,6 +40,7 @@ from gql_app.errors import (
 )
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
+from gql_app.lib.rate_limits import Limit
 from gql_app.security.tokens import Identity
 
 USE_PRECISION: Final = timedelta(minutes=1)

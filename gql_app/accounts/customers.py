@@ -10,18 +10,11 @@ from sqlalchemy import bindparam, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
-from gql_app.accounts import (
-    addresses,
-    audit,
-    letters,
-    links,
-    role_grants,
-    second_factors,
-    sessions,
-    validation,
-)
+from gql_app.accounts import addresses, audit, role_grants, sessions, validation
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.factors import second_factors
+from gql_app.accounts.mail import letters, links
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.permissions import ADMIN, READ_PRIVATE, role_text
 from gql_app.accounts.proofs import PASSWORD
 from gql_app.accounts.records import (
@@ -30,7 +23,6 @@ from gql_app.accounts.records import (
     CustomerRecord,
     SessionRecord,
     columns,
-    has_address,
     masked,
     visible,
 )
@@ -48,7 +40,7 @@ from gql_app.lib.database import (
     insert_row,
     scalars,
 )
-from gql_app.lib.text import canonical_email, email_key_of, mailbox_key, search_key
+from gql_app.lib.text import canonical_email, search_key
 
 _OWN: Final = {
     "id": "This is your own account. Remove it with deleteMe.",
@@ -84,19 +76,6 @@ async def by_ids(db: Reader, ids: Sequence[UUID]) -> list[CustomerRecord | None]
     """Return the customer of each id, None where there is none."""
     by_id = {customer.id: customer for customer in await db.fetch_all(_BY_IDS, ids=ids)}
     return [by_id.get(customer_id) for customer_id in ids]
-
-
-async def by_email(db: Reader, email: str, *, hold: bool = False) -> CustomerRecord | None:
-    """Return the customer who has an address, however it is typed; None if there is none.
-
-    With `hold` they can't be deleted until the transaction ends.
-    """
-    key = mailbox_key(email)
-    if key is None:
-        return None
-    # Either key may be outdated, if a server of the version before has changed the address since.
-    rows = await db.fetch_all(_BY_EMAIL[hold], key=key, former_key=email_key_of(key))
-    return next((customer for customer in rows if canonical_email(customer.email) == key), None)
 
 
 async def create(
@@ -192,32 +171,12 @@ async def update(
     if changed or roles != had or changes.further:
         await role_grants.write(db, customer_id, had, roles)
         former, customer = customer, await write(db, customer_id, new)
-        await _report_changes(db, former, customer, changed, origin, further=changes.further)
+        await report_changes(db, former, customer, changed, origin, further=changes.further)
     if password_hash is not None:
         customer = await set_password(db, customer, password_hash, origin=origin)
     elif changes.values.get("is_active") is False:
         await sessions.end_all(db, customer_id)
     return customer
-
-
-async def move(
-    db: Transaction,
-    customer: CustomerRecord,
-    email: str,
-    *,
-    since: datetime,
-    origin: Origin,
-    password_hash: str,
-) -> CustomerRecord:
-    """Give a customer another address, which a link has proven; an invitation counts as answered.
-
-    `since` is when it was requested. The customer is locked already. Raises Rejected: TAKEN.
-    """
-    now = {"email_verified_at": clock.now(), "invited_at": None, "password_hash": password_hash}
-    new = {"email": email, **validation.email_keys(email), **_NOTHING_PENDING, **now}
-    moved = await write(db, customer.id, new)
-    await _report_changes(db, customer, moved, {"email"}, origin, since=since)
-    return moved
 
 
 async def set_password(
@@ -316,7 +275,7 @@ def _update(names: frozenset[str]) -> Query[CustomerRecord]:
     return Query(changed, CustomerRecord._make)
 
 
-async def _report_changes(
+async def report_changes(
     db: Transaction,
     before: CustomerRecord,
     customer: CustomerRecord,
@@ -372,17 +331,6 @@ _MASKED: Final = [masked(name) for name in CustomerRecord._fields]
 _BY_ID: Final = Query(select(*CUSTOMER).where(_HAS_ID), CustomerRecord._make)
 _SEEN: Final = Query(select(*_MASKED).where(_HAS_ID, visible()), CustomerRecord._make)
 _BY_IDS: Final = Query(select(*CUSTOMER).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
-_OF_EMAIL: Final = (
-    select(*CUSTOMER).where(has_address()).order_by(CustomerRow.email_canonical.is_(None))
-)
-"""The customers of an address; one with a stored canonical key comes first."""
-_BY_EMAIL: Final = {
-    hold: Query(statement, CustomerRecord._make)
-    for hold, statement in (
-        (False, _OF_EMAIL),
-        (True, _OF_EMAIL.with_for_update(read=True, key_share=True)),
-    )
-}
 _HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_HAS_ID).with_for_update()
 _HOLD_ADMINS: Final = scalars(
     select(CustomerRow.id)

@@ -25,8 +25,6 @@ USER_VERIFIED: Final = "user"
 """In addition to PASSKEY: the device has verified its user."""
 TWO_FACTORS: Final = "mfa"
 FACTORS: Final = frozenset({CODE, PASSKEY})
-_FIRST: Final = frozenset({PASSWORD, LINK, ELSEWHERE})
-_ORDER: Final = (PASSWORD, LINK, ELSEWHERE, CODE, PASSKEY, USER_VERIFIED, TWO_FACTORS)
 
 
 class ProofMethod(StrEnum):
@@ -45,19 +43,6 @@ class Proof(NamedTuple):
 
     methods: str
     audience: str | None = None
-
-
-def combined(before: str | None, *methods: str) -> str:
-    """Return the methods of a session's earlier proof and further ones, as one text."""
-    known = {*(before or "").split(), *methods}
-    if known & FACTORS and known & _FIRST:
-        known.add(TWO_FACTORS)
-    return " ".join(method for method in _ORDER if method in known)
-
-
-def without_factors(before: str | None) -> str:
-    """Return the methods of a session without second factors, which may be another person's."""
-    return " ".join(method for method in (before or "").split() if method in _FIRST)
 
 
 def is_strong(methods: str | None) -> bool:

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, delete, exists, select, true, update
 
-from gql_app.accounts import audit, challenges
+from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.factors import challenges
 from gql_app.accounts.permissions import READ_PRIVATE, Roles
 from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionRecord
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
@@ -195,13 +196,6 @@ async def issue(db: Transaction, me: SignedIn, token: str, lifetimes: Lifetimes)
         spent_at=None,
     )
     return Opened(*me, token, expires_at)
-
-
-async def prove(db: Transaction, session: SessionRecord, methods: str) -> None:
-    """Record that the customer of a session has just proven their identity by these methods."""
-    its = SessionRow.id == session.id
-    now = clock.now()
-    await db.execute(update(SessionRow).where(its).values(authenticated_at=now, methods=methods))
 
 
 async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[list[SessionRecord]]:

@@ -56,7 +56,7 @@ class Rules:
     ) -> Self:
         """Return the rules by the settings, with all roles and the password rules of features."""
         breached = BreachedPasswords(settings.breached_passwords_url, count=count)
-        return cls(settings.special, settings.issuer, roles, password_rules, breached)
+        return cls(settings.special_domains, settings.issuer, roles, password_rules, breached)
 
     def email_address(self, text: str) -> str:
         """Return an address in its normal form. Raises InvalidLine unless it is accepted here."""

@@ -1,17 +1,14 @@
 """The command line: `python main.py ...`, or `gql-app ...` where it is installed."""
 
 import ast
-import atexit
 import gc
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -20,11 +17,10 @@ from gql_app.cli.application import APP
 from gql_app.cli.console import fail
 from gql_app.commands import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.errors import Refusal, Rejected, Undeclared
+from gql_app.lib import atomic_files
 from gql_app.lib.environment import variable
 from gql_app.lib.faults import IntegrityViolation, OperatorError, Unavailable
-
-_HANG_UP: Final = getattr(signal, "SIGHUP", None)
-"""The signal of a terminal that is closed; Windows has none."""
+from gql_app.lib.signals import end_by_signals
 
 
 def main() -> None:
@@ -34,40 +30,16 @@ def main() -> None:
     take a tenth of the start-up time.
     """
     if _parse(sys.argv[1:])[1] != "serve":  # which stops by itself
-        _end_by_signals()
+        end_by_signals()
     with report_faults():
         gc.disable()
-        cli = command_line(sys.argv[1:])
+        try:
+            cli = command_line(sys.argv[1:])
+        except KeyboardInterrupt:  # which Typer handles from here on
+            sys.exit(130)
         gc.freeze()
         gc.enable()
         cli()
-
-
-def _end_by_signals() -> None:
-    """Let SIGTERM and SIGHUP end the process once its blocks are left, as on Ctrl-C.
-
-    So unfinished files are removed. A second signal does not interrupt that; a third one kills. One
-    that is ignored, as by nohup, stays so.
-    """
-    known = [each for each in signal.valid_signals() if each in (signal.SIGTERM, _HANG_UP)]
-    caught = [each for each in known if signal.getsignal(each) == signal.SIG_DFL]
-    came: list[int] = []
-
-    def leave(number: int, _: FrameType | None) -> None:
-        came.append(number)
-        if len(came) == 1:
-            sys.exit(128 + number)
-        for each in caught:
-            signal.signal(each, signal.SIG_DFL)
-
-    def end() -> None:
-        if came:  # whatever leaving the blocks led to
-            signal.signal(came[0], signal.SIG_DFL)
-            os.kill(os.getpid(), came[0])  # process 1 of a container exits with 128 + number
-
-    atexit.register(end)  # first, and so it is the last to run
-    for each in caught:
-        signal.signal(each, leave)
 
 
 @contextmanager
@@ -84,7 +56,8 @@ def report_faults() -> Iterator[None]:
     except (ConnectionError, TimeoutError):
         raise
     except OSError as why:
-        fail(f"{why.filename or 'The file'}: {why.strerror}")
+        nameless = "Standard output" if why.errno in atomic_files.NO_ROOM else "The file"
+        fail(f"{why.filename or nameless}: {why.strerror}")
     except AttributeError as why:
         if why.obj is not None or all((sys.stdin, sys.stdout)):
             raise

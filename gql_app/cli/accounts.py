@@ -1,6 +1,6 @@
 """Commands for accounts: admins, addresses, samples, sessions, factors, and purging."""
 
-import asyncio
+import os
 import secrets
 from contextlib import closing
 from datetime import timedelta
@@ -10,10 +10,11 @@ from uuid import UUID
 import typer
 from sqlalchemy import delete, update
 
-from gql_app import background, settings
-from gql_app.accounts import audit, customers, letters, sessions, validation
+from gql_app import background
+from gql_app.accounts import audit, customers, sessions, validation
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import Person
 from gql_app.accounts.throttling import Throttle
 from gql_app.cli import application, samples
@@ -30,17 +31,19 @@ from gql_app.db.tables import (
     SessionRow,
 )
 from gql_app.factors import changes
-from gql_app.lib import clock
+from gql_app.lib import clock, signals
 from gql_app.lib.breached_passwords import Lookup
 from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.fair_queue import LOCAL
+from gql_app.lib.faults import CannotStart
+from gql_app.lib.setting_types import BLANKS
 from gql_app.lib.text import canonical_email, counted, mailbox_key
-from gql_app.mail import email_verification
+from gql_app.mail import email_verification, mailboxes
 from gql_app.resources import Extensions, Resources, throttle_of
 from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords
-from gql_app.settings import Settings
+from gql_app.settings import ADMIN_PASSWORD, Settings
 
 MAX_DAYS: Final = 36_500
 """The most days of --audit-older-than: a century."""
@@ -53,7 +56,7 @@ def create_admin(
 ) -> None:
     """Add an admin; the password is read from GQL_APP_ADMIN_PASSWORD or asked for."""
     chosen = application.load()
-    password = settings.admin_password()
+    password = admin_password()
     if password is None:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     added = application.extensions()
@@ -61,7 +64,7 @@ def create_admin(
     new = validation.check_new(
         name=name, email=email, password=password, is_admin=True, rules=rules
     )
-    asyncio.run(rules.accept_password(new.password, Person(new.name, new.email)))
+    signals.run(rules.accept_password(new.password, Person(new.name, new.email)))
     prepare(chosen)
     hashed = _hash(new.password)
     transact(chosen, customers.create, new, password_hash=hashed, origin=Origin(), proven=True)
@@ -114,7 +117,7 @@ def purge(
 ) -> None:
     """Delete expired data: old sessions, old failed attempts, unverified registrations."""
     chosen = load_ready(serving=True)
-    count = asyncio.run(_purge(chosen, application.extensions()))
+    count = signals.run(_purge(chosen, application.extensions()))
     out(f"{counted(count, 'row is', 'rows are')} gone.")
     if audit_older_than is not None:
         age, batch = timedelta(days=audit_older_than), background.PURGE_BATCH
@@ -147,11 +150,22 @@ def remove_factors(
     email: Annotated[str, typer.Argument(help="The address of the account.")],
 ) -> None:
     """Remove all second factors of an account whose owner lost them; ends their sessions."""
-    count = transact(_ready_for(email), changes.remove_all, email)
+    count = transact(_ready_for(email), _remove_factors, email)
     if count is None:
         fail(_NOBODY)
     removed = counted(count, f"second factor of {email} is", f"second factors of {email} are")
     out(f"{removed} removed.")
+
+
+def admin_password() -> str | None:
+    """Return the password for `create-admin`, so that scripts need no terminal.
+
+    Raise CannotStart if it has blanks at its ends.
+    """
+    password = os.environ.get(ADMIN_PASSWORD)
+    if password and password != password.strip():
+        raise CannotStart([f"{ADMIN_PASSWORD}: {BLANKS}"])
+    return password or None
 
 
 async def end_every_session(db: Transaction) -> int:
@@ -179,7 +193,7 @@ async def unlock_account(db: Transaction, email: str, throttle: Throttle) -> boo
 
     The failures of its clients remain: they are counted by keyed hashes, which nothing here finds.
     """
-    customer = await customers.by_email(db, email)
+    customer = await mailboxes.by_email(db, email)
     if customer is None:
         return False
     locks = throttle.locks(canonical_email(customer.email), customer.id, None)
@@ -203,7 +217,13 @@ def _print_failure(lookup: Lookup) -> None:
 
 def _hash(password: str) -> str:
     with closing(Passwords(threads=1, queue=0)) as passwords:
-        return asyncio.run(passwords.hash(password, LOCAL))
+        return signals.run(passwords.hash(password, LOCAL))
+
+
+async def _remove_factors(db: Transaction, email: str) -> int | None:
+    """Remove every factor of an account; return their number, None for an unknown address."""
+    found = await mailboxes.by_email(db, email)
+    return await changes.remove_all(db, found.id) if found else None
 
 
 async def _change_email(db: Transaction, customer_id: UUID, address: str, *, verifies: bool) -> str:

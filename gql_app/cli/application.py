@@ -1,10 +1,11 @@
 """The application of a command: the builder's, by --app or GQL_APP_APP, or the plain program."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from gql_app.cli.console import err
-from gql_app.lib.environment import variable
+from gql_app.lib.environment import variable, variables
 
 if TYPE_CHECKING:  # `version` needs none of it, nor does any command need all
     from gql_app.app import Application
@@ -16,6 +17,8 @@ if TYPE_CHECKING:  # `version` needs none of it, nor does any command need all
 
 APP: Final = "GQL_APP_APP"
 """The variable with the application's module:name: settings.APP, without importing pydantic."""
+NO_CLIENT_LIMIT: Final = "anybody may be any client, so that no limit of one client holds"
+"""The consequence of trusting X-Forwarded-For of every peer."""
 
 
 def application() -> "Application | None":
@@ -44,15 +47,18 @@ def load(*, serving: bool = False) -> "Settings":
 
 
 def unknown_variables() -> list[str]:
-    """Return the names of `GQL_APP_` variables that are no setting of the program or a feature."""
-    from gql_app import settings  # noqa: PLC0415 — as above
+    """Return the names of `GQL_APP_` variables that are no setting of the program or a feature.
 
-    app = application()
-    if app is None:
-        return settings.unknown_variables()
-    from gql_app.extending.settings import names  # noqa: PLC0415 — as above
+    They are most likely misspelt.
+    """
+    from gql_app.settings import PREFIX, VARIABLES  # noqa: PLC0415 — as above
 
-    return settings.unknown_variables(names(app.merged.settings))
+    unknown = variables(PREFIX).keys() - VARIABLES
+    if app := application():
+        from gql_app.extending.settings import names  # noqa: PLC0415 — as above
+
+        unknown -= set(names(app.merged.settings))
+    return sorted(name for name in os.environ if name.upper() in unknown)
 
 
 def branches() -> "Sequence[Branch]":

@@ -1,5 +1,6 @@
 """`export-audit`, the deletion of old events, and the audit records of operators' actions."""
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ from gql_app.lib import clock
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.database import Batch, Database, Transaction, Unavailable, upsert
 from gql_app.lib.pagination import MAX_SIZE, Listing, ListQuery, QueryReader, Window
+from gql_app.lib.signals import interruptible
 from gql_app.settings import Settings
 
 
@@ -78,6 +80,7 @@ async def stream(db: QueryReader) -> AsyncIterator[AuditRecord]:
             yield AuditRecord._make(row)
         if not page.has_next:
             return
+        await asyncio.sleep(0)  # if it is cancelled: a read of SQLite may not wait for anything
         window = Window(MAX_SIZE, after=page.cursor(page.rows[-1]))
 
 
@@ -94,7 +97,8 @@ async def _print_audit(chosen: Settings, database: Database) -> None:
                 "ipAddress": record.ip_address,
                 "userAgent": record.user_agent,
             }
-            sys.stdout.write(ascii_json(event) + "\n")
+            with interruptible():  # it may be a pipe
+                sys.stdout.write(ascii_json(event) + "\n")
 
 
 _DELETE_OLDER: Final = Batch(

@@ -1,5 +1,6 @@
 """Reading of all customers in batches, each by one query."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -27,3 +28,4 @@ async def by_id(
     while rows := await db.fetch_all(query, size=BATCH, after=after):
         yield rows
         after = rows[-1][0]
+        await asyncio.sleep(0)  # if it is cancelled: a read of SQLite may not wait for anything

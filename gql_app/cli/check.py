@@ -1,6 +1,5 @@
 """`check`: faults of a deployment's configuration, files, keys and database."""
 
-import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -15,16 +14,17 @@ import typer
 from gql_app.cli import application
 from gql_app.cli.console import out, unless_empty
 from gql_app.cli.findings import MAX_NAMED, Finding, is_keyless, of_database
+from gql_app.lib import signals
 from gql_app.lib.atomic_files import has_modes
 from gql_app.lib.database import in_the_clear
 from gql_app.lib.faults import CannotStart, sentence
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
-from gql_app.lib.network import is_loopback
+from gql_app.lib.network import Networks, is_loopback
 from gql_app.lib.outbox import clear_text
-from gql_app.resources import mail_templates
+from gql_app.mail.composing import mail_templates
 from gql_app.security.key_store import kept_beside, key_store
 from gql_app.security.tokens import MAX_LIFETIME
-from gql_app.settings import NO_CLIENT_LIMIT, PAGES, PREFIX, Settings
+from gql_app.settings import PAGES, PREFIX, Settings
 
 
 def check(
@@ -41,7 +41,7 @@ def check(
 ) -> None:
     """Check a deployment for problems; exit with status 1 if there are any."""
     try:
-        found = asyncio.run(findings(application.load(serving=True), host, machines))
+        found = signals.run(findings(application.load(serving=True), host, machines))
     except CannotStart as why:
         found = _faults(why)
     to_mend = [each for each in found if each.code not in (accept or ())]
@@ -60,7 +60,7 @@ async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
 
     It counts as public if other machines can reach it: by its address, a name or a proxy.
     """
-    names = (host, *chosen.hosts)
+    names = (host, *chosen.allowed_hosts)
     is_public = chosen.trusted_proxies is not None or not all(map(is_loopback, names))
     return [
         *(
@@ -98,7 +98,7 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
     except CannotStart as why:
         yield from _faults(why)
         return
-    if chosen.services and not store.external and isinstance(ring.signing.verifier, bytes):
+    if chosen.audiences and not store.external and isinstance(ring.signing.verifier, bytes):
         yield Finding(
             "no-public-key",
             "Tokens for other services are signed with the secret, by which they can be forged.",
@@ -123,7 +123,7 @@ def _letters(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
     By default the latter two are of this machine, which other machines can't reach.
     """
     try:
-        mail_templates(chosen, application.extensions())
+        mail_templates(chosen, application.extensions().templates)
     except CannotStart as why:
         yield from _faults(why)
     if chosen.smtp_url is None or not is_public:
@@ -176,7 +176,7 @@ def _is_exposed(file: Path) -> bool:
 def _documents(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
     """Yield the faults of the list of trusted documents, each validated against the schema."""
     if chosen.trusted_documents is None:
-        if chosen.untrusted:
+        if chosen.trusted_documents_allow:
             yield Finding(
                 "no-trusted-documents",
                 f"{PREFIX}TRUSTED_DOCUMENTS_ALLOW excepts something of a list that is not there: "
@@ -184,7 +184,7 @@ def _documents(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
                 f"Set {PREFIX}TRUSTED_DOCUMENTS, or neither.",
             )
         return
-    if is_public and "playground" in chosen.untrusted:
+    if is_public and "playground" in chosen.trusted_documents_allow:
         yield Finding(
             "open-documents",
             "Whoever says that they are the playground runs any document.",
@@ -210,9 +210,9 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
     smtp_url = chosen.smtp_url and chosen.smtp_url.get_secret_value()
     for is_so, *words in (
         (
-            chosen.trusts_every_peer,
+            Networks(chosen.trusted_proxies).has_all,
             "any-proxy",
-            f"X-Forwarded-For is believed of anybody: {NO_CLIENT_LIMIT}.",
+            f"X-Forwarded-For is believed of anybody: {application.NO_CLIENT_LIMIT}.",
             f"Set {PREFIX}TRUSTED_PROXIES to your proxy's address.",
         ),
         (
@@ -234,7 +234,7 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
             f"Set {PREFIX}MANAGEMENT_PORT, or see that your proxy lets nobody at them.",
         ),
         (
-            is_public and chosen.allowed_hosts is None,
+            is_public and not chosen.allowed_hosts,
             "any-host",
             "Every Host header is answered.",
             f"Set {PREFIX}ALLOWED_HOSTS to the names that clients use.",
@@ -258,7 +258,7 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
             f"Begin {PREFIX}SMTP_URL with smtps:// or smtp+starttls://.",
         ),
         (
-            chosen.services and chosen.access_token_ttl > MAX_LIFETIME,
+            {*chosen.audiences} - {chosen.audience} and chosen.access_token_ttl > MAX_LIFETIME,
             "long-access-tokens",
             "The services refuse tokens that live for more than a day, unless told otherwise.",
             f"Set {PREFIX}ACCESS_TOKEN_TTL to at most {MAX_LIFETIME}, or longest_life there.",
@@ -285,7 +285,7 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
 
 def _shows_schema(chosen: Settings) -> bool:
     """Return whether introspection is possible in spite of a list of trusted documents."""
-    excepted = chosen.trusted_documents is None or bool(chosen.untrusted)
+    excepted = chosen.trusted_documents is None or bool(chosen.trusted_documents_allow)
     return excepted or chosen.playground  # the playground's introspection always runs
 
 

@@ -1,6 +1,5 @@
 """`migrate` and `backup`, and the database access of all commands."""
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
@@ -19,7 +18,7 @@ from gql_app.db import readiness
 from gql_app.db.migrations import revisions
 from gql_app.db.migrations.branches import alembic_config
 from gql_app.db.readiness import Condition, open_database, open_standby
-from gql_app.lib import atomic_files
+from gql_app.lib import atomic_files, signals
 from gql_app.lib.database import Cause, Database, Transaction, cause_of
 from gql_app.lib.faults import sentence
 from gql_app.lib.pagination import QueryReader
@@ -187,7 +186,7 @@ def run_on_database(chosen: Settings, work: Callable[[Database], Awaitable[R]]) 
         async with open_database(chosen) as database:
             return await work(database)
 
-    return asyncio.run(run())
+    return signals.run(run())
 
 
 def transact(

@@ -20,6 +20,7 @@ from gql_app.db.tables import CustomerRow
 from gql_app.lib import atomic_files
 from gql_app.lib.database import Database, scalars
 from gql_app.lib.pagination import QueryReader
+from gql_app.lib.signals import interruptible
 from gql_app.lib.text import counted
 
 
@@ -65,8 +66,9 @@ async def export(
     statement = select(*map(customer_column, ["id", *fields]))
     with bar("Exporting", total, quiet=quiet) as advance:
         async for page in by_id(db, statement, tuple):
-            for _, *values in page:
-                write(values)
+            with interruptible():  # it may be a pipe
+                for _, *values in page:
+                    write(values)
             done += len(page)
             advance(done)
     return done

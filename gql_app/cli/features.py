@@ -1,6 +1,5 @@
 """`make-migration` of a builder's application, and the functions for its own commands."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
@@ -13,6 +12,7 @@ from gql_app.db.migrations.branches import alembic_config
 from gql_app.extending.settings import FeatureSettings
 from gql_app.extending.tables import foreign_key_name
 from gql_app.extending.transaction import Transaction, transact
+from gql_app.lib import signals
 from gql_app.resources import Resources
 
 P = ParamSpec("P")
@@ -100,7 +100,7 @@ def run(
         async with Resources.open(chosen, extensions=extensions) as resources:
             return await transact(resources, rule, *args, **kwargs)
 
-    return asyncio.run(work())
+    return signals.run(work())
 
 
 def settings_of(kind: type[S]) -> S:

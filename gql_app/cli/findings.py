@@ -6,7 +6,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from gql_app.accounts import customers
 from gql_app.cli import application, backfill, samples
 from gql_app.db import readiness
 from gql_app.factors import stored_secrets
@@ -21,6 +20,7 @@ from gql_app.lib.database import (
 )
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
+from gql_app.mail import mailboxes
 from gql_app.security.key_store import factor_encryption, kept_beside, key_store
 from gql_app.security.passwords import Passwords
 from gql_app.settings import PREFIX, Settings
@@ -172,7 +172,7 @@ async def _has_demo_sign_in(db: Reader) -> bool:
     """Return whether a demo account exists with the demo's password."""
     with closing(Passwords(threads=1, queue=0)) as passwords:
         for person in samples.SIGN_INS:
-            known = await customers.by_email(db, person.email)
+            known = await mailboxes.by_email(db, person.email)
             if known and await passwords.verify(person.password, known.password_hash, LOCAL):
                 return True
     return False

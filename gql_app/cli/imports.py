@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from itertools import islice
@@ -14,7 +14,7 @@ from uuid import UUID
 import typer
 from sqlalchemy import select
 
-from gql_app.accounts import addresses, audit, role_grants, validation
+from gql_app.accounts import audit, role_grants, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.permissions import ADMIN
 from gql_app.accounts.validation import DEFAULT_RULES, Rules
@@ -27,8 +27,9 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import atomic_files, clock, hashes
 from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore, scalars
 from gql_app.lib.faults import OperatorError
+from gql_app.lib.signals import interruptible
 from gql_app.lib.text import counted, search_key
-from gql_app.mail import invitations
+from gql_app.mail import invitations, mailboxes
 from gql_app.security.passwords import NO_PASSWORD
 from gql_app.settings import MAIL_REQUIRED
 
@@ -215,11 +216,16 @@ async def _import(
     lines = records.read(source, form)
     with bar("Importing", source.size) as advance, suppress(_Undone):
         async with database.transaction() as db:
-            while batch := list(islice(lines, BATCH)):
+            while batch := _next(lines):
                 tally.count(len(batch), await adding(db, batch))
                 advance(source.done)
             if tally.refused or not keep:
                 raise _Undone
+
+
+def _next(lines: Iterator[Record | Refused]) -> list[Record | Refused]:
+    with interruptible():  # they may come from a pipe
+        return list(islice(lines, BATCH))
 
 
 def _report_to(report: Path | None, file: str) -> AbstractContextManager[BinaryIO]:
@@ -279,7 +285,7 @@ async def _taken(db: Transaction, left: Mapping[int, dict[str, Any]]) -> list[Re
 async def _held(db: Transaction, added: Mapping[int, dict[str, Any]]) -> list[Refused]:
     """Return the refusals of added lines whose address is held for its former owner."""
     keys = {line: row["email_canonical"] for line, row in added.items()}
-    held = await addresses.held_among(db, [*keys.values()])
+    held = await mailboxes.held_among(db, [*keys.values()])
     return [Refused(line, _taken_fault("email")) for line, key in keys.items() if key in held]
 
 

@@ -7,14 +7,14 @@ from typing import Annotated, Final
 
 import typer
 
-from gql_app import resources
 from gql_app.cli import application, audit
 from gql_app.cli.console import fail, out
-from gql_app.lib import clock
+from gql_app.lib import clock, signals
 from gql_app.lib.language_tags import language_tag
 from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import SEND_TIMEOUT, Letter, Undeliverable, answer_of
 from gql_app.lib.text import InvalidLine, counted, email_address
+from gql_app.mail import composing
 from gql_app.settings import PREFIX, Settings
 
 letters: Final = typer.Typer(help=__doc__, no_args_is_help=True)
@@ -54,7 +54,7 @@ def send_test(
 ) -> None:
     """Send a letter with made-up values by the configured mail server, or say why that fails."""
     chosen = application.load()
-    templates, mailer = _templates(chosen), resources.mailer(chosen)
+    templates, mailer = _templates(chosen), composing.mailer(chosen)
     if chosen.smtp_url is None:
         fail(f"{PREFIX}SMTP_URL is not set: no letter leaves.")
     if kind not in templates.kinds:
@@ -74,7 +74,7 @@ def send_test(
         rendered.language,
     )
     try:
-        asyncio.run(asyncio.wait_for(mailer.send(letter), SEND_TIMEOUT))
+        signals.run(asyncio.wait_for(mailer.send(letter), SEND_TIMEOUT))
     except Undeliverable as why:
         fail(f"The mail server refuses the letter for good: {why.reply or why}")
     except TimeoutError:
@@ -87,14 +87,14 @@ def send_test(
 
 def _templates(chosen: Settings) -> MailTemplates:
     """Return the templates of letters. Raises CannotStart."""
-    return resources.mail_templates(chosen, application.extensions())
+    return composing.mail_templates(chosen, application.extensions().templates)
 
 
 def _examples(
     chosen: Settings, templates: MailTemplates, kind: str
 ) -> Iterator[Mapping[str, object]]:
     """Yield example values of a letter, with links to the pages of the settings."""
-    page = resources.pages_of_links(chosen).get(kind)
+    page = composing.pages_of_links(chosen).get(kind)
     for values in templates.kinds[kind]:
         has_link = page and values.get("link")
         yield {**values, "link": f"{page}#token=of-an-example"} if has_link else values

@@ -19,6 +19,7 @@ from gql_app.lib.database import Transaction, insert_row
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.text import normalise, search_key
+from gql_app.mail import mailboxes
 from gql_app.security.passwords import Passwords
 
 
@@ -79,7 +80,7 @@ def batches(
 
 async def fill_demo(db: Transaction) -> None:
     """Fill an empty database with samples, or keep those of an earlier demo. Raises CannotStart."""
-    if await customers.by_email(db, SIGN_INS[0].email):
+    if await mailboxes.by_email(db, SIGN_INS[0].email):
         return
     everyone = customer_lists.listing(Filter(), Order(), reads_private=True)
     if await everyone.count(db):

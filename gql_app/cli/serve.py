@@ -18,7 +18,7 @@ from gql_app.lib.faults import CannotStart
 from gql_app.lib.network import Networks, is_loopback
 from gql_app.lib.setting_types import SERVICE_LINK
 from gql_app.lib.telemetry import configure_logging
-from gql_app.resources import mail_templates
+from gql_app.mail.composing import mail_templates
 from gql_app.security.key_store import key_store
 from gql_app.settings import PREFIX, Settings
 
@@ -54,7 +54,7 @@ def serve(
     chosen = application.load(serving=True)
     bracketed = f"[{host}]" if ":" in host else host
     behind_proxy = chosen.trusted_proxies is not None and not demo
-    if not chosen.hosts and not behind_proxy and is_loopback(host):
+    if not chosen.allowed_hosts and not behind_proxy and is_loopback(host):
         # A hostile page may point its own name at this machine (DNS rebinding): the browser then
         # sends that name as the Host.
         names = dict.fromkeys(["localhost", "127.0.0.1", "[::1]", bracketed.lower()])
@@ -65,10 +65,10 @@ def serve(
     configure_logging(chosen.log_level)
     if variables(PREFIX).get(f"{PREFIX}MANAGEMENT_PORT", "").startswith(SERVICE_LINK):
         err(f"{PREFIX}MANAGEMENT_PORT is of a Kubernetes service: it is {chosen.management_port}.")
-    if chosen.trusts_every_peer:
-        err(f"{PREFIX}TRUSTED_PROXIES: {settings.NO_CLIENT_LIMIT}.")
+    if Networks(chosen.trusted_proxies).has_all:
+        err(f"{PREFIX}TRUSTED_PROXIES: {application.NO_CLIENT_LIMIT}.")
     key_store(chosen).read()
-    mail_templates(chosen, application.extensions())
+    mail_templates(chosen, application.extensions().templates)
     if demo:
         _fill_demo(chosen, address)
     else:

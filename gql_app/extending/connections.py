@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from inspect import Parameter, Signature
 from itertools import chain
 from typing import Annotated, Any, Final
@@ -18,7 +19,7 @@ from gql_app.extending.node_kinds import node_kind
 from gql_app.extending.nodes import NodeColumns, connection_type, described_type
 from gql_app.extending.visibility import EVERYTHING, Visibility, Visible, visible_faults
 from gql_app.lib.composition import who_may_ask
-from gql_app.lib.engine import LazyRows, cached_per_document
+from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import (
     DEFAULT_SIZE,
     MAX_SIZE,
@@ -28,8 +29,9 @@ from gql_app.lib.pagination import (
     ListQuery,
     Page,
     QueryReader,
+    Selection,
 )
-from gql_app.schema.customers import Selection, page_window
+from gql_app.schema.customers import page_window
 from gql_app.schema.permissions import IsAuthenticated, Permission, permission, requiring
 from gql_app.schema.types import OrderDirection, PageInfo
 
@@ -281,4 +283,4 @@ class Connection:
         )
 
     def _selection(self, info: Info) -> Selection:
-        return Selection.of(info, self.columns.read_for)
+        return Selection.of(partial(selected_fields, info), self.columns.read_for)

@@ -11,19 +11,23 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, update
 
-from gql_app.accounts import audit, customers, letters, links, proofs, second_factors, sessions
+from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.factors import second_factors
+from gql_app.accounts.factors.second_factors import SecondFactorRecord
+from gql_app.accounts.mail import letters, links
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
-from gql_app.accounts.second_factors import SecondFactorRecord
 from gql_app.accounts.sessions import SignedIn
-from gql_app.accounts.throttling import Limit, Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.db.factor_tables import CodeEnrolmentRow, RecoveryCodeRow, SecondFactorRow
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.factors import recovery_codes
+from gql_app.factors.methods import combined, prove
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction
+from gql_app.lib.rate_limits import Limit
 from gql_app.lib.text import InvalidLine, visible_line
 from gql_app.security import tokens
 
@@ -72,7 +76,7 @@ async def complete(
     [factors] = await second_factors.of_customers(db, [customer_id])
     codes = await recovery_codes.replace(db, customer_id) if len(factors) == 1 else None
     await changed(db, customer_id)
-    await sessions.prove(db, me.session, proofs.combined(me.session.methods, *methods))
+    await prove(db, me.session, combined(me.session.methods, *methods))
     if codes and ends_others:
         await sessions.end_others(db, me.session.id, of=customer_id, origin=origin)
         await letters.void_links(db, customer_id, links.OPENING)
@@ -148,13 +152,12 @@ async def remove(
         await sessions.end_all(db, customer_id)
 
 
-async def remove_all(db: Transaction, email: str) -> int | None:
+async def remove_all(db: Transaction, customer_id: UUID) -> int | None:
     """Remove every factor of a customer, for the operator; return their number, or None.
 
-    The customer's sessions end. None stands for an unknown address.
+    The customer's sessions end. None stands for an unknown customer.
     """
-    found = await customers.by_email(db, email)
-    customer = found and await db.fetch_one(_HOLD, id=found.id)
+    customer = await db.fetch_one(_HOLD, id=customer_id)
     if customer is None:
         return None
     count = await revoke(db, customer, origin=Origin())

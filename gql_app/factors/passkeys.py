@@ -18,14 +18,15 @@ from sqlalchemy import BigInteger, and_, bindparam, delete, select, update
 
 from gql_app.accounts import audit, authentication, proofs
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.challenges import Challenge
+from gql_app.accounts.factors.challenges import Challenge
+from gql_app.accounts.factors.second_factors import SecondFactorMethod, SecondFactorRecord
 from gql_app.accounts.proofs import Proof
-from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
 from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.factor_tables import PasskeyUserRow, SecondFactorRow, UsedChallengeRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.factors import challenges, changes, proving
+from gql_app.factors.methods import combined
 from gql_app.lib import clock
 from gql_app.lib.database import (
     Batch,
@@ -256,7 +257,7 @@ async def sign_in(
     fault = await use(db, proven, origin=origin)
     if fault:
         return fault
-    proof = Proof(proofs.combined(None, *proven.methods))
+    proof = Proof(combined(None, *proven.methods))
     return await authentication.admit(db, customer, throttle, lifetimes, proof, origin=origin)
 
 
@@ -289,7 +290,7 @@ async def prove_again(
     """
     fault = await use(db, proven, origin=origin)
     if fault is None:
-        methods = proofs.combined(me.session.methods, *proven.methods)
+        methods = combined(me.session.methods, *proven.methods)
         await proving.record_proof(db, me, methods, origin=origin)
     return fault
 

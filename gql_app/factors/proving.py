@@ -8,14 +8,15 @@ are counted, so that concurrent guesses can't exceed the limit.
 from typing import Final
 from uuid import UUID
 
-from gql_app.accounts import audit, authentication, customers, proofs, sessions
+from gql_app.accounts import audit, authentication, customers, proofs
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.challenges import Challenge
+from gql_app.accounts.factors.challenges import Challenge
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
 from gql_app.accounts.throttling import Throttle
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.factors import challenges, changes, codes, recovery_codes
+from gql_app.factors.methods import combined, prove, without_factors
 from gql_app.lib.database import Transaction
 from gql_app.lib.encryption import Encryption
 
@@ -60,7 +61,7 @@ async def resume(
 ) -> Opened | Challenge:
     """Spend a locked challenge, and open a session proven by its methods and by these."""
     await challenges.spend(db, challenge)
-    proven = proofs.combined(challenge.proof.methods, *methods, proofs.TWO_FACTORS)
+    proven = combined(challenge.proof.methods, *methods, proofs.TWO_FACTORS)
     proof = Proof(proven, challenge.proof.audience)
     customer = challenge.customer
     return await authentication.admit(db, customer, throttle, lifetimes, proof, origin=origin)
@@ -81,7 +82,7 @@ async def reauthenticate_by_code(
     """
     fault = await _judge(db, me.customer.id, code, throttle, encryption, origin)
     if fault is None:
-        methods = proofs.combined(me.session.methods, proofs.CODE)
+        methods = combined(me.session.methods, proofs.CODE)
         await record_proof(db, me, methods, origin=origin)
     return fault
 
@@ -94,13 +95,13 @@ async def reauthenticate_by_password(db: Transaction, me: SignedIn, *, origin: O
     customer = await customers.by_id(db, me.customer.id)
     if customer is None or customer.has_second_factor:
         raise Rejected(FACTOR_REQUIRED)
-    before = proofs.without_factors(me.session.methods)
-    await record_proof(db, me, proofs.combined(before, proofs.PASSWORD), origin=origin)
+    before = without_factors(me.session.methods)
+    await record_proof(db, me, combined(before, proofs.PASSWORD), origin=origin)
 
 
 async def record_proof(db: Transaction, me: SignedIn, methods: str, *, origin: Origin) -> None:
     """Record the methods and the time of a session's reauthentication."""
-    await sessions.prove(db, me.session, methods)
+    await prove(db, me.session, methods)
     await audit.record(db, Action.REAUTHENTICATED, origin, customer_id=me.customer.id)
 
 

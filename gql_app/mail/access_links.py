@@ -2,15 +2,16 @@
 
 from typing import Final
 
-from gql_app.accounts import audit, authentication, customers, letters
+from gql_app.accounts import audit, authentication, customers
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.challenges import Challenge
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.factors.challenges import Challenge
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.proofs import LINK, Proof
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.lib.database import Transaction
-from gql_app.mail import email_verification
+from gql_app.mail import email_verification, mailboxes
 
 _REQUESTS: Final = {
     LinkKind.PASSWORD_RESET: ("reset", Action.RESET_REQUESTED),
@@ -28,7 +29,7 @@ async def request(
     after the letter, as the account is locked first. Raises TooManyAttempts.
     """
     limit, action = _REQUESTS[kind]
-    customer = await customers.by_email(db, email, hold=True)
+    customer = await mailboxes.by_email(db, email, hold=True)
     customer_id = customer.id if customer and customer.is_active else None
     await letters.post_link(db, kind, customer_id=customer_id)
     await throttle.count(db, *throttle.of_client(limit, origin.ip_address))

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
-from gql_app.accounts import addresses, audit, customers, letters, links, sessions
+from gql_app.accounts import addresses, audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail import letters, links
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.validation import Changes, email_keys
 from gql_app.db.tables import CustomerRow, FormerEmailRow
@@ -18,7 +19,7 @@ from gql_app.factors import changes as factors
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, scalars
 from gql_app.lib.text import canonical_email
-from gql_app.mail import link_tokens
+from gql_app.mail import link_tokens, mailboxes
 from gql_app.security import tokens
 
 NOTHING_PENDING: Final = Changes({"pending_email": None, "pending_since": None})
@@ -44,7 +45,7 @@ async def update(
     LAST_ADMIN.
     """
     since, given = clock.now(), changes.values.get("email")
-    if changes.blind and isinstance(given, str) and await addresses.is_taken(db, given, None):
+    if changes.blind and isinstance(given, str) and await mailboxes.is_taken(db, given, None):
         raise Rejected(addresses.TAKEN)
     email = await _new_address(db, customer_id, changes) if waits else None
     if email is not None:
@@ -55,7 +56,7 @@ async def update(
     )
     if email is None:
         return customer
-    if reports_taken and await addresses.is_taken(db, email, customer_id):
+    if reports_taken and await mailboxes.is_taken(db, email, customer_id):
         raise Rejected(addresses.TAKEN)
     return await _request(db, customer, email, since, origin)
 
@@ -66,7 +67,7 @@ async def complete(db: Transaction, customer: CustomerRecord, *, origin: Origin)
     The customer is locked already. Raises Rejected (TAKEN) if another account has it by now.
     """
     since = await db.fetch_one(_PENDING_SINCE, id=customer.id)
-    await customers.move(
+    await _move(
         db,
         customer,
         customer.pending_email or customer.email,
@@ -117,7 +118,7 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     customer = CustomerRecord._make(values)
     is_newer = password_changed_at is not None and password_changed_at > former.changed_since
     origin = origin.by(customer.id)
-    restored = await customers.move(
+    restored = await _move(
         db,
         customer,
         former.email,
@@ -129,6 +130,26 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     await sessions.end_all(db, customer.id)
     await audit.record(db, Action.EMAIL_CHANGE_UNDONE, origin, customer_id=customer.id)
     return restored
+
+
+async def _move(
+    db: Transaction,
+    customer: CustomerRecord,
+    email: str,
+    *,
+    since: datetime,
+    origin: Origin,
+    password_hash: str,
+) -> CustomerRecord:
+    """Give a customer another address, which a link has proven; an invitation counts as answered.
+
+    `since` is when it was requested. The customer is locked already. Raises Rejected: TAKEN.
+    """
+    now = {"email_verified_at": clock.now(), "invited_at": None, "password_hash": password_hash}
+    new = {"email": email, **email_keys(email), **NOTHING_PENDING.values, **now}
+    moved = await customers.write(db, customer.id, new)
+    await customers.report_changes(db, customer, moved, {"email"}, origin, since=since)
+    return moved
 
 
 async def _new_address(db: Reader, customer_id: UUID, changes: Changes) -> str | None:

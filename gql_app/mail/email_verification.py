@@ -4,18 +4,20 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
-from gql_app.accounts import audit, customers, letters, links, sessions
+from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail import letters, links
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.throttling import Limit, Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import email_keys
 from gql_app.errors import Rejected
 from gql_app.factors import changes as factors
 from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
+from gql_app.lib.rate_limits import Limit
 from gql_app.lib.text import canonical_email
-from gql_app.mail import email_change, link_tokens, registration_links
+from gql_app.mail import email_change, link_tokens, mailboxes, registration_links
 
 _DECLINED: Final = "@declined.invalid"
 """The domain of placeholders for declined addresses; .invalid is never registered (RFC 2606)."""
@@ -72,7 +74,7 @@ async def prove_by_hand(db: Transaction, email: str) -> bool:
 
     An invitation stays open, as its owner has not answered it.
     """
-    customer = await customers.by_email(db, email)
+    customer = await mailboxes.by_email(db, email)
     if customer is None:
         return False
     await _prove(db, customer, Origin())

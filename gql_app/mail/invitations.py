@@ -6,10 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, update
 
-from gql_app.accounts import addresses, audit, authentication, customers, letters
+from gql_app.accounts import addresses, audit, authentication, customers
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.challenges import Challenge
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.factors.challenges import Challenge
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.proofs import LINK, Proof
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Lifetimes, Opened
@@ -19,7 +20,7 @@ from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Transaction, any_of
-from gql_app.mail import email_verification
+from gql_app.mail import email_verification, mailboxes
 from gql_app.security.passwords import NO_PASSWORD
 
 
@@ -45,7 +46,7 @@ async def invite(
     the invitation was answered meanwhile, and TooManyAttempts.
     """
     await throttle.count(db, *throttle.of_client("link", origin.ip_address))
-    customer = await customers.by_email(db, new.email)
+    customer = await mailboxes.by_email(db, new.email)
     if customer is None:
         customer = await customers.create(db, new, password_hash=NO_PASSWORD, origin=origin)
     elif customer.id == again and awaits_invitation(customer):

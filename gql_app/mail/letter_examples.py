@@ -1,19 +1,19 @@
 """Example values of each kind of letter, by which its templates are validated and previewed."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
-from gql_app.accounts.letters import ADDRESS, Kind
+from gql_app.accounts.mail.letters import ADDRESS, Kind
 from gql_app.factors.changes import METHOD
-from gql_app.mail.outbox import UNITS
+from gql_app.mail.outbox import LINKS
 
 _EXAMPLE: Final = {
     kind: {
         "link": "https://example.com/account#token=of-an-example",
-        unit: lifetime // timedelta(**{unit: 1}),
+        terms.unit: terms.number,
     }
-    for kind, (unit, lifetime) in UNITS.items()
+    for kind, terms in LINKS.items()
 }
 EXAMPLES: Final[Mapping[str, Sequence[Mapping[str, object]]]] = {
     **{kind: [_EXAMPLE.get(kind, {})] for kind in Kind},

@@ -16,10 +16,10 @@ from sqlalchemy import Text, bindparam, case, cast, func, select, update
 
 from gql_app.accounts import addresses, audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.letters import ADDRESS, REGISTRATION, Kind
-from gql_app.accounts.links import TERMS, LinkKind
+from gql_app.accounts.mail.letters import ADDRESS, REGISTRATION, Kind
+from gql_app.accounts.mail.links import TERMS, LinkKind, Terms
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
-from gql_app.accounts.throttling import FACTORS_PER_DAY, Limit, Throttle
+from gql_app.accounts.throttling import FACTORS_PER_DAY, Throttle
 from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
 from gql_app.factors import changes
@@ -28,9 +28,10 @@ from gql_app.lib import clock
 from gql_app.lib.database import Query, Transaction
 from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Outcome, Queue
+from gql_app.lib.rate_limits import Limit
 from gql_app.lib.telemetry import get_logger
 from gql_app.lib.text import canonical_email
-from gql_app.mail import email_verification, link_tokens
+from gql_app.mail import email_verification, link_tokens, mailboxes
 from gql_app.security import tokens
 
 _log: Final = get_logger(__name__)
@@ -136,9 +137,9 @@ class Outbox:
                 locale, made_at = waits.locale, waits.created_at
             else:
                 recipient = _unproven(customer)
-            if recipient and (owner := await addresses.owner(db, recipient, row.customer_id)):
+            if recipient and (owner := await mailboxes.owner(db, recipient, row.customer_id)):
                 kind, locale = Kind.ADDRESS_IN_USE, owner.locale
-            elif recipient and await addresses.is_taken(db, recipient, row.customer_id):
+            elif recipient and await mailboxes.is_taken(db, recipient, row.customer_id):
                 kind = Kind.ADDRESS_TOO_SIMILAR
         elif kind not in NOTICES:
             is_link = kind in TERMS and not (kind == Kind.INVITATION and _has_password(customer))
@@ -179,12 +180,8 @@ class Outbox:
     async def _values(self, db: Transaction, letter: "_Addressed") -> Mapping[str, object]:
         """Return the values for the templates of one of our letters, as in its examples."""
         values: dict[str, object] = {}
-        if letter.kind in UNITS:
-            unit, lifetime = UNITS[letter.kind]
-            values |= {
-                "link": await self._link(db, letter),
-                unit: lifetime // timedelta(**{unit: 1}),
-            }
+        if terms := LINKS.get(letter.kind):
+            values |= {"link": await self._link(db, letter), terms.unit: terms.number}
         if letter.kind == Kind.VERIFY_EMAIL:
             is_change = letter.customer is not None and letter.customer.pending_email is not None
             values |= {"made_on": letter.made_at and letter.made_at.date(), "is_change": is_change}
@@ -198,18 +195,15 @@ class Outbox:
 
     async def _link(self, db: Transaction, letter: "_Addressed") -> str | None:
         """Issue a letter's link, and return it; None if there is nothing to undo."""
-        if letter.kind in TERMS:
-            kind = LinkKind(letter.kind)
-            token = tokens.link_token(TERMS[kind].prefix, self.pepper, letter.id)
-            if letter.customer:
-                await link_tokens.issue(db, kind, letter.customer, token)
-            else:
-                await _issue_to_registration(db, UUID(letter.data[REGISTRATION]), token)
-        else:
-            prefix = _UNDO[letter.kind]
-            token = tokens.link_token(prefix, self.pepper, letter.id)
+        prefix = LINKS[letter.kind].prefix
+        token = tokens.link_token(prefix, self.pepper, letter.id)
+        if letter.kind not in TERMS:
             if not await _issue_undo(db, letter, tokens.digest(prefix, token)):
                 return None
+        elif letter.customer:
+            await link_tokens.issue(db, LinkKind(letter.kind), letter.customer, token)
+        else:
+            await _issue_to_registration(db, UUID(letter.data[REGISTRATION]), token)
         return f"{self.pages[letter.kind]}#token={token}"
 
 
@@ -276,7 +270,7 @@ async def _issue_undo(db: Transaction, letter: _Addressed, digest: str | None) -
             FormerEmailRow.customer_id == owner,
         )
         return bool(await db.execute(update(FormerEmailRow).where(*held).values(digest=digest)))
-    holder = await addresses.owner(db, letter.recipient, None)
+    holder = await mailboxes.owner(db, letter.recipient, None)
     if holder is None or holder.id != owner:
         return False
     return await changes.issue_undo(db, owner, UUID(letter.data[FACTOR]), digest)
@@ -317,11 +311,6 @@ NOTICES: Final = frozenset(
     }
 )
 """Letters that are sent to the address that they were posted with."""
-_UNDO: Final = {
-    Kind.EMAIL_CHANGED.value: tokens.UNDO,
-    Kind.SECOND_FACTOR_ADDED.value: tokens.UNDO_FACTOR,
-}
-"""The token prefixes of links that undo a change, by the letter's kind."""
 _LEAST_PER_DAY: Final = dict.fromkeys(
     (Kind.SECOND_FACTOR_ADDED.value, Kind.SECOND_FACTOR_REMOVED.value), 3 * FACTORS_PER_DAY
 )
@@ -330,13 +319,9 @@ _LEAST_PER_DAY: Final = dict.fromkeys(
 The letters of 24 hours may be about 48 hours, as each is retried for a day. In that time an account
 adds FACTORS_PER_DAY factors twice, and removes those and what it had before, as many at most.
 """
-UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
-    Kind.PASSWORD_RESET: ("minutes", TERMS[LinkKind.PASSWORD_RESET].lifetime),
-    Kind.VERIFY_EMAIL: ("hours", TERMS[LinkKind.VERIFY_EMAIL].lifetime),
-    Kind.INVITATION: ("days", TERMS[LinkKind.INVITATION].lifetime),
-    Kind.SIGN_IN: ("minutes", TERMS[LinkKind.SIGN_IN].lifetime),
-    Kind.ENROLMENT: ("minutes", TERMS[LinkKind.ENROLMENT].lifetime),
-    Kind.EMAIL_CHANGED: ("days", addresses.HOLD_PERIOD),
-    Kind.SECOND_FACTOR_ADDED: ("days", changes.UNDO_PERIOD),
+LINKS: Final[Mapping[str, Terms]] = {
+    **TERMS,
+    Kind.EMAIL_CHANGED: Terms(tokens.UNDO, "days", addresses.HOLD_PERIOD.days),
+    Kind.SECOND_FACTOR_ADDED: Terms(tokens.UNDO_FACTOR, "days", changes.UNDO_PERIOD.days),
 }
-"""The lifetime of each letter's link, and the unit in which the letter states it."""
+"""The terms of each letter's link, also of those that undo a change."""

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
 
-from gql_app.accounts import addresses, audit, customers, links
+from gql_app.accounts import audit, customers
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import TERMS, LinkKind
+from gql_app.accounts.mail import links
+from gql_app.accounts.mail.links import TERMS, LinkKind
+from gql_app.accounts.mail.registrations import Registration
 from gql_app.accounts.records import CustomerRecord, columns
-from gql_app.accounts.registrations import Registration
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import NewCustomer
 from gql_app.db.tables import RegistrationRow
@@ -18,6 +19,7 @@ from gql_app.errors import Rejected
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction
 from gql_app.lib.text import canonical_email
+from gql_app.mail import mailboxes
 from gql_app.security import tokens
 
 Save = Callable[[Transaction, UUID, Mapping[str, Any]], Awaitable[None]]
@@ -50,7 +52,7 @@ async def complete(
     if registration.id not in {each.id for each in waiting}:
         return None
     await db.execute(_DELETE, id=registration.id)
-    if await addresses.is_taken(db, registration.email, registration.id):
+    if await mailboxes.is_taken(db, registration.email, registration.id):
         return None
     customer = await _add(db, registration, origin)
     await forget(db, customer.email)

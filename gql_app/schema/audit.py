@@ -14,7 +14,7 @@ from gql_app.lib.pagination import Page
 from gql_app.schema.context import NOBODY, Info
 from gql_app.schema.customers import Customer, load_customer, or_null, page_window
 from gql_app.schema.permissions import IsAdmin, requiring
-from gql_app.schema.types import CURSORS, Node, PageInfo
+from gql_app.schema.types import Node, PageInfo
 
 
 @strawberry.type
@@ -105,5 +105,5 @@ class AuditQuery:
         return AuditEventConnection(
             page=page,
             nodes=[AuditEvent.of(AuditRecord._make(row)) for row in page.rows],
-            page_info=PageInfo(**page.info(CURSORS)),
+            page_info=PageInfo(**page.info()),
         )

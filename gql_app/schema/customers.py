@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from functools import partial
+from typing import Any, Final, Self, TypeVar
 from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import customer_lists, customers, second_factors, sessions
+from gql_app.accounts import customer_lists, customers, sessions
+from gql_app.accounts.factors import second_factors
 from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.records import MASK, CustomerRecord
 from gql_app.accounts.sessions import Caller, SignedIn
@@ -15,14 +17,14 @@ from gql_app.accounts.validation import Changes
 from gql_app.factors import recovery_codes
 from gql_app.lib.clock import parse_id
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
-from gql_app.lib.pagination import Listing, Page, QueryReader, Window
-from gql_app.schema.challenges import SecondFactor
+from gql_app.lib.pagination import Page, QueryReader, Selection, Window
 from gql_app.schema.context import Context, Info
+from gql_app.schema.factors.challenges import SecondFactor
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload
 from gql_app.schema.permissions import PRIVATE, IsAuthenticated, requiring
 from gql_app.schema.sessions import Session
-from gql_app.schema.types import CURSORS, Node, OrderDirection, PageInfo
+from gql_app.schema.types import Node, OrderDirection, PageInfo
 
 _T = TypeVar("_T")
 strawberry.enum(customer_lists.OrderField, name="CustomerOrderField")
@@ -287,39 +289,8 @@ def or_null(value: _T | None) -> _T | None:
     return None if value is strawberry.UNSET else value
 
 
-class Selection(NamedTuple):
-    """What an operation selects of a connection."""
-
-    rows: bool
-    """Whether rows are read at all."""
-    counted: bool
-    columns: Sequence[str]
-    cursors: frozenset[str]
-
-    @classmethod
-    def of(
-        cls,
-        info: strawberry.Info[Any, None],
-        columns: Callable[[frozenset[str]], Sequence[str]],
-    ) -> Self:
-        """Return what is selected, given the columns to read for a node's fields."""
-        fields = selected_fields(info)
-        node = selected_fields(info, "nodes") | selected_fields(info, "edges", "node")
-        cursors = selected_fields(info, "edges") | selected_fields(info, "page_info")
-        rows = bool(fields & {"nodes", "edges", "page_info"})
-        return cls(rows, "total_count" in fields, columns(node), cursors & CURSORS)
-
-    async def read(self, db: QueryReader, listing: Listing, window: Window) -> tuple[Page, int]:
-        """Return a page and the list's length, as far as they are selected; 0 if it isn't."""
-        if self.rows:
-            page = await listing.page(db, window, self.columns, cursors=bool(self.cursors))
-        else:
-            page = listing.unread(window)
-        return page, await listing.count(db) if self.counted else 0
-
-
 def _selection(info: Info) -> Selection:
-    return Selection.of(info, _columns)
+    return Selection.of(partial(selected_fields, info), _columns)
 
 
 def _columns(fields: frozenset[str]) -> Sequence[str]:

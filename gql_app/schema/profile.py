@@ -10,8 +10,8 @@ from gql_app.accounts.audit import Action
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn
-from gql_app.accounts.throttling import Limit
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib.rate_limits import Limit
 from gql_app.mail import email_change
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info

@@ -10,8 +10,6 @@ from strawberry.types.base import get_object_definition
 
 from gql_app.lib.clock import parse_moment, rfc3339
 
-CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
-"""Fields of an edge and of PageInfo for which a page is read with its cursors' keys."""
 _DATE_TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:[0-5]\d)", re.ASCII
 )

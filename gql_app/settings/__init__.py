@@ -1,7 +1,7 @@
 """The operator's settings: the `GQL_APP_` variables of the environment, which only it reads."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,8 +28,6 @@ SECRET_REQUIRED: Final = (
     "make one with: openssl rand -base64 48"
 )
 MAIL_REQUIRED: Final = f"takes letters, so {PREFIX}SMTP_URL has to be set"
-NO_CLIENT_LIMIT: Final = "anybody may be any client, so that no limit of one client holds"
-"""The consequence of trusting X-Forwarded-For of every peer."""
 
 
 def load(*, serving: bool = False) -> Settings:
@@ -62,23 +60,6 @@ def faults_of(prefix: str, error: ValidationError) -> list[str]:
         for fault in error.errors(include_url=False, include_input=False)
         for name, *parts in [fault["loc"] or [""]]
     ]
-
-
-def unknown_variables(others: Collection[str] = ()) -> list[str]:
-    """Return the names of unknown `GQL_APP_` variables, most likely misspelt."""
-    meant = variables(PREFIX).keys() - VARIABLES - set(others)
-    return sorted(name for name in os.environ if name.upper() in meant)
-
-
-def admin_password() -> str | None:
-    """Return the password for `create-admin`, so that scripts need no terminal.
-
-    Raise CannotStart if it has blanks at its ends.
-    """
-    password = os.environ.get(ADMIN_PASSWORD)
-    if password and password != password.strip():
-        raise CannotStart([f"{ADMIN_PASSWORD}: {types.BLANKS}"])
-    return password or None
 
 
 def metrics_dir() -> Path | None:

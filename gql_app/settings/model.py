@@ -1,7 +1,6 @@
 """Settings: each with its default, as docs/settings.md has them."""
 
 import os
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, get_args
 
@@ -39,7 +38,9 @@ def _page(name: str) -> str:
 class Settings(BaseSettings):
     """Every setting with its default, grouped as docs/settings.md has them; frozen once read."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, enable_decoding=False, frozen=True, hide_input_in_errors=True
+    )
 
     # Database
     database_url: types.DatabaseUrl = Field(default="sqlite:///gql_app.db", repr=False)
@@ -68,7 +69,7 @@ class Settings(BaseSettings):
     """The tokens' `iss` (RFC 7519 section 4.1.1)."""
     audience: types.Words = "gql_app"
     """The tokens' `aud` (RFC 7519 section 4.1.3)."""
-    audiences: types.Names | None = None
+    audiences: types.Names = ()
     """Other services that tokens may be for, comma-separated; each token is for one."""
 
     # Sessions and accounts
@@ -82,7 +83,7 @@ class Settings(BaseSettings):
     """The same while its successor was never used, for answers that were lost."""
     registration: bool = True
     """Whether registration is open."""
-    special_domains: types.Domains | None = None
+    special_domains: types.Domains = ()
     """Special-use domains whose e-mail addresses are accepted, with their subdomains."""
     audit_origin_days: types.Days = 90
     """Days for which the audit keeps the address of a deleted customer who acted on others."""
@@ -111,7 +112,7 @@ class Settings(BaseSettings):
     """A second one that only decrypts: the previous or the next one."""
     passkey_rp_id: types.PasskeyDomain | None = None
     """The domain that passkeys are of; that of the origins if not set."""
-    passkey_origins: types.PasskeyOrigins | None = None
+    passkey_origins: types.PasskeyOrigins = ()
     """Origins of pages that use passkeys, comma-separated; those that links lead to if not set."""
 
     # Mail
@@ -151,11 +152,11 @@ class Settings(BaseSettings):
     # HTTP and limits of requests
     trusted_proxies: types.Proxies | None = None
     """Proxies whose X-Forwarded-For is trusted: addresses or networks, comma-separated, or *."""
-    allowed_hosts: types.Hosts | None = None
+    allowed_hosts: types.Hosts = ()
     """Accepted Host headers, comma-separated; any if not set."""
-    allowed_origins: types.Origins | None = None
+    allowed_origins: types.Origins = ()
     """Origins whose pages may read answers (CORS), comma-separated; none if not set."""
-    allowed_headers: types.HeaderNames | None = None
+    allowed_headers: types.HeaderNames = ()
     """Headers that these pages may send beside those of common clients, comma-separated."""
     compression: bool = True
     """Whether answers of queries are compressed by gzip for clients that take it."""
@@ -198,7 +199,7 @@ class Settings(BaseSettings):
 
     trusted_documents: types.Documents | None = None
     """A file of the only documents that run, by their ids; any runs if not set."""
-    trusted_documents_allow: types.Exceptions | None = None
+    trusted_documents_allow: types.Exceptions = ()
     """What runs besides: `playground`, `introspection`, comma-separated."""
 
     # Playground and schema
@@ -260,9 +261,9 @@ class Settings(BaseSettings):
 
     @field_validator("passkey_origins")
     @classmethod
-    def _of_one_domain(cls, listed: str | None, others: ValidationInfo) -> str | None:
+    def _of_one_domain(cls, origins: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
         """Return the origins. Raise ValueError unless one domain is for all of them."""
-        rp_id, origins = others.data.get("passkey_rp_id"), _split(listed)
+        rp_id = others.data.get("passkey_rp_id")
         variable = f"{PREFIX}PASSKEY_RP_ID"
         if rp_id and not all(may_use(origin, rp_id) for origin in origins):
             message = f"must be on the domain of {variable}, or below it"
@@ -270,7 +271,7 @@ class Settings(BaseSettings):
         if origins and not rp_id and not shared_domain(origins):
             message = f"are of several domains; set {variable} to the one that they are below"
             raise ValueError(message)
-        return listed
+        return origins
 
     @property
     def passkey_pages(self) -> tuple[str, ...]:
@@ -280,7 +281,7 @@ class Settings(BaseSettings):
         pages are has no passkeys.
         """
         if self.passkey_origins:
-            return _split(self.passkey_origins)
+            return self.passkey_origins
         names = [name.lower() for name in PAGES]
         known = names if self.passkey_rp_id else self.model_fields_set.intersection(names)
         pages = [getattr(self, name) for name in names if name in known]
@@ -327,46 +328,9 @@ class Settings(BaseSettings):
         return _bytes(self.factor_key), _bytes(self.factor_key_fallback)
 
     @property
-    def hosts(self) -> tuple[str, ...]:
-        """The accepted hosts, empty if any host is accepted."""
-        return _split(self.allowed_hosts)
-
-    @property
-    def services(self) -> tuple[str, ...]:
-        """The audiences of other services that tokens may be for."""
-        return _split(self.audiences)
-
-    @property
-    def special(self) -> tuple[str, ...]:
-        """The special-use domains whose e-mail addresses are accepted."""
-        return _split(self.special_domains)
-
-    @property
-    def trusts_every_peer(self) -> bool:
-        """Whether every peer is trusted as a proxy."""
-        return any(
-            proxy == "*" or ip_network(proxy).prefixlen == 0
-            for proxy in _split(self.trusted_proxies)
-        )
-
-    @property
-    def untrusted(self) -> tuple[str, ...]:
-        """Whose documents run without being listed: `playground`, `introspection`."""
-        return _split(self.trusted_documents_allow)
-
-    @property
     def origins(self) -> tuple[str, ...]:
         """The origins whose pages may read answers; in the demo also those of this machine."""
-        return _split(self.allowed_origins) + (LOOPBACK_ORIGINS if self.demo else ())
-
-    @property
-    def headers(self) -> tuple[str, ...]:
-        """The headers that pages of these origins may send beside those of common clients."""
-        return _split(self.allowed_headers)
-
-
-def _split(value: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",")) if value else ()
+        return self.allowed_origins + (LOOPBACK_ORIGINS if self.demo else ())
 
 
 def _bytes(secret: SecretBytes | None) -> bytes | None:

@@ -5,16 +5,16 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from gql_app.accounts import letters
-from gql_app.accounts.letters import Kind
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.letters import Kind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import LetterRow, PasswordResetRow
 from gql_app.lib.database import Database
 from gql_app.lib.outbox import Claimed, Letter
+from gql_app.mail.composing import mail_templates
 from gql_app.mail.outbox import Outbox
-from gql_app.resources import Extensions, mail_templates
 from gql_app.settings import Settings
 from tests.rows import column
 
@@ -24,7 +24,7 @@ OUTBOX = Outbox(
     {kind.value: f"https://shop.example/{kind}?lang=de" for kind in Kind},
     Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=900),
     PER_DAY,
-    mail_templates(Settings(), Extensions()),
+    mail_templates(Settings()),
 )
 LINK = OUTBOX.pages[Kind.PASSWORD_RESET] + "#token="
 

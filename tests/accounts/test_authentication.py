@@ -11,10 +11,10 @@ from sqlalchemy import select, update
 
 from gql_app.accounts import authentication, customers
 from gql_app.accounts.authentication import Attempt
-from gql_app.accounts.challenges import Challenge
+from gql_app.accounts.factors.challenges import Challenge
 from gql_app.accounts.records import SessionRecord
 from gql_app.accounts.sessions import Opened, open_session
-from gql_app.accounts.throttling import Limit, Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import Changes, check_changes
 from gql_app.cli.accounts import unlock_account
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow, ThrottleRow
@@ -24,6 +24,7 @@ from gql_app.lib import clock
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
+from gql_app.lib.rate_limits import Limit
 from gql_app.security.passwords import Passwords
 from tests.conftest import SetClock
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer, password_hash

@@ -16,6 +16,7 @@ from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import Fault, Rejected
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, Transaction
+from gql_app.mail import mailboxes
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer
 from tests.rows import column
 
@@ -102,7 +103,7 @@ async def test_a_customer_is_found_by_their_address_however_it_is_typed(
     database: Database, typed: str
 ) -> None:
     elodie = await add_customer(database, "Élodie", "Élodie@example.com")
-    found = await customers.by_email(database, typed)
+    found = await mailboxes.by_email(database, typed)
     assert found is not None
     assert found.id == elodie.id
 
@@ -110,7 +111,7 @@ async def test_a_customer_is_found_by_their_address_however_it_is_typed(
 @pytest.mark.parametrize("typed", ["bob@example.com", "", "ada", "ada@example.com\0", "\ud800@a.b"])
 async def test_nobody_is_found_by_any_other_address(database: Database, typed: str) -> None:
     await add_customer(database, "Ada")
-    assert await customers.by_email(database, typed) is None
+    assert await mailboxes.by_email(database, typed) is None
 
 
 async def test_an_address_is_taken_in_any_case(database: Database) -> None:

@@ -8,9 +8,10 @@ from typing import Final
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import customers, letters, links, sessions, validation
-from gql_app.accounts.letters import Kind
-from gql_app.accounts.links import OPENING, LinkKind
+from gql_app.accounts import customers, sessions, validation
+from gql_app.accounts.mail import letters, links
+from gql_app.accounts.mail.letters import Kind
+from gql_app.accounts.mail.links import OPENING, LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn
 from gql_app.cli.accounts import end_every_session, void_every_link
@@ -25,7 +26,7 @@ from gql_app.mail import (
     link_tokens,
     registration_links,
 )
-from gql_app.mail.outbox import NOTICES, UNITS
+from gql_app.mail.outbox import LINKS, NOTICES
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import claim, waiting
 from tests.accounts.registering import THROTTLE, register
@@ -35,7 +36,7 @@ from tests.rows import change, column
 
 REGISTRATION: Final = "registration"
 """The link to a registration, whose letter is of the kind VERIFY_EMAIL."""
-KINDS: Final = [*UNITS, REGISTRATION]
+KINDS: Final = [*LINKS, REGISTRATION]
 """All kinds of letters with a link."""
 
 

@@ -12,6 +12,7 @@ from gql_app.accounts import audit
 from gql_app.accounts.audit import Action
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.records import AuditRecord
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.pagination import Window
 from gql_app.lib.pagination.listing import SAMPLE
@@ -258,6 +259,32 @@ async def test_postgresql_counts_what_a_sample_says_is_frequent_without_its_inde
         assert sample["Actual Rows"] <= SAMPLE
         nearest = next(n for n in plan if n.get("Index Name") in ORDERED[order.field])
         assert nearest["Actual Rows"] <= 200 + len(rare)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("has_customer", "action", "index"),
+    [
+        (False, None, "ix_audit_events_at"),
+        (False, Action.LOGIN.value, "ix_audit_events_action"),
+        (True, None, "ix_audit_events_customer_id"),
+        (True, Action.LOGIN.value, "ix_audit_events_customer_id"),
+    ],
+)
+async def test_sqlite_finds_audited_events_by_what_fewest_share(
+    database: Database, database_url: str, action: str | None, index: str, *, has_customer: bool
+) -> None:
+    """Most events may be of one action; SQLite is not told, as nobody collects statistics."""
+    customer_id = new_id() if has_customer else None
+    of = audit.listing(customer_id=customer_id, action=action)
+    middle = of.cursor([START, new_id()])
+    for window in (Window(1), Window(1, after=middle), Window(1, before=middle, backward=True)):
+        with statements() as seen:
+            await of.page(database, window, AuditRecord._fields)
+        [page] = seen
+        steps = [s for _, s in await plan_on_sqlite(database_url, *page) if "audit_events" in s]
+        assert steps
+        assert all(f"INDEX {index}" in step for step in steps)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

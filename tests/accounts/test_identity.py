@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from gql_app.accounts import authentication, customers
+from gql_app.accounts import authentication
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import check_changes, email_keys
@@ -17,6 +17,7 @@ from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database
 from gql_app.lib.text import canonical_email, email_key, email_key_of, mailbox_key
+from gql_app.mail import mailboxes
 from tests.accounts.rows import customer, statements, store
 from tests.accounts.test_filter_plans import plan_of, plan_on_sqlite, used
 from tests.people import add_customer
@@ -103,7 +104,7 @@ def test_a_domain_that_is_none_keeps_its_spelling_in_lower_case() -> None:
 
 async def found(database: Database, address: str) -> CustomerRecord | object:
     """Find by an address."""
-    row = await customers.by_email(database, address)
+    row = await mailboxes.by_email(database, address)
     return row and row.email
 
 
@@ -166,7 +167,7 @@ async def test_whose_an_address_is_takes_one_statement_and_both_keys_indexes(
     await store(database, [customer(f"Ada {n}") for n in range(100)])
     with statements() as seen:
         if what == "address":
-            await customers.by_email(database, "ada@example.com")
+            await mailboxes.by_email(database, "ada@example.com")
         else:
             key, address = "ada@example.com", "192.0.2.1"
             limits = THROTTLE.of_password("sign-in", key, address)

@@ -8,14 +8,15 @@ from sqlalchemy import delete, select, update
 
 from gql_app.accounts import authentication, proofs, refresh_tokens, sessions
 from gql_app.accounts.audit import Origin
-from gql_app.accounts.challenges import Challenge
-from gql_app.accounts.letters import Kind
+from gql_app.accounts.factors.challenges import Challenge
+from gql_app.accounts.mail.letters import Kind
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.db.tables import CustomerRow, LetterRow
+from gql_app.factors.methods import combined
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from tests.accounts.conftest import NOON
@@ -226,7 +227,7 @@ async def test_sign_in_that_waits_for_its_second_factor_is_told_of_once_it_is_th
     challenge = await enter(noon, ada, AWAY)
     assert isinstance(challenge, Challenge)
     assert await waiting(noon) == []
-    methods = proofs.combined(challenge.proof.methods, proofs.CODE)
+    methods = combined(challenge.proof.methods, proofs.CODE)
     assert await told(noon, ada, AWAY, methods=methods) == NEW
 
 

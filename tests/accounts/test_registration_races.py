@@ -4,7 +4,7 @@ import asyncio
 
 from gql_app.accounts import customers, validation
 from gql_app.lib.database import Database
-from gql_app.mail import registration_links
+from gql_app.mail import mailboxes, registration_links
 from tests.accounts.outbox import claim
 from tests.accounts.registering import THROTTLE, complete, names, register, save_nothing, token_of
 from tests.locks import until_it_waits
@@ -22,7 +22,7 @@ async def test_of_two_who_are_proven_at_once_one_wins(noon: Database) -> None:
         assert not other.done()
     assert await other is None
     assert won
-    stored = await customers.by_email(noon, "eve@example.com")
+    stored = await mailboxes.by_email(noon, "eve@example.com")
     assert (stored, await names(noon)) == (won, [])
 
 
@@ -31,7 +31,7 @@ async def test_one_link_that_is_used_twice_at_once_makes_one_account(noon: Datab
     (letter,) = await claim(noon)
     racers = await asyncio.gather(*(complete(noon, token_of(letter)) for _ in range(3)))
     assert [each for each in racers if each is not None] == [
-        await customers.by_email(noon, "eve@example.com")
+        await mailboxes.by_email(noon, "eve@example.com")
     ]
 
 
@@ -46,7 +46,7 @@ async def test_who_is_added_at_the_same_moment_keeps_the_address(noon: Database)
         assert not eve.done()
     assert await eve in {None, "TOKEN_INVALID"}
     assert await complete(noon, token_of(letter)) is None
-    assert (await customers.by_email(noon, "eve@example.com"), await names(noon)) == (bob, [])
+    assert (await mailboxes.by_email(noon, "eve@example.com"), await names(noon)) == (bob, [])
 
 
 async def test_account_that_is_proven_ends_what_waits_while_that_is_proven(noon: Database) -> None:

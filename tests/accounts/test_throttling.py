@@ -8,12 +8,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts.letters import Kind
-from gql_app.accounts.throttling import HOUR, LOCKOUT_MEMORY, LOCKOUT_PAUSE, Limit, Throttle
+from gql_app.accounts.mail.letters import Kind
+from gql_app.accounts.throttling import HOUR, LOCKOUT_MEMORY, LOCKOUT_PAUSE, Throttle
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
+from gql_app.lib.rate_limits import Limit
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
 from tests.locks import until_it_waits

@@ -5,9 +5,8 @@ from typing import Literal
 import pytest
 from playwright.async_api import Browser
 
-from gql_app import resources
+from gql_app.mail.composing import mail_templates
 from gql_app.mail.letter_examples import EXAMPLES
-from gql_app.resources import Extensions
 from gql_app.settings import Settings
 from tests.playground.axe import violations
 
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.xdist_group("chromium")
 
 OF_A_WHOLE_PAGE = ("landmark-one-main", "region")
 """What the page of a mail client has, around the letter."""
-TEMPLATES = resources.mail_templates(Settings(), Extensions())
+TEMPLATES = mail_templates(Settings())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from argon2 import PasswordHasher
 
-from gql_app.security import passwords
+from gql_app.lib.hashes import hasher
 from gql_app.settings import Settings
 from tests.databases import Postgres, copied_sqlite
 from tests.schema.agreement import Both, both_running
@@ -17,7 +17,7 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 @pytest.fixture(autouse=True)
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make password hashing fast: its cost is tested elsewhere."""
-    monkeypatch.setattr(passwords, "_HASHER", QUICK)
+    monkeypatch.setattr(hasher, "_HASHER", QUICK)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ mutation Again($spent: String!) {
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Know two services besides this API."""
-    return settings.model_copy(update={"audiences": "orders, mail"})
+    return settings.model_copy(update={"audiences": ("orders", "mail")})
 
 
 def audience_of(token: str) -> str:
@@ -93,7 +93,7 @@ async def test_service_that_is_known_no_longer_has_no_more_tokens(settings: Sett
         customer = await add_customer(api.database, "Ada Plain")
         answer = await api.run(LOGIN, email=customer.email, password=PASSWORD, audience="mail")
         token = answer.data["login"]["refreshToken"]
-    fewer = settings.model_copy(update={"audiences": "orders"})
+    fewer = settings.model_copy(update={"audiences": ("orders",)})
     async with running(fewer) as api:
         payload = (await api.run(REFRESH, spent=token)).data["refresh"]
         assert [each["code"] for each in payload["errors"]] == ["TOKEN_REVOKED"]

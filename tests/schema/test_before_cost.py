@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from gql_app.accounts.throttling import Limit, Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.lib import clock
 from gql_app.lib.database import Database
+from gql_app.lib.rate_limits import Limit
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 from tests.api import Api, running

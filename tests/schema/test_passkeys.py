@@ -233,7 +233,7 @@ async def test_without_a_page_there_are_no_passkeys(settings: Settings) -> None:
         ada = await sign_in(api.resources, await add_customer(api.database, "Ada"))
         await register(api, ada.token, browser)
         options = await options_of(api, "beginPasskeySignIn")
-    off = settings.model_copy(update={"passkey_rp_id": None, "passkey_origins": None})
+    off = settings.model_copy(update={"passkey_rp_id": None, "passkey_origins": ()})
     async with running(off) as api:
         found: dict[str, Any] = browser.get(options)
         assert faults(await do(api, "beginPasskeySignIn")) == NOT_ENABLED

@@ -11,13 +11,12 @@ import pytest
 from sqlalchemy import select, update
 from starlette.applications import Starlette
 
-from gql_app.accounts import customers
 from gql_app.accounts.audit import Action
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.db.tables import AuditRow, CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.clock import rfc3339
-from gql_app.mail import link_tokens
+from gql_app.mail import link_tokens, mailboxes
 from gql_app.settings import Settings
 from gql_app.web.pages.account import FOLDER, MEDIA_TYPES, PAGES, PARTS, routes
 from tests.api import Api, running
@@ -195,7 +194,7 @@ async def test_link_is_described_and_stays_as_good_as_it_was(
     for kind, pending in (("account", None), ("change", "new@example.com")):
         async with api.database.transaction() as db:
             await db.execute(update(CustomerRow).values(pending_email=pending))
-            customer = await customers.by_email(db, plain.email)
+            customer = await mailboxes.by_email(db, plain.email)
             assert customer
             await link_tokens.issue(db, LinkKind.VERIFY_EMAIL, customer, LINK)
         for _ in range(2):

@@ -97,7 +97,7 @@ async def test_errors_of_a_query_come_compressed_as_well(api: Api) -> None:
 @on_sqlite
 async def test_caches_are_told_of_origins_too(settings: Settings) -> None:
     ours = "https://app.example.com"
-    async with running(settings.model_copy(update={"allowed_origins": ours})) as api:
+    async with running(settings.model_copy(update={"allowed_origins": (ours,)})) as api:
         api.client.headers["Origin"] = ours
         response = await ask(api, f"{{ {LONG}: __typename }}")
     assert response.headers["vary"] == "Accept-Encoding, Origin"

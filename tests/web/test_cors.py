@@ -39,7 +39,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Let the pages of two origins read answers."""
-    return settings.model_copy(update={"allowed_origins": f"{OURS}, {OTHER}"})
+    return settings.model_copy(update={"allowed_origins": (OURS, OTHER)})
 
 
 async def ask_first(api: Api, origin: str, headers: dict[str, str]) -> httpx.Response:
@@ -132,7 +132,7 @@ async def test_a_header_that_is_not_allowed_is_the_only_one_that_is_missing(
     settings: Settings,
 ) -> None:
     asked = "authorization,content-type,x-datadog-trace-id,x-tenant"
-    more = settings.model_copy(update={"allowed_headers": "X-Tenant, X-Datadog-Trace-Id"})
+    more = settings.model_copy(update={"allowed_headers": ("X-Tenant", "X-Datadog-Trace-Id")})
     for chosen, missing in ((settings, {"x-datadog-trace-id", "x-tenant"}), (more, set[str]())):
         async with running(chosen) as api:
             headers = ASK | {"Access-Control-Request-Headers": asked}
@@ -177,7 +177,7 @@ async def test_methods_are_also_those_of_features_routes(settings: Settings) -> 
 
 
 async def test_the_demo_is_for_every_page_of_this_machine(settings: Settings) -> None:
-    demo = settings.model_copy(update={"allowed_origins": None, "demo": True})
+    demo = settings.model_copy(update={"allowed_origins": (), "demo": True})
     async with running(demo) as api:
         for origin in ("http://localhost", "http://localhost:5173", "http://127.0.0.1:5500"):
             assert granted(await send(api, origin)) == {"access-control-allow-origin"}
@@ -192,7 +192,7 @@ async def test_no_answer_is_cached_for_a_page_of_another_origin(api: Api) -> Non
 
 
 async def test_refusals_can_be_read_too(settings: Settings) -> None:
-    closed = settings.model_copy(update={"allowed_hosts": "example.com"})
+    closed = settings.model_copy(update={"allowed_hosts": ("example.com",)})
     async with running(settings) as api, running(closed) as elsewhere:
         answers = [
             await api.client.get("/nowhere", headers={"Origin": OURS}),
@@ -207,7 +207,7 @@ async def test_refusals_can_be_read_too(settings: Settings) -> None:
 
 
 async def test_nothing_is_said_of_origins_where_none_is_named(settings: Settings) -> None:
-    async with running(settings.model_copy(update={"allowed_origins": None})) as api:
+    async with running(settings.model_copy(update={"allowed_origins": ()})) as api:
         first, then = await ask_first(api, OURS, WITH_TOKEN), await send(api, OURS)
     assert (first.status_code, first.headers["allow"]) == (204, "GET, HEAD, POST, OPTIONS")
     assert then.status_code == 200

@@ -27,7 +27,7 @@ mutation SignIn($email: String!, $password: String!, $audience: String) {
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[Api]:
     """Run the API with a service beside it."""
-    async with running(settings.model_copy(update={"audiences": "orders"})) as api:
+    async with running(settings.model_copy(update={"audiences": ("orders",)})) as api:
         yield api
 
 

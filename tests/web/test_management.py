@@ -20,8 +20,8 @@ async def apart(settings: Settings) -> AsyncIterator[Api]:
     """Run an API that is watched by a port of its own."""
     update = {
         "management_port": PORT,
-        "allowed_hosts": "api.example.com,test",
-        "allowed_origins": OURS,
+        "allowed_hosts": ("api.example.com", "test"),
+        "allowed_origins": (OURS,),
     }
     async with running(settings.model_copy(update=update)) as api:
         yield api

@@ -222,7 +222,7 @@ async def test_what_the_pages_send_always_runs(trusting: Api, listing: Settings)
 
 
 async def test_playground_and_introspection_may_be_excepted(listing: Settings) -> None:
-    both = listing.model_copy(update={"trusted_documents_allow": "playground, introspection"})
+    both = listing.model_copy(update={"trusted_documents_allow": ("playground", "introspection")})
     async with running(both) as api:
         playground = {"graphql-client-name": "playground"}
         assert (await api.run("{ __typename }", headers=playground)).body == ANSWER

@@ -1,6 +1,5 @@
 """The engine of migrations, that of SQLAlchemy; nothing else uses it."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -10,6 +9,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from gql_app.lib import signals
 from gql_app.lib.database import Servers, Unavailable, unavailable
 from gql_app.lib.setting_types import SQLITE
 
@@ -26,7 +26,7 @@ def run_on(url: str, work: Callable[[Connection], R]) -> R:
     Values are kept out of errors. Raises Unavailable if the database can't be used.
     """
     if not url.startswith(SQLITE):
-        return asyncio.run(_on_postgresql(url, work))
+        return signals.run(_on_postgresql(url, work))
     engine = create_engine(
         make_url(url).set(drivername="sqlite"),
         poolclass=NullPool,

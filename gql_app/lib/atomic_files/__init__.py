@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from stat import S_IWOTH
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from gql_app.lib.faults import CannotStart
 
-__all__ = ["create", "creating", "has_modes", "replace", "replacing", "require_private"]
+__all__ = ["NO_ROOM", "create", "creating", "has_modes", "replace", "replacing", "require_private"]
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of a write to a full disk, which name no file."""
 
 
 def create(file: Path, content: bytes) -> None:
@@ -85,7 +86,7 @@ def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as why:
-        is_full = why.filename is None and why.errno in _NO_ROOM  # as write() raises it
+        is_full = why.filename is None and why.errno in NO_ROOM  # as write() raises it
         if str(why.filename) != str(draft) and not is_full:
             raise
         raise OSError(why.errno, why.strerror, str(file)) from None

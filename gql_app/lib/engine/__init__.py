@@ -3,7 +3,7 @@
 from gql_app.lib.engine.complexity import ListSizes
 from gql_app.lib.engine.documents import BoundedCache, Document, InvalidDocument
 from gql_app.lib.engine.engine import Engine, GraphQLRequest, NotAQuery, OperationTimeout
-from gql_app.lib.engine.error_sources import is_denial, is_of_value
+from gql_app.lib.engine.errors import ErrorMapper
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
 from gql_app.lib.engine.rows import LazyRows, Nested
 from gql_app.lib.engine.schema import NESTED, Schema, cached_per_document, selected_fields
@@ -15,6 +15,7 @@ __all__ = [
     "BoundedCache",
     "Document",
     "Engine",
+    "ErrorMapper",
     "GraphQLRequest",
     "InvalidDocument",
     "LazyRows",
@@ -26,8 +27,6 @@ __all__ = [
     "Schema",
     "cached_per_document",
     "dump_inputs",
-    "is_denial",
-    "is_of_value",
     "load_inputs",
     "selected_fields",
 ]

@@ -82,6 +82,11 @@ class Networks:
         parts = [] if listed is None or self._is_all else listed.split(",")
         self._networks: Final = tuple(map(_network, parts))
 
+    @property
+    def has_all(self) -> bool:
+        """Whether every address of IPv4, or of IPv6, is in them."""
+        return self._is_all or any(network.prefixlen == 0 for network in self._networks)
+
     def __contains__(self, address: str) -> bool:
         """Return whether an address is in one of them."""
         if self._is_all or not self._networks:

@@ -8,6 +8,7 @@ from gql_app.lib.pagination.listing import (
     Listing,
     Page,
     QueryReader,
+    Selection,
     Window,
 )
 from gql_app.lib.pagination.statements import NOTHING, Condition, ListQuery, VisibleColumn
@@ -25,6 +26,7 @@ __all__ = [
     "Listing",
     "Page",
     "QueryReader",
+    "Selection",
     "TextSearch",
     "VisibleColumn",
     "Window",

@@ -6,7 +6,7 @@ It follows the GraphQL Cursor Connections Specification, except that `hasNextPag
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -39,6 +39,8 @@ EVERYTHING: Final = 2**31 - 1
 SAMPLE: Final = 400
 FREQUENT: Final = 20
 """Filters are frequent if at least one of so many rows in a sample meets them."""
+CURSOR_FIELDS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
+"""Fields of an edge and of PageInfo for which a page is read with its cursors' keys."""
 
 Key = datetime | UUID | str | int
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -111,7 +113,7 @@ class Page(NamedTuple):
         columns, keys = self.columns, self.listing.key_types
         return self.listing.cursor([row[columns.index(key)] for key in keys])
 
-    def info(self, cursors: Container[str]) -> dict[str, Any]:
+    def info(self, cursors: Container[str] = CURSOR_FIELDS) -> dict[str, Any]:
         """Return the fields of PageInfo (Relay's connections), with the requested cursors.
 
         Those are named start_cursor and end_cursor; others, and those of an empty page, are None.
@@ -247,6 +249,40 @@ class Listing:
         if window.backward:
             return Page(self, columns, rows[::-1], goes_on, edges.has_previous)
         return Page(self, columns, rows, edges.has_previous, goes_on)
+
+
+class Selection(NamedTuple):
+    """What a client selects of a connection."""
+
+    rows: bool
+    """Whether rows are read at all."""
+    counted: bool
+    columns: Sequence[str]
+    cursors: frozenset[str]
+
+    @classmethod
+    def of(
+        cls,
+        selected: Callable[..., frozenset[str]],
+        columns: Callable[[frozenset[str]], Sequence[str]],
+    ) -> Self:
+        """Return what is selected, given the columns to read for a node's fields.
+
+        `selected` returns the fields (in snake_case) at the end of a path below the connection.
+        """
+        fields = selected()
+        node = selected("nodes") | selected("edges", "node")
+        cursors = (selected("edges") | selected("page_info")) & CURSOR_FIELDS
+        rows = bool(fields & {"nodes", "edges", "page_info"})
+        return cls(rows, "total_count" in fields, columns(node), cursors)
+
+    async def read(self, db: QueryReader, listing: Listing, window: Window) -> tuple[Page, int]:
+        """Return a page and the list's length, as far as they are selected; 0 if it isn't."""
+        if self.rows:
+            page = await listing.page(db, window, self.columns, cursors=bool(self.cursors))
+        else:
+            page = listing.unread(window)
+        return page, await listing.count(db) if self.counted else 0
 
 
 def _restore(kind: type[Any], plain: Any) -> Key:  # noqa: ANN401 — any JSON

@@ -5,7 +5,7 @@ A fault says what the value must be and never repeats it, because it may be a se
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib.util import find_spec
 from ipaddress import IPv6Address, ip_network
@@ -81,9 +81,16 @@ def _require(fitting: object, sentence: str) -> None:
         raise ValueError(sentence)
 
 
-def _each(fits: Callable[[str], object]) -> Callable[[str], bool]:
-    """Return a function that checks that every part of a comma-separated text fits."""
-    return lambda text: all(fits(part.strip()) for part in text.split(","))
+def _split(value: object) -> object:
+    """Return the parts of a comma-separated text, none of None, and any other value unchanged."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(","))
+    return () if value is None else value
+
+
+def _each(fits: Callable[[str], object]) -> Callable[[Iterable[str]], bool]:
+    """Return a function that checks that every part of a list fits."""
+    return lambda parts: all(map(fits, parts))
 
 
 def _parts(url: str) -> SplitResult:
@@ -206,8 +213,9 @@ def _is_host(text: str) -> bool:
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=MAX_WORDS)]
 Line = Annotated[Words, _must("must be one line of text that can be seen", str.isprintable)]
+List = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Names = Annotated[
-    str,
+    List,
     _must(
         f"must be names of at most {MAX_WORDS} characters, comma-separated",
         _each(lambda name: 0 < len(name) <= MAX_WORDS),
@@ -252,20 +260,20 @@ Proxies = Annotated[
     str,
     _must(
         "must be addresses or networks, comma-separated, or *",
-        lambda text: text == "*" or _each(ip_network)(text),
+        lambda text: text == "*" or all(ip_network(part.strip()) for part in text.split(",")),
     ),
 ]
 Folder = Annotated[Path, _must("must be a folder that this account can find", isdir)]
 Documents = Annotated[Path, AfterValidator(_check_documents)]
 Exceptions = Annotated[
-    str,
+    List,
     _must(
         "must be playground, introspection or both, comma-separated",
         _each(lambda name: name in {"playground", "introspection"}),
     ),
 ]
 Origins = Annotated[
-    str,
+    List,
     _must(
         "must name every origin in full: * stands for one label (https://*.example.com) or for "
         "the port of this machine (http://localhost:*), and for nothing else",
@@ -287,7 +295,7 @@ PasskeyDomain = Annotated[
     ),
 ]
 PasskeyOrigins = Annotated[
-    str,
+    List,
     _must(
         "must be origins as browsers send them, comma-separated: https:// and a domain, or "
         "http://localhost, with a port only if it is another: passkeys are of no IP address",
@@ -295,22 +303,22 @@ PasskeyOrigins = Annotated[
     ),
 ]
 HeaderNames = Annotated[
-    str,
+    List,
     _must(
         "must be names of headers, comma-separated: * stands for nothing here",
         _each(_HEADER_NAME.fullmatch),
     ),
 ]
 Hosts = Annotated[
-    str,
+    List,
     _must(
         "must be host names without ports, comma-separated; *. stands for any below",
         _each(lambda host: _is_host(host.removeprefix("*."))),
     ),
 ]
 Domains = Annotated[
-    str,
-    StringConstraints(to_lower=True),
+    tuple[Annotated[str, StringConstraints(to_lower=True)], ...],
+    BeforeValidator(_split),
     _must(
         "must be domains like local, test or home.arpa, comma-separated", _each(_DOMAIN.fullmatch)
     ),

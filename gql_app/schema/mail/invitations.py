@@ -2,12 +2,12 @@
 
 import strawberry
 
-from gql_app.accounts import customers, validation
+from gql_app.accounts import validation
 from gql_app.accounts.callers import Authority
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.permissions import READ_PRIVATE, WRITE_CUSTOMERS, role_text
 from gql_app.errors import Rejected
-from gql_app.mail import invitations
+from gql_app.mail import invitations, mailboxes
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Info
 from gql_app.schema.customers import CustomerPayload
@@ -46,7 +46,7 @@ class InvitationMutation:
         clients = throttle.of_client("link", origin.ip_address)
         await throttle.require_room(context.db, limit, *clients)
         new = await input.checked(validation.check_new, **given, rules=resources.rules)
-        current = await customers.by_email(context.db, new.email)
+        current = await mailboxes.by_email(context.db, new.email)
         again = current if current and invitations.awaits_invitation(current) else None
         kept = {"email"} | {name for name in ("roles",) if given.get(name) is None}
         named = {name: value for name, value in given.items() if name not in kept}

@@ -5,7 +5,7 @@ from typing import Any
 
 from graphql import ExecutionResult, GraphQLError
 
-from gql_app.lib.engine import is_of_value
+from gql_app.lib.engine.error_sources import is_of_value
 from tests.lib.engine.worlds import Path
 
 

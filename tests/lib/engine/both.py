@@ -24,7 +24,7 @@ from graphql import (
 )
 
 from bench.compiled_executor import CompiledExecutor
-from gql_app.lib.engine import is_of_value
+from gql_app.lib.engine.error_sources import is_of_value
 
 SDL: Final = """
   directive @experimental_disableErrorPropagation on QUERY | MUTATION | SUBSCRIPTION

@@ -24,7 +24,7 @@ from graphql.execution.incremental import IncrementalExecutor
 from strawberry.permission import BasePermission
 
 from bench.compiled_executor import CompiledExecutor
-from gql_app.lib.engine import is_denial, is_of_value
+from gql_app.lib.engine.error_sources import is_denial, is_of_value
 
 SDL: Final = """
   scalar Odd

@@ -74,6 +74,23 @@ def test_networks_know_an_address_in_every_spelling(
 
 
 @pytest.mark.parametrize(
+    ("listed", "has_all"),
+    [
+        (None, False),
+        ("*", True),
+        ("192.0.2.1, 0.0.0.0/0", True),
+        ("::/0", True),
+        ("::ffff:0:0/96", True),
+        ("0.0.0.0/1, ::/1", False),
+    ],
+)
+def test_networks_know_whether_they_have_every_address(
+    listed: str | None, *, has_all: bool
+) -> None:
+    assert Networks(listed).has_all is has_all
+
+
+@pytest.mark.parametrize(
     ("text", "is_one"),
     [
         ("192.0.2.1", True),
@@ -95,7 +112,7 @@ def test_nobody_else_takes_an_address_of_a_client_apart() -> None:
         for name, source in MODULES.items()
         if any(each.startswith("ipaddress.") for each in imported(source))
     }
-    assert takes_apart == {"lib.network", "lib.setting_types", "settings.model"}
+    assert takes_apart == {"lib.network", "lib.setting_types"}
 
 
 @pytest.mark.parametrize(("given", "kept"), [("::ffff:192.0.2.1", "192.0.2.1"), (None, None)])

@@ -17,6 +17,7 @@ from gql_app.lib.pagination import (
     InvalidArgument,
     Listing,
     ListQuery,
+    Selection,
     Window,
 )
 from tests.lib.pagination.orders import (
@@ -190,3 +191,35 @@ def test_a_window_of_no_size_or_too_large_a_one_or_both_ways_is_refused(
     assert why.value.extensions == {"code": "BAD_USER_INPUT"}
     assert ("first" in why.value.message) is (first is not None)
     assert ("last" in why.value.message) is (last is not None)
+
+
+@pytest.mark.parametrize(
+    ("selected", "columns", "cursors"),
+    [
+        ({(): {"nodes"}, ("nodes",): {"label"}}, ["label"], set()),
+        ({(): {"edges"}, ("edges",): {"cursor"}}, [], {"cursor"}),
+        ({(): {"edges"}, ("edges",): {"node"}, ("edges", "node"): {"label"}}, ["label"], set()),
+        ({(): {"page_info"}, ("page_info",): {"has_next_page"}}, [], set()),
+        ({(): {"page_info"}, ("page_info",): {"end_cursor"}}, [], {"end_cursor"}),
+        ({(): {"total_count"}}, [], set()),
+        ({(): {"total_count", "nodes"}, ("nodes",): {"label"}}, ["label"], set()),
+        ({(): {"__typename"}}, [], set()),
+    ],
+)
+async def test_what_is_selected_is_read_and_nothing_else(
+    database: Database,
+    selected: dict[tuple[str, ...], set[str]],
+    columns: list[str],
+    cursors: set[str],
+) -> None:
+    await fill(database, ParcelRow, parcels(["one", "two", "three"]))
+    chosen = Selection.of(lambda *path: frozenset(selected.get(path, ())), sorted)
+    of = Listing(ListQuery(ParcelRow, ("grams",)), {}, identity="parcels")
+    page, count = await chosen.read(database, of, Window(2))
+    asked = selected[()]
+    assert chosen.columns == columns
+    assert chosen.cursors == cursors
+    assert count == (3 if "total_count" in asked else 0)
+    assert len(page.rows) == (2 if asked & {"nodes", "edges", "page_info"} else 0)
+    assert (page.info(chosen.cursors)["end_cursor"] is None) is ("end_cursor" not in cursors)
+    assert not page.rows or set(page.columns) >= set(columns)

@@ -10,7 +10,7 @@ class Settings(BaseModel):
     """The README's example, with a secret."""
 
     database: DatabaseUrl = "sqlite:///app.db"
-    origins: Origins | None = None
+    origins: Origins = ()
     port: Port = 8000
     key: SecretKey | None = None
 
@@ -19,7 +19,7 @@ def test_good_values_are_taken_as_they_are() -> None:
     chosen = Settings(database="postgresql://u:p@db/app", origins="https://app.example.com")
     assert (chosen.database, chosen.origins) == (
         "postgresql://u:p@db/app",
-        "https://app.example.com",
+        ("https://app.example.com",),
     )
 
 

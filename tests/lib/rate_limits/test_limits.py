@@ -5,10 +5,9 @@ from contextlib import nullcontext
 
 import pytest
 
-from gql_app.accounts.throttling import Limit
-from gql_app.errors import TooManyAttempts
-from tests.accounts.test_limiter import LIMITER, NOON
+from gql_app.lib.rate_limits import Limit
 from tests.conftest import SetClock
+from tests.lib.rate_limits.limiter import LIMITER, NOON, Refused
 
 NOW = NOON.timestamp()
 FEW = Limit("few", attempts=2, name="few", window=60)
@@ -71,6 +70,6 @@ def test_of_several_limits_the_longest_wait_is_the_answer(
     set_clock: SetClock,
 ) -> None:
     set_clock(NOON)
-    with pytest.raises(TooManyAttempts) if refusal else nullcontext() as refused:
+    with pytest.raises(Refused) if refusal else nullcontext() as refused:
         LIMITER.check(limits, times)
-    assert (refused and (refused.value.limit, refused.value.retry_after)) == refusal
+    assert (refused and (refused.value.limit, refused.value.wait)) == refusal

@@ -4,10 +4,10 @@ A link works once, while that state is unchanged, until a newer one of its kind 
 is 256 bits, of which the database holds the digest: mail/link_tokens.py.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -45,15 +45,22 @@ class Terms(NamedTuple):
     """The prefix of a kind's tokens, and how long they are valid once the letter is sent."""
 
     prefix: str
-    lifetime: timedelta
+    unit: Literal["minutes", "hours", "days"]
+    """The unit in which the letter states the lifetime."""
+    number: int
+
+    @property
+    def lifetime(self) -> timedelta:
+        """How long a token is valid."""
+        return timedelta(**{self.unit: self.number})
 
 
-TERMS: Final = {
-    LinkKind.PASSWORD_RESET: Terms(tokens.RESET, timedelta(minutes=30)),
-    LinkKind.VERIFY_EMAIL: Terms(tokens.VERIFY, timedelta(hours=24)),
-    LinkKind.INVITATION: Terms(tokens.INVITATION, timedelta(days=7)),
-    LinkKind.SIGN_IN: Terms(tokens.SIGN_IN, timedelta(minutes=15)),
-    LinkKind.ENROLMENT: Terms(tokens.ENROLMENT, timedelta(minutes=15)),
+TERMS: Final[Mapping[str, Terms]] = {
+    LinkKind.PASSWORD_RESET: Terms(tokens.RESET, "minutes", 30),
+    LinkKind.VERIFY_EMAIL: Terms(tokens.VERIFY, "hours", 24),
+    LinkKind.INVITATION: Terms(tokens.INVITATION, "days", 7),
+    LinkKind.SIGN_IN: Terms(tokens.SIGN_IN, "minutes", 15),
+    LinkKind.ENROLMENT: Terms(tokens.ENROLMENT, "minutes", 15),
 }
 
 

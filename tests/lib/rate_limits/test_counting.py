@@ -1,30 +1,21 @@
 """Limits: attempts are counted in a table while there is room, whoever counts at once."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts.throttling import Limit, PasswordLimits, Throttle
 from gql_app.db.tables import ThrottleRow
-from gql_app.errors import TooManyAttempts
 from gql_app.lib.database import Database
+from gql_app.lib.rate_limits import Limit, PasswordLimits
 from tests.conftest import SetClock
+from tests.lib.rate_limits.limiter import LIMITER, NOON, Refused, limiter
 from tests.locks import until_it_waits
 from tests.rows import column
 
-NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 ADA = Limit("ada", attempts=3, name="tries", window=60)
 BOB = Limit("bob", attempts=3, name="tries", window=3600)
-
-
-def limiter(key: bytes) -> Throttle:
-    """Return what keeps times for a minute."""
-    return Throttle(key, attempts=3, client_attempts=3, window=60)
-
-
-LIMITER = limiter(b"a key")
 
 
 @pytest.fixture
@@ -57,7 +48,7 @@ async def test_attempt_is_refused_and_not_counted_where_a_limit_is_reached(noon:
     for _ in range(3):
         await count(noon, ADA)
     for attempt in (count(noon, BOB, ADA), LIMITER.require_room(noon, ADA)):
-        with pytest.raises(TooManyAttempts) as refused:
+        with pytest.raises(Refused) as refused:
             await attempt
         assert refused.value.limit == "tries"
     await LIMITER.require_room(noon, BOB)
@@ -79,7 +70,7 @@ async def test_attempts_at_once_wait_for_each_other_and_are_all_counted(noon: Da
             other = asyncio.create_task(count(noon, *reversed(limits)))
             await until_it_waits(db, other)
         outcome = await asyncio.gather(other, return_exceptions=True)
-    assert isinstance(outcome[0], TooManyAttempts)
+    assert isinstance(outcome[0], Refused)
     assert {who: len(times) for who, times in (await counted(noon)).items()} == {"ada": 3, "bob": 3}
 
 
