@@ -44,8 +44,9 @@ SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name 
 # statements, where a slow cluster may add that for letters.
 FLEET := $(patsubst %,tests/fleet/test_%.py,keys letters purge sessions throttle)
 DISTRIBUTED := tests/distributed \
-	$(patsubst %,tests/accounts/test_%.py,audit audit_purge authentication_races batches limiter sessions throttling) \
-	$(patsubst %,tests/schema/test_%.py,nodes refresh session_lists sessions) tests/test_background.py
+	$(patsubst %,tests/accounts/test_%.py,audit audit_purge authentication_races batches sessions throttling) \
+	$(patsubst %,tests/schema/test_%.py,nodes refresh session_lists sessions) tests/test_background.py \
+	tests/lib/rate_limits/test_counting.py
 LEFT_OUT := tests/fleet/test_letters.py::test_letters_in_the_hand_of_a_server_that_is_killed_go_out_later \
 	tests/accounts/test_audit_purge.py::test_the_oldest_are_found_by_the_index \
 	tests/schema/test_nodes.py::test_one_statement_finds_the_types_and_one_reads_each

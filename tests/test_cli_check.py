@@ -186,6 +186,8 @@ async def test_lifetime_that_services_refuse_is_found_where_there_are_services(
     assert await found(given) == []
     is_long = "long-access-tokens" in await found(given | {"audiences": "orders"})
     assert is_long == (ttl > MAX_LIFETIME)
+    own = Settings.model_validate(given).audience
+    assert "long-access-tokens" not in await found(given | {"audiences": own})
 
 
 @pytest.mark.parametrize("name", PAGES)

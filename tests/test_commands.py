@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -203,3 +204,13 @@ def test_every_make_that_is_shown_is_one_of_the_makefile() -> None:
             r"(?:^\$ |`)make ([\w-]+)", file.read_text(encoding="utf-8"), re.MULTILINE
         )
         assert set(said) <= set(targets)
+
+
+def test_every_test_that_the_makefile_names_exists() -> None:
+    lists = "$(COVERING) $(ELSEWHERE) $(FLEET) $(DISTRIBUTED) $(LEFT_OUT)"
+    printing = f"include Makefile\nprinted:\n\t@echo {lists}\n"
+    command = ["make", "--no-print-directory", "-f", "-", "printed"]
+    named = subprocess.check_output(command, cwd=ROOT, input=printing, encoding="utf-8").split()  # noqa: S603 — the list above
+    tests = [each.partition("::") for each in named]
+    assert not [path for path, _, _ in tests if not (ROOT / path).exists()]
+    assert all(test in (ROOT / path).read_text(encoding="utf-8") for path, _, test in tests if test)

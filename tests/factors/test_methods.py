@@ -2,7 +2,7 @@
 
 import pytest
 
-from gql_app.factors.methods import combined
+from gql_app.factors.methods import combined, without_factors
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,11 @@ from gql_app.factors.methods import combined
 )
 def test_methods_add_up(before: str | None, more: list[str], methods: str) -> None:
     assert combined(before, *more) == methods
+
+
+@pytest.mark.parametrize(
+    ("before", "left"),
+    [("pwd otp mfa", "pwd"), ("email pop user mfa", "email"), ("pop user", ""), (None, "")],
+)
+def test_a_removed_factor_does_not_count_any_more(before: str | None, left: str) -> None:
+    assert without_factors(before) == left

@@ -1,4 +1,7 @@
-"""Letters: queued in the transaction of what they report; mail/outbox.py writes and sends them."""
+"""Letters: queued in the transaction of what they report.
+
+gql_app/mail/outbox.py writes and sends them.
+"""
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum

@@ -1,7 +1,7 @@
 """Links in letters: the purpose and lifetime of each kind, and the customer's state it is bound to.
 
 A link works once, while that state is unchanged, until a newer one of its kind is sent. Its token
-is 256 bits, of which the database holds the digest: mail/link_tokens.py.
+is 256 bits, of which the database holds the digest: gql_app/mail/link_tokens.py.
 """
 
 from collections.abc import Collection, Mapping

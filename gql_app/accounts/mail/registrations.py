@@ -2,7 +2,7 @@
 
 Several may wait for one address, and none voids the link of another. The owner of the mailbox
 decides: the first that is proven becomes an account, and the others are deleted
-(mail/registration_links.py).
+(gql_app/mail/registration_links.py).
 """
 
 from collections.abc import Mapping

@@ -293,7 +293,8 @@ class Info(strawberry.Info[Any, Any]):
     @property
     def context(self) -> Any:  # noqa: ANN401 — the application's own
         """The context that the field is resolved with."""
-        return context_at(super().context, self.path)
+        context = super().context
+        return context_at(context, self.path) if getattr(context, "views", None) else context
 
 
 def fill(waiting: Sequence[Pending]) -> Awaitable[None]:

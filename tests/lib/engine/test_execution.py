@@ -13,6 +13,7 @@ from graphql import (
     GraphQLResolveInfo,
     GraphQLSchema,
     build_schema,
+    execute,
     parse,
 )
 
@@ -356,3 +357,18 @@ async def test_error_keeps_its_extensions_and_its_cause() -> None:
     theirs, ours = await both("{ a: text b: text }", lambda _: {"text": cause})
     assert ours == theirs
     assert [error["extensions"] for error in ours.errors] == [{"code": "X"}] * 2
+
+
+def test_each_object_has_a_list_argument_of_its_own() -> None:
+    schema = build_schema("type Query { all: [Item!]! } type Item { added(to: [Int!]!): [Int!]! }")
+    items: dict[str, Value] = {"all": [{}, {}]}
+
+    def added(_: object, __: GraphQLResolveInfo[Any], to: list[int]) -> list[int]:
+        to.append(2)
+        return to
+
+    assert isinstance(schema.type_map["Item"], GraphQLObjectType)
+    schema.type_map["Item"].fields["added"].resolve = added
+    document = parse("{ all { added(to: [1]) } }")
+    answer = execute(schema, document, items, executor_class=CompiledExecutor)
+    assert answer == ({"all": [{"added": [1, 2]}] * 2}, None)

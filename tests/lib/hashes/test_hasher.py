@@ -93,6 +93,22 @@ async def test_nobody_s_password_is_never_right(passwords: Hasher) -> None:
     assert await passwords.verify("", None, LOCAL) is False
 
 
+@pytest.mark.parametrize("typed", ["x" * 100_000, "e" + "\u0301" * 200])
+async def test_password_that_is_no_text_costs_a_hash_as_well(
+    passwords: Hasher, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[str] = []
+    verify = PasswordHasher.verify
+
+    def noting(hasher: PasswordHasher, hashed: str, password: str) -> bool:
+        verified.append(password)
+        return verify(hasher, hashed, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", noting)
+    assert await passwords.verify(typed, await hash_it(passwords), LOCAL) is False
+    assert verified == [""]
+
+
 def test_nobody_s_password_takes_the_memory_of_a_hash_but_not_before_it_is_typed() -> None:
     told = subprocess.check_output([sys.executable, "-c", PEAKS], cwd=ROOT, encoding="utf-8")  # noqa: S603 — the code above
     ready, verified = map(int, told.split())

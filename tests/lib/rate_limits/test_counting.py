@@ -1,13 +1,15 @@
 """Limits: attempts are counted in a table while there is room, whoever counts at once."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from gql_app.db.tables import ThrottleRow
-from gql_app.lib.database import Database
+from gql_app.lib.database import Database, Query, Transaction
 from gql_app.lib.rate_limits import Limit, PasswordLimits
 from tests.conftest import SetClock
 from tests.lib.rate_limits.limiter import LIMITER, NOON, Refused, limiter
@@ -53,6 +55,26 @@ async def test_attempt_is_refused_and_not_counted_where_a_limit_is_reached(noon:
         assert refused.value.limit == "tries"
     await LIMITER.require_room(noon, BOB)
     assert "bob" not in await counted(noon)
+
+
+async def test_rows_are_locked_in_one_order_whatever_the_limits_order(
+    noon: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: list[list[object]] = []
+    execute_many = Transaction.execute_many
+
+    async def noting(
+        db: Transaction, query: Query[Any], rows: Iterable[Mapping[str, object]], /
+    ) -> list[Any]:
+        given = [*rows]
+        orders.append([row["subject"] for row in given])
+        return await execute_many(db, query, given)
+
+    monkeypatch.setattr(Transaction, "execute_many", noting)
+    await count(noon, BOB, ADA)
+    async with noon.transaction() as db:
+        await LIMITER.lock(db, (BOB, ADA))
+    assert orders[0] == orders[-1] == ["ada", "bob"]
 
 
 async def test_what_left_the_window_is_counted_no_more(noon: Database, set_clock: SetClock) -> None:
