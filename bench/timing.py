@@ -20,8 +20,9 @@ from typing import Final, get_args
 import httpx
 from starlette.types import Receive, Scope, Send
 
-from gql_app.accounts import customers, registrations, validation
+from gql_app.accounts import customers, validation
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.mail import registrations
 from gql_app.app import create_app
 from gql_app.cli.database import upgrade
 from gql_app.lib.fair_queue import LOCAL

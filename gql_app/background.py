@@ -7,7 +7,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from gql_app.accounts import addresses, audit, challenges, registrations, sessions
+from gql_app.accounts import addresses, audit, sessions
+from gql_app.accounts.factors import challenges
+from gql_app.accounts.mail import registrations
 from gql_app.factors import codes, passkeys, stored_secrets
 from gql_app.lib import outbox, periodic
 from gql_app.lib.outbox import Outcome

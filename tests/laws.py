@@ -39,10 +39,12 @@ MACHINERY: Final = "lib"
 
 BESIDE_THE_CORE: Final = (
     *("main", "cli", "commands", "db.migrations", "extending", "lib", "verify"),
-    *("factors", "mail", "schema.factors", "schema.mail", "web.pages"),
+    *("factors", "accounts.factors", "db.factor_tables", "schema.factors"),
+    *("mail", "accounts.mail", "schema.mail"),
+    *("web.introspection", "web.management", "web.pages"),
 )
 """Modules outside the core: read only by those who work on them."""
-CEILING: Final = (58, 9_500)
+CEILING: Final = (50, 8_000)
 """The most files and the most lines of the core, so that it can be read in a day."""
 LONGEST_FILE: Final = 400
 """The most lines of a file."""

@@ -11,10 +11,11 @@ from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
 
 from gql_app import background
-from gql_app.accounts import customers, letters, refresh_tokens, sessions
+from gql_app.accounts import customers, refresh_tokens, sessions
 from gql_app.accounts.audit import Action
-from gql_app.accounts.letters import Kind
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.letters import Kind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.sessions import Opened
 from gql_app.cli.audit import stream
 from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, RegistrationRow, Row, SessionRow

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from gql_app import background
-from gql_app.accounts import second_factors, sessions
+from gql_app.accounts import sessions
+from gql_app.accounts.factors import second_factors
 from gql_app.cli.check import findings
 from gql_app.cli.findings import Finding
 from gql_app.db.factor_tables import CodeEnrolmentRow, SecondFactorRow, SignInChallengeRow

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.accounts.letters import Kind
+from gql_app.accounts.mail.letters import Kind
 from gql_app.lib.mail_templates import Folder, MailTemplates
 from gql_app.mail.composing import mail_templates
 from gql_app.mail.letter_examples import EXAMPLES

@@ -8,13 +8,15 @@ from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, select, true, update
 
-from gql_app.accounts import audit, challenges, letters, proofs, registrations, sessions
+from gql_app.accounts import audit, proofs, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.challenges import Challenge
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.factors import challenges
+from gql_app.accounts.factors.challenges import Challenge
+from gql_app.accounts.mail import letters, registrations
+from gql_app.accounts.mail.links import LinkKind
+from gql_app.accounts.mail.registrations import UNPROVEN, Registration
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, has_address
-from gql_app.accounts.registrations import UNPROVEN, Registration
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow

@@ -17,8 +17,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, select, true, update
 
-from gql_app.accounts import second_factors
 from gql_app.accounts.authentication import wrong_password
+from gql_app.accounts.factors import second_factors
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, Roles, lacking
 from gql_app.accounts.proofs import ProofPolicy
 from gql_app.accounts.records import (

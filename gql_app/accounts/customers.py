@@ -10,18 +10,11 @@ from sqlalchemy import bindparam, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
-from gql_app.accounts import (
-    addresses,
-    audit,
-    letters,
-    links,
-    role_grants,
-    second_factors,
-    sessions,
-    validation,
-)
+from gql_app.accounts import addresses, audit, role_grants, sessions, validation
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.factors import second_factors
+from gql_app.accounts.mail import letters, links
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.permissions import ADMIN, READ_PRIVATE, role_text
 from gql_app.accounts.proofs import PASSWORD
 from gql_app.accounts.records import (

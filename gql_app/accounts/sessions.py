@@ -12,8 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, delete, exists, select, true, update
 
-from gql_app.accounts import audit, challenges
+from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.factors import challenges
 from gql_app.accounts.permissions import READ_PRIVATE, Roles
 from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionRecord
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from gql_app.accounts.audit import Action
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib.rate_limits import Limit, RateLimits

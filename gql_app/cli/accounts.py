@@ -11,9 +11,10 @@ import typer
 from sqlalchemy import delete, update
 
 from gql_app import background
-from gql_app.accounts import addresses, audit, customers, letters, sessions, validation
+from gql_app.accounts import addresses, audit, customers, sessions, validation
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import Person
 from gql_app.accounts.throttling import Throttle
 from gql_app.cli import application, samples

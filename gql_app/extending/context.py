@@ -50,7 +50,7 @@ class Context(context.Context):
             me = None
 
         async def ruled(db: database.Transaction) -> R:
-            return await rule(transaction(db, self), *args, **kwargs)
+            return await rule(transaction(db, self.resources, self.origin), *args, **kwargs)
 
         if me is None:
             return await self.transact(ruled)

@@ -8,18 +8,23 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from inspect import Parameter
 from types import MappingProxyType
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import strawberry
 from strawberry.types.base import StrawberryOptional, get_object_definition
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
+from gql_app.errors import EnrolmentRequired
 from gql_app.extending.comparisons import NAMES
 from gql_app.extending.connections import connection_of
+from gql_app.extending.context import Info
 from gql_app.extending.inputs import INPUTS, extended_input
 from gql_app.extending.nested import if_private
+from gql_app.lib.composition import shown_fields
+from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.permissions import PRIVATE
 
 T = TypeVar("T")
@@ -93,11 +98,6 @@ def extend(*targets: type, private: bool = False) -> Callable[[type[T]], type[T]
     return decorate
 
 
-class _ShowsPrivate(Protocol):
-    def shows_private(self) -> bool:
-        """Return whether the caller may read private fields."""
-
-
 class Extended:
     """The fields that features' extensions add to our types, and the faults of those extensions."""
 
@@ -145,10 +145,12 @@ class Extended:
                 self.faults.append(f"{where} {fault}")
                 continue
             added = copy.copy(field)
+            assert added.base_resolver is not None  # noqa: S101 — for mypy: _fault() asks
+            shown = _shown(
+                added.base_resolver, private=extension.private, is_extended=bool(added.extensions)
+            )
+            added.base_resolver = StrawberryResolver(shown)
             if extension.private:
-                assert added.base_resolver is not None  # noqa: S101 — for mypy: _fault() asks
-                shown = _if_private(added.base_resolver, is_extended=bool(added.extensions))
-                added.base_resolver = StrawberryResolver(shown)
                 added.metadata = if_private(MappingProxyType({**field.metadata, **PRIVATE}))
             self.fields.setdefault(target, []).append(added)
             known.add(_name(field))
@@ -187,7 +189,7 @@ def own_fields(cls: type, target: type) -> list[StrawberryField]:
     names = {each.python_name for each in inherited} - vars(cls).get("__annotations__", {}).keys()
     return [
         each
-        for each in get_object_definition(cls, strict=True).fields
+        for each in shown_fields(get_object_definition(cls, strict=True).fields)
         if all(each is not other for other in inherited)
         and not (each.base_resolver is None and issubclass(cls, target) and each.name in names)
     ]
@@ -208,22 +210,37 @@ def _fault(field: StrawberryField, extension: Extension, *, taken: bool) -> str 
     return None
 
 
-def _if_private(resolver: StrawberryResolver[Any], *, is_extended: bool) -> Callable[..., Any]:
-    """Wrap a resolver's function to return None if the caller may not read private fields.
+def _shown(
+    resolver: StrawberryResolver[Any], *, private: bool, is_extended: bool
+) -> Callable[..., Any]:
+    """Wrap a resolver's function to raise EnrolmentRequired if the caller must enrol a factor.
 
-    The wrapper is asynchronous only if the field has extensions, so that None is not awaited.
+    A `private` one returns None if the caller may not read the private fields. The wrapper is
+    asynchronous only if the field has extensions, so that None is not awaited.
     """
     resolve: Any = resolver.wrapped_func
-    if resolver.is_async and is_extended:
+    asks = resolver.info_parameter
+    name = asks.name if asks else "__info__"
 
-        @wraps(resolve)
-        async def shown_later(self: _ShowsPrivate, *args: Any, **named: Any) -> Any:
-            return await resolve(self, *args, **named) if self.shows_private() else None
-
-        return shown_later
+    def is_shown(source: Any, named: dict[str, Any]) -> bool:
+        info: Info = named[name] if asks else named.pop(name)
+        who = source.who if isinstance(source, LoginPayload) else None
+        if info.context.held or (who and info.context.resources.proofs.must_enrol(who[1])):
+            raise EnrolmentRequired
+        return not private or bool(source.shows_private())
 
     @wraps(resolve)
-    def shown(self: _ShowsPrivate, *args: Any, **named: Any) -> Any:
-        return resolve(self, *args, **named) if self.shows_private() else None
+    async def shown_later(self: object, *args: Any, **named: Any) -> Any:
+        return await resolve(self, *args, **named) if is_shown(self, named) else None
 
-    return shown
+    @wraps(resolve)
+    def shown(self: object, *args: Any, **named: Any) -> Any:
+        return resolve(self, *args, **named) if is_shown(self, named) else None
+
+    made: Any = shown_later if resolver.is_async and is_extended else shown
+    if not asks:
+        known = resolver.signature
+        info = Parameter(name, Parameter.KEYWORD_ONLY, annotation=Info)
+        made.__signature__ = known.replace(parameters=[*known.parameters.values(), info])
+    shows: Callable[..., Any] = made
+    return shows

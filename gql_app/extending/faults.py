@@ -13,18 +13,19 @@ from strawberry.types.base import get_object_definition
 from strawberry.types.field import StrawberryField
 
 from gql_app.accounts.audit import Action
-from gql_app.accounts.letters import Kind
+from gql_app.accounts.mail.letters import Kind
 from gql_app.accounts.permissions import ADMIN, Role, Roles
 from gql_app.commands import COMMANDS, ONLY_WITH_FEATURES
 from gql_app.extending import tables
 from gql_app.extending.comparisons import NAMES, clashes
 from gql_app.extending.extend import extends_input
-from gql_app.extending.feature import Feature
+from gql_app.extending.feature import Feature, packages_of
 from gql_app.extending.functions import command_name, function_fault, function_name
 from gql_app.extending.hooks import EVENTS
 from gql_app.extending.letters import Letter
 from gql_app.extending.permissions import VERB, permission_fault
 from gql_app.extending.settings import FeatureSettings, names, unreadable
+from gql_app.lib.composition import shown_fields
 from gql_app.lib.faults import sentence
 from gql_app.lib.nodes import NodeKind
 from gql_app.metrics import REASONS
@@ -154,10 +155,13 @@ def _migrations(feature: Feature) -> Iterator[str]:
 
 def _tables(features: Sequence[Feature]) -> Iterator[str]:
     """Yield a sentence on each invalid table."""
-    named = [(f.name, f.migrations.partition(":")[0]) for f in features if f.migrations]
-    for name, package in named:
-        for fault in tables.faults_of(package, [each for _, each in named]):
-            yield sentence(f"The feature {name}: {fault}")
+    packages = packages_of(features)
+    for feature in features:
+        for package in packages_of([feature]):
+            for fault in tables.faults_of(package, packages):
+                yield sentence(f"The feature {feature.name}: {fault}")
+    owned = [each for each in packages if tables.tables_of(each, packages)]
+    yield from _twice("features own the tables in the package", owned)
 
 
 def is_settings(kind: object) -> TypeGuard[type[FeatureSettings]]:
@@ -361,7 +365,7 @@ def _root_types(root: str, ours: Sequence[type], theirs: Sequence[type]) -> Iter
         if definition is None or definition.origin is not part:
             yield f"{part.__name__} is no Strawberry type: decorate it with @strawberry.type."
             continue
-        for field in definition.fields:
+        for field in shown_fields(definition.fields):
             name, where = NAMES.get_graphql_name(field), f"{part.__name__}.{field.python_name}"
             if field.base_resolver is None:
                 yield f"{where} has no resolver: write a function with @strawberry.field."

@@ -1,6 +1,6 @@
 """Features: everything that a builder adds to the application, in one place."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,9 +65,14 @@ class Feature:
     migrations: str | None = None
     """The folder of its migrations, as package:folder; they run after ours.
 
-    The tables that this package declares are the feature's.
+    The tables that this package declares are the feature's, but for a feature's package in it.
     """
     settings: type[FeatureSettings] | None = None
     """The class of its settings, read from variables that begin with GQL_APP_ and its name."""
     commands: Sequence[Callable[..., Any]] = ()
     """Further commands: functions as Typer takes them, not asynchronous, or a Typer with a name."""
+
+
+def packages_of(features: Iterable[Feature]) -> list[str]:
+    """Return the packages of the features' migrations, in which their tables are."""
+    return [each.migrations.partition(":")[0] for each in features if each.migrations]

@@ -15,8 +15,8 @@ from datetime import datetime
 from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar, overload
 from uuid import UUID
 
-from gql_app.accounts.audit import Action, Origin, Recorded
-from gql_app.extending.transaction import Transaction, transact
+from gql_app.accounts.audit import Action, Recorded
+from gql_app.extending.transaction import Transaction, transact, transaction
 from gql_app.lib import database
 from gql_app.lib.database import Query, Statement
 from gql_app.lib.fair_queue import FairQueue, Party
@@ -139,8 +139,7 @@ class FeatureHooks(Hooks):
         """Run the hooks of a transaction, one after the other. Raises the hooks' errors."""
         for event, name in _named(events):
             for hook in self._within.get(name, ()):
-                origin = Origin(actor_id=event.origin.actor_id)
-                tx = Transaction(db, resources, None, origin)
+                tx = transaction(db, resources, event.origin)
                 await hook.run(tx, Event(**_facts(event, name)))
 
     def committed(self, events: Sequence[Recorded]) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 from strawberry.types.base import get_object_definition
 
-from gql_app.accounts.links import SPENT
+from gql_app.accounts.mail.links import SPENT
 from gql_app.accounts.sessions import Opened
 from gql_app.accounts.validation import Changes
 from gql_app.errors import Fault, Rejected, UserErrorCode
@@ -138,7 +138,7 @@ async def _save(
     given: Mapping[type, Mapping[str, Any]],
 ) -> None:
     """Call save() of each extension that has values."""
-    tx = transaction(db, context)
+    tx = transaction(db, context.resources, context.origin)
     for source, values in given.items():
         if values:
             save: Any = source

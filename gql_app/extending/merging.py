@@ -27,7 +27,7 @@ from gql_app.extending.faults import (
     package_folder,
     setting_faults,
 )
-from gql_app.extending.feature import Feature
+from gql_app.extending.feature import Feature, packages_of
 from gql_app.extending.functions import command_name
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
@@ -186,7 +186,7 @@ def merge(features: Sequence[Feature]) -> Merged:
     branches: list[Branch] = []
     for feature in features:
         try:
-            branches += _branches(feature)
+            branches += _branches(feature, packages_of(features))
         except CannotStart as why:
             found += [sentence(f"The feature {feature.name}: {fault}") for fault in why.faults]
     try:
@@ -242,10 +242,11 @@ def _sorted(branches: Sequence[Branch]) -> Iterable[Branch]:
     return order.static_order()
 
 
-def _branches(feature: Feature) -> list[Branch]:
+def _branches(feature: Feature, packages: Sequence[str]) -> list[Branch]:
     """Return the migration branch of a feature, none without a folder. Raises CannotStart."""
     folder = package_folder(feature.migrations) if feature.migrations else None
     if not feature.migrations or folder is None:
         return []
-    tables = tables_of(feature.migrations.partition(":")[0])
+    [package] = packages_of([feature])
+    tables = tables_of(package, packages)
     return [Branch(feature.name, folder, tables, Table.metadata, revisions(folder))]

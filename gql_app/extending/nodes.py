@@ -19,9 +19,11 @@ from strawberry.types.base import (
     get_object_definition,
 )
 from strawberry.types.enum import StrawberryEnumDefinition
+from strawberry.types.field import StrawberryField
 
 from gql_app.extending.comparisons import clashes, comparisons, filter_faults, is_readable
 from gql_app.extending.guards import guard_faults, guards
+from gql_app.lib.composition import shown_fields
 from gql_app.lib.database import api_text
 from gql_app.lib.faults import sentence
 from gql_app.lib.pagination import MAX_COUNT, ListQuery
@@ -52,11 +54,11 @@ class NodeColumns:
         Raises TypeError with every fault of the declaration; `faults` are those found already.
         """
         self.node: Final = node
-        definition = _definition(node)
+        fields = shown_fields(_definition(node).fields)
         self.table: Final[FromClause] = rows.__table__
         self._kinds: Final = {
             each.python_name: _without_null(each.type)
-            for each in definition.fields
+            for each in fields
             if each.base_resolver is None
         }
         """The types of the fields without a resolver, by their names."""
@@ -65,11 +67,11 @@ class NodeColumns:
         used = [*order_by, *filters, *(self.keys if asked_by != "nested" else ())]
         self.used: Final = [*dict.fromkeys(used)]
         """The columns by whose values callers find rows, or which cursors hold."""
-        self.guards: Final = {each: guards(definition.fields, each) for each in self.used}
+        self.guards: Final = {each: guards(fields, each) for each in self.used}
         """The permissions that the fields of these columns require."""
         where = f"{asked_by}({node.__name__}, {rows.__name__})"
-        found = [*self._faults(where, rows, order_by, filters), *self._unfit(where, definition)]
-        guarded = guard_faults(definition.fields, self.used)
+        found = [*self._faults(where, rows, order_by, filters), *self._unfit(where, fields)]
+        guarded = guard_faults(fields, self.used)
         found += [f"{where}: {fault}." for fault in (*guarded, *faults)]
         if found:
             raise TypeError(" ".join(found))
@@ -91,7 +93,7 @@ class NodeColumns:
             if name in self.table.c and (self._is_written(name) or self._check(name))
         }
         """Checks of whether a column's values are ready to be written; None if all values are."""
-        shown = [each.python_name for each in definition.fields if each.type is strawberry.ID]
+        shown = [each.python_name for each in fields if each.type is strawberry.ID]
         self.ids: Final[InstrumentedAttribute[UUID] | None] = (
             vars(rows)["id"] if "id" in self.table.c and "id" in shown else None
         )
@@ -157,13 +159,13 @@ class NodeColumns:
             return {*names, None}.issuperset
         return None
 
-    def _unfit(self, where: str, definition: StrawberryObjectDefinition) -> Iterable[str]:
+    def _unfit(self, where: str, fields: Iterable[StrawberryField]) -> Iterable[str]:
         """Yield a sentence on each field that can't have some value of its column.
 
         Fields with an extension, which may replace values, are left out. Whether a value that a
         query returns may be null is unknown.
         """
-        for field in definition.fields:
+        for field in fields:
             name = field.python_name
             if field.base_resolver or field.extensions or name not in self.table.c:
                 continue
@@ -233,7 +235,8 @@ def node_of(node: type[N], row: object) -> N:
     As in connection(), a UUID becomes an ID, and an enum's value its member. A field that is no
     attribute of the row takes its default. Raises TypeError if it has none.
     """
-    kinds = {each.python_name: _without_null(each.type) for each in _definition(node).fields}
+    fields = shown_fields(_definition(node).fields)
+    kinds = {each.python_name: _without_null(each.type) for each in fields}
     values = {each.name: getattr(row, each.name, _ABSENT) for each in _init_fields(node)}
     return node(
         **{

@@ -1,6 +1,6 @@
 """Tables of features: their base class, the tables of a package, and their faults."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import ClassVar, Final
 
 import sqlalchemy
@@ -35,8 +35,9 @@ class Table(Row):
     A foreign key to a customer without an ondelete keeps the customer from being deleted. Text has
     no length unless it is given one, and a datetime is in UTC. The class is for building
     statements; no row is an instance of it. A feature's tables are those declared in the package
-    of its migrations. Columns hold text, integers, floats, booleans, UUIDs, datetimes, dates, JSON
-    or bytes: create_app() raises CannotStart for any other type.
+    of its migrations, and in no feature's package within that. Columns hold text, integers, floats,
+    booleans, UUIDs, datetimes, dates, JSON or bytes: create_app() raises CannotStart for any other
+    type.
     """
 
     __abstract__ = True
@@ -54,15 +55,16 @@ def foreign_key_name(table: str, columns: Sequence[str]) -> str:
     return conv(_NAMES["fk"] % {"table_name": table, "column_0_N_name": "_".join(columns)})
 
 
-def tables_of(package: str) -> frozenset[str]:
-    """Return the names of the tables that a package declares, in any of its modules."""
-    return frozenset(each.name for each in _tables(package) if each.schema is None)
+def tables_of(package: str, packages: Collection[str]) -> frozenset[str]:
+    """Return the names of the tables of a package; `packages` are those of all features."""
+    return frozenset(each.name for each in _tables(package, packages) if each.schema is None)
 
 
-def faults_of(package: str, packages: Iterable[str]) -> Iterator[str]:
+def faults_of(package: str, packages: Collection[str]) -> Iterator[str]:
     """Yield a sentence on each invalid table of a package; `packages` are those of all features."""
-    known = {each.__tablename__ for each in _REFERRED}.union(*map(tables_of, packages))
-    for table in _tables(package):
+    known = {each.__tablename__ for each in _REFERRED}
+    known = known.union(*(tables_of(each, packages) for each in packages))
+    for table in _tables(package, packages):
         if table.schema is not None:
             yield f"the table {table.fullname} has a schema: leave it out"
         elif table.name in Row.metadata.tables:
@@ -87,10 +89,15 @@ def _target(key: ForeignKey) -> tuple[str, str]:
     return (table, column) if table else (column, key.parent.key)
 
 
-def _tables(package: str) -> list[sqlalchemy.Table]:
-    """Return the tables that a package declares, in any of its modules, by their names."""
-    kinds = (each for each in _kinds(Table) if f"{each.__module__}.".startswith(f"{package}."))
-    found = [each.__table__ for each in kinds]
+def _tables(package: str, packages: Collection[str]) -> list[sqlalchemy.Table]:
+    """Return by name the tables in a package, but for those in a feature's package within it."""
+    within = tuple(f"{each}." for each in packages if each.startswith(f"{package}."))
+    kinds = ((each, f"{each.__module__}.") for each in _kinds(Table))
+    found = [
+        kind.__table__
+        for kind, module in kinds
+        if module.startswith(f"{package}.") and not module.startswith(within)
+    ]
     return sorted((t for t in found if isinstance(t, sqlalchemy.Table)), key=lambda t: t.fullname)
 
 

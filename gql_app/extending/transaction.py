@@ -5,15 +5,16 @@ from datetime import datetime
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, overload
 from uuid import UUID
 
-from gql_app.accounts import audit, letters, sessions
+from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.mail import letters
 from gql_app.accounts.sessions import Caller
 from gql_app.errors import TokenMissing, Undeclared
 from gql_app.extending.letters import Letter
 from gql_app.lib import database
 from gql_app.lib.database import Query, Statement
 from gql_app.resources import Resources
-from gql_app.schema.context import CALLER_KEY, Context
+from gql_app.schema.context import CALLER_KEY
 from gql_app.security.tokens import Identity
 
 P = ParamSpec("P")
@@ -115,13 +116,12 @@ class Transaction:
         return Identity(customer_id, session.id)
 
 
-def transaction(db: database.Transaction, context: Context) -> Transaction:
+def transaction(db: database.Transaction, resources: Resources, origin: Origin) -> Transaction:
     """Return a rule's view of a request's transaction, with the caller authorised in it."""
-    caller, origin = db.info.get(CALLER_KEY), context.origin
+    caller = db.info.get(CALLER_KEY)
     if not isinstance(caller, Caller):
-        return Transaction(db, context.resources, None, origin)
-    origin = origin.by(caller.customer_id)
-    return Transaction(db, context.resources, caller, origin)
+        return Transaction(db, resources, None, origin)
+    return Transaction(db, resources, caller, origin.by(caller.customer_id))
 
 
 async def transact(

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, select
 
-from gql_app.accounts.challenges import Challenge, digest_of, issued_on
+from gql_app.accounts.factors.challenges import Challenge, digest_of, issued_on
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.db.factor_tables import SignInChallengeRow

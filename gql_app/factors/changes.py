@@ -11,11 +11,13 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, update
 
-from gql_app.accounts import audit, customers, letters, links, second_factors, sessions
+from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.factors import second_factors
+from gql_app.accounts.factors.second_factors import SecondFactorRecord
+from gql_app.accounts.mail import letters, links
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
-from gql_app.accounts.second_factors import SecondFactorRecord
 from gql_app.accounts.sessions import SignedIn
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.factor_tables import CodeEnrolmentRow, RecoveryCodeRow, SecondFactorRow

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, bindparam, delete, or_, select, update
 
-from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
+from gql_app.accounts.factors.second_factors import SecondFactorMethod, SecondFactorRecord
 from gql_app.accounts.sessions import SignedIn
 from gql_app.db.factor_tables import CodeEnrolmentRow, SecondFactorRow
 from gql_app.errors import Fault, Rejected, UserErrorCode

@@ -18,9 +18,9 @@ from sqlalchemy import BigInteger, and_, bindparam, delete, select, update
 
 from gql_app.accounts import audit, authentication, proofs
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.challenges import Challenge
+from gql_app.accounts.factors.challenges import Challenge
+from gql_app.accounts.factors.second_factors import SecondFactorMethod, SecondFactorRecord
 from gql_app.accounts.proofs import Proof
-from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
 from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.factor_tables import PasskeyUserRow, SecondFactorRow, UsedChallengeRow

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from gql_app.accounts import audit, authentication, customers, proofs
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.challenges import Challenge
+from gql_app.accounts.factors.challenges import Challenge
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
 from gql_app.accounts.throttling import Throttle

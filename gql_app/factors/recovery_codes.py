@@ -12,8 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, select
 
-from gql_app.accounts import audit, customers, letters, second_factors
+from gql_app.accounts import audit, customers
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.factors import second_factors
+from gql_app.accounts.mail import letters
 from gql_app.db.factor_tables import RecoveryCodeRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock

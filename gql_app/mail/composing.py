@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gql_app.accounts.letters import Kind
+from gql_app.accounts.mail.letters import Kind
 from gql_app.accounts.throttling import Throttle
 from gql_app.lib.keyring import KeyRing
 from gql_app.lib.mail_templates import Folder, MailTemplates

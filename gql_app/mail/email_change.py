@@ -7,9 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
-from gql_app.accounts import addresses, audit, customers, letters, links, sessions
+from gql_app.accounts import addresses, audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail import letters, links
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.validation import Changes, email_keys
 from gql_app.db.tables import CustomerRow, FormerEmailRow

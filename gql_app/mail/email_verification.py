@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
-from gql_app.accounts import audit, customers, letters, links, sessions
+from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail import letters, links
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import email_keys

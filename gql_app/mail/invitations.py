@@ -6,10 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, update
 
-from gql_app.accounts import addresses, audit, authentication, customers, letters
+from gql_app.accounts import addresses, audit, authentication, customers
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.challenges import Challenge
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.factors.challenges import Challenge
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.proofs import LINK, Proof
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Lifetimes, Opened

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
-from gql_app.accounts.letters import ADDRESS, Kind
+from gql_app.accounts.mail.letters import ADDRESS, Kind
 from gql_app.factors.changes import METHOD
 from gql_app.mail.outbox import LINKS
 

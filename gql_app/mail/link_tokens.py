@@ -5,7 +5,7 @@ from typing import Any, Final
 from sqlalchemy import Select, bindparam, delete, select
 from sqlalchemy.sql.dml import ReturningDelete
 
-from gql_app.accounts.links import (
+from gql_app.accounts.mail.links import (
     ADDRESS_COLUMNS,
     BOUND_COLUMNS,
     OLD,

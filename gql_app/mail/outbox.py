@@ -16,8 +16,8 @@ from sqlalchemy import Text, bindparam, case, cast, func, select, update
 
 from gql_app.accounts import addresses, audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.letters import ADDRESS, REGISTRATION, Kind
-from gql_app.accounts.links import TERMS, LinkKind, Terms
+from gql_app.accounts.mail.letters import ADDRESS, REGISTRATION, Kind
+from gql_app.accounts.mail.links import TERMS, LinkKind, Terms
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
 from gql_app.accounts.throttling import FACTORS_PER_DAY, Throttle
 from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow, RegistrationRow

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
 
-from gql_app.accounts import audit, customers, links
+from gql_app.accounts import audit, customers
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import TERMS, LinkKind
+from gql_app.accounts.mail import links
+from gql_app.accounts.mail.links import TERMS, LinkKind
+from gql_app.accounts.mail.registrations import Registration
 from gql_app.accounts.records import CustomerRecord, columns
-from gql_app.accounts.registrations import Registration
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import NewCustomer
 from gql_app.db.tables import RegistrationRow

@@ -9,16 +9,10 @@ from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import (
-    authentication,
-    customers,
-    proofs,
-    refresh_tokens,
-    registrations,
-    validation,
-)
+from gql_app.accounts import authentication, customers, proofs, refresh_tokens, validation
 from gql_app.accounts.audit import Action
-from gql_app.accounts.challenges import Challenge
+from gql_app.accounts.factors.challenges import Challenge
+from gql_app.accounts.mail import registrations
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CustomerRecord, Person
 from gql_app.accounts.sessions import Caller, Opened, SignedIn
@@ -26,9 +20,9 @@ from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction, Unavailable
 from gql_app.lib.faults import DependencyFailed
 from gql_app.lib.telemetry import get_logger
-from gql_app.schema.challenges import SecondFactorChallenge
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer
+from gql_app.schema.factors.challenges import SecondFactorChallenge
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload, mutation
 from gql_app.security.tokens import REFRESH, digest, issue_token
@@ -51,7 +45,7 @@ class LoginPayload(Payload):
         """Return the customer, None on ERROR; what is below is theirs to see."""
         if self.who is None:
             return None
-        info.context.proven, _ = self.who
+        info.context.view_as(*self.who, below=info.path)
         return Customer.seen_by(*self.who)
 
     @classmethod
@@ -111,11 +105,7 @@ class AuthenticationMutation:
 
     @mutation(LoginPayload)
     async def login(
-        self,
-        info: Info,
-        email: str,
-        password: str,
-        audience: str | None = strawberry.UNSET,
+        self, info: Info, email: str, password: str, audience: str | None = strawberry.UNSET
     ) -> LoginPayload:
         """Return a session's tokens if the password is right; count the result."""
         context = info.context
@@ -125,11 +115,7 @@ class AuthenticationMutation:
         return await counted(context, _login(context, email, typed, service))
 
     @mutation(LoginPayload)
-    async def refresh(
-        self,
-        info: Info,
-        refresh_token: str,
-    ) -> LoginPayload:
+    async def refresh(self, info: Info, refresh_token: str) -> LoginPayload:
         """Return the session's next tokens, once the rotation is committed."""
         context = info.context
         opened = await _refreshed(context, refresh_token)

@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import strawberry
+from graphql import ResponsePath
 
-from gql_app.accounts import audit, callers, letters
+from gql_app.accounts import audit, callers
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.callers import Authority, ProvingReader, Unproven
+from gql_app.accounts.mail import letters
 from gql_app.accounts.permissions import Roles
+from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.errors import (
     EnrolmentRequired,
@@ -78,6 +81,10 @@ class Context:
     """Whether a recent proof was required so far; a write requires it again."""
     proven: Caller | None = None
     """The caller whom the statement of a list proved, or who has just signed in."""
+    held: bool = False
+    """Whether the caller, who was let in nevertheless, must set up a second factor first."""
+    views: dict[tuple[str | int, ...], "Context"] = field(default_factory=dict)
+    """The contexts of the fields below some paths, by these; the engine finds them."""
     _signed_in: SignedIn | TokenRevoked | None = None
     _posted: bool = False
     _loaders: dict[object, Batches[Any, Any]] = field(default_factory=dict)
@@ -245,13 +252,25 @@ class Context:
                 self._signed_in = self._signed_in or await self._authenticate(identity)
         if isinstance(self._signed_in, TokenRevoked):
             raise self._signed_in
-        if not enrols and self.resources.proofs.must_enrol(self._signed_in.customer):
+        self.held = self.resources.proofs.must_enrol(self._signed_in.customer)
+        if self.held and not enrols:
             raise EnrolmentRequired
         return self._signed_in
 
     async def caller(self, *, enrols: bool = False) -> Caller:
         """Return the caller. Raises what signed_in() does."""
         return (await self.signed_in(enrols=enrols)).caller(self.roles)
+
+    def view_as(self, caller: Caller, customer: CustomerRecord, *, below: ResponsePath) -> None:
+        """Give the fields below a path a context of their own, that of who has just signed in."""
+        me = Identity(caller.customer_id, caller.session_id)
+        seen = replace(
+            self, presented=me, permitted=set(), _signed_in=None, _loaders={}, _lock=asyncio.Lock()
+        )
+        seen.document, seen.recent = self.document, False
+        seen.held = self.resources.proofs.must_enrol(customer)
+        seen.proven = None if seen.held else caller
+        self.views[tuple(below.as_list())] = seen
 
     async def require_recent(self) -> None:
         """Raise ReauthenticationRequired unless the caller's proof of identity is recent."""

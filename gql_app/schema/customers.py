@@ -8,7 +8,8 @@ from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import customer_lists, customers, second_factors, sessions
+from gql_app.accounts import customer_lists, customers, sessions
+from gql_app.accounts.factors import second_factors
 from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.records import MASK, CustomerRecord
 from gql_app.accounts.sessions import Caller, SignedIn
@@ -17,8 +18,8 @@ from gql_app.factors import recovery_codes
 from gql_app.lib.clock import parse_id
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import Page, QueryReader, Selection, Window
-from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import Context, Info
+from gql_app.schema.factors.challenges import SecondFactor
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload
 from gql_app.schema.permissions import PRIVATE, IsAuthenticated, requiring

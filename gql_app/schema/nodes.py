@@ -8,7 +8,8 @@ from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import audit, second_factors, sessions
+from gql_app.accounts import audit, sessions
+from gql_app.accounts.factors import second_factors
 from gql_app.accounts.permissions import READ_AUDIT
 from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
@@ -16,9 +17,9 @@ from gql_app.lib.clock import parse_id
 from gql_app.lib.nodes import NodeKind, NodeTables
 from gql_app.lib.pagination import MAX_SIZE, InvalidArgument
 from gql_app.schema.audit import AuditEvent
-from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, load_customer
+from gql_app.schema.factors.challenges import SecondFactor
 from gql_app.schema.permissions import IsAuthenticated, requiring
 from gql_app.schema.sessions import Session
 from gql_app.schema.types import Node

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from gql_app.accounts import letters
-from gql_app.accounts.letters import Kind
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.letters import Kind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import LetterRow, PasswordResetRow

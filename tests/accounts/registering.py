@@ -6,8 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from gql_app.accounts import registrations, validation
-from gql_app.accounts.letters import Kind
+from gql_app.accounts import validation
+from gql_app.accounts.mail import registrations
+from gql_app.accounts.mail.letters import Kind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import RegistrationRow
 from gql_app.errors import Rejected

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import addresses, customers, letters, links
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts import addresses, customers
+from gql_app.accounts.mail import letters, links
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.validation import Changes, check_changes, check_new
 from gql_app.db.tables import LetterRow, LinkRow, PasswordResetRow

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from gql_app.accounts import authentication, customers
 from gql_app.accounts.authentication import Attempt
-from gql_app.accounts.challenges import Challenge
+from gql_app.accounts.factors.challenges import Challenge
 from gql_app.accounts.records import SessionRecord
 from gql_app.accounts.sessions import Opened, open_session
 from gql_app.accounts.throttling import Throttle

@@ -18,6 +18,7 @@ from gql_app.errors import (
     AdminRequired,
     EnrolmentRequired,
     GqlAppError,
+    PermissionRequired,
     Rejected,
     TokenRevoked,
 )
@@ -113,6 +114,44 @@ async def test_whatever_takes_an_authority_is_waited_for_and_seen(
     if isinstance(why, Rejected):
         [fault] = why.faults
         assert (fault.code, fault.field) == ("WRONG_PASSWORD", "password")
+
+
+@pytest.mark.parametrize(
+    ("mine", "missing"),
+    [
+        ("", "customers:write"),
+        ("writer", "notes:read"),
+        ("writer reader", "audit:read"),
+        ("writer reader support auditor", None),
+    ],
+)
+async def test_missing_permission_is_the_fields_then_a_grants_and_then_a_targets(
+    database: Database, mine: str, missing: str | None
+) -> None:
+    roles = Roles(
+        [
+            Role("writer", {"customers:write"}),
+            Role("reader", {"notes:read"}),
+            Role("auditor", {"audit:read"}),
+        ]
+    )
+    target = await add_customer(database, "Ada", roles=["auditor", "support"])
+    row = await add_customer(database, "Grace", roles=mine.split())
+    async with database.transaction() as db:
+        opened = await sessions.open_session(db, row, NOWHERE, LIFETIMES, methods="pwd")
+        authority = Authority(
+            SignedIn(row, opened.session),
+            permissions=["customers:write"],
+            grants="reader",
+            changes_access=True,
+            targets=[target.id],
+        )
+        named = None
+        try:
+            await hold(db, authority, roles, ProofPolicy())
+        except PermissionRequired as why:
+            named = why.extensions["permission"]
+    assert named == missing
 
 
 @pytest.mark.parametrize("other", [other for other, _ in CHANGES])

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
-from gql_app.accounts import customers, links, sessions, validation
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts import customers, sessions, validation
+from gql_app.accounts.mail import links
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import Changes

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from gql_app.accounts import authentication, customers, refresh_tokens, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.authentication import Attempt
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.db.tables import AuditRow, CustomerRow, LetterRow
 from gql_app.lib.database import Database, Transaction
 from gql_app.mail import access_links

@@ -8,9 +8,10 @@ from typing import Final
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import customers, letters, links, sessions, validation
-from gql_app.accounts.letters import Kind
-from gql_app.accounts.links import OPENING, LinkKind
+from gql_app.accounts import customers, sessions, validation
+from gql_app.accounts.mail import letters, links
+from gql_app.accounts.mail.letters import Kind
+from gql_app.accounts.mail.links import OPENING, LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn
 from gql_app.cli.accounts import end_every_session, void_every_link

@@ -9,9 +9,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
-from gql_app.accounts import customers, letters
-from gql_app.accounts.letters import Kind
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts import customers
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.letters import Kind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import FACTORS_PER_DAY
 from gql_app.db.tables import CustomerRow

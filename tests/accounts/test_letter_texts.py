@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 
-from gql_app.accounts import addresses, letters
-from gql_app.accounts.letters import Kind
-from gql_app.accounts.links import TERMS, LinkKind
+from gql_app.accounts import addresses
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.letters import Kind
+from gql_app.accounts.mail.links import TERMS, LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.validation import email_keys
 from gql_app.db.factor_tables import SecondFactorRow

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from gql_app.accounts import customers, letters, validation
-from gql_app.accounts.letters import Kind
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts import customers, validation
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.letters import Kind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import LetterRow
 from gql_app.factors.changes import FACTOR, METHOD

@@ -5,7 +5,7 @@ from sqlalchemy import update
 
 from gql_app.accounts import authentication, sessions
 from gql_app.accounts.audit import Origin
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.db.tables import CustomerRow
 from gql_app.mail import access_links
 from gql_app.resources import Resources

@@ -8,8 +8,8 @@ from sqlalchemy import delete, select, update
 
 from gql_app.accounts import authentication, proofs, refresh_tokens, sessions
 from gql_app.accounts.audit import Origin
-from gql_app.accounts.challenges import Challenge
-from gql_app.accounts.letters import Kind
+from gql_app.accounts.factors.challenges import Challenge
+from gql_app.accounts.mail.letters import Kind
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Opened

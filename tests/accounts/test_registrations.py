@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import customers, registrations
+from gql_app.accounts import customers
+from gql_app.accounts.mail import registrations
+from gql_app.accounts.mail.registrations import LIFETIME, MAX_WAITING
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.registrations import LIFETIME, MAX_WAITING
 from gql_app.db.tables import AuditRow, CustomerRow, RegistrationRow
 from gql_app.errors import Fault, Rejected
 from gql_app.lib.database import Database, Transaction

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts.letters import Kind
+from gql_app.accounts.mail.letters import Kind
 from gql_app.accounts.throttling import HOUR, LOCKOUT_MEMORY, LOCKOUT_PAUSE, Throttle
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts

@@ -5,8 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from gql_app.accounts import customers, letters, validation
-from gql_app.accounts.letters import Kind
+from gql_app.accounts import customers, validation
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.letters import Kind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database

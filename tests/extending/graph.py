@@ -56,7 +56,7 @@ class Graph:
         context = Context(
             self.resources,
             presented=authenticate_header(header, self.resources),
-            origin=Origin("192.0.2.1"),
+            origin=Origin("192.0.2.1", "tests"),
             request_id="none",
         )
         result = await self.engine.execute(GraphQLRequest(query, None, variables), context)

@@ -617,6 +617,9 @@ def test_what_two_features_name_alike_is_told() -> None:
     assert told(*stocks) == ("2 commands are named stock.",)
     limits = [Feature(name, settings=OfMail) for name in ("one", "other")]
     assert told(*limits) == ("2 features have the settings OfMail.",)
+    places = ("tests.extending.market:migrations", "tests.extending.market:letters")
+    owners = [Feature(name, migrations=place) for name, place in zip("ab", places, strict=True)]
+    assert told(*owners) == ("2 features own the tables in the package tests.extending.market.",)
 
 
 def test_role_of_one_feature_is_extended_by_another() -> None:

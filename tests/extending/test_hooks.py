@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from gql_app.accounts.audit import Action, Origin, Recorded
+from gql_app.accounts.sessions import Caller
+from gql_app.db.tables import AuditRow
 from gql_app.extending import hooks
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import EVENTS, CommittedEvent, Event
@@ -16,8 +18,8 @@ from gql_app.lib.clock import new_id, now
 from gql_app.lib.telemetry import configure_logging
 from gql_app.mail.mailboxes import by_email
 from gql_app.settings import Settings
-from tests.extending.graph import Graph, graph
-from tests.extending.shop import OrderRow, happened
+from tests.extending.graph import Graph, create_tables, graph
+from tests.extending.shop import SHOP, Base, OrderRow, happened
 from tests.people import PASSWORD, Person, add_customer, sign_in
 
 REGISTER = """mutation ($name: String!) {
@@ -95,6 +97,56 @@ async def test_event_names_what_was_changed_and_by_whom(shop: Graph, ada: Person
     [event] = happened
     assert (event.name, event.fields) == ("customer:updated", ("name",))
     assert (event.customer_id, event.actor_id) == (ada.id, ada.id)
+
+
+async def test_hook_within_has_the_caller_and_origin_of_its_transaction(
+    settings: Settings,
+) -> None:
+    callers: dict[str, Caller | None] = {}
+
+    async def note(tx: Transaction, event: Event) -> None:
+        callers[event.name] = tx.caller
+        await tx.audit("hook:ran", customer_id=event.customer_id)
+
+    async def check(tx: Transaction, event: Event) -> None:
+        assert tx.me.customer_id == event.actor_id
+
+    signed_in = dict.fromkeys(
+        ("customer:updated", "customer:created", "customer:deleted", "session:ended", "order:place")
+    )
+    checking = Feature("checking", within=dict.fromkeys(signed_in, check))
+    noting = Feature(
+        "noting",
+        actions=["hook:ran"],
+        within=dict.fromkeys((*signed_in, "customer:registered", "session:opened"), note),
+    )
+    create = 'createCustomer(input: {name: "Eve", email: "e@example.com"}) { status }'
+    async with graph(settings, [SHOP, checking, noting]) as shop:
+        await create_tables(shop.resources.database, Base)
+        database = shop.resources.database
+        added = await add_customer(database, "Grace Admin", is_admin=True)
+        grace = await sign_in(shop.resources, added)
+        ada = await sign_in(shop.resources, await add_customer(database, "Ada Plain"))
+        for document in (
+            f'mutation {{ {create} updateMe(input: {{name: "G"}}) {{ status }} }}',
+            f'mutation {{ deleteCustomer(id: "{ada.id}") {{ status }} }}',
+            "mutation { placeOrder(totalCents: 5) { status } }",
+            "mutation { logout { status } }",
+        ):
+            for payload in (await shop.data(document, grace.token)).values():
+                assert payload["status"] == "SUCCESS"
+        assert {name: each and each.session_id for name, each in callers.items()} == dict.fromkeys(
+            signed_in, grace.session_id
+        )
+        await shop.data(REGISTER, name="Eve New")
+        assert callers["customer:registered"] is callers["session:opened"] is None
+        found = await database.fetch_all(
+            select(AuditRow.ip_address, AuditRow.user_agent, AuditRow.actor_id)
+            .where(AuditRow.action == "hook:ran")
+            .order_by(AuditRow.id)
+        )
+    assert {(each.ip_address, each.user_agent) for each in found} == {("192.0.2.1", "tests")}
+    assert [each.actor_id for each in found[:5]] == [grace.id] * 5
 
 
 async def test_action_of_a_feature_is_an_event(shop: Graph, ada: Person) -> None:

@@ -7,8 +7,8 @@ from uuid import UUID
 import strawberry
 from sqlalchemy import func, select
 
-from gql_app.accounts.letters import post_link
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail.letters import post_link
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.db.tables import AuditRow, CustomerRow
 from gql_app.errors import Refused
 from gql_app.extending.extend import extend

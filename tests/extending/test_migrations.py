@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -190,6 +190,64 @@ def test_table_of_ours_that_no_class_describes_is_still_found(database_url: str)
     run_on(database_url, add)
     with pytest.raises(CommandError, match="forgotten"):
         command.check(core_config(database_url))
+
+
+TABLE = """
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gql_app import Table
+
+
+class {kind}(Table):
+    __tablename__ = "{name}"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
+WITHIN = """
+import {name}.inner.tables
+import {name}.tables
+from gql_app import Feature, create_app
+
+outer = Feature("outer", migrations="{name}:migrations")
+inner = Feature("inner", migrations="{name}.inner:migrations")
+app = create_app(features=[outer, inner])
+"""
+
+
+@pytest.fixture
+def within(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Write two features, of which the package of one lies in that of the other."""
+    name = f"within{abs(hash(request.node.name)) % 10**6}"
+    for place, kind in ((tmp_path / name, "outer"), (tmp_path / name / "inner", "inner")):
+        (place / "migrations").mkdir(parents=True)
+        (place / "__init__.py").touch()
+        table = TABLE.format(kind=kind.title(), name=f"{name}_{kind}")
+        (place / "tables.py").write_text(table, encoding="utf-8")
+    (tmp_path / name / "api.py").write_text(WITHIN.format(name=name), encoding="utf-8")
+    yield name
+    sys.path.remove(str(tmp_path))
+    for kind in ("outer", "inner"):
+        Table.metadata.remove(Table.metadata.tables[f"{name}_{kind}"])
+    for module in [each for each in sys.modules if f"{each}.".startswith(f"{name}.")]:
+        del sys.modules[module]
+
+
+@pytest.mark.parametrize("order", [["outer", "inner"], ["inner", "outer"]])
+def test_table_belongs_to_the_feature_of_the_innermost_package(
+    database_url: str, tmp_path: Path, within: str, order: Sequence[str]
+) -> None:
+    for feature in order:
+        done = run_here(
+            *("--app", f"{within}.api:app", "make-migration", "One", "--feature", feature),
+            folder=tmp_path,
+            database_url=database_url,
+            secret_key=SECRET,
+        )
+        assert done.returncode == 0, done.stderr
+    for feature, folder in (("outer", "migrations"), ("inner", "inner/migrations")):
+        [file] = (tmp_path / within / folder).glob("*.py")
+        made = re.findall(r"create_table\('(\w+)'", file.read_text(encoding="utf-8"))
+        assert made == [f"{within}_{feature}"]
 
 
 def test_migration_is_written_from_the_tables(database_url: str, tmp_path: Path, shop: str) -> None:

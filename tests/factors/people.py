@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from gql_app.accounts import challenges, sessions
+from gql_app.accounts import sessions
+from gql_app.accounts.factors import challenges
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn

@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from gql_app.accounts import links, sessions
+from gql_app.accounts import sessions
+from gql_app.accounts.mail import links
 from gql_app.accounts.sessions import SignedIn
 from gql_app.accounts.throttling import DAY, FACTORS_PER_DAY
 from gql_app.db.factor_tables import SecondFactorRow

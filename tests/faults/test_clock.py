@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gql_app import background
-from gql_app.accounts import letters
-from gql_app.accounts.letters import Kind
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.letters import Kind
 from gql_app.lib.outbox.delivery import LEASE, LONGEST_PAUSE
 from gql_app.resources import Resources
 from gql_app.settings import Settings

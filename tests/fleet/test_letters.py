@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-from gql_app.accounts import letters
-from gql_app.accounts.letters import Kind
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.letters import Kind
 from gql_app.db.tables import LetterRow
 from gql_app.lib import clock
 from gql_app.lib.database import Database

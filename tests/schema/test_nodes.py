@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from gql_app.accounts import second_factors
 from gql_app.accounts.audit import Action
+from gql_app.accounts.factors import second_factors
 from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.db.tables import AuditRow
 from gql_app.lib.clock import new_id, now

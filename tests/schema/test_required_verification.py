@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import select, update
 
-from gql_app.accounts.registrations import MAX_WAITING
+from gql_app.accounts.mail.registrations import MAX_WAITING
 from gql_app.db.tables import AuditRow, CustomerRow, LetterRow, RegistrationRow, ThrottleRow
 from gql_app.errors import Rejected
 from gql_app.extending.context import Context

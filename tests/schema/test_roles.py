@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 import strawberry
 
-from gql_app.accounts import second_factors
+from gql_app.accounts.factors import second_factors
 from gql_app.accounts.permissions import OURS, Role
 from gql_app.extending.feature import Feature
 from gql_app.extending.permissions import HasPermission

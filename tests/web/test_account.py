@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from starlette.applications import Starlette
 
 from gql_app.accounts.audit import Action
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.db.tables import AuditRow, CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.clock import rfc3339

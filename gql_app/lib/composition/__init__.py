@@ -18,6 +18,7 @@ from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
+from strawberry.types.private import is_private
 
 from gql_app.lib.engine import Schema
 
@@ -27,6 +28,7 @@ __all__ = [
     "Replacements",
     "merged_type",
     "permissions_of",
+    "shown_fields",
     "who_may_ask",
 ]
 
@@ -81,7 +83,7 @@ class ComposedSchema(Schema):
         """Return a type's fields in this schema, the same ones each time."""
         known, kind = self.fields, type_definition.origin
         if kind not in known:
-            known[kind] = self._fields_of(type_definition)
+            known[kind] = shown_fields(self._fields_of(type_definition))
             for extension in (each for field in known[kind] for each in field.extensions):
                 if isinstance(extension, PermissionExtension):
                     extension.use_directives = True  # which `permission_classes` turns off
@@ -93,6 +95,14 @@ class ComposedSchema(Schema):
             described = kind.fields[self.config.name_converter.get_graphql_name(each)]
             who = _who_may_ask(each) or (OPEN if is_root else "")
             described.description = " ".join(filter(None, (described.description, who))) or None
+
+
+def shown_fields(fields: Iterable[StrawberryField]) -> list[StrawberryField]:
+    """Return the fields that a schema shows: Strawberry lists private ones, too, if they are text.
+
+    That is, if their module imports annotations from __future__.
+    """
+    return [each for each in fields if not is_private(each.type)]
 
 
 def _who_may_ask(field: StrawberryField) -> str:

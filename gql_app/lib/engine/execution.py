@@ -8,6 +8,7 @@ selected below it, as soon as its own value is available.
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
+import strawberry
 from graphql import (
     ExecutionResult,
     GraphQLError,
@@ -267,6 +268,24 @@ def real_path(path: Path) -> ResponsePath | None:
         return path
     parent, key, typename = path
     return _new(ResponsePath, (real_path(parent), len(key) if type(key) is list else key, typename))
+
+
+def context_at(context: Value, path: Path) -> Value:
+    """Return the context of a path: that of the innermost of `context.views` it is in, if any."""
+    if views := getattr(context, "views", None):
+        keys = real_path(path).as_list()  # type: ignore[union-attr]  # no field is without a path
+        inside = (views.get(tuple(keys[:end])) for end in range(len(keys), 0, -1))
+        return next((view for view in inside if view is not None), context)
+    return context
+
+
+class Info(strawberry.Info[Any, Any]):
+    """Strawberry's info, whose context is that of the field's path."""
+
+    @property
+    def context(self) -> Any:  # noqa: ANN401 — the application's own
+        """The context that the field is resolved with."""
+        return context_at(super().context, self.path)
 
 
 def fill(waiting: Sequence[Pending]) -> Awaitable[None]:

@@ -6,7 +6,14 @@ from itertools import repeat
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from gql_app.lib.engine.execution import Execution, Path, Pending, Value, fill
+from gql_app.lib.engine.execution import (
+    Execution,
+    Path,
+    Pending,
+    Value,
+    context_at,
+    fill,
+)
 from gql_app.lib.engine.generated import Field, function_of
 from gql_app.lib.engine.waiting import FAILURES
 
@@ -71,7 +78,8 @@ async def fill_nested(
         return ((path, name, field.typename) for path in paths())
 
     try:
-        nested, sizes = await read(execution.context_value, keys)
+        context = context_at(execution.context_value, next(iter(paths())))
+        nested, sizes = await read(context, keys)
         written = field.selection.write(execution, nested, lambda: item_paths(where(), sizes))
     except FAILURES as error:
         for path, key in zip(where(), keys, strict=True):

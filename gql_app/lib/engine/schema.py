@@ -27,7 +27,7 @@ from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine.documents import ExecutionContext, fields_of
-from gql_app.lib.engine.execution import Execution
+from gql_app.lib.engine.execution import Execution, Info
 from gql_app.lib.engine.fields import Resolver, unwrapped
 from gql_app.lib.engine.rows import Nested
 
@@ -57,6 +57,7 @@ class Schema(strawberry.Schema):
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 — Strawberry's own
         """Build it; graphql-core is told which input types are OneOf, as Strawberry does not."""
         super().__init__(*args, **options)
+        self.config.info_class = Info
         for each in filter(is_input_object_type, self._schema.type_map.values()):
             found = (getattr(known, "is_one_of", False) for known in each.extensions.values())
             each.is_one_of = each.is_one_of or any(found)

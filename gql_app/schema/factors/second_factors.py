@@ -10,10 +10,10 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from gql_app.accounts import second_factors
 from gql_app.accounts.audit import Action
 from gql_app.accounts.authentication import check_typed
 from gql_app.accounts.callers import Authority, admin_authority
+from gql_app.accounts.factors import second_factors
 from gql_app.accounts.permissions import WRITE_CUSTOMERS
 from gql_app.accounts.proofs import LINK
 from gql_app.accounts.sessions import SignedIn
@@ -22,10 +22,10 @@ from gql_app.factors import challenges, changes, codes, proving, recovery_codes
 from gql_app.lib import one_time_codes
 from gql_app.lib.clock import parse_id
 from gql_app.schema.authentication import LoginPayload, counted
-from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import NOBODY, Context, Info
 from gql_app.schema.customers import or_null
 from gql_app.schema.factors import passkey_proofs
+from gql_app.schema.factors.challenges import SecondFactor
 from gql_app.schema.mail.links import find_by_token
 from gql_app.schema.payloads import Payload, StatusPayload, mutation
 from gql_app.schema.permissions import IsAuthenticated, IsRecentlyAuthenticated

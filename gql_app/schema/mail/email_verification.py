@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import strawberry
 
-from gql_app.accounts import links
 from gql_app.accounts.callers import Authority
+from gql_app.accounts.mail import links
 from gql_app.errors import Rejected, UserErrorCode
 from gql_app.mail import email_change, email_verification, registration_links
 from gql_app.mail.registration_links import Save

@@ -4,7 +4,7 @@ import strawberry
 
 from gql_app.accounts import validation
 from gql_app.accounts.callers import Authority
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.permissions import READ_PRIVATE, WRITE_CUSTOMERS, role_text
 from gql_app.errors import Rejected
 from gql_app.mail import invitations, mailboxes

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from gql_app.accounts import links
 from gql_app.accounts.audit import Action
-from gql_app.accounts.links import TERMS, LinkKind
+from gql_app.accounts.mail import links
+from gql_app.accounts.mail.links import TERMS, LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.database import Reader

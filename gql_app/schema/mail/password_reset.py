@@ -3,7 +3,7 @@
 import strawberry
 
 from gql_app.accounts import validation
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.errors import Rejected
 from gql_app.mail import access_links
 from gql_app.schema.context import Info

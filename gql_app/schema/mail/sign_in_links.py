@@ -4,7 +4,7 @@ from typing import Final
 
 import strawberry
 
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.mail import access_links
 from gql_app.schema.authentication import LoginPayload

@@ -6,8 +6,8 @@ from typing import Final, Self
 import strawberry
 from strawberry.scalars import JSON
 
-from gql_app.accounts.challenges import Challenge
-from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
+from gql_app.accounts.factors.challenges import Challenge
+from gql_app.accounts.factors.second_factors import SecondFactorMethod, SecondFactorRecord
 from gql_app.factors.passkeys import Passkeys
 from gql_app.schema.types import Node
 

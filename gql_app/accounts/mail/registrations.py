@@ -12,9 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, delete, func, select
 
-from gql_app.accounts import audit, letters
+from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.links import TERMS, LinkKind
+from gql_app.accounts.mail import letters
+from gql_app.accounts.mail.links import TERMS, LinkKind
 from gql_app.accounts.records import columns
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import NewCustomer

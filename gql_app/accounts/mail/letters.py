@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete
 
-from gql_app.accounts import links
-from gql_app.accounts.links import LinkKind
+from gql_app.accounts.mail import links
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.db.tables import LetterRow
 from gql_app.lib import clock
 from gql_app.lib.database import Transaction, insert_row

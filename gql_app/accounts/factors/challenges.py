@@ -2,7 +2,7 @@
 
 A challenge is 256 random bits, of which the database holds the digest. It is valid for five minutes
 and one success, while the password, the factors and the state of the account are unchanged, and
-until all sessions of the account are ended. factors/challenges.py finds and spends it.
+until all sessions of the account are ended. gql_app/factors/challenges.py finds and spends it.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
 
-from gql_app.accounts import letters, links, second_factors
+from gql_app.accounts.factors import second_factors
+from gql_app.accounts.factors.second_factors import SecondFactorMethod, SecondFactorRecord
+from gql_app.accounts.mail import letters, links
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
 from gql_app.db.factor_tables import SignInChallengeRow
 from gql_app.lib import clock
 from gql_app.lib.database import Batch, Transaction, insert_row

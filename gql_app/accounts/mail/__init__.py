@@ -1,0 +1,1 @@
+"""Mail of accounts: letters, their links, and registrations that wait for one."""
