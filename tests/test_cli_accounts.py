@@ -11,12 +11,21 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from gql_app.accounts import audit, sessions
+from gql_app.accounts import audit, customers, sessions, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.cli.audit import stream
-from gql_app.db.tables import AuditRow, CustomerRow, LetterRow, PasswordResetRow, ThrottleRow
+from gql_app.db.tables import (
+    AuditRow,
+    CustomerRow,
+    FormerEmailRow,
+    KnownClientRow,
+    LetterRow,
+    PasswordResetRow,
+    ThrottleRow,
+)
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
+from gql_app.mail import email_verification
 from gql_app.resources import Resources
 from tests.api import Api
 from tests.commands import output_here, run_here
@@ -104,6 +113,7 @@ async def test_account_is_unlocked_by_the_operator_and_that_is_recorded(
     locks = [
         throttle.of_password("sign-in", "ada@example.com", None).lockout,
         throttle.of_password("proof", str(ada.id), None).lockout,
+        *throttle.of_factors(ada.id, "ada@example.com"),
         throttle.of_password("sign-in", "bob@example.com", None).lockout,
         throttle.of_password("sign-in", "ada@example.com", "192.0.2.1").pair,
     ]
@@ -114,7 +124,7 @@ async def test_account_is_unlocked_by_the_operator_and_that_is_recorded(
     assert (told.returncode, told.stdout) == (0, sentence)
     left = await column(api.database, select(ThrottleRow.subject))
     (*_, last) = await api.database.fetch_all(select(AuditRow).order_by(AuditRow.id))
-    assert sorted(left) == sorted(each.subject for each in locks[2:])
+    assert sorted(left) == sorted(each.subject for each in locks[4:])
     assert (last.action, last.customer_id, last.actor_id) == ("session:unlock", ada.id, None)
 
 
@@ -276,6 +286,23 @@ async def test_address_is_changed_by_nobodys_hand_and_ends_what_went_by_the_old_
     events = await api.database.fetch_all(select(AuditRow).order_by(AuditRow.id))
     changed = [(each.actor_id, each.customer_id) for each in events if each.action == CHANGED]
     assert changed == [(None, person.id)]
+
+
+async def test_return_by_the_operator_leaves_nothing_to_undo_and_no_client_known(
+    api: Api, database_url: str, tmp_path: Path
+) -> None:
+    ada = await add_customer(api.database, "Ada")
+    async with api.database.transaction() as db:
+        await email_verification.prove_by_hand(db, ada.email)
+        moved = validation.check_changes(ada, {"email": "thief@example.org"})
+        await customers.update(db, ada.id, moved, origin=NOWHERE)
+        await email_verification.prove_by_hand(db, "thief@example.org")
+        await sessions.note_client(db, ada.id, "192.0.2.1")
+    given = ("change-email", str(ada.id), ada.email)
+    done = await asyncio.to_thread(run_here, *given, folder=tmp_path, database_url=database_url)
+    assert done.returncode == 0
+    assert await column(api.database, select(FormerEmailRow.email)) == [ada.email]
+    assert await column(api.database, select(KnownClientRow.client)) == []
 
 
 @pytest.mark.parametrize("mode", ["off", "ask"])

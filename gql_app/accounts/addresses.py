@@ -1,7 +1,8 @@
 """Addresses: which ones are unavailable for now.
 
 An address is unavailable while an account has it, or while it is held: the account that had it
-proven before may take it back for a week.
+proven before may take it back for a week. Until then nobody has another address with its
+`email_key` either, which is unique as well.
 """
 
 from collections.abc import AsyncIterator
@@ -10,14 +11,23 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import ColumnElement, bindparam, delete, select
 
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import CustomerRow, FormerEmailRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Batch, IntegrityViolation, Moment, Reader, Transaction, upsert
-from gql_app.lib.text import canonical_email
+from gql_app.lib.database import (
+    Batch,
+    IntegrityViolation,
+    Moment,
+    Reader,
+    Transaction,
+    any_of,
+    scalars,
+    upsert,
+)
+from gql_app.lib.text import canonical_email, email_key
 
 HOLD_PERIOD: Final = timedelta(days=7)
 """How long a proven address is held for its former owner, and a change of it can be undone."""
@@ -42,13 +52,23 @@ async def claiming(db: Transaction, email: str | None, customer_id: UUID) -> Asy
 
 async def is_held(db: Reader, email: str, customer_id: UUID | None) -> bool:
     """Return whether an address is held for another customer than this one."""
-    held = await holder(db, email)
-    return held is not None and held.customer_id != customer_id
+    holders = await db.fetch_all(_HOLDERS, keys=keys_of(email), now=clock.now())
+    return any(holder != customer_id for holder in holders)
 
 
 async def holder(db: Reader, email: str) -> Any:  # noqa: ANN401 — the columns of _HELD
     """Return the customer for whom an address is held, None if it is not."""
     return await db.fetch_one(_HELD, key=canonical_email(email), now=clock.now())
+
+
+def keys_of(email: str) -> tuple[str, str, str]:
+    """Return all keys by which an address is held, or another one with its `email_key`.
+
+    They are that of its mailbox, that of the mailbox which is spelled as the `email_key`, and one
+    for all others with that, which is no address: an undo link is for a mailbox alone.
+    """
+    folded = canonical_email(email_key(email))
+    return canonical_email(email), folded, f"@{folded}"
 
 
 async def leave(
@@ -62,19 +82,32 @@ async def leave(
     """
     back = await holder(db, current.email)
     if back and current.email_verified_at:
-        later = FormerEmailRow.changed_since >= back.changed_since
-        theirs = FormerEmailRow.customer_id == former.id
-        await db.execute(delete(FormerEmailRow).where(theirs, later))
+        await _forget(db, former.id, FormerEmailRow.changed_since >= back.changed_since)
     elif former.email_verified_at:
-        await db.execute(
-            _HOLD,
-            email_canonical=canonical_email(former.email),
-            customer_id=former.id,
-            email=former.email,
-            changed_since=since,
-            digest=None,
-            held_until=clock.now() + HOLD_PERIOD,
-        )
+        held = {
+            "customer_id": former.id,
+            "email": former.email,
+            "changed_since": since,
+            "digest": None,
+            "held_until": clock.now() + HOLD_PERIOD,
+        }
+        mailbox, folded, others = keys_of(former.email)
+        keys = [mailbox] if mailbox == folded else [mailbox, others]
+        await db.execute_many(_HOLD, [{"email_canonical": key, **held} for key in keys])
+
+
+async def settle(db: Transaction, current: CustomerRecord) -> None:
+    """Let nothing be undone from the addresses that a customer had since their current one.
+
+    That is if it is held for them: the operator returned them to it. It stays held, unproven.
+    """
+    if back := await holder(db, current.email):
+        await _forget(db, current.id, FormerEmailRow.changed_since > back.changed_since)
+
+
+async def _forget(db: Transaction, customer_id: UUID, later: ColumnElement[bool]) -> None:
+    """Delete the later ones of the addresses that are held for a customer."""
+    await db.execute(delete(FormerEmailRow).where(FormerEmailRow.customer_id == customer_id, later))
 
 
 IN_FORCE: Final = FormerEmailRow.held_until > bindparam("now", type_=Moment())
@@ -83,6 +116,11 @@ _HELD: Final = (
     select(FormerEmailRow.customer_id, FormerEmailRow.changed_since, CustomerRow.locale)
     .join(CustomerRow, CustomerRow.id == FormerEmailRow.customer_id)
     .where(FormerEmailRow.email_canonical == bindparam("key"), IN_FORCE)
+)
+_HOLDERS: Final = scalars(
+    select(FormerEmailRow.customer_id).where(
+        any_of(FormerEmailRow.email_canonical, "keys"), IN_FORCE
+    )
 )
 _HOLD: Final = upsert(FormerEmailRow)
 purge: Final = Batch(

@@ -186,8 +186,12 @@ class Authority:
     """What a change by a caller requires, and what it affects."""
 
     me: SignedIn
-    permissions: Collection[str] = ()
-    """The permissions that it takes, if it is not a change of the caller alone."""
+    permissions: Collection[str] | None = None
+    """The permissions that it takes, None if it is a change of the caller alone.
+
+    A feature's rule may judge by the caller's roles, so that they are read for it even if it takes
+    none.
+    """
     as_admin: bool = False
     """Whether a missing permission is reported as AdminRequired, which clients know."""
     changes_access: bool = False
@@ -232,7 +236,7 @@ async def hold(db: Transaction, authority: Authority, roles: Roles, policy: Proo
     session = await db.fetch_one(_LIVING_SESSION, **its)
     if session is None:
         raise TokenRevoked
-    if authority.permissions:
+    if authority.permissions is not None:
         account = account._replace(roles=await check_permissions(db, authority, roles))
     if policy.must_enrol(account) and not authority.enrols:
         raise EnrolmentRequired
@@ -259,7 +263,7 @@ async def check_permissions(db: Reader, authority: Authority, roles: Roles) -> s
     rows = await db.fetch_all(_ROLES, ids=[authority.me.customer.id, *authority.targets])
     held: dict[UUID, str] = dict(rows)
     mine = roles[held[authority.me.customer.id]]
-    needed = [frozenset(authority.permissions), roles[authority.grants]]
+    needed = [frozenset(authority.permissions or ()), roles[authority.grants]]
     if authority.changes_access:
         needed += [roles[held[each]] for each in authority.targets if each in held]
     for each in needed:

@@ -97,10 +97,10 @@ class ProofPolicy:
         If they have a second factor, it must be by that. It always is recent while they must enrol
         one, and never in a session of a feature's own credentials.
         """
-        if self.must_enrol(customer):
-            return True
         if session.methods == "":
             return False
+        if self.must_enrol(customer):
+            return True
         if customer.has_second_factor and FACTORS.isdisjoint((session.methods or "").split()):
             return False
         return clock.now() - session.proven_at <= timedelta(seconds=self.seconds)

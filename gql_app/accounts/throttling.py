@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from gql_app.accounts.audit import Action
+from gql_app.accounts.mail.links import LinkKind
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib.rate_limits import Limit, RateLimits
@@ -126,3 +127,11 @@ class Throttle(RateLimits, table=ThrottleRow):
             self.of_password("proof", str(customer_id), address),
         )
         return [limit for limits in both for limit in limits.of_account]
+
+    def of_factors(self, customer_id: UUID, email: str) -> tuple[Limit, Limit]:
+        """Return the limits that keep an owner from a factor once others with the password tried.
+
+        They are those of wrong codes, and of letters with a link to set one up.
+        """
+        enrolments = self.of_letters(LinkKind.ENROLMENT, email, a_day=1)
+        return self.of_account("code", customer_id), enrolments

@@ -95,7 +95,7 @@ class Rules:
 DEFAULT_RULES: Final = Rules()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NewCustomer:
     """The fields of a new customer, all of which are checked."""
 
@@ -109,7 +109,7 @@ class NewCustomer:
     """The language of their letters, None for the service's own."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Changes:
     """The checked changes of a customer: new values by column, a password and roles."""
 

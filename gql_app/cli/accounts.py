@@ -11,7 +11,7 @@ import typer
 from sqlalchemy import delete, update
 
 from gql_app import background
-from gql_app.accounts import audit, customers, sessions, validation
+from gql_app.accounts import addresses, audit, customers, sessions, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.mail import letters
 from gql_app.accounts.mail.links import LinkKind
@@ -197,7 +197,7 @@ async def unlock_account(db: Transaction, email: str, throttle: Throttle) -> boo
     if customer is None:
         return False
     locks = throttle.locks(canonical_email(customer.email), customer.id, None)
-    await throttle.clear(db, *locks, throttle.of_account("code", customer.id))
+    await throttle.clear(db, *locks, *throttle.of_factors(customer.id, customer.email))
     await audit.record(db, Action.UNLOCKED, Origin(), customer_id=customer.id)
     return True
 
@@ -229,15 +229,18 @@ async def _remove_factors(db: Transaction, email: str) -> int | None:
 async def _change_email(db: Transaction, customer_id: UUID, address: str, *, verifies: bool) -> str:
     """Change an address, and return it in normal form; the audit record has no actor.
 
-    If addresses are verified, a link that proves it is posted. Raises Rejected.
+    If addresses are verified, a link that proves it is posted. On a return to an address that is
+    held for them, nothing can be undone from the later ones. Raises Rejected.
     """
     customer = await customers.by_id(db, customer_id)
     if customer is None:
         raise customers.not_found()
     changes = validation.check_changes(customer, {"email": address})
     changed = await customers.update(db, customer.id, changes, origin=Origin())
+    await addresses.settle(db, changed)
     await letters.void_links(db, customer.id, [LinkKind.VERIFY_EMAIL, LinkKind.INVITATION])
     await sessions.end_all(db, customer.id)
+    await sessions.forget_clients(db, customer.id)
     if verifies and changed.email_verified_at is None:
         await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)
     return changed.email

@@ -14,7 +14,7 @@ from uuid import UUID
 import typer
 from sqlalchemy import select
 
-from gql_app.accounts import audit, role_grants, validation
+from gql_app.accounts import addresses, audit, role_grants, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.permissions import ADMIN
 from gql_app.accounts.validation import DEFAULT_RULES, Rules
@@ -284,9 +284,13 @@ async def _taken(db: Transaction, left: Mapping[int, dict[str, Any]]) -> list[Re
 
 async def _held(db: Transaction, added: Mapping[int, dict[str, Any]]) -> list[Refused]:
     """Return the refusals of added lines whose address is held for its former owner."""
-    keys = {line: row["email_canonical"] for line, row in added.items()}
-    held = await mailboxes.held_among(db, [*keys.values()])
-    return [Refused(line, _taken_fault("email")) for line, key in keys.items() if key in held]
+    keys = {line: addresses.keys_of(row["email"]) for line, row in added.items()}
+    held = await mailboxes.held_among(db, {key for its in keys.values() for key in its})
+    return [
+        Refused(line, _taken_fault("email"))
+        for line, its in keys.items()
+        if not held.isdisjoint(its)
+    ]
 
 
 def _taken_fault(field: str) -> Fault:

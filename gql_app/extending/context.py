@@ -39,13 +39,14 @@ class Context(context.Context):
         The caller is authorised again in the transaction: the rule runs only if the session is
         open, the account active, and the permissions and the recent sign-in that this operation
         requires are there. `tx.caller` is None without a signed-in caller, which only a field
-        without permissions allows. Afterwards the loaders' cache is cleared and hooks run. Raises
-        the rule's errors, those of permissions, and Unavailable.
+        without permissions allows, and only if the request has had none before. Afterwards the
+        loaders' cache is cleared and hooks run. Raises the rule's errors, those of permissions, and
+        Unavailable.
         """
         try:
             me = await self.signed_in()
         except Unauthenticated:
-            if self.permitted:
+            if self.authenticated or self.permitted:
                 raise
             me = None
 

@@ -211,8 +211,9 @@ async def undoable(db: Reader, token: str) -> UUID | None:
 async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord:
     """Remove a new factor by the token of its letter's link, and revoke all access gained since.
 
-    Every session ends; recovery codes made since, and an app that is being set up, are deleted.
-    Raises Rejected if the link has expired, or the factor has been removed since.
+    Every session ends, and no client is known any more; recovery codes made since, and an app that
+    is being set up, are deleted. Raises Rejected if the link has expired, or the factor has been
+    removed since.
     """
     owner = await undoable(db, token)
     customer = await db.fetch_one(_HOLD, id=owner) if owner else None
@@ -223,6 +224,7 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     by_owner = origin.by(owner)
     await _removed(db, customer, gone.method, Action.FACTOR_UNDONE, by_owner)
     await sessions.end_all(db, customer.id)
+    await sessions.forget_clients(db, customer.id)
     return customer
 
 

@@ -97,6 +97,10 @@ class Added(NamedTuple):
     factor: SecondFactorRecord
     codes: list[str] | None
 
+    def __repr__(self) -> str:
+        """Return the factor's id alone: logs hold no recovery code."""
+        return f"Added({self.factor.id})"
+
 
 @dataclass(frozen=True, slots=True)
 class Passkeys:

@@ -41,12 +41,12 @@ async def reset(
 ) -> None:
     """Use a link: set the password, end every session, and clear the counts of failures.
 
-    The counts of wrong codes of second factors are cleared as well. Raises Rejected if the link has
-    expired or was spent meanwhile.
+    Those of wrong codes and of letters to set up a second factor are cleared as well. Raises
+    Rejected if the link has expired or was spent meanwhile.
     """
     kind, action = LinkKind.PASSWORD_RESET, Action.PASSWORD_RESET
     customer = await email_verification.use(db, kind, token, throttle, origin=origin)
-    await throttle.clear(db, throttle.of_account("code", customer.id))
+    await throttle.clear(db, *throttle.of_factors(customer.id, customer.email))
     by_owner = origin.by(customer.id)
     await customers.set_password(db, customer, password_hash, action=action, origin=by_owner)
 

@@ -103,10 +103,10 @@ async def undoable(db: Reader, token: str) -> UUID | None:
 async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord:
     """Restore a customer's former address, and revoke all access that was gained since.
 
-    Every session and link ends, and a password, second factors and recovery codes that were set
-    since the change was requested are removed. A deactivated account is restored as well, and stays
-    deactivated. Raises Rejected if the link has expired, or was spent meanwhile, also by the link
-    of an earlier address.
+    Every session and link ends, no client is known any more, and a password, second factors and
+    recovery codes that were set since the change was requested are removed. A deactivated account
+    is restored as well, and stays deactivated. Raises Rejected if the link has expired, or was
+    spent meanwhile, also by the link of an earlier address.
     """
     owner = await undoable(db, token)
     row = await db.fetch_one(_HOLD, id=owner) if owner else None
@@ -128,6 +128,7 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     )
     await factors.revoke(db, restored, since=former.changed_since, origin=origin)
     await sessions.end_all(db, customer.id)
+    await sessions.forget_clients(db, customer.id)
     await audit.record(db, Action.EMAIL_CHANGE_UNDONE, origin, customer_id=customer.id)
     return restored
 

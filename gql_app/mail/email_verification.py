@@ -74,7 +74,7 @@ async def prove_by_hand(db: Transaction, email: str) -> bool:
 
     An invitation stays open, as its owner has not answered it.
     """
-    customer = await mailboxes.by_email(db, email)
+    customer = await mailboxes.by_email(db, email, hold=True)
     if customer is None:
         return False
     await _prove(db, customer, Origin())

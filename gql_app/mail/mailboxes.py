@@ -24,7 +24,7 @@ class Owner(NamedTuple):
 async def by_email(db: Reader, email: str, *, hold: bool = False) -> CustomerRecord | None:
     """Return the customer who has an address, however it is typed; None if there is none.
 
-    With `hold` they can't be deleted until the transaction ends.
+    With `hold` they can't be deleted or get another address until the transaction ends.
     """
     key = mailbox_key(email)
     if key is None:
@@ -57,7 +57,7 @@ async def is_taken(db: Reader, email: str, customer_id: UUID | None) -> bool:
 
 
 async def held_among(db: Reader, keys: Collection[str]) -> set[str]:
-    """Return those keys of mailboxes (email_canonical) that are held."""
+    """Return those of some keys of addresses, as of addresses.keys_of(), that are held."""
     return set(await db.fetch_all(_HELD_AMONG, keys=keys, now=clock.now()))
 
 

@@ -1,5 +1,7 @@
 """Administration: admins create, change and delete customers."""
 
+from dataclasses import field
+
 import strawberry
 
 from gql_app.accounts import customers, validation
@@ -22,7 +24,7 @@ class CreateCustomerInput(Input):
 
     name: str
     email: str
-    password: str | None = strawberry.UNSET
+    password: str | None = field(default=strawberry.UNSET, repr=False)
     phone: str | None = strawberry.UNSET
     is_admin: bool = False
     roles: list[str] | None = strawberry.UNSET
@@ -38,7 +40,7 @@ class UpdateCustomerInput(Input):
     email: str | None = strawberry.UNSET
     is_admin: bool | None = strawberry.UNSET
     is_active: bool | None = strawberry.UNSET
-    password: str | None = strawberry.UNSET
+    password: str | None = field(default=strawberry.UNSET, repr=False)
     roles: list[str] | None = strawberry.UNSET
     locale: str | None = strawberry.UNSET
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Final, Self
 from uuid import UUID
@@ -32,9 +32,9 @@ from gql_app.security.tokens import REFRESH, digest, issue_token
 class LoginPayload(Payload):
     """A token, if the sign-in worked."""
 
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
-    refresh_token: str | None = None
+    refresh_token: str | None = field(default=None, repr=False)
     refresh_expires_at: datetime | None = None
     second_factor: SecondFactorChallenge | None = None
     who: strawberry.Private[tuple[Caller, CustomerRecord] | None] = None
@@ -94,7 +94,7 @@ class RegisterInput(Input):
 
     name: str
     email: str
-    password: str
+    password: str = field(repr=False)
     phone: str | None = strawberry.UNSET
     locale: str | None = strawberry.UNSET
 

@@ -81,6 +81,8 @@ class Context:
     """Whether a recent proof was required so far; a write requires it again."""
     proven: Caller | None = None
     """The caller whom the statement of a list proved, or who has just signed in."""
+    authenticated: bool = False
+    """Whether a signed-in caller was found so far; a write requires one again."""
     held: bool = False
     """Whether the caller, who was let in nevertheless, must set up a second factor first."""
     views: dict[tuple[str | int, ...], "Context"] = field(default_factory=dict)
@@ -204,6 +206,7 @@ class Context:
                 result = await work(reader, caller)
                 if reader.proven:
                     self.caller_id, self.proven = caller.customer_id, caller
+                    self.authenticated = True
                     return result
         caller = await self.caller()
         return await work(await self.lists(), caller)
@@ -267,7 +270,7 @@ class Context:
         seen = replace(
             self, presented=me, permitted=set(), _signed_in=None, _loaders={}, _lock=asyncio.Lock()
         )
-        seen.document, seen.recent = self.document, False
+        seen.document, seen.recent, seen.authenticated = self.document, False, True
         seen.held = self.resources.proofs.must_enrol(customer)
         seen.proven = None if seen.held else caller
         self.views[tuple(below.as_list())] = seen
@@ -300,7 +303,7 @@ class Context:
         me = await callers.find(self.db, identity)
         if me is None:
             return TokenRevoked()
-        self.caller_id = me.customer.id
+        self.caller_id, self.authenticated = me.customer.id, True
         if not self.resources.proofs.must_enrol(me.customer):
             self.resources.caller_cache.remember(me.caller(self.roles))
         if not callers.used_lately(me.session):

@@ -1,7 +1,7 @@
 """The profile: what signed-in customers change about themselves."""
 
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import field, replace
 
 import strawberry
 
@@ -28,7 +28,7 @@ class UpdateMeInput(Input):
     name: str | None = strawberry.UNSET
     phone: str | None = strawberry.UNSET
     email: str | None = strawberry.UNSET
-    current_password: str | None = strawberry.UNSET
+    current_password: str | None = field(default=strawberry.UNSET, repr=False)
     locale: str | None = strawberry.UNSET
 
 

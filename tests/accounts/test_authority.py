@@ -7,11 +7,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, update
 
-from gql_app.accounts import sessions
+from gql_app.accounts import customers, sessions
 from gql_app.accounts.callers import Authority, hold
 from gql_app.accounts.permissions import Role, Roles
 from gql_app.accounts.proofs import ProofPolicy
 from gql_app.accounts.sessions import SignedIn
+from gql_app.accounts.validation import Rules, check_changes
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import (
     AdminRequired,
@@ -179,6 +180,34 @@ async def test_who_asks_for_neither_is_not_judged_by_rights_and_password(
         await demote(db, me)
         await set_password(db, me)
     assert await held(database, Authority(me)) is None
+
+
+async def test_rule_that_takes_no_permission_is_given_the_roles_that_are_left(
+    database: Database,
+) -> None:
+    clerk = await add_customer(database, "Bob", roles=["clerk"])
+    async with database.transaction() as db:
+        opened = await sessions.open_session(db, clerk, NOWHERE, LIFETIMES, methods="pwd")
+    authority = Authority(SignedIn(clerk, opened.session), permissions=())
+    known = Roles([Role("clerk", {"orders:cancel"})])
+
+    async def roles() -> tuple[str, list[str]]:
+        async with database.transaction() as db:
+            caller = await hold(db, authority, known, ProofPolicy())
+            return caller.roles, [*caller.permissions]
+
+    assert await roles() == ("clerk", ["orders:cancel"])
+    async with database.transaction() as db:
+        await customers.update(
+            db,
+            clerk.id,
+            check_changes(clerk, {"roles": []}, Rules(roles=["clerk"])),
+            origin=NOWHERE,
+        )
+        asking = asyncio.create_task(roles())
+        await until_it_waits(db, asking)
+        assert not asking.done()
+    assert await asking == ("", [])
 
 
 async def test_who_must_set_up_a_factor_by_now_may_do_that_alone(database: Database) -> None:

@@ -104,6 +104,7 @@ def test_who_must_have_a_factor_is_held_without_one_and_needs_no_newer_proof(
     policy = ProofPolicy(second_factor)
     assert policy.must_enrol(ADA._replace(roles=roles)) == enrols
     assert policy.is_recent(ADA._replace(roles=roles), session("pwd")) == enrols
+    assert not policy.is_recent(ADA._replace(roles=roles), session(""))
     assert not policy.must_enrol(WITH_FACTOR._replace(roles=roles))
 
 

@@ -57,13 +57,24 @@ def told(refused: list[Refused]) -> list[tuple[int, str, str | None]]:
     return [(each.line, each.fault.code, each.fault.field) for each in refused]
 
 
-async def test_address_that_is_held_is_not_imported(noon: Database) -> None:
-    ada = await add_customer(noon, "Ada")
+@pytest.mark.parametrize(
+    ("email", "given_email"),
+    [
+        ("ada@example.com", "ADA@example.com"),
+        ("jessica@example.com", "jeßica@example.com"),
+        ("jeßica@example.com", "jessica@example.com"),
+        ("steﬃ@example.com", "steﬀi@example.com"),
+    ],
+)
+async def test_address_that_is_held_is_not_imported_nor_one_that_looks_like_it(
+    noon: Database, email: str, given_email: str
+) -> None:
+    ada = await add_customer(noon, "Ada", email)
     async with noon.transaction() as db:
         assert await email_verification.prove_by_hand(db, ada.email)
         changes = validation.check_changes(ada, {"email": "ada@example.org"})
         await customers.update(db, ada.id, changes, origin=NOWHERE)
-    refused = await bring(noon, given(email="ADA@example.com"), given(email="b@example.com"))
+    refused = await bring(noon, given(email=given_email), given(email="b@example.com"))
     assert told(refused) == [(2, "TAKEN", "email")]
 
 

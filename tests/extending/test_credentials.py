@@ -89,3 +89,17 @@ async def test_feature_signs_in_whom_it_has_proven(settings: Settings) -> None:
         assert (await api.run(ME, token=answer["token"])).data["me"]["name"] == "Ada Plain"
         nobody = (await api.run(enter, id=str(UUID(int=1)))).data["enter"]
         assert nobody == {"errors": [{"code": "INVALID_CREDENTIALS"}], "token": None}
+
+
+async def test_key_sets_up_no_factor_though_one_is_required(settings: Settings) -> None:
+    async with running(settings, features=[DOORS]) as api:
+        ada = await signed_in(api.resources, await add_customer(api.database, "Ada Plain"))
+        await api.run('mutation { makeKey(key: "kept") }', token=ada.token)
+    required = settings.model_copy(update={"second_factor": "everyone"})
+    sent = {"Authorization": "ApiKey kept"}
+    async with running(required, features=[DOORS]) as api:
+        for field in ("beginCodes", "beginPasskey"):
+            refused = await api.run(f"mutation {{ {field} {{ status }} }}", headers=sent)
+            assert refused.reason(field) == "REAUTHENTICATION_REQUIRED"
+            begun = await api.run(f"mutation {{ {field} {{ status }} }}", token=ada.token)
+            assert begun.data[field]["status"] == "SUCCESS"

@@ -6,9 +6,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import bindparam, func, select, update
 
+from gql_app.accounts import sessions
 from gql_app.accounts.audit import Origin
 from gql_app.db.tables import CustomerRow, LetterRow
-from gql_app.errors import TokenMissing, Undeclared
+from gql_app.errors import TokenMissing, TokenRevoked, Undeclared
 from gql_app.extending.context import Context
 from gql_app.extending.letters import Letter
 from gql_app.extending.settings import FeatureSettings
@@ -19,11 +20,12 @@ from gql_app.web.graphql import authenticate_header
 from tests.extending.graph import Graph
 from tests.extending.shop import OrderRow, write_receipt
 from tests.letterbox import Letterbox
-from tests.people import Person, sign_out
+from tests.people import PASSWORD, Person, sign_out
 
 DEMOTE = update(CustomerRow).where(CustomerRow.id == bindparam("of")).values(is_admin=False)
 PLACE = "mutation ($cents: Int!) { placeOrder(totalCents: $cents) { status message errors { code field message } order { id status } } }"  # noqa: E501
 CANCEL = "mutation ($id: ID!) { cancelOrder(id: $id) { status } }"
+LOGIN = f'mutation {{ login(email: "ada@example.com", password: "{PASSWORD}") {{ customer {{ id }} }} }}'  # noqa: E501
 EVENTS = "query ($action: String) { auditEvents(action: $action) { nodes { action fields customer { name } actor { name } } } }"  # noqa: E501
 
 
@@ -120,6 +122,29 @@ async def test_without_a_token_there_is_no_caller(shop: Graph, ada: Person) -> N
     assert await shop.data(counted) == {"count": "1 None"}
     assert await shop.data(counted, "no.good.token") == {"count": "1 None"}
     assert await shop.data(counted, ada.token) == {"count": f"1 {ada.id}"}
+
+
+@pytest.mark.parametrize(
+    "earlier", ["mutation { count }", "{ me { id } }", "{ customers { nodes { id } } }", LOGIN]
+)
+async def test_who_was_signed_in_earlier_in_a_request_writes_nothing_as_nobody(
+    shop: Graph, ada: Person, earlier: str
+) -> None:
+    async def rule(_tx: Transaction) -> None:
+        """Do nothing."""
+
+    token = None if earlier == LOGIN else ada.token
+    assert await shop.data("{ me { id } }", ada.token)  # who is known then is proven by a list
+    answer = await shop.ask(earlier, token)
+    assert not answer.errors
+    async with shop.resources.database.transaction() as db:
+        await sessions.end_all(db, ada.id)
+    for context in answer.context.views.values() if earlier == LOGIN else [answer.context]:
+        assert isinstance(context, Context)
+        context._signed_in = None  # noqa: SLF001 — as a write leaves it
+        with pytest.raises(TokenRevoked):
+            await context.write(rule)
+    assert bool(answer.context.views) == (earlier == LOGIN)
 
 
 async def test_what_is_not_declared_can_be_neither_recorded_nor_posted(

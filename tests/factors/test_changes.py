@@ -12,7 +12,7 @@ from gql_app.accounts.mail import links
 from gql_app.accounts.sessions import SignedIn
 from gql_app.accounts.throttling import DAY, FACTORS_PER_DAY
 from gql_app.db.factor_tables import SecondFactorRow
-from gql_app.db.tables import CustomerRow, LetterRow
+from gql_app.db.tables import CustomerRow, KnownClientRow, LetterRow
 from gql_app.errors import Rejected, TooManyAttempts
 from gql_app.factors import changes, proving
 from gql_app.lib import clock
@@ -71,6 +71,16 @@ async def test_of_two_who_undo_a_factor_at_once_one_does(noon: Database, ada: Si
         await until_it_waits(db, second)
     assert await second == "TOKEN_INVALID"
     assert not (await current(noon, ada.customer.id)).has_second_factor
+
+
+async def test_client_of_a_thief_is_known_no_more_once_the_factor_is_undone(
+    noon: Database, ada: SignedIn
+) -> None:
+    await issued(noon, ada)
+    async with noon.transaction() as db:
+        await sessions.note_client(db, ada.customer.id, "192.0.2.1")
+    assert await undo(noon) is None
+    assert await column(noon, select(KnownClientRow.client)) == []
 
 
 async def test_factor_that_is_removed_is_undone_no_more(noon: Database, ada: SignedIn) -> None:

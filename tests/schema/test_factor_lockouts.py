@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from gql_app.settings import Settings
-from tests.api import Api
+from tests.api import Api, running
 from tests.apps import App, challenge, set_up_first, verify
 from tests.authenticators import SoftwareAuthenticator
 from tests.conftest import SetClock
@@ -19,6 +19,7 @@ from tests.schema.test_required_verification import work
 THIEF: Final = "198.51.100.66"
 NOON: Final = datetime(2030, 1, 31, 12, 0, 5, tzinfo=UTC)
 NEW_PASSWORD: Final = "another good one"
+ENROL: Final = "Set up a second factor"
 WRONG: Final[list[CodeAndField]] = [("INVALID_CREDENTIALS", None)]
 WAITS: Final[list[CodeAndField]] = [("SECOND_FACTOR_REQUIRED", None)]
 INVALID: Final[list[CodeAndField]] = [("INVALID_CODE", "code")]
@@ -95,6 +96,25 @@ async def test_reset_ends_what_a_thief_began_and_lets_the_owners_code_in(
         assert faults(await do(there, "login", email=plain.email, password=PASSWORD)) == WRONG
     token = await challenge(api, plain.email, NEW_PASSWORD)
     assert faults(await verify(api, token, app.code(1))) == SUCCESS
+
+
+async def test_reset_gives_the_letters_back_by_which_a_required_factor_is_set_up(
+    settings: Settings, letterbox: Letterbox
+) -> None:
+    required = settings.model_copy(update={"second_factor": "everyone"})
+    async with running(required) as api:
+        email = (await add_customer(api.database, "Zoe")).email
+        async with api.elsewhere(THIEF) as there:
+            held = (await do(there, "login", email=email, password=PASSWORD))["token"]
+            for _ in range(required.letters_per_day):
+                await do(there, "beginCodes", token=held)
+                await letterbox.to(email, ENROL)
+        await do(api, "requestPasswordReset", email=email)
+        resetting = await letterbox.link_to(email, "Reset your password")
+        assert await reset(api, resetting, NEW_PASSWORD) == SUCCESS
+        token = (await do(api, "login", email=email, password=NEW_PASSWORD))["token"]
+        await do(api, "beginCodes", token=token)
+        assert await letterbox.link_to(email, ENROL)
 
 
 async def test_challenges_without_end_are_limited_by_client_and_use_up_no_sign_in_of_the_owner(

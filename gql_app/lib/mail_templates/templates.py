@@ -18,9 +18,9 @@ _LANGUAGE: Final = "language"
 """The value with the language tag of the templates."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Rendered:
-    """A rendered letter."""
+    """A rendered letter, whose link no log holds."""
 
     language: str
     subject: str

@@ -28,9 +28,9 @@ _GO_WITHOUT: Final = "; a URL with smtp+cleartext:// sends without"
 _log: Final = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Letter:
-    """A letter to one recipient."""
+    """A letter to one recipient, whose link no log holds."""
 
     id: str
     recipient: str

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -37,8 +37,8 @@ from gql_app.security.tokens import CHALLENGE, UNDO_FACTOR
 class CodesPayload(Payload):
     """The secret by which an authenticator app is set up."""
 
-    secret: str | None = None
-    uri: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    uri: str | None = field(default=None, repr=False)
 
     @strawberry.field
     def qr_code(self) -> str | None:
@@ -53,7 +53,7 @@ class CodesPayload(Payload):
 class RecoveryCodesPayload(Payload):
     """Recovery codes, which are shown only once."""
 
-    codes: list[str] | None = None
+    codes: list[str] | None = field(default=None, repr=False)
 
 
 @strawberry.type
@@ -61,7 +61,7 @@ class SecondFactorPayload(Payload):
     """A second factor, and the recovery codes that were made with it."""
 
     second_factor: SecondFactor | None = None
-    codes: list[str] | None = None
+    codes: list[str] | None = field(default=None, repr=False)
 
 
 @strawberry.type
