@@ -96,11 +96,14 @@ def run(
     """
     chosen, extensions = load_ready(serving=True), application.extensions()
 
+    async def called(tx: Transaction) -> R:
+        return await rule(tx, *args, **kwargs)
+
     async def work() -> R:
         async with Resources.open(chosen, extensions=extensions) as resources:
-            return await transact(resources, rule, *args, **kwargs)
+            return await transact(resources, called)
 
-    return signals.run(work())
+    return signals.run(work(), calls_of=__name__)
 
 
 def settings_of(kind: type[S]) -> S:
