@@ -267,7 +267,7 @@ class Context:
         seen = replace(
             self, presented=me, permitted=set(), _signed_in=None, _loaders={}, _lock=asyncio.Lock()
         )
-        seen.document, seen.recent = self.document, False
+        seen.document, seen.recent, seen.views = self.document, False, {}
         seen.held = self.resources.proofs.must_enrol(customer)
         seen.proven = None if seen.held else caller
         self.views[tuple(below.as_list())] = seen
