@@ -96,14 +96,11 @@ def run(
     """
     chosen, extensions = load_ready(serving=True), application.extensions()
 
-    async def called(tx: Transaction) -> R:
-        return await rule(tx, *args, **kwargs)
-
     async def work() -> R:
         async with Resources.open(chosen, extensions=extensions) as resources:
-            return await transact(resources, called)
+            return await transact(resources, rule, *args, **kwargs)
 
-    return signals.run(work(), calls_of=__name__)
+    return signals.run(work())
 
 
 def settings_of(kind: type[S]) -> S:

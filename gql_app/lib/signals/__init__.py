@@ -15,7 +15,6 @@ __all__ = ["end_by_signals", "interruptible", "run"]
 R = TypeVar("R")
 _HANG_UP: Final = getattr(signal, "SIGHUP", None)
 """The signal of a terminal that is closed; Windows has none."""
-_PROGRAM: Final = __name__.partition(".")[0]
 _came: Final[list[int]] = []
 """The signals that came."""
 
@@ -29,10 +28,10 @@ def end_by_signals() -> None:
     known = [each for each in signal.valid_signals() if each in (signal.SIGTERM, _HANG_UP)]
     caught = [each for each in known if signal.getsignal(each) == signal.SIG_DFL]
 
-    def take(number: int, frame: FrameType | None) -> None:
+    def take(number: int, _: FrameType | None) -> None:
         _came.append(number)
         if len(_came) == 1:
-            _answers[-1](frame)
+            _answers[-1]()
         else:
             for each in caught:
                 signal.signal(each, signal.SIG_DFL)
@@ -42,28 +41,21 @@ def end_by_signals() -> None:
         signal.signal(each, take)
 
 
-def run(work: Coroutine[Any, Any, R], *, calls_of: str | None = None) -> R:
+def run(work: Coroutine[Any, Any, R]) -> R:
     """Return the result of a coroutine as asyncio.run() does; the signals cancel it.
 
     They raise nothing inside the event loop: its protocols don't survive that, and then others wait
-    for them for ever. But they exit at once from others' code that the module `calls_of` of this
-    program calls: it may wait for a pipe, and then the loop can't cancel it.
+    for them for ever.
     """
 
     async def cancelled_by_signals() -> R:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task  # noqa: S101 — for mypy
-
-        def end(frame: FrameType | None) -> None:
-            if calls_of and _caller_in(frame) == calls_of:
-                _leave()
-            loop.call_soon_threadsafe(task.cancel)
-
-        with _answered(end):
+        with _answered(lambda: loop.call_soon_threadsafe(task.cancel)):
             return await work
 
     try:
-        with _answered(lambda _: None):  # while the loop is made, and closed
+        with _answered(lambda: None):  # while the loop is made, and closed
             return asyncio.run(cancelled_by_signals())
     finally:
         if _came:
@@ -78,29 +70,19 @@ def interruptible() -> AbstractContextManager[None]:
     return _answered(_leave)
 
 
-def _caller_in(frame: FrameType | None) -> str | None:
-    """Return the innermost module of this program or of asyncio that runs in a frame."""
-    while frame:
-        name = str(frame.f_globals.get("__name__"))
-        if name.partition(".")[0] in {"asyncio", _PROGRAM}:
-            return name
-        frame = frame.f_back
-    return None
-
-
 @contextmanager
-def _answered(answer: Callable[[FrameType | None], object]) -> Iterator[None]:
+def _answered(answer: Callable[[], object]) -> Iterator[None]:
     """Call a function when the first signal comes in the block, or at once if it has come."""
     _answers.append(answer)
     try:
         if _came:
-            answer(None)
+            answer()
         yield
     finally:
         _answers.pop()
 
 
-def _leave(_: FrameType | None = None) -> None:
+def _leave() -> None:
     sys.exit(128 + _came[0])
 
 
@@ -111,5 +93,5 @@ def _end() -> None:
         os.kill(os.getpid(), _came[0])  # process 1 of a container exits with 128 + number
 
 
-_answers: Final[list[Callable[[FrameType | None], object]]] = [_leave]
+_answers: Final[list[Callable[[], object]]] = [_leave]
 """What the first signal calls: the last of them."""
