@@ -87,15 +87,8 @@ app = create_app(features=[Feature("asking", commands=[asks])])
 
 So it does once the file of an export is begun.
 """
-RULES = """
-import asyncio, signal, sys, gql_app
-
-async def blocks(tx):
-    try:
-        print("waits", flush=True)
-        sys.stdin.read()
-    finally:
-        await rolled_back()
+RULE = """
+import asyncio, signal, gql_app
 
 async def awaits(tx):
     def come():
@@ -112,15 +105,12 @@ async def rolled_back():
     await asyncio.sleep(0)
     print("is clean")
 
-def block():
-    gql_app.run(blocks)
-
 def wait():
     gql_app.run(awaits)
 
-app = gql_app.create_app(features=[gql_app.Feature("work", commands=[block, wait])])
+app = gql_app.create_app(features=[gql_app.Feature("work", commands=[wait])])
 """
-"""An application with commands whose rules wait for a pipe, and for the event loop."""
+"""An application with a command whose rule waits for the event loop."""
 CALLS = (1, 3, 6, 12)
 """Answers to an export, with which the signal comes."""
 IMPORT = ("import", "-", "--format", "jsonl", "--report", "refused.jsonl")
@@ -244,26 +234,8 @@ async def test_third_signal_ends_a_command_that_goes_on(tmp_path: Path) -> None:
     assert (process.returncode, more) == (-signal.SIGTERM, b"")
 
 
-@pytest.mark.parametrize("number", ENDS)
-async def test_command_whose_rule_waits_for_a_pipe_is_ended(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    (tmp_path / "work.py").write_text(RULES)
-    process = await started("--app", "work:app", "block", folder=tmp_path)
-    assert process.stdout
-    assert await process.stdout.readline() == b"waits\n"
-    process.send_signal(number)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            assert await process.wait() == -number
-    except TimeoutError:
-        process.kill()
-        raise
-    assert await ended(process) == (b"is clean\n", b"")
-
-
 async def test_command_whose_rule_awaits_is_ended_by_the_event_loop(tmp_path: Path) -> None:
-    (tmp_path / "work.py").write_text(RULES)
+    (tmp_path / "work.py").write_text(RULE)
     process = await started("--app", "work:app", "wait", folder=tmp_path)
     assert await ended(process) == (b"callback goes on\nis clean\n", b"")
     assert process.returncode == -signal.SIGTERM
