@@ -43,7 +43,8 @@ import asyncio
 import os
 from pathlib import Path
 import asyncpg.protocol
-from gql_app import create_app
+from sqlalchemy import text
+from gql_app import Feature, create_app, run
 
 CALL, NUMBER = {call}, {number}
 calls, receives = 0, False
@@ -67,12 +68,49 @@ def signalled(loop, *args, **kwargs):
 
 asyncpg.protocol.Protocol = Receiving
 asyncio.BaseEventLoop.call_soon = signalled
-app = create_app()
+
+async def ask(tx):
+    unfinished = Path(".customers.csv.asked")
+    unfinished.touch()
+    try:
+        for _ in range(2 * CALL):
+            await tx.fetch_all(text("SELECT 1"))
+    finally:
+        unfinished.unlink()
+
+def asks():
+    run(ask)
+
+app = create_app(features=[Feature("asking", commands=[asks])])
 """
 """An application to which a signal comes as an answer of PostgreSQL wakes its reader.
 
 So it does once the file of an export is begun.
 """
+RULE = """
+import asyncio, signal, gql_app
+
+async def awaits(tx):
+    def come():
+        signal.raise_signal(signal.SIGTERM)
+        print("callback goes on")
+
+    asyncio.get_running_loop().call_soon(come)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await rolled_back()
+
+async def rolled_back():
+    await asyncio.sleep(0)
+    print("is clean")
+
+def wait():
+    gql_app.run(awaits)
+
+app = gql_app.create_app(features=[gql_app.Feature("work", commands=[wait])])
+"""
+"""An application with a command whose rule waits for the event loop."""
 CALLS = (1, 3, 6, 12)
 """Answers to an export, with which the signal comes."""
 IMPORT = ("import", "-", "--format", "jsonl", "--report", "refused.jsonl")
@@ -170,6 +208,17 @@ async def test_interrupt_while_a_command_is_imported_ends_it_silently(tmp_path: 
     assert (process.returncode, *told) == (130, b"", b"")
 
 
+async def test_interrupt_while_the_command_line_is_imported_ends_it_silently(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "typer.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    process = await started(
+        "version", folder=tmp_path, prefix=("/usr/bin/env", f"PYTHONPATH={tmp_path}")
+    )
+    told = await ended(process)
+    assert (process.returncode, *told) == (130, b"", b"")
+
+
 async def test_third_signal_ends_a_command_that_goes_on(tmp_path: Path) -> None:
     (tmp_path / "work.py").write_text(STUBBORN)
     process = await started("--app", "work:app", "work", folder=tmp_path)
@@ -185,6 +234,13 @@ async def test_third_signal_ends_a_command_that_goes_on(tmp_path: Path) -> None:
     assert (process.returncode, more) == (-signal.SIGTERM, b"")
 
 
+async def test_command_whose_rule_awaits_is_ended_by_the_event_loop(tmp_path: Path) -> None:
+    (tmp_path / "work.py").write_text(RULE)
+    process = await started("--app", "work:app", "wait", folder=tmp_path)
+    assert await ended(process) == (b"callback goes on\nis clean\n", b"")
+    assert process.returncode == -signal.SIGTERM
+
+
 async def test_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
     process = await importing(tmp_path, "/bin/sh", "-c", 'trap "" HUP && exec "$@"', "sh")
     process.send_signal(signal.SIGHUP)
@@ -194,9 +250,10 @@ async def test_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
     assert (tmp_path / "refused.jsonl").exists()
 
 
+@pytest.mark.parametrize("command", [("export", "customers.csv"), ("asks",)])
 @pytest.mark.parametrize("number", ENDS)
-async def test_export_that_is_ended_as_an_answer_comes_leaves_no_file(
-    postgres: Postgres, tmp_path: Path, number: signal.Signals
+async def test_command_that_is_ended_as_an_answer_comes_leaves_no_file(
+    postgres: Postgres, tmp_path: Path, number: signal.Signals, command: tuple[str, ...]
 ) -> None:
     with postgres.copied() as url:
         await seeded(tmp_path, url)
@@ -204,7 +261,7 @@ async def test_export_that_is_ended_as_an_answer_comes_leaves_no_file(
             program = SIGNALLED.format(call=call, number=int(number))
             (tmp_path / "work.py").write_text(program)
             process = await started(
-                *("--app", "work:app", "export", "customers.csv"), folder=tmp_path, database_url=url
+                *("--app", "work:app", *command), folder=tmp_path, database_url=url
             )
             told = await ended(process)
             assert (process.returncode, *told) == (-number, b"", b""), call

@@ -39,16 +39,18 @@ class Keys(jwt.PyJWKClient):
         Raises Unavailable if it may be newer than the keys, or there are none.
         Raises jwt.InvalidTokenError if keys that were fetched just now are without it.
         """
-        with self.lock:
-            before = time.monotonic()
-            try:
-                key = self.match_kid(self.get_signing_keys(), key_id)
-                if key is None and self.asked_at + INTERVAL <= before:
-                    key = self.match_kid(self.get_signing_keys(refresh=True), key_id)
-            except (jwt.PyJWTError, OSError, ValueError) as why:  # no answer, or another one
-                raise Unavailable from why
-            if key is None and self.asked_at < before:
-                raise Unavailable
+        before = time.monotonic()
+        try:
+            key = self.match_kid(self.get_signing_keys(), key_id)
+            if key is None:
+                with self.lock:  # which no known key waits for
+                    if self.asked_at + INTERVAL <= before:
+                        self.get_signing_keys(refresh=True)
+                    key = self.match_kid(self.get_signing_keys(), key_id)
+        except (jwt.PyJWTError, OSError, ValueError) as why:  # no answer, or another one
+            raise Unavailable from why
+        if key is None and self.asked_at < before:
+            raise Unavailable
         if key is None:
             message = "The key is not published"
             raise jwt.InvalidTokenError(message)

@@ -225,7 +225,7 @@ def _shown(
     def is_shown(source: Any, named: dict[str, Any]) -> bool:
         info: Info = named[name] if asks else named.pop(name)
         who = source.who if isinstance(source, LoginPayload) else None
-        if info.context.held or (who and info.context.resources.proofs.must_enrol(who[1])):
+        if info.context.resources.proofs.must_enrol(who[1]) if who else info.context.held:
             raise EnrolmentRequired
         return not private or bool(source.shows_private())
 

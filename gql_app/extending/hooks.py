@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar, overload
 from uuid import UUID
 
-from gql_app.accounts.audit import Action, Recorded
+from gql_app.accounts.audit import Action, Origin, Recorded
 from gql_app.extending.transaction import Transaction, transact, transaction
 from gql_app.lib import database
 from gql_app.lib.database import Query, Statement
@@ -137,9 +137,13 @@ class FeatureHooks(Hooks):
         self, resources: Resources, db: database.Transaction, events: Sequence[Recorded]
     ) -> None:
         """Run the hooks of a transaction, one after the other. Raises the hooks' errors."""
+        gone = {each.customer_id for each in events if each.action == Action.CUSTOMER_DELETED}
         for event, name in _named(events):
+            origin = event.origin
+            if origin.actor_id in gone:  # whose origins the audit has just forgotten
+                origin = Origin(actor_id=origin.actor_id)
             for hook in self._within.get(name, ()):
-                tx = transaction(db, resources, event.origin)
+                tx = transaction(db, resources, origin)
                 await hook.run(tx, Event(**_facts(event, name)))
 
     def committed(self, events: Sequence[Recorded]) -> None:

@@ -270,7 +270,8 @@ class Context:
         seen = replace(
             self, presented=me, permitted=set(), _signed_in=None, _loaders={}, _lock=asyncio.Lock()
         )
-        seen.document, seen.recent, seen.authenticated = self.document, False, True
+        seen.document, seen.views = self.document, {}
+        seen.recent, seen.authenticated = False, True
         seen.held = self.resources.proofs.must_enrol(customer)
         seen.proven = None if seen.held else caller
         self.views[tuple(below.as_list())] = seen

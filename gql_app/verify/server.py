@@ -348,8 +348,8 @@ class Sessions:
 
     def _known(self, session_id: UUID, digest: bytes, now: float) -> Verdict | None:
         """Return the cached verdict, None if there is none or it is too old."""
-        found = (self._verdicts.get(digest), self._verdicts.get(session_id))
-        return next((each for each in found if each and each.asked_at + self._bound >= now), None)
+        known = self._verdicts.get(digest) or self._verdicts.get(session_id)
+        return known if known and known.asked_at + self._bound >= now else None
 
     def _ask(self, session_id: UUID, digest: bytes, token: str, now: float) -> Future[None]:
         """Return the future of a request, which never fails; recent enough callers share it."""

@@ -88,7 +88,8 @@ class GraphQLView:
             status, answered, body = write(result, media_type)
         reasons = outcome(result.errors, context.refusals)
         state["facts"] = context.facts(reasons)
-        if new and self._engine.validator.documents.get(request.query):  # so it is valid
+        known = self._engine.validator.documents.get(request.query) if new else None
+        if new and known and (method == "POST" or known.has_query):  # it is valid
             self._documents.keep(new, request.query)
         if status == UNAUTHORIZED:
             # RFC 6750 section 3: without a token there is no error

@@ -362,6 +362,15 @@ def test_checks_by_hand_know_a_new_key_from_a_forged_or_removed_one(
         published.chmod(0o600)
 
 
+def test_checks_by_hand_of_a_known_key_wait_for_no_other(
+    accounts: Accounts, by_hand: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, _ = accounts.login("orders")
+    assert by_hand.verified(token)
+    monkeypatch.setattr(by_hand.keys, "lock", None)  # which can't be taken
+    assert by_hand.verified(token)
+
+
 def test_checks_by_hand_see_the_end_of_a_session(accounts: Accounts, by_hand: ModuleType) -> None:
     token, _ = accounts.login("orders")
     assert by_hand.verified(token)

@@ -149,6 +149,24 @@ async def test_hook_within_has_the_caller_and_origin_of_its_transaction(
     assert [each.actor_id for each in found[:5]] == [grace.id] * 5
 
 
+async def test_hook_within_a_deletion_records_no_origin_of_who_is_gone(settings: Settings) -> None:
+    async def note(tx: Transaction, event: Event) -> None:
+        await tx.audit("hook:ran", customer_id=event.customer_id)
+
+    noting = Feature("noting", actions=["hook:ran"], within={"customer:deleted": note})
+    async with graph(settings, [noting]) as shop:
+        database = shop.resources.database
+        ada = await sign_in(shop.resources, await add_customer(database, "Ada Plain"))
+        delete = f'mutation {{ deleteMe(password: "{PASSWORD}") {{ status }} }}'
+        assert (await shop.data(delete, ada.token))["deleteMe"]["status"] == "SUCCESS"
+        [found] = await database.fetch_all(
+            select(AuditRow.ip_address, AuditRow.user_agent, AuditRow.actor_id).where(
+                AuditRow.action == "hook:ran"
+            )
+        )
+    assert tuple(found) == (None, None, ada.id)
+
+
 async def test_action_of_a_feature_is_an_event(shop: Graph, ada: Person) -> None:
     placed = await shop.data("mutation { placeOrder(totalCents: 5) { order { id } } }", ada.token)
     cancel = "mutation ($id: ID!) { cancelOrder(id: $id) { id } }"

@@ -377,3 +377,15 @@ async def test_sign_in_that_is_held_refuses_nothing_to_who_asks_next(
         assert answer.data["login"]["greeting"] == "hello"
         assert set(refusals(answer)) == {"login.customer.badge"}
         assert answer.data["login"]["customer"]["twice"] == "haha"
+
+
+@pytest.mark.usefixtures("ada")
+async def test_sign_in_after_one_that_is_held_is_judged_by_itself(
+    settings: Settings, grace: Person
+) -> None:
+    chosen = settings.model_copy(update={"second_factor": "admins"})
+    async with graph(chosen, [SHOP, LOOKS]) as admins:
+        document = f"mutation {{ updateMe(input: {{}}) {{ status }} {ADA} {{ greeting }} }}"
+        answer = await admins.ask(document, grace.token)
+        assert refusals(answer) == {"updateMe": HELD}
+        assert answer.data["login"] == {"greeting": "hello"}

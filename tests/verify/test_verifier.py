@@ -760,6 +760,24 @@ async def test_inactive_token_speaks_for_no_other_of_its_session(
     assert stand_in.asked.count(INTROSPECT) == 2
 
 
+async def test_inactive_token_is_asked_for_again_whatever_is_known_of_its_session(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    verifier, session_id = verifier_of(stand_in, liveness=5), uuid4()
+    first, second = (stand_in.token(session_id=session_id) for _ in range(2))
+    stand_in.active = False
+    with pytest.raises(TokenRevoked):
+        await verify(verifier, first)
+    ticking.now += 4
+    stand_in.active = True
+    assert await verify(verifier, second)
+    ticking.now += 2  # so that of the two answers the first is too old
+    stand_in.active = False
+    with pytest.raises(TokenRevoked):
+        await verify(verifier, first)
+    assert stand_in.tokens == [first, second, first]
+
+
 async def test_session_is_asked_for_once_whatever_its_token(
     stand_in: StandIn, ticking: Clock
 ) -> None:

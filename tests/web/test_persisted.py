@@ -96,8 +96,9 @@ async def test_what_is_valid_is_kept_although_it_is_not_told_which_operation_to_
 
 
 async def test_no_mutation_is_run_or_kept_by_get(api: Api) -> None:
-    for request in (hashed(REGISTER, query=REGISTER), hashed(REGISTER)):
-        assert (await ask(api, "GET", request)).status_code in {400, 405}
+    unnamed = hashed(REGISTER, query=REGISTER)
+    for request in (unnamed, {**unnamed, "operationName": "None"}, hashed(REGISTER)):
+        assert (await ask(api, "GET", request, GRAPHQL)).status_code in {400, 405}
     assert refusal((await ask(api, "POST", hashed(REGISTER))).json()) == NOT_FOUND
     posted = await ask(api, "POST", hashed(REGISTER, query=REGISTER))
     assert posted.json() == {"data": {"register": {"status": "SUCCESS"}}}

@@ -15,6 +15,7 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
+    OperationType,
     Token,
     TokenKind,
 )
@@ -117,6 +118,11 @@ class Document:
             # The contents of strings and comments are copied out of the text.
             bytes=DOCUMENT_BYTES + parsed + OPERATION_BYTES * len(operations),
         )
+
+    @property
+    def has_query(self) -> bool:
+        """Whether any operation is a query."""
+        return any(each.operation is OperationType.QUERY for each in self.operations)
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation of a name; the first, if no name is given."""

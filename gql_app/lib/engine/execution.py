@@ -279,11 +279,12 @@ def real_path(path: Path) -> ResponsePath | None:
 
 
 def context_at(context: Value, path: Path) -> Value:
-    """Return the context of a path: that of the innermost of `context.views` it is in, if any."""
+    """Return the context of a path: of the `views` it is in, or of theirs; or the given one."""
     if views := getattr(context, "views", None):
         keys = real_path(path).as_list()  # type: ignore[union-attr]  # no field is without a path
         inside = (views.get(tuple(keys[:end])) for end in range(len(keys), 0, -1))
-        return next((view for view in inside if view is not None), context)
+        view = next((view for view in inside if view is not None), None)
+        return context if view is None else context_at(view, path)
     return context
 
 

@@ -14,10 +14,10 @@ from gql_app.lib.engine import NESTED, LazyRows, Nested, Schema
 class Viewer:
     """A context with a name, and the views of a request."""
 
-    def __init__(self, name: str, views: dict[tuple[object, ...], "Viewer"]) -> None:
-        """Take the name, and the views, which all contexts of a request share."""
+    def __init__(self, name: str) -> None:
+        """Take the name."""
         self.name = name
-        self.views = views
+        self.views: dict[tuple[object, ...], Viewer] = {}
 
 
 Info = strawberry.Info[Viewer, None]
@@ -64,7 +64,7 @@ class Place:
     @strawberry.field
     def as_name(self, info: Info, name: str) -> "Place":
         """Return a place of which what is below is seen as by a name."""
-        info.context.views[tuple(info.path.as_list())] = Viewer(name, info.context.views)
+        info.context.views[tuple(info.path.as_list())] = Viewer(name)
         return Place()
 
     @strawberry.field
@@ -107,7 +107,7 @@ async def test_each_field_has_the_context_of_the_innermost_view(
     executor: type[CompiledExecutor] | None,
 ) -> None:
     schema = Schema(query=Query, execution_context_class=executor)
-    answer = await schema.execute(DOCUMENT, context_value=Viewer("nobody", {}))
+    answer = await schema.execute(DOCUMENT, context_value=Viewer("nobody"))
     assert answer.errors is None
     place = {"name": "a", "b": {"name": "b", "rows": rows("b")}}
     assert answer.data == {
