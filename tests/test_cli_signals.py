@@ -111,6 +111,12 @@ def wait():
 app = gql_app.create_app(features=[gql_app.Feature("work", commands=[wait])])
 """
 """An application with a command whose rule waits for the event loop."""
+INTERRUPTED = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
+signal.raise_signal(signal.SIGINT)
+"""
+"""A module whose import is interrupted by Ctrl-C."""
 CALLS = (1, 3, 6, 12)
 """Answers to an export, with which the signal comes."""
 IMPORT = ("import", "-", "--format", "jsonl", "--report", "refused.jsonl")
@@ -202,7 +208,7 @@ async def test_hang_up_is_the_status_though_the_terminal_takes_no_words(tmp_path
 
 
 async def test_interrupt_while_a_command_is_imported_ends_it_silently(tmp_path: Path) -> None:
-    (tmp_path / "work.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    (tmp_path / "work.py").write_text(INTERRUPTED)
     process = await started("--app", "work:app", "version", folder=tmp_path)
     told = await ended(process)
     assert (process.returncode, *told) == (130, b"", b"")
@@ -211,7 +217,7 @@ async def test_interrupt_while_a_command_is_imported_ends_it_silently(tmp_path: 
 async def test_interrupt_while_the_command_line_is_imported_ends_it_silently(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "typer.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    (tmp_path / "typer.py").write_text(INTERRUPTED)
     process = await started(
         "version", folder=tmp_path, prefix=("/usr/bin/env", f"PYTHONPATH={tmp_path}")
     )
