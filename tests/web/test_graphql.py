@@ -150,7 +150,7 @@ async def test_the_root_leads_to_the_playground_or_tells_where_the_api_is(
     api: Api, method: str
 ) -> None:
     page = await api.client.request(method, "/", headers={"Accept": "text/html,*/*;q=0.8"})
-    assert (page.status_code, page.headers["location"]) == (303, "graphql")
+    assert (page.status_code, page.headers["location"]) == (303, "./graphql")
     below = httpx.URL("https://example.com/accounts/")
     assert below.join(page.headers["location"]).path == "/accounts/graphql"
     told = await api.client.request(method, "/")

@@ -318,7 +318,7 @@ def leading_to(path: str, *, has_page: bool) -> Callable[[Request], Awaitable[Re
         if request.method not in {"GET", "HEAD"}:
             raise HTTPException(405, f"The GraphQL API is at {path}", {"Allow": "GET, HEAD"})
         if has_page and accepts_html(*headers_of(request.scope)[b"accept"]):
-            return Response(None, 303, {"Location": path.removeprefix("/")})
+            return Response(None, 303, {"Location": f".{path}"})
         content = {"message": f"The GraphQL API is at {path}.", "graphql": path}
         return JSONResponse(content, media_type="application/json; charset=utf-8")
 

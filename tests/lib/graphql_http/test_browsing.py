@@ -48,7 +48,7 @@ async def test_a_browser_is_led_and_others_are_told(
     response = await leading_to("/api", has_page=has_page)(request)
     assert response.status_code == status
     if status == 303:
-        assert response.headers["location"] == "api"
+        assert response.headers["location"] == "./api"
     else:
         assert json.loads(bytes(response.body))["graphql"] == "/api"
 
