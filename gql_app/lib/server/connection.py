@@ -81,7 +81,8 @@ class Usage:
     def sweep(self, connections: AbstractSet["Connection"]) -> None:
         """Check every deadline, and schedule the next sweep while there are connections.
 
-        Beyond UNREAD_BYTES, those connections are reset whose responses are unread for longest.
+        Beyond UNREAD_BYTES, those connections are reset whose responses are unread for longest, but
+        not the newest: one response may be larger.
         """
         self.timer = None
         if connections:
@@ -93,7 +94,7 @@ class Usage:
         unread = {each: each.unread for each in connections if each.unread_since < NEVER}
         excess = sum(unread.values()) - UNREAD_BYTES
         if excess > 0:
-            for each in sorted(unread, key=attrgetter("unread_since")):
+            for each in sorted(unread, key=attrgetter("unread_since"))[:-1]:
                 if excess > 0 and unread[each]:
                     excess -= unread[each]
                     each.reset()

@@ -120,6 +120,32 @@ def test_those_who_have_read_nothing_for_longest_give_way(
     runner.run(check())
 
 
+def test_response_that_is_larger_than_the_bound_is_read_where_no_newer_one_waits(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = b"x" * 4 * 1024 * 1024
+    headers = [(b"content-length", b"%d" % len(body))]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    app = answering(start, {"type": "http.response.body", "body": body})
+    monkeypatch.setattr("gql_app.lib.server.connection.UNREAD_BYTES", len(body) // 8)
+    sweep, swept = Usage.sweep, asyncio.Event()
+
+    def noting(usage: Usage, connections: set[Connection]) -> None:
+        sweep(usage, connections)
+        if any(each.unread for each in connections):
+            swept.set()
+
+    monkeypatch.setattr(Usage, "sweep", noting)
+
+    async def check() -> None:
+        async with in_process.connected(app) as peer, asyncio.timeout(PATIENCE):
+            await in_process.ask(peer, "GET", "Connection: close")
+            await swept.wait()
+            assert (await in_process.all_said(peer)).endswith(body)
+
+    runner.run(check())
+
+
 def test_deadlines_are_looked_at_as_long_as_there_are_connections(runner: asyncio.Runner) -> None:
     async def check() -> None:
         usage = Usage()
