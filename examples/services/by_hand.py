@@ -23,15 +23,17 @@ class Unavailable(Exception):
 
 
 class Keys(jwt.PyJWKClient):
-    """The published keys, and when they were asked for."""
+    """The published keys, when they were asked for, and when the known ones were."""
 
-    asked_at = -math.inf
+    asked_at = known_at = -math.inf
     lock = threading.Lock()
 
     def fetch_data(self) -> object:
         """Fetch the keys."""
-        self.asked_at = time.monotonic()
-        return super().fetch_data()
+        asked_at = self.asked_at = time.monotonic()
+        fetched = super().fetch_data()
+        self.known_at = asked_at  # which a fetch in vain is not
+        return fetched
 
     def find(self, key_id: str) -> jwt.PyJWK:
         """Return the key of an id.
@@ -49,7 +51,7 @@ class Keys(jwt.PyJWKClient):
                     key = self.match_kid(self.get_signing_keys(), key_id)
         except (jwt.PyJWTError, OSError, ValueError) as why:  # no answer, or another one
             raise Unavailable from why
-        if key is None and self.asked_at < before:
+        if key is None and self.known_at < before:
             raise Unavailable
         if key is None:
             message = "The key is not published"

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import re
 import sys
 import time
@@ -369,6 +370,17 @@ def test_checks_by_hand_of_a_known_key_wait_for_no_other(
     assert by_hand.verified(token)
     monkeypatch.setattr(by_hand.keys, "lock", None)  # which can't be taken
     assert by_hand.verified(token)
+
+
+def test_checks_by_hand_sign_nobody_out_while_another_asks_in_vain(
+    accounts: Accounts, by_hand: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, _ = accounts.login("orders")
+    assert by_hand.verified(token)
+    monkeypatch.setattr(by_hand.keys, "asked_at", math.inf)
+    monkeypatch.setattr(by_hand.keys, "match_kid", lambda *_: None)
+    with pytest.raises(by_hand.Unavailable):
+        by_hand.verified(token)
 
 
 def test_checks_by_hand_see_the_end_of_a_session(accounts: Accounts, by_hand: ModuleType) -> None:
