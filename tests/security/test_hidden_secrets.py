@@ -13,11 +13,11 @@ import pytest
 from tests.laws import MODULES, PACKAGE
 
 HUSH: Final = "hush"
-SECRET: Final = re.compile(r"(.*_)?(password|hash|token|secret|uri|html|codes)")
+SECRET: Final = re.compile(r"(.*_)?(password|hash|token|secret|challenge|uri|html|codes)")
 """Names of fields with secrets; the HTML of a letter has a link."""
 PUBLIC: Final = frozenset({"error_codes"})
-OPEN: Final = frozenset({"Chosen", "SignIn"})
-"""Records without secrets: templates of letters, and the customers of `serve --demo`."""
+OPEN: Final = frozenset({"Answer", "Chosen", "SignIn"})
+"""Records without secrets: answers of passkeys, templates of letters, customers of the demo."""
 
 
 def fields(kind: type[Any]) -> list[str]:

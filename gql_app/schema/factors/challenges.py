@@ -1,5 +1,6 @@
 """Second factors, and the challenge of a sign-in that requires one."""
 
+from dataclasses import field
 from datetime import datetime
 from typing import Final, Self
 
@@ -39,7 +40,7 @@ class SecondFactor(Node):
 class SecondFactorChallenge:
     """The challenge of a sign-in that waits for a second factor."""
 
-    challenge: str
+    challenge: str = field(repr=False)
     methods: list[SecondFactorMethod]
     expires_at: datetime
     passkey_options: JSON | None = None
