@@ -117,7 +117,9 @@ async def _add(resources: Resources, rounds: int, *, waits: bool) -> None:
 
 
 def _new(email: str) -> validation.NewCustomer:
-    return validation.check_new(name="Somebody", email=email, password=PASSWORD)
+    return validation.check_new(
+        name="Somebody", email=email, password=PASSWORD, rules=validation.Rules()
+    )
 
 
 async def _measure(

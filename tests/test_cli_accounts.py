@@ -294,7 +294,7 @@ async def test_return_by_the_operator_leaves_nothing_to_undo_and_no_client_known
     ada = await add_customer(api.database, "Ada")
     async with api.database.transaction() as db:
         await email_verification.prove_by_hand(db, ada.email)
-        moved = validation.check_changes(ada, {"email": "thief@example.org"})
+        moved = validation.check_changes(ada, {"email": "thief@example.org"}, validation.Rules())
         await customers.update(db, ada.id, moved, origin=NOWHERE)
         await email_verification.prove_by_hand(db, "thief@example.org")
         await sessions.note_client(db, ada.id, "192.0.2.1")
@@ -355,6 +355,17 @@ async def test_address_that_cannot_be_changed_is_told_in_words(
         database_url=database_url,
     )
     assert (done.returncode, done.stderr) == (1, f"{told}\n")
+
+
+async def test_operator_sets_an_address_of_a_special_use_domain_that_is_named(
+    api: Api, database_url: str, tmp_path: Path
+) -> None:
+    ada = await add_customer(api.database, "Ada")
+    named = {"database_url": database_url, "special_domains": "local"}
+    given = ("change-email", str(ada.id), "ada@firm.local")
+    done = await asyncio.to_thread(run_here, *given, folder=tmp_path, **named)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (await get_row(api.database, CustomerRow, ada.id)).email == "ada@firm.local"
 
 
 async def test_customers_of_one_mailbox_stop_migrate_until_one_has_another_address(

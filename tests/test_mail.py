@@ -27,7 +27,9 @@ def test_customer_who_would_break_out_of_a_header_can_not_exist(field: str, give
     fine = {"name": "A", "email": "a@example.com"}
     texts = {**fine, field: given.format(fine[field])}
     with pytest.raises(Rejected) as rejected:
-        validation.check_new(name=texts["name"], email=texts["email"], password=PASSWORD)
+        validation.check_new(
+            name=texts["name"], email=texts["email"], password=PASSWORD, rules=validation.Rules()
+        )
     assert [(fault.code, fault.field) for fault in rejected.value.faults] == [
         (UserErrorCode.INVALID, field)
     ]

@@ -92,9 +92,6 @@ class Rules:
         _raise(faults)
 
 
-DEFAULT_RULES: Final = Rules()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NewCustomer:
     """The fields of a new customer, all of which are checked."""
@@ -171,7 +168,7 @@ def check_new(  # noqa: PLR0913 — the fields of a customer
     is_admin: bool = False,
     roles: Sequence[str] | None = None,
     locale: str | None = None,
-    rules: Rules = DEFAULT_RULES,
+    rules: Rules,
 ) -> NewCustomer:
     """Return the checked fields of a new customer. Raises Rejected, with every fault at once."""
     faults: list[Fault] = []
@@ -193,7 +190,7 @@ def check_new(  # noqa: PLR0913 — the fields of a customer
 def check_changes(
     customer: CustomerRecord | None,
     new: Mapping[str, str | bool | Sequence[str] | None],
-    rules: Rules = DEFAULT_RULES,
+    rules: Rules,
     *,
     blind: bool = False,
 ) -> Changes:

@@ -79,10 +79,12 @@ def change_email(
     parsed = parse_id(customer_id)
     if parsed is None:
         raise customers.not_found()
-    validation.check_changes(None, {"email": address})
-    chosen = load_ready(needs="file")
+    chosen = application.load()
+    rules = validation.Rules.of(chosen)
+    validation.check_changes(None, {"email": address}, rules)
+    prepare(chosen, "file")
     verifies = chosen.verification != "off"
-    email = transact(chosen, _change_email, parsed, address, verifies=verifies)
+    email = transact(chosen, _change_email, parsed, address, rules, verifies=verifies)
     out(f"The customer has the address {email} now.")
 
 
@@ -226,7 +228,9 @@ async def _remove_factors(db: Transaction, email: str) -> int | None:
     return await changes.remove_all(db, found.id) if found else None
 
 
-async def _change_email(db: Transaction, customer_id: UUID, address: str, *, verifies: bool) -> str:
+async def _change_email(
+    db: Transaction, customer_id: UUID, address: str, rules: validation.Rules, *, verifies: bool
+) -> str:
     """Change an address, and return it in normal form; the audit record has no actor.
 
     If addresses are verified, a link that proves it is posted. On a return to an address that is
@@ -235,7 +239,7 @@ async def _change_email(db: Transaction, customer_id: UUID, address: str, *, ver
     customer = await customers.by_id(db, customer_id)
     if customer is None:
         raise customers.not_found()
-    changes = validation.check_changes(customer, {"email": address})
+    changes = validation.check_changes(customer, {"email": address}, rules)
     changed = await customers.update(db, customer.id, changes, origin=Origin())
     await addresses.settle(db, changed)
     await letters.void_links(db, customer.id, [LinkKind.VERIFY_EMAIL, LinkKind.INVITATION])

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from gql_app.accounts import addresses, audit, role_grants, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.permissions import ADMIN
-from gql_app.accounts.validation import DEFAULT_RULES, Rules
+from gql_app.accounts.validation import Rules
 from gql_app.cli import application, records
 from gql_app.cli.console import bar, fail, out
 from gql_app.cli.database import prepare, run_on_database
@@ -121,7 +121,7 @@ def import_customers(
     out(f"{counted(tally.lines, 'customer', 'customers')} {verb} imported.")
 
 
-def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[str, Any]:
+def check(values: Mapping[str, object], rules: Rules) -> dict[str, Any]:
     """Return the row of a customer, validated as if it were created by the API.
 
     Raises Rejected with every fault at once.
@@ -166,7 +166,7 @@ def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[st
 async def add(
     db: Transaction,
     lines: Sequence[Record | Refused],
-    rules: Rules = DEFAULT_RULES,
+    rules: Rules,
     *,
     invite: bool = False,
 ) -> list[Refused]:

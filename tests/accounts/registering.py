@@ -32,7 +32,9 @@ async def register(
     data: Mapping[str, Any] | None = None,
 ) -> None:
     """Request a registration with PASSWORD."""
-    new = validation.check_new(name=name, email=email, password=PASSWORD, phone="+1")
+    new = validation.check_new(
+        name=name, email=email, password=PASSWORD, phone="+1", rules=validation.Rules()
+    )
     async with database.transaction() as db:
         hashed = password_hash()
         await registrations.request(db, new, password_hash=hashed, data=data, origin=NOWHERE)

@@ -9,7 +9,7 @@ from gql_app.accounts import addresses, customers
 from gql_app.accounts.mail import letters, links
 from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.validation import Changes, check_changes, check_new
+from gql_app.accounts.validation import Changes, Rules, check_changes, check_new
 from gql_app.db.tables import LetterRow, LinkRow, PasswordResetRow
 from gql_app.errors import Fault, Rejected
 from gql_app.lib.database import Database, Transaction
@@ -25,12 +25,12 @@ A, B = "ada@example.com", "ada@example.org"
 
 def to(email: str, customer: CustomerRecord) -> Changes:
     """Return the change of a customer to an address."""
-    return check_changes(customer, {"email": email})
+    return check_changes(customer, {"email": email}, Rules())
 
 
 async def register(database: Database, email: str) -> tuple[Fault, ...]:
     """Add a customer, and return what was wrong."""
-    new = check_new(name="Eve", email=email, password=PASSWORD)
+    new = check_new(name="Eve", email=email, password=PASSWORD, rules=Rules())
     try:
         async with database.transaction() as db:
             await customers.create(db, new, password_hash="", origin=NOWHERE)
@@ -96,7 +96,7 @@ async def test_pending_address_that_is_registered_meanwhile_is_not_had(
     noon: Database, proven: CustomerRecord
 ) -> None:
     link = await ask(noon, proven, B)
-    new = check_new(name="Eve", email=B, password=PASSWORD)
+    new = check_new(name="Eve", email=B, password=PASSWORD, rules=Rules())
     async with noon.transaction() as db:
         await customers.create(db, new, password_hash="", origin=NOWHERE)
         racing = asyncio.create_task(use(noon, "verify", link))

@@ -15,7 +15,7 @@ from gql_app.accounts.factors.challenges import Challenge
 from gql_app.accounts.records import SessionRecord
 from gql_app.accounts.sessions import Opened, open_session
 from gql_app.accounts.throttling import Throttle
-from gql_app.accounts.validation import Changes, check_changes
+from gql_app.accounts.validation import Changes, Rules, check_changes
 from gql_app.cli.accounts import unlock_account
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow, ThrottleRow
 from gql_app.errors import Rejected, TooManyAttempts
@@ -285,7 +285,7 @@ async def test_a_rejected_change_ends_no_session(database: Database) -> None:
     ada = await add_customer(database, "Ada", is_admin=True)
     async with database.transaction() as db:
         await open_session(db, ada, NOWHERE, LIFETIMES, methods="pwd")
-    changes = check_changes(ada, {"is_active": False, "password": "a password of its own"})
+    changes = check_changes(ada, {"is_active": False, "password": "a password of its own"}, Rules())
     with pytest.raises(Rejected) as why:
         async with database.transaction() as db:
             await customers.update(

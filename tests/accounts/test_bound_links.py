@@ -34,7 +34,7 @@ def changing(**changes: str | bool) -> Event:
     async def event(db: Transaction, customer: CustomerRecord) -> None:
         row = await current(db, customer.id)
         checked = validation.check_changes(
-            row, {k: v for k, v in changes.items() if k != "password"}
+            row, {k: v for k, v in changes.items() if k != "password"}, validation.Rules()
         )
         hashed = NEW_HASH if "password" in changes else None
         await customers.update(db, row.id, checked, password_hash=hashed, origin=NOWHERE)

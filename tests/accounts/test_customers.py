@@ -11,7 +11,14 @@ import pytest
 from sqlalchemy import select, text
 
 from gql_app.accounts import customers, sessions
-from gql_app.accounts.validation import Changes, NewCustomer, check_changes, check_new, email_keys
+from gql_app.accounts.validation import (
+    Changes,
+    NewCustomer,
+    Rules,
+    check_changes,
+    check_new,
+    email_keys,
+)
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import Fault, Rejected
 from gql_app.lib.clock import new_id
@@ -50,7 +57,7 @@ def code_and_field(why: Rejected) -> tuple[str, str | None]:
 
 def new(email: str, name: str = "Ada") -> NewCustomer:
     """Describe a customer to be."""
-    return check_new(name=name, email=email, password=PASSWORD)
+    return check_new(name=name, email=email, password=PASSWORD, rules=Rules())
 
 
 async def create(database: Database, email: str, name: str = "Ada") -> str | None:
@@ -74,7 +81,11 @@ async def test_a_new_customer_is_stored_as_checked(
 ) -> None:
     set_clock(NOON)
     made = check_new(
-        name=normalize("NFD", " Élodie "), email="Élodie@EXAMPLE.com", password=PASSWORD, phone="5"
+        name=normalize("NFD", " Élodie "),
+        email="Élodie@EXAMPLE.com",
+        password=PASSWORD,
+        phone="5",
+        rules=Rules(),
     )
     async with database.transaction() as db:
         answered = await customers.create(db, made, password_hash="hash", origin=NOWHERE)
@@ -168,7 +179,9 @@ async def test_a_rejected_write_leaves_nothing(database: Database) -> None:
     added = new("bob@example.com", "Bob")
 
     async def work(db: Transaction) -> None:
-        await customers.update(db, ada.id, check_changes(ada, {"name": "Augusta"}), origin=NOWHERE)
+        await customers.update(
+            db, ada.id, check_changes(ada, {"name": "Augusta"}, Rules()), origin=NOWHERE
+        )
         await customers.create(db, added, password_hash="x", origin=NOWHERE)
         await customers.create(db, added, password_hash="x", origin=NOWHERE)
 
@@ -183,7 +196,7 @@ async def test_a_change_writes_what_is_given_and_nothing_else(
     ada = await add_customer(database, "Ada", phone="555 0100")
     bob = await add_customer(database, "Bob")
     set_clock(LATER)
-    changes = check_changes(ada, {"name": "Augusta", "is_admin": True})
+    changes = check_changes(ada, {"name": "Augusta", "is_admin": True}, Rules())
     async with database.transaction() as db:
         await customers.update(db, ada.id, changes, origin=NOWHERE)
     row, untouched = await everybody(database)
@@ -197,7 +210,9 @@ async def test_a_change_writes_what_is_given_and_nothing_else(
 async def test_null_clears_the_phone(database: Database) -> None:
     ada = await add_customer(database, "Ada", phone="555 0100")
     async with database.transaction() as db:
-        await customers.update(db, ada.id, check_changes(ada, {"phone": None}), origin=NOWHERE)
+        await customers.update(
+            db, ada.id, check_changes(ada, {"phone": None}, Rules()), origin=NOWHERE
+        )
     assert [row.phone for row in await everybody(database)] == [None]
 
 
@@ -220,7 +235,7 @@ async def test_updated_at_stays_when_nothing_changes(
     ada = await add_customer(database, "Ada")
     set_clock(LATER)
     async with database.transaction() as db:
-        row = await customers.update(db, ada.id, check_changes(ada, given), origin=NOWHERE)
+        row = await customers.update(db, ada.id, check_changes(ada, given, Rules()), origin=NOWHERE)
     assert (row.updated_at, (await everybody(database))[0].updated_at) == (NOON, NOON)
 
 

@@ -49,7 +49,9 @@ async def post(database: Database, kind: str, customer: CustomerRecord) -> None:
     elif kind == Kind.EMAIL_CHANGED:
         async with database.transaction() as db:
             await change(db, CustomerRow, customer.id, email_verified_at=clock.now())
-            new = validation.check_changes(customer, {"email": "new@example.com"})
+            new = validation.check_changes(
+                customer, {"email": "new@example.com"}, validation.Rules()
+            )
             await customers.update(db, customer.id, new, origin=NOWHERE)
     elif kind == Kind.SECOND_FACTOR_ADDED:
         async with database.transaction() as db:

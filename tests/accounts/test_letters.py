@@ -81,7 +81,7 @@ async def test_change_of_address_tells_the_mailbox_that_was(
     noon: Database, ada: CustomerRecord
 ) -> None:
     async with noon.transaction() as db:
-        changes = validation.check_changes(ada, {"email": "new@example.com"})
+        changes = validation.check_changes(ada, {"email": "new@example.com"}, validation.Rules())
         await customers.update(db, ada.id, changes, origin=NOWHERE)
     (told,) = await claim(noon)
     assert (told.recipient, told.subject) == ("ada@example.com", "Your e-mail address was changed")
@@ -93,7 +93,7 @@ async def test_no_letter_is_written_where_no_mailbox_changed(
 ) -> None:
     for spelling in (email, ada.email) * 3:
         async with noon.transaction() as db:
-            changes = validation.check_changes(ada, {"email": spelling})
+            changes = validation.check_changes(ada, {"email": spelling}, validation.Rules())
             await customers.update(db, ada.id, changes, origin=NOWHERE)
     assert await waiting(noon) == []
 

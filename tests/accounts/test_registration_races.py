@@ -38,7 +38,9 @@ async def test_one_link_that_is_used_twice_at_once_makes_one_account(noon: Datab
 async def test_who_is_added_at_the_same_moment_keeps_the_address(noon: Database) -> None:
     await register(noon, "Eve")
     (letter,) = await claim(noon)
-    new = validation.check_new(name="Bob", email="eve@example.com", password=PASSWORD)
+    new = validation.check_new(
+        name="Bob", email="eve@example.com", password=PASSWORD, rules=validation.Rules()
+    )
     async with noon.transaction() as db:
         bob = await customers.create(db, new, password_hash="x", origin=NOWHERE)
         eve = asyncio.create_task(complete(noon, token_of(letter)))

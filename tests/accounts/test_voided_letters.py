@@ -132,7 +132,7 @@ async def test_letter_goes_when_its_customer_is_deactivated(
 ) -> None:
     await ask_reset(noon, ada)
     async with noon.transaction() as db:
-        changes = validation.check_changes(ada, {"is_active": False})
+        changes = validation.check_changes(ada, {"is_active": False}, validation.Rules())
         await customers.update(db, ada.id, changes, origin=NOWHERE)
     assert await claim(noon) == []
     assert (await waiting(noon), await resets(noon)) == ([], [])

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import customers, validation
+from gql_app.accounts import customers
+from gql_app.accounts.validation import Rules, check_changes
 from gql_app.cli import imports
 from gql_app.cli.records import FIELDS, Record, Refused
 from gql_app.db.tables import AuditRow, CustomerRow, LetterRow
@@ -38,7 +39,7 @@ def given(**values: object) -> dict[str, object]:
 def faults(values: Mapping[str, object]) -> list[tuple[str, str | None]]:
     """Return each fault's code and field; there must be some."""
     with pytest.raises(Rejected) as why:
-        imports.check(values)
+        imports.check(values, Rules())
     assert all(fault.message for fault in why.value.faults)
     return [(fault.code, fault.field) for fault in why.value.faults]
 
@@ -49,7 +50,7 @@ async def bring(
     """Import a batch, whose refusals undo nothing here."""
     records = [Record(line, values) for line, values in enumerate(all_values, 2)]
     async with database.transaction() as db:
-        return await imports.add(db, records, invite=invite)
+        return await imports.add(db, records, Rules(), invite=invite)
 
 
 def told(refused: list[Refused]) -> list[tuple[int, str, str | None]]:
@@ -72,7 +73,7 @@ async def test_address_that_is_held_is_not_imported_nor_one_that_looks_like_it(
     ada = await add_customer(noon, "Ada", email)
     async with noon.transaction() as db:
         assert await email_verification.prove_by_hand(db, ada.email)
-        changes = validation.check_changes(ada, {"email": "ada@example.org"})
+        changes = check_changes(ada, {"email": "ada@example.org"}, Rules())
         await customers.update(db, ada.id, changes, origin=NOWHERE)
     refused = await bring(noon, given(email=given_email), given(email="b@example.com"))
     assert told(refused) == [(2, "TAKEN", "email")]
@@ -209,7 +210,7 @@ def test_value_that_means_nothing_is_invalid(field: str, value: object) -> None:
     ],
 )
 def test_true_and_false_are_understood_of_every_database(said: object, meant: object) -> None:
-    row = imports.check(given(is_admin=said, is_active=said))
+    row = imports.check(given(is_admin=said, is_active=said), Rules())
     assert (row["is_admin"], row["is_active"]) == (meant, meant)
 
 
@@ -227,7 +228,7 @@ def test_true_and_false_are_understood_of_every_database(said: object, meant: ob
 def test_roles_are_those_that_either_column_grants(
     is_admin: object, roles: object, granted: set[str]
 ) -> None:
-    row = imports.check(given(is_admin=is_admin, roles=roles))
+    row = imports.check(given(is_admin=is_admin, roles=roles), Rules())
     assert (row["roles"], row["is_admin"]) == (granted, "admin" in granted)
 
 
@@ -280,9 +281,9 @@ async def test_who_is_a_customer_already_is_refused(database: Database) -> None:
 
 async def test_batches_of_one_transaction_know_of_each_other(database: Database) -> None:
     async with database.transaction() as db:
-        assert await imports.add(db, [Record(2, given())]) == []
-        assert told(await imports.add(db, [Record(3, given())])) == [(3, "TAKEN", "email")]
-        assert await imports.add(db, []) == []
+        assert await imports.add(db, [Record(2, given())], Rules()) == []
+        assert told(await imports.add(db, [Record(3, given())], Rules())) == [(3, "TAKEN", "email")]
+        assert await imports.add(db, [], Rules()) == []
     assert len(await rows(database)) == 1
 
 

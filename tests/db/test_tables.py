@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy import insert, select, text
 
-from gql_app.accounts.validation import MAX_NAME, check_new
+from gql_app.accounts.validation import MAX_NAME, Rules, check_new
 from gql_app.db.tables import CustomerRow, Row, SessionRow
 from gql_app.lib.clock import LATEST, new_id
 from gql_app.lib.database import Database, IntegrityViolation, check_metadata
@@ -78,7 +78,7 @@ async def test_the_longest_names_and_addresses_fit_into_the_orders_indexes(
     expanding = "\ufdfa" * 50  # and each of these eighteen in NFKC
     name = f"{''.join(chance.choices(long, k=MAX_NAME - len(expanding)))}{expanding}"
     address = f"{''.join(chance.choices(long[:2], k=32))}@{'.'.join([long[0] * 20] * 4)}.com"
-    checked = check_new(name=name, email=address, password="correct horse battery")
+    checked = check_new(name=name, email=address, password="correct horse battery", rules=Rules())
     assert MAX_KEY - 3 <= len(search_key(checked.name).encode()) <= MAX_KEY
     assert len(email_key(checked.email).encode()) > 2 * MAX_EMAIL
     await store(database, [customer(checked.name, checked.email)])

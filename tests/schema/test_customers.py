@@ -186,7 +186,7 @@ async def test_customer_of_either_end_of_time_is_shown_as_any_other(
         "updated_at": moment,
     }
     async with api.database.transaction() as db:
-        assert await imports.add(db, [Record(1, record)]) == []
+        assert await imports.add(db, [Record(1, record)], api.resources.rules) == []
     async with api.elsewhere("203.0.113.5") as there:
         login = (await there.run(LOGIN, email="ned@example.com", password=PASSWORD)).data["login"]
     dates = {"createdAt": moment, "updatedAt": moment}
