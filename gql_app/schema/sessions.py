@@ -127,12 +127,13 @@ class SessionMutation:
         me = await info.context.signed_in()
         origin = info.context.origin.by(me.customer.id)
         session_id, caller = parse_id(id) or NOBODY, await info.context.caller()
-        permissions = [each for each in (END_SESSIONS,) if each in caller.permissions]
-        whose = None if permissions else me.customer.id
+        ends_any = END_SESSIONS in caller.permissions
+        whose = None if ends_any else me.customer.id
         [session] = await sessions.living_by_ids(info.context.db, [session_id])
-        of_another = session is not None and session.customer_id != me.customer.id
-        if of_another and permissions:
+        of_another = ends_any and session is not None and session.customer_id != me.customer.id
+        if of_another:
             await info.context.require_recent()
+        permissions = [END_SESSIONS] if ends_any else []
         authority = Authority(me, permissions=permissions, as_admin=True, recent=of_another)
         ended = await info.context.write_as(
             authority, sessions.end, session_id, of=whose, origin=origin

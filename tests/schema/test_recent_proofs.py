@@ -131,3 +131,16 @@ async def test_proof_of_ten_minutes_ago_is_recent(
     given = WANTING[name] if name in WANTING else about(DEPENDING[name][0], other)
     set_clock(NOON + timedelta(minutes=10))
     assert (await send(api, name, given, token=admin.token)).errors == []
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("moment", [NOON, LATE])
+@pytest.mark.parametrize("name", ["endSession", "endAllSessions"])
+async def test_without_the_permission_nobody_learns_what_there_is_of_another(
+    api: Api, plain: Person, other: Person, set_clock: SetClock, name: str, moment: datetime
+) -> None:
+    set_clock(moment)
+    given = DEPENDING[name][0]
+    there = await send(api, name, about(given, other), token=plain.token)
+    nowhere = await send(api, name, dict.fromkeys(given, NOBODY), token=plain.token)
+    assert there.body == nowhere.body
