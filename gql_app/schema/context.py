@@ -234,8 +234,9 @@ class Context:
         return f"{message} Mail is not set up on this server, so no letter was sent."
 
     def note_guess(self, action: Action, customer_id: UUID | None = None) -> None:
-        """Note a guess for the audit: at the caller's own password, or at a token."""
-        self.resources.guesses.note(action, self.origin.by(customer_id), customer_id)
+        """Note a guess for the audit: at a token, or at a customer's secret by the caller, if any."""
+        actor = self.caller_id if customer_id else None
+        self.resources.guesses.note(action, self.origin.by(actor), customer_id)
 
     def identity(self) -> Identity:
         """Return the identity of the token, even of an ended session. Raises Unauthenticated."""

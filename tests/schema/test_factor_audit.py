@@ -69,14 +69,24 @@ async def test_new_factor_is_recorded(api: Api, plain: Person, admin: Person) ->
     assert nodes[0] == {"action": "factor:add", "fields": ["CODE"]}
 
 
-async def test_guess_at_a_code_is_an_event_of_the_account(
-    api: Api, plain: Person, admin: Person
+@pytest.mark.parametrize("factor", ["code", "passkey"])
+async def test_guess_at_a_factor_is_an_event_of_the_account_by_nobody(
+    api: Api, plain: Person, admin: Person, factor: str
 ) -> None:
     app, _ = await set_up_first(api, plain)
     token = await challenge(api, plain.email, PASSWORD)
-    await do_as(api, None, "verifySecondFactor", challenge=token, code=app.wrong())
+    wrong = {factor: app.wrong() if factor == "code" else {"id": "x"}}
+    await do_as(api, None, "verifySecondFactor", challenge=token, **wrong)
     by_nobody = {**event("session:second_factor_failed", plain), "actor": None}
     assert await guesses(api, admin) == [by_nobody]
+
+
+async def test_guess_at_a_passkey_of_who_is_signed_in_is_their_own(
+    api: Api, plain: Person, admin: Person
+) -> None:
+    await set_up_first(api, plain)
+    await do_as(api, plain.token, "reauthenticate", passkey={"id": "x"})
+    assert await guesses(api, admin) == [event("session:second_factor_failed", plain)]
 
 
 @pytest.mark.parametrize("name", ["reauthenticate", "confirmCodes"])

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import field, replace
-from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -232,20 +231,19 @@ async def limit_codes(context: Context, customer_id: UUID) -> AsyncIterator[None
 
     Raises TooManyAttempts. A guess is counted even if the client disconnects.
     """
-    throttle, by = context.resources.throttle, context.origin.by(context.caller_id)
+    throttle = context.resources.throttle
     limit = throttle.of_account("code", customer_id)
-    note = partial(context.resources.guesses.note, origin=by, customer_id=customer_id)
     context.shield()
     try:
         await throttle.require_room(context.db, limit)
         yield
     except TooManyAttempts as why:
         if why.limit == limit.name:
-            note(Action.SECOND_FACTOR_THROTTLED)
+            context.note_guess(Action.SECOND_FACTOR_THROTTLED, customer_id)
         raise
     except Rejected as why:
         if proving.WRONG in why.faults:
-            note(Action.SECOND_FACTOR_FAILED)
+            context.note_guess(Action.SECOND_FACTOR_FAILED, customer_id)
         raise
 
 
