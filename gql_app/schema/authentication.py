@@ -20,7 +20,7 @@ from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction, Unavailable
 from gql_app.lib.faults import DependencyFailed
 from gql_app.lib.telemetry import get_logger
-from gql_app.schema.context import Context, Info
+from gql_app.schema.context import Context, Info, or_null
 from gql_app.schema.customers import Customer
 from gql_app.schema.factors.challenges import SecondFactorChallenge
 from gql_app.schema.inputs import Input
@@ -109,7 +109,7 @@ class AuthenticationMutation:
     ) -> LoginPayload:
         """Return a session's tokens if the password is right; count the result."""
         context = info.context
-        service = _service(context, None if audience is strawberry.UNSET else audience)
+        service = _service(context, or_null(audience))
         typed = authentication.check_typed(password, "password", what="the password")
         context.shield()
         return await counted(context, _login(context, email, typed, service))

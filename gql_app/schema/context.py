@@ -1,4 +1,4 @@
-"""The context of a request, for every resolver: the database, the resources and the caller."""
+"""What every resolver needs: the context of a request, and arguments that may be left out."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -32,7 +32,7 @@ from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Reader, Transaction, Unavailable
 from gql_app.lib.engine import Document
 from gql_app.lib.language_tags import preferred_language
-from gql_app.lib.pagination import InvalidArgument, QueryReader
+from gql_app.lib.pagination import InvalidArgument, QueryReader, Window
 from gql_app.resources import Resources
 from gql_app.security.tokens import Identity
 
@@ -312,6 +312,16 @@ class Context:
                 async with self.db.transaction() as db:
                     await callers.touch(db, me.session)
         return me
+
+
+def page_window(**given: Any) -> Window:  # noqa: ANN401 — as Window.of() has them
+    """Return the window of a connection's arguments. Raises InvalidArgument."""
+    return Window.of(**{name: or_null(value) for name, value in given.items()})
+
+
+def or_null(value: T | None) -> T | None:
+    """Return an argument's value, None if the client left it out."""
+    return None if value is strawberry.UNSET else value
 
 
 Info = strawberry.Info[Context, None]

@@ -7,8 +7,7 @@ from gql_app.errors import Fault, Rejected
 from gql_app.factors import changes, passkeys
 from gql_app.factors.passkeys import Passkeys
 from gql_app.schema.authentication import LoginPayload, counted
-from gql_app.schema.context import Context, Info
-from gql_app.schema.customers import or_null
+from gql_app.schema.context import Context, Info, or_null
 from gql_app.schema.factors.challenges import SecondFactor
 from gql_app.schema.factors.passkey_proofs import limit_passkeys, require_passkeys
 from gql_app.schema.factors.second_factors import (

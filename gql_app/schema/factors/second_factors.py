@@ -22,8 +22,7 @@ from gql_app.factors import challenges, changes, codes, proving, recovery_codes
 from gql_app.lib import one_time_codes
 from gql_app.lib.clock import parse_id
 from gql_app.schema.authentication import LoginPayload, counted
-from gql_app.schema.context import NOBODY, Context, Info
-from gql_app.schema.customers import or_null
+from gql_app.schema.context import NOBODY, Context, Info, or_null
 from gql_app.schema.factors import passkey_proofs
 from gql_app.schema.factors.challenges import SecondFactor
 from gql_app.schema.mail.links import find_by_token
