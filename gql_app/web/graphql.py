@@ -11,6 +11,7 @@ from gql_app.lib.compression import MINIMUM_SIZE, compress
 from gql_app.lib.engine import Engine, NotAQuery
 from gql_app.lib.graphql_http import (
     DocumentSource,
+    Headers,
     RequestError,
     RequestReader,
     headers_of,
@@ -70,10 +71,7 @@ class GraphQLView:
         media_type = negotiate(*headers[b"accept"])
         try:
             request, new = await self._reader.read(scope, headers, receive, media_type)
-            context = state["context"] = await open_context(
-                scope, headers[b"authorization"], self._context_type
-            )
-            context.accept_language = headers[b"accept-language"]
+            context = state["context"] = await open_context(scope, headers, self._context_type)
             result = await self._engine.execute(request, context)
         except (NotAQuery, RequestError) as error:
             refusal = error if isinstance(error, RequestError) else mutation_by_get()
@@ -104,9 +102,10 @@ class GraphQLView:
         await send({"type": "http.response.body", "body": body})
 
 
-async def open_context(scope: Scope, authorization: Sequence[bytes], kind: type[C]) -> C:
-    """Return the context of a request, with the identity in its Authorization header."""
+async def open_context(scope: Scope, headers: Headers, kind: type[C]) -> C:
+    """Return the context of a request, with the identity and language in its headers."""
     resources: Resources = scope["state"]["resources"]
+    authorization = headers[b"authorization"]
     presented: Identity | Exception | None = authenticate_header(authorization, resources)
     identify = resources.extensions.identify
     if identify and isinstance(presented, TokenInvalid | TokenMalformed):
@@ -116,6 +115,7 @@ async def open_context(scope: Scope, authorization: Sequence[bytes], kind: type[
         presented=presented,
         origin=scope["state"]["origin"],
         request_id=scope["state"]["request_id"],
+        accept_language=headers[b"accept-language"],
         shield=Disconnect.of(scope).shield,
     )
     if isinstance(presented, TokenInvalid | TokenMalformed):

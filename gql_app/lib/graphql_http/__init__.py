@@ -3,6 +3,7 @@
 from gql_app.lib.graphql_http.documents import (
     AutomaticDocuments,
     DocumentSource,
+    Headers,
     TrustedDocuments,
     read_manifest,
 )
@@ -23,6 +24,7 @@ from gql_app.lib.graphql_http.negotiation import negotiate
 __all__ = [
     "AutomaticDocuments",
     "DocumentSource",
+    "Headers",
     "RequestError",
     "RequestReader",
     "TrustedDocuments",

@@ -110,7 +110,8 @@ async def describe(request: Request) -> Response:
     Guesses are counted. Raises Rejected if the link is not valid, Unavailable, and HTTPException
     unless the body is JSON with one token.
     """
-    token, context = await _token(request), await open_context(request.scope, (), Context)
+    token, no_headers = await _token(request), headers_of({"headers": ()})
+    context = await open_context(request.scope, no_headers, Context)
     try:
         async with asyncio.timeout(TIMEOUT):
             link = await find_by_token(context, VERIFY, token, email_verification.described)
