@@ -14,6 +14,7 @@ from gql_app.lib.graphql_http import (
     Headers,
     RequestError,
     RequestReader,
+    Written,
     headers_of,
     mutation_by_get,
     negotiate,
@@ -80,22 +81,34 @@ class GraphQLView:
             return
         state["kind"] = context.kind
         try:
-            status, answered, body = write(result, media_type)
+            written = write(result, media_type)
         except TypeError:
             self._engine.leave_out(context, result, to_json)
-            status, answered, body = write(result, media_type)
+            written = write(result, media_type)
         reasons = outcome(result.errors, context.refusals)
         state["facts"] = context.facts(reasons)
-        known = self._engine.validator.documents.get(request.query) if new else None
-        if new and known and (method == "POST" or known.has_query):  # it is valid
-            self._documents.keep(new, request.query)
+        if new:
+            self._keep(new, request.query, by_post=method == "POST")
+        await self._send(send, written, reasons, context.kind, headers[b"accept-encoding"])
+
+    def _keep(self, digest: str, text: str, *, by_post: bool) -> None:
+        """Keep a document that came with its hash, if it is valid and its method may run it."""
+        known = self._engine.validator.documents.get(text)
+        if known and (by_post or known.has_query):
+            self._documents.keep(digest, text)
+
+    async def _send(
+        self, send: Send, written: Written, reasons: str, kind: str, accepted: Sequence[bytes]
+    ) -> None:
+        """Send a result, compressed if that is safe, and with a challenge if it is a 401."""
+        status, answered, body = written
         if status == UNAUTHORIZED:
             # RFC 6750 section 3: without a token there is no error
             why = b"" if TokenReason.TOKEN_MISSING in reasons else b' error="invalid_token"'
             answered.append((b"www-authenticate", b"Bearer" + why))
-        if self._compresses and len(body) >= MINIMUM_SIZE and context.kind == "query":
+        if self._compresses and len(body) >= MINIMUM_SIZE and kind == "query":
             # only mutations answer tokens, which a compressed length would leak (BREACH)
-            body, coded = compress(body, headers[b"accept-encoding"])
+            body, coded = compress(body, accepted)
             answered += coded
         answered.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": answered})

@@ -10,6 +10,7 @@ from gql_app.lib.graphql_http.documents import (
 from gql_app.lib.graphql_http.errors import RequestError
 from gql_app.lib.graphql_http.messages import (
     RequestReader,
+    Written,
     headers_of,
     leading_to,
     mutation_by_get,
@@ -28,6 +29,7 @@ __all__ = [
     "RequestError",
     "RequestReader",
     "TrustedDocuments",
+    "Written",
     "headers_of",
     "leading_to",
     "mutation_by_get",
