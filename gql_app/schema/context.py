@@ -267,13 +267,21 @@ class Context:
     def view_as(self, caller: Caller, customer: CustomerRecord, *, below: ResponsePath) -> None:
         """Give the fields below a path a context of their own, that of who has just signed in."""
         me = Identity(caller.customer_id, caller.session_id)
+        held = self.resources.proofs.must_enrol(customer)
         seen = replace(
-            self, presented=me, permitted=set(), _signed_in=None, _loaders={}, _lock=asyncio.Lock()
+            self,
+            presented=me,
+            permitted=set(),
+            recent=False,
+            proven=None if held else caller,
+            authenticated=True,
+            held=held,
+            views={},
+            _signed_in=None,
+            _loaders={},
+            _lock=asyncio.Lock(),
         )
-        seen.document, seen.views = self.document, {}
-        seen.recent, seen.authenticated = False, True
-        seen.held = self.resources.proofs.must_enrol(customer)
-        seen.proven = None if seen.held else caller
+        seen.document = self.document  # which replace() leaves out
         self.views[tuple(below.as_list())] = seen
 
     async def require_recent(self) -> None:
