@@ -172,11 +172,10 @@ class CustomerConnection:
     @classmethod
     def of(cls, caller: Caller, page: Page, cursors: Container[str], count: int) -> Self:
         """Return a page for a caller, with the cursors that are asked for."""
-        node = Customer.of_rows(caller, page.columns)
-        cursor: Callable[[Sequence[Any]], str] = page.cursor if "cursor" in cursors else str
+        node, has_cursors = Customer.of_rows(caller, page.columns), "cursor" in cursors
 
         def edge(row: Sequence[Any]) -> CustomerEdge:
-            return CustomerEdge(cursor=cursor(row), node=node(row))
+            return CustomerEdge(cursor=page.cursor(row) if has_cursors else "", node=node(row))
 
         return cls(
             nodes=LazyRows(page.columns, page.rows, node, SERIALISED, caller),  # type: ignore[arg-type]  # it passes for a list
