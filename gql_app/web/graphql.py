@@ -27,6 +27,7 @@ from gql_app.lib.server import Disconnect
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, Identity
+from gql_app.web.responses import bearer_challenge
 
 PATH: Final = "/graphql"
 UNAUTHORIZED: Final = 401
@@ -103,9 +104,8 @@ class GraphQLView:
         """Send a result, compressed if that is safe, and with a challenge if it is a 401."""
         status, answered, body = written
         if status == UNAUTHORIZED:
-            # RFC 6750 section 3: without a token there is no error
-            why = b"" if TokenReason.TOKEN_MISSING in reasons else b' error="invalid_token"'
-            answered.append((b"www-authenticate", b"Bearer" + why))
+            challenge = bearer_challenge(missing=TokenReason.TOKEN_MISSING in reasons)
+            answered.append((b"www-authenticate", challenge.encode()))
         if self._compresses and len(body) >= MINIMUM_SIZE and kind == "query":
             # only mutations answer tokens, which a compressed length would leak (BREACH)
             body, coded = compress(body, accepted)
