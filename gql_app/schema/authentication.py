@@ -112,7 +112,7 @@ class AuthenticationMutation:
         service = _service(context, or_null(audience))
         typed = authentication.check_typed(password, "password", what="the password")
         context.shield()
-        return await counted(context, _login(context, email, typed, service))
+        return await metered(context, _login(context, email, typed, service))
 
     @mutation(LoginPayload)
     async def refresh(self, info: Info, refresh_token: str) -> LoginPayload:
@@ -160,7 +160,7 @@ class AuthenticationMutation:
         return await LoginPayload.of(context, opened, message)
 
 
-async def counted(context: Context, attempt: Awaitable[LoginPayload]) -> LoginPayload:
+async def metered(context: Context, attempt: Awaitable[LoginPayload]) -> LoginPayload:
     """Return the payload of an attempt to sign in, and count its result."""
     result = "failed"
     try:

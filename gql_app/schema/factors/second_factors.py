@@ -21,7 +21,7 @@ from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.factors import challenges, changes, codes, proving, recovery_codes
 from gql_app.lib import one_time_codes
 from gql_app.lib.clock import parse_id
-from gql_app.schema.authentication import LoginPayload, counted
+from gql_app.schema.authentication import LoginPayload, metered
 from gql_app.schema.context import NOBODY, Context, Info, or_null
 from gql_app.schema.factors import passkey_proofs
 from gql_app.schema.factors.challenges import SecondFactor
@@ -163,8 +163,8 @@ class SecondFactorMutation:
         context.shield()
         if or_null(passkey) is not None:
             passkey_proofs.require_passkeys(context)
-            return await counted(context, passkey_proofs.sign_in(context, challenge, passkey))
-        return await counted(context, _sign_in_with_code(context, challenge, code or ""))
+            return await metered(context, passkey_proofs.sign_in(context, challenge, passkey))
+        return await metered(context, _sign_in_with_code(context, challenge, code or ""))
 
     @mutation(StatusPayload, IsAuthenticated(enrols=True))
     async def reauthenticate(
