@@ -76,15 +76,15 @@ class Context:
     writes: bool = False
     """Whether a write was begun, which may be committed however the operation ends."""
     permitted: set[str] = field(default_factory=set)
-    """The permissions that were checked so far; a write checks them again."""
+    """The permissions that were checked so far; a feature's write() checks them again."""
     recent: bool = False
-    """Whether a recent proof was required so far; a write requires it again."""
+    """Whether a recent proof was required so far; a feature's write() requires it again."""
+    authenticated: bool = False
+    """Whether a signed-in caller was found so far; a feature's write() requires one again."""
     proven: Caller | None = None
     """The caller whom the statement of a list proved, or who has just signed in."""
-    authenticated: bool = False
-    """Whether a signed-in caller was found so far; a write requires one again."""
     held: bool = False
-    """Whether the caller, who was let in nevertheless, must set up a second factor first."""
+    """Whether the caller must enrol a second factor first; only fields that `enrols` answer."""
     views: dict[tuple[str | int, ...], "Context"] = field(default_factory=dict)
     """The contexts of the fields below some paths, by these; the engine finds them."""
     _signed_in: SignedIn | TokenRevoked | None = None
@@ -267,21 +267,13 @@ class Context:
     def view_as(self, caller: Caller, customer: CustomerRecord, *, below: ResponsePath) -> None:
         """Give the fields below a path a context of their own, that of who has just signed in."""
         me = Identity(caller.customer_id, caller.session_id)
-        held = self.resources.proofs.must_enrol(customer)
         seen = replace(
-            self,
-            presented=me,
-            permitted=set(),
-            recent=False,
-            proven=None if held else caller,
-            authenticated=True,
-            held=held,
-            views={},
-            _signed_in=None,
-            _loaders={},
-            _lock=asyncio.Lock(),
+            self, presented=me, permitted=set(), _signed_in=None, _loaders={}, _lock=asyncio.Lock()
         )
-        seen.document = self.document  # which replace() leaves out
+        seen.document, seen.views = self.document, {}
+        seen.recent, seen.authenticated = False, True
+        seen.held = self.resources.proofs.must_enrol(customer)
+        seen.proven = None if seen.held else caller
         self.views[tuple(below.as_list())] = seen
 
     async def require_recent(self) -> None:

@@ -88,15 +88,10 @@ class GraphQLView:
             written = write(result, media_type)
         reasons = outcome(result.errors, context.refusals)
         state["facts"] = context.facts(reasons)
-        if new:
-            self._keep(new, request.query, by_post=method == "POST")
+        known = self._engine.validator.documents.get(request.query) if new else None
+        if new and known and (method == "POST" or known.has_query):  # it is valid
+            self._documents.keep(new, request.query)
         await self._send(send, written, reasons, context.kind, headers[b"accept-encoding"])
-
-    def _keep(self, digest: str, text: str, *, by_post: bool) -> None:
-        """Keep a document that came with its hash, if it is valid and its method may run it."""
-        known = self._engine.validator.documents.get(text)
-        if known and (by_post or known.has_query):
-            self._documents.keep(digest, text)
 
     async def _send(
         self, send: Send, written: Written, reasons: str, kind: str, accepted: Sequence[bytes]
