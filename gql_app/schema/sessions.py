@@ -165,7 +165,7 @@ class SessionMutation:
         given = or_null(customer_id)
         whose = me.customer.id if given is None else parse_id(given) or NOBODY
         needed = (END_SESSIONS,) if whose != me.customer.id else ()
-        if needed and END_SESSIONS not in (await info.context.caller()).permissions:
+        if needed and END_SESSIONS not in me.caller(info.context.roles).permissions:
             raise AdminRequired(END_SESSIONS)
         if needed:
             await info.context.require_recent()

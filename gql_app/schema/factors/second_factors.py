@@ -121,7 +121,7 @@ class SecondFactorMutation:
     async def remove_second_factor(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """Remove a factor of the caller or, with the permission, of another customer."""
         context, me = info.context, await info.context.signed_in()
-        origin, caller = context.origin.by(me.customer.id), await context.caller()
+        origin, caller = context.origin.by(me.customer.id), me.caller(context.roles)
         [factor] = await second_factors.by_ids(context.db, [parse_id(id) or NOBODY])
         of_another = factor is not None and factor.customer_id != me.customer.id
         if factor is None or (of_another and WRITE_CUSTOMERS not in caller.permissions):
