@@ -31,7 +31,7 @@ from gql_app.lib.pagination import (
     QueryReader,
     Selection,
 )
-from gql_app.schema.customers import page_window
+from gql_app.schema.context import page_window
 from gql_app.schema.permissions import IsAuthenticated, Permission, permission, requiring
 from gql_app.schema.types import OrderDirection, PageInfo
 

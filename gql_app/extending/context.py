@@ -78,7 +78,7 @@ async def context_of(request: Request) -> Context:
     """
     state = request.scope["state"]
     if "context" not in state:
-        authorization = headers_of(request.scope)[b"authorization"]
-        state["context"] = await open_context(request.scope, authorization, Context)
+        headers = headers_of(request.scope)
+        state["context"] = await open_context(request.scope, headers, Context)
     context: Context = state["context"]
     return context

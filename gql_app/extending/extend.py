@@ -224,8 +224,11 @@ def _shown(
 
     def is_shown(source: Any, named: dict[str, Any]) -> bool:
         info: Info = named[name] if asks else named.pop(name)
-        who = source.who if isinstance(source, LoginPayload) else None
-        if info.context.resources.proofs.must_enrol(who[1]) if who else info.context.held:
+        must_enrol = info.context.held
+        if isinstance(source, LoginPayload) and source.who:
+            _, customer = source.who
+            must_enrol = info.context.resources.proofs.must_enrol(customer)
+        if must_enrol:
             raise EnrolmentRequired
         return not private or bool(source.shows_private())
 

@@ -11,8 +11,8 @@ from gql_app.accounts.permissions import READ_AUDIT
 from gql_app.accounts.records import AuditRecord
 from gql_app.lib.clock import parse_id
 from gql_app.lib.pagination import Page
-from gql_app.schema.context import NOBODY, Info
-from gql_app.schema.customers import Customer, load_customer, or_null, page_window
+from gql_app.schema.context import NOBODY, Info, or_null, page_window
+from gql_app.schema.customers import Customer, load_customer
 from gql_app.schema.permissions import IsAdmin, requiring
 from gql_app.schema.types import Node, PageInfo
 

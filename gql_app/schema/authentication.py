@@ -20,7 +20,7 @@ from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction, Unavailable
 from gql_app.lib.faults import DependencyFailed
 from gql_app.lib.telemetry import get_logger
-from gql_app.schema.context import Context, Info
+from gql_app.schema.context import Context, Info, or_null
 from gql_app.schema.customers import Customer
 from gql_app.schema.factors.challenges import SecondFactorChallenge
 from gql_app.schema.inputs import Input
@@ -109,10 +109,10 @@ class AuthenticationMutation:
     ) -> LoginPayload:
         """Return a session's tokens if the password is right; count the result."""
         context = info.context
-        service = _service(context, None if audience is strawberry.UNSET else audience)
+        service = _service(context, or_null(audience))
         typed = authentication.check_typed(password, "password", what="the password")
         context.shield()
-        return await counted(context, _login(context, email, typed, service))
+        return await metered(context, _login(context, email, typed, service))
 
     @mutation(LoginPayload)
     async def refresh(self, info: Info, refresh_token: str) -> LoginPayload:
@@ -160,7 +160,7 @@ class AuthenticationMutation:
         return await LoginPayload.of(context, opened, message)
 
 
-async def counted(context: Context, attempt: Awaitable[LoginPayload]) -> LoginPayload:
+async def metered(context: Context, attempt: Awaitable[LoginPayload]) -> LoginPayload:
     """Return the payload of an attempt to sign in, and count its result."""
     result = "failed"
     try:

@@ -1,4 +1,4 @@
-"""The context of a request, for every resolver: the database, the resources and the caller."""
+"""What every resolver needs: the context of a request, and arguments that may be left out."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -32,7 +32,7 @@ from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Reader, Transaction, Unavailable
 from gql_app.lib.engine import Document
 from gql_app.lib.language_tags import preferred_language
-from gql_app.lib.pagination import InvalidArgument, QueryReader
+from gql_app.lib.pagination import InvalidArgument, QueryReader, Window
 from gql_app.resources import Resources
 from gql_app.security.tokens import Identity
 
@@ -76,15 +76,15 @@ class Context:
     writes: bool = False
     """Whether a write was begun, which may be committed however the operation ends."""
     permitted: set[str] = field(default_factory=set)
-    """The permissions that were checked so far; a write checks them again."""
+    """The permissions that were checked so far; a feature's write() checks them again."""
     recent: bool = False
-    """Whether a recent proof was required so far; a write requires it again."""
+    """Whether a recent proof was required so far; a feature's write() requires it again."""
+    authenticated: bool = False
+    """Whether a signed-in caller was found so far; a feature's write() requires one again."""
     proven: Caller | None = None
     """The caller whom the statement of a list proved, or who has just signed in."""
-    authenticated: bool = False
-    """Whether a signed-in caller was found so far; a write requires one again."""
     held: bool = False
-    """Whether the caller, who was let in nevertheless, must set up a second factor first."""
+    """Whether the caller must enrol a second factor first; only fields that `enrols` answer."""
     views: dict[tuple[str | int, ...], "Context"] = field(default_factory=dict)
     """The contexts of the fields below some paths, by these; the engine finds them."""
     _signed_in: SignedIn | TokenRevoked | None = None
@@ -313,6 +313,16 @@ class Context:
                 async with self.db.transaction() as db:
                     await callers.touch(db, me.session)
         return me
+
+
+def page_window(**given: Any) -> Window:  # noqa: ANN401 — as Window.of() has them
+    """Return the window of a connection's arguments. Raises InvalidArgument."""
+    return Window.of(**{name: or_null(value) for name, value in given.items()})
+
+
+def or_null(value: T | None) -> T | None:
+    """Return an argument's value, None if the client left it out."""
+    return None if value is strawberry.UNSET else value
 
 
 Info = strawberry.Info[Context, None]

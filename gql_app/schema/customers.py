@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 from uuid import UUID
 
 import strawberry
@@ -17,8 +17,8 @@ from gql_app.accounts.validation import Changes
 from gql_app.factors import recovery_codes
 from gql_app.lib.clock import parse_id
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
-from gql_app.lib.pagination import Page, QueryReader, Selection, Window
-from gql_app.schema.context import Context, Info
+from gql_app.lib.pagination import Page, QueryReader, Selection
+from gql_app.schema.context import Context, Info, page_window
 from gql_app.schema.factors.challenges import SecondFactor
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload
@@ -26,7 +26,6 @@ from gql_app.schema.permissions import PRIVATE, IsAuthenticated, requiring
 from gql_app.schema.sessions import Session
 from gql_app.schema.types import Node, OrderDirection, PageInfo
 
-_T = TypeVar("_T")
 strawberry.enum(customer_lists.OrderField, name="CustomerOrderField")
 
 
@@ -173,11 +172,10 @@ class CustomerConnection:
     @classmethod
     def of(cls, caller: Caller, page: Page, cursors: Container[str], count: int) -> Self:
         """Return a page for a caller, with the cursors that are asked for."""
-        node = Customer.of_rows(caller, page.columns)
-        cursor: Callable[[Sequence[Any]], str] = page.cursor if "cursor" in cursors else str
+        node, has_cursors = Customer.of_rows(caller, page.columns), "cursor" in cursors
 
         def edge(row: Sequence[Any]) -> CustomerEdge:
-            return CustomerEdge(cursor=cursor(row), node=node(row))
+            return CustomerEdge(cursor=page.cursor(row) if has_cursors else "", node=node(row))
 
         return cls(
             nodes=LazyRows(page.columns, page.rows, node, SERIALISED, caller),  # type: ignore[arg-type]  # it passes for a list
@@ -277,16 +275,6 @@ async def load_customer(info: Info, customer_id: UUID | None) -> Customer | None
 def _names(roles: str | None) -> list[str] | None:
     """Return the names of roles one by one; None if they are not shown."""
     return None if roles is None else roles.split()
-
-
-def page_window(**given: Any) -> Window:  # noqa: ANN401 — as Window.of() has them
-    """Return the window of a connection's arguments. Raises InvalidArgument."""
-    return Window.of(**{name: or_null(value) for name, value in given.items()})
-
-
-def or_null(value: _T | None) -> _T | None:
-    """Return a value, None if the client left it out."""
-    return None if value is strawberry.UNSET else value
 
 
 def _selection(info: Info) -> Selection:

@@ -14,8 +14,8 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.rate_limits import Limit
 from gql_app.mail import email_change
 from gql_app.schema.authentication import LoginPayload
-from gql_app.schema.context import Context, Info
-from gql_app.schema.customers import CustomerPayload, or_null
+from gql_app.schema.context import Context, Info, or_null
+from gql_app.schema.customers import CustomerPayload
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.permissions import IsAuthenticated, IsRecentlyAuthenticated

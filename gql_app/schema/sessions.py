@@ -22,7 +22,7 @@ from gql_app.errors import (
 )
 from gql_app.lib.clock import parse_id
 from gql_app.lib.text import counted
-from gql_app.schema.context import NOBODY, Info
+from gql_app.schema.context import NOBODY, Info, or_null
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.permissions import IsAuthenticated
 from gql_app.schema.types import Node
@@ -163,10 +163,10 @@ class SessionMutation:
         """End all sessions of the caller or, with the permission, of another customer."""
         me = await info.context.signed_in()
         origin = info.context.origin.by(me.customer.id)
-        is_own = customer_id is None or customer_id is strawberry.UNSET
-        whose = me.customer.id if is_own else parse_id(str(customer_id)) or NOBODY
+        given = or_null(customer_id)
+        whose = me.customer.id if given is None else parse_id(given) or NOBODY
         needed = (END_SESSIONS,) if whose != me.customer.id else ()
-        if needed and END_SESSIONS not in (await info.context.caller()).permissions:
+        if needed and END_SESSIONS not in me.caller(info.context.roles).permissions:
             raise AdminRequired(END_SESSIONS)
         if needed:
             await info.context.require_recent()

@@ -11,8 +11,10 @@ from gql_app.lib.compression import MINIMUM_SIZE, compress
 from gql_app.lib.engine import Engine, NotAQuery
 from gql_app.lib.graphql_http import (
     DocumentSource,
+    Headers,
     RequestError,
     RequestReader,
+    Written,
     headers_of,
     mutation_by_get,
     negotiate,
@@ -25,6 +27,7 @@ from gql_app.lib.server import Disconnect
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, Identity
+from gql_app.web.responses import bearer_challenge
 
 PATH: Final = "/graphql"
 UNAUTHORIZED: Final = 401
@@ -70,10 +73,7 @@ class GraphQLView:
         media_type = negotiate(*headers[b"accept"])
         try:
             request, new = await self._reader.read(scope, headers, receive, media_type)
-            context = state["context"] = await open_context(
-                scope, headers[b"authorization"], self._context_type
-            )
-            context.accept_language = headers[b"accept-language"]
+            context = state["context"] = await open_context(scope, headers, self._context_type)
             result = await self._engine.execute(request, context)
         except (NotAQuery, RequestError) as error:
             refusal = error if isinstance(error, RequestError) else mutation_by_get()
@@ -82,31 +82,38 @@ class GraphQLView:
             return
         state["kind"] = context.kind
         try:
-            status, answered, body = write(result, media_type)
+            written = write(result, media_type)
         except TypeError:
             self._engine.leave_out(context, result, to_json)
-            status, answered, body = write(result, media_type)
+            written = write(result, media_type)
         reasons = outcome(result.errors, context.refusals)
         state["facts"] = context.facts(reasons)
         known = self._engine.validator.documents.get(request.query) if new else None
         if new and known and (method == "POST" or known.has_query):  # it is valid
             self._documents.keep(new, request.query)
+        await self._send(send, written, reasons, context.kind, headers[b"accept-encoding"])
+
+    async def _send(
+        self, send: Send, written: Written, reasons: str, kind: str, accepted: Sequence[bytes]
+    ) -> None:
+        """Send a result, compressed if that is safe, and with a challenge if it is a 401."""
+        status, answered, body = written
         if status == UNAUTHORIZED:
-            # RFC 6750 section 3: without a token there is no error
-            why = b"" if TokenReason.TOKEN_MISSING in reasons else b' error="invalid_token"'
-            answered.append((b"www-authenticate", b"Bearer" + why))
-        if self._compresses and len(body) >= MINIMUM_SIZE and context.kind == "query":
+            challenge = bearer_challenge(missing=TokenReason.TOKEN_MISSING in reasons)
+            answered.append((b"www-authenticate", challenge.encode()))
+        if self._compresses and len(body) >= MINIMUM_SIZE and kind == "query":
             # only mutations answer tokens, which a compressed length would leak (BREACH)
-            body, coded = compress(body, headers[b"accept-encoding"])
+            body, coded = compress(body, accepted)
             answered += coded
         answered.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": answered})
         await send({"type": "http.response.body", "body": body})
 
 
-async def open_context(scope: Scope, authorization: Sequence[bytes], kind: type[C]) -> C:
-    """Return the context of a request, with the identity in its Authorization header."""
+async def open_context(scope: Scope, headers: Headers, kind: type[C]) -> C:
+    """Return the context of a request, with the identity and language in its headers."""
     resources: Resources = scope["state"]["resources"]
+    authorization = headers[b"authorization"]
     presented: Identity | Exception | None = authenticate_header(authorization, resources)
     identify = resources.extensions.identify
     if identify and isinstance(presented, TokenInvalid | TokenMalformed):
@@ -116,6 +123,7 @@ async def open_context(scope: Scope, authorization: Sequence[bytes], kind: type[
         presented=presented,
         origin=scope["state"]["origin"],
         request_id=scope["state"]["request_id"],
+        accept_language=headers[b"accept-language"],
         shield=Disconnect.of(scope).shield,
     )
     if isinstance(presented, TokenInvalid | TokenMalformed):

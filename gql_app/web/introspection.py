@@ -12,12 +12,12 @@ from gql_app.accounts import callers
 from gql_app.accounts.audit import Action
 from gql_app.errors import TokenInvalid, Unauthenticated
 from gql_app.lib.database import Unavailable
-from gql_app.lib.graphql_http import headers_of, read_body
+from gql_app.lib.graphql_http import headers_of, media_type_of, read_body
 from gql_app.resources import Resources
 from gql_app.security.tokens import MAX_TOKEN_BYTES, read_token
 from gql_app.web.responses import JsonResponse, refusal
 
-FORM: Final = b"application/x-www-form-urlencoded"
+FORM: Final = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES: Final = MAX_TOKEN_BYTES + 1024
 TIMEOUT: Final = 5
 """Seconds to wait for the database."""
@@ -30,7 +30,7 @@ async def introspect(request: Request) -> Response:
     only credential needed: beyond its claims, the answer only tells that. Raises HTTPException
     unless the body is a form with one token.
     """
-    token, resources = await _token(request), request.state.resources
+    token, resources = await _token_of_form(request), request.state.resources
     try:
         async with asyncio.timeout(TIMEOUT):
             answer = await _introspection(resources, token)
@@ -55,10 +55,10 @@ async def _introspection(resources: Resources, token: str) -> dict[str, object]:
     return {"active": True, "token_type": "Bearer", **{name: payload[name] for name in names}}
 
 
-async def _token(request: Request) -> str:
+async def _token_of_form(request: Request) -> str:
     """Return the token of a form. Raises HTTPException."""
     headers = headers_of(request.scope)
-    if b"".join(headers[b"content-type"]).partition(b";")[0].strip().lower() != FORM:
+    if media_type_of(headers) != FORM:
         raise HTTPException(415, "Send a form (x-www-form-urlencoded) with the token as token")
     body = await read_body(headers, request.receive, MAX_FORM_BYTES)
     try:

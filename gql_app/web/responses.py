@@ -39,6 +39,11 @@ def refusal(
     return JsonResponse({"errors": [error]}, status_code=status, headers=headers)
 
 
+def bearer_challenge(*, missing: bool) -> str:
+    """Return the WWW-Authenticate header (RFC 6750 section 3): no error without a token."""
+    return "Bearer" if missing else 'Bearer error="invalid_token"'
+
+
 async def explain(_: Request, error: Exception) -> JsonResponse:
     """Return the response to an HTTPException, whether Starlette or this code raised it.
 
@@ -48,9 +53,8 @@ async def explain(_: Request, error: Exception) -> JsonResponse:
         case HTTPException():
             return refusal(error.status_code, sentence(error.detail), headers=error.headers)
         case Unauthenticated():
-            # RFC 6750 section 3: without a token there is no error
-            why = "" if error.reason is TokenReason.TOKEN_MISSING else ' error="invalid_token"'
-            headers = {"WWW-Authenticate": f"Bearer{why}"}
+            challenge = bearer_challenge(missing=error.reason is TokenReason.TOKEN_MISSING)
+            headers = {"WWW-Authenticate": challenge}
             return refusal(401, error.message, headers=headers, **error.extensions)
         case Refusal():
             return refusal(403, error.message, headers=None, **error.extensions)

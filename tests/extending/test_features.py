@@ -65,9 +65,9 @@ async def test_two_applications_of_one_process_share_no_feature(
 
 async def test_route_of_a_feature_knows_who_is_calling(market_api: Api) -> None:
     ada = await sign_in(market_api.resources, await add_customer(market_api.database, "Ada"))
-    sent = {"Authorization": f"Bearer {ada.token}"}
+    sent = {"Authorization": f"Bearer {ada.token}", "Accept-Language": "de"}
     answer = await market_api.client.get("/market/whoami", headers=sent)
-    assert answer.json() == {"id": str(ada.id), "currency": "EUR"}
+    assert answer.json() == {"id": str(ada.id), "language": "de", "currency": "EUR"}
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["x-request-id"]
 

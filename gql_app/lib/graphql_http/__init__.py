@@ -3,14 +3,17 @@
 from gql_app.lib.graphql_http.documents import (
     AutomaticDocuments,
     DocumentSource,
+    Headers,
     TrustedDocuments,
     read_manifest,
 )
 from gql_app.lib.graphql_http.errors import RequestError
 from gql_app.lib.graphql_http.messages import (
     RequestReader,
+    Written,
     headers_of,
     leading_to,
+    media_type_of,
     mutation_by_get,
     other_than_graphql,
     outcome,
@@ -23,11 +26,14 @@ from gql_app.lib.graphql_http.negotiation import negotiate
 __all__ = [
     "AutomaticDocuments",
     "DocumentSource",
+    "Headers",
     "RequestError",
     "RequestReader",
     "TrustedDocuments",
+    "Written",
     "headers_of",
     "leading_to",
+    "media_type_of",
     "mutation_by_get",
     "negotiate",
     "other_than_graphql",

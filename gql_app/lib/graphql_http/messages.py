@@ -109,6 +109,12 @@ def headers_of(scope: Scope) -> Headers:
     return headers
 
 
+def media_type_of(headers: Headers) -> str:
+    """Return the media type of a body, without its parameters, in lower case."""
+    content_type = b"".join(headers[b"content-type"]).decode("latin-1")
+    return content_type.partition(";")[0].strip().lower()
+
+
 async def read_body(headers: Headers, receive: Receive, most: int) -> bytes:
     """Return a body. Raises RequestError if it or its Content-Length is larger than allowed."""
     length = headers[b"content-length"][:1]

@@ -6,9 +6,8 @@ from strawberry.scalars import JSON
 from gql_app.errors import Fault, Rejected
 from gql_app.factors import changes, passkeys
 from gql_app.factors.passkeys import Passkeys
-from gql_app.schema.authentication import LoginPayload, counted
-from gql_app.schema.context import Context, Info
-from gql_app.schema.customers import or_null
+from gql_app.schema.authentication import LoginPayload, metered
+from gql_app.schema.context import Context, Info, or_null
 from gql_app.schema.factors.challenges import SecondFactor
 from gql_app.schema.factors.passkey_proofs import limit_passkeys, require_passkeys
 from gql_app.schema.factors.second_factors import (
@@ -79,7 +78,7 @@ class PasskeyMutation:
     async def sign_in_with_passkey(self, info: Info, credential: JSON) -> LoginPayload:
         """Return a session's tokens for the passkey's owner; count the result."""
         context, verifier = info.context, require_passkeys(info.context)
-        return await counted(context, _sign_in_with_passkey(context, verifier, credential))
+        return await metered(context, _sign_in_with_passkey(context, verifier, credential))
 
 
 async def _sign_in_with_passkey(

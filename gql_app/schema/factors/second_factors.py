@@ -20,9 +20,8 @@ from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.factors import challenges, changes, codes, proving, recovery_codes
 from gql_app.lib import one_time_codes
 from gql_app.lib.clock import parse_id
-from gql_app.schema.authentication import LoginPayload, counted
-from gql_app.schema.context import NOBODY, Context, Info
-from gql_app.schema.customers import or_null
+from gql_app.schema.authentication import LoginPayload, metered
+from gql_app.schema.context import NOBODY, Context, Info, or_null
 from gql_app.schema.factors import passkey_proofs
 from gql_app.schema.factors.challenges import SecondFactor
 from gql_app.schema.mail.links import find_by_token
@@ -121,7 +120,7 @@ class SecondFactorMutation:
     async def remove_second_factor(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """Remove a factor of the caller or, with the permission, of another customer."""
         context, me = info.context, await info.context.signed_in()
-        origin, caller = context.origin.by(me.customer.id), await context.caller()
+        origin, caller = context.origin.by(me.customer.id), me.caller(context.roles)
         [factor] = await second_factors.by_ids(context.db, [parse_id(id) or NOBODY])
         of_another = factor is not None and factor.customer_id != me.customer.id
         if factor is None or (of_another and WRITE_CUSTOMERS not in caller.permissions):
@@ -163,8 +162,8 @@ class SecondFactorMutation:
         context.shield()
         if or_null(passkey) is not None:
             passkey_proofs.require_passkeys(context)
-            return await counted(context, passkey_proofs.sign_in(context, challenge, passkey))
-        return await counted(context, _sign_in_with_code(context, challenge, code or ""))
+            return await metered(context, passkey_proofs.sign_in(context, challenge, passkey))
+        return await metered(context, _sign_in_with_code(context, challenge, code or ""))
 
     @mutation(StatusPayload, IsAuthenticated(enrols=True))
     async def reauthenticate(

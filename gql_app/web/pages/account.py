@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.faults import Unavailable
-from gql_app.lib.graphql_http import headers_of, read_body, read_manifest
+from gql_app.lib.graphql_http import headers_of, media_type_of, read_body, read_manifest
 from gql_app.mail import email_verification
 from gql_app.schema.context import Context
 from gql_app.schema.mail.links import find_by_token
@@ -36,7 +36,7 @@ PAGES: Final = {
 """The titles of the pages, by their names."""
 PARTS: Final = ("email", "missing", "second")
 """The parts that several pages share, a file each."""
-JSON: Final = b"application/json"
+JSON: Final = "application/json"
 MAX_BODY_BYTES: Final = 1024
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -110,7 +110,8 @@ async def describe(request: Request) -> Response:
     Guesses are counted. Raises Rejected if the link is not valid, Unavailable, and HTTPException
     unless the body is JSON with one token.
     """
-    token, context = await _token(request), await open_context(request.scope, (), Context)
+    token, no_headers = await _token_of_json(request), headers_of({"headers": ()})
+    context = await open_context(request.scope, no_headers, Context)
     try:
         async with asyncio.timeout(TIMEOUT):
             link = await find_by_token(context, VERIFY, token, email_verification.described)
@@ -137,10 +138,10 @@ def _static(
     return answer
 
 
-async def _token(request: Request) -> str:
+async def _token_of_json(request: Request) -> str:
     """Return the token of a request. Raises HTTPException."""
     headers = headers_of(request.scope)
-    if b"".join(headers[b"content-type"]).partition(b";")[0].strip().lower() != JSON:
+    if media_type_of(headers) != JSON:
         raise HTTPException(415, "Send application/json with the token as token")
     body = await read_body(headers, request.receive, MAX_BODY_BYTES)
     try:

@@ -39,11 +39,13 @@ class Trading:
 
 
 async def whoami(request: Request) -> JSONResponse:
-    """Answer the caller's id."""
+    """Answer the caller's id and language."""
     context = await context_of(request)
     caller = await context.caller()
     currency = context.settings_of(rules.MarketSettings).currency
-    return JSONResponse({"id": str(caller.customer_id), "currency": currency})
+    return JSONResponse(
+        {"id": str(caller.customer_id), "language": context.language, "currency": currency}
+    )
 
 
 market = Feature(
