@@ -16,7 +16,7 @@ from gql_app.accounts.mail import letters, registrations
 from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.mail.registrations import UNPROVEN, Registration
 from gql_app.accounts.proofs import Proof
-from gql_app.accounts.records import CUSTOMER, CustomerRecord, has_address
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, has_address, reread_roles
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
@@ -232,7 +232,7 @@ async def admit(
     All sign-ins end here, whatever the proof of identity. The account is locked already. Raises
     TooManyAttempts.
     """
-    by_owner = origin.by(customer.id)
+    customer, by_owner = await reread_roles(db, customer), origin.by(customer.id)
     if customer.has_second_factor and not proofs.is_strong(proof.methods):
         await throttle.count(db, *throttle.of_client("challenge", origin.ip_address))
         await audit.record(db, Action.SECOND_FACTOR_ASKED, origin, customer_id=customer.id)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -21,13 +21,7 @@ from gql_app.accounts.authentication import wrong_password
 from gql_app.accounts.factors import second_factors
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, Roles, lacking
 from gql_app.accounts.proofs import ProofPolicy
-from gql_app.accounts.records import (
-    CUSTOMER,
-    SESSION,
-    CustomerRecord,
-    SessionRecord,
-    roles_of,
-)
+from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionRecord, roles_of
 from gql_app.accounts.sessions import Caller, SignedIn, lives
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import (
@@ -140,7 +134,7 @@ class ProvingReader:
         if self.proven:
             return await self._db.fetch_all(query, **values)
         now = clock.now()
-        fields = _proven(self._caller._fields)
+        fields = tuple(name for name in self._caller._fields if name not in DERIVED)
         expected = {f"bearer_{name}": getattr(self._caller, name) for name in fields}
         rows = await self._db.fetch_all(
             _proving(query, fields),
@@ -153,12 +147,6 @@ class ProvingReader:
             raise Unproven
         self.proven = True
         return list(map(query.build, map(_BEFORE_PROOF, rows)))
-
-
-@cache
-def _proven(fields: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the fields of a caller that need a proof."""
-    return tuple(name for name in fields if name not in DERIVED)
 
 
 @lru_cache(MAX_PROVING_QUERIES)
@@ -186,12 +174,8 @@ class Authority:
     """What a change by a caller requires, and what it affects."""
 
     me: SignedIn
-    permissions: Collection[str] | None = None
-    """The permissions that it takes, None if it is a change of the caller alone.
-
-    A feature's rule may judge by the caller's roles, so that they are read for it even if it takes
-    none.
-    """
+    permissions: Collection[str] = ()
+    """The permissions that it takes; none if it is a change of the caller alone."""
     as_admin: bool = False
     """Whether a missing permission is reported as AdminRequired, which clients know."""
     changes_access: bool = False
@@ -236,8 +220,7 @@ async def hold(db: Transaction, authority: Authority, roles: Roles, policy: Proo
     session = await db.fetch_one(_LIVING_SESSION, **its)
     if session is None:
         raise TokenRevoked
-    if authority.permissions is not None:
-        account = account._replace(roles=await check_permissions(db, authority, roles))
+    account = account._replace(roles=await check_permissions(db, authority, roles))
     if policy.must_enrol(account) and not authority.enrols:
         raise EnrolmentRequired
     if authority.recent:
@@ -263,7 +246,7 @@ async def check_permissions(db: Reader, authority: Authority, roles: Roles) -> s
     rows = await db.fetch_all(_ROLES, ids=[authority.me.customer.id, *authority.targets])
     held: dict[UUID, str] = dict(rows)
     mine = roles[held[authority.me.customer.id]]
-    needed = [frozenset(authority.permissions or ()), roles[authority.grants]]
+    needed = [frozenset(authority.permissions), roles[authority.grants]]
     if authority.changes_access:
         needed += [roles[held[each]] for each in authority.targets if each in held]
     for each in needed:

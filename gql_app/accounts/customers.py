@@ -27,7 +27,7 @@ from gql_app.accounts.records import (
     visible,
 )
 from gql_app.accounts.sessions import Caller, Lifetimes, Opened
-from gql_app.accounts.validation import Changes, NewCustomer
+from gql_app.accounts.validation import NOTHING_PENDING, Changes, NewCustomer
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
@@ -55,12 +55,17 @@ MAX_UPDATES: Final = 64
 """The most sets of columns whose UPDATE is cached."""
 _KEYS: Final = ("name_key", "email_key", "email_canonical", "pending_since")
 """Columns that are derived from others, so that the audit does not name them."""
-_NOTHING_PENDING: Final[Mapping[str, None]] = {"pending_email": None, "pending_since": None}
 
 
 async def by_id(db: Reader, customer_id: UUID) -> CustomerRecord | None:
     """Return the customer of an id, None if there is none."""
     return await db.fetch_one(_BY_ID, id=customer_id)
+
+
+async def hold(db: Transaction, customer_id: UUID) -> CustomerRecord | None:
+    """Return the customer of an id, locked, as they are then; None if there is none."""
+    await db.fetch_one(_LOCK, id=customer_id)
+    return await by_id(db, customer_id)
 
 
 async def visible_by_id(db: Reader, customer_id: UUID, *, by: Caller) -> CustomerRecord | None:
@@ -195,7 +200,7 @@ async def set_password(
     """
     now = clock.now()
     new = {"password_hash": password_hash, "password_changed_at": now, "invited_at": None}
-    new |= _NOTHING_PENDING
+    new |= NOTHING_PENDING
     customer = await write(db, customer.id, new)
     if action is not Action.INVITATION_ACCEPTED:
         kind = letters.Kind.PASSWORD_CHANGED
@@ -323,7 +328,7 @@ def _address_resets(customer: CustomerRecord, changes: Changes) -> Mapping[str, 
     if not isinstance(email, str) or email == customer.email:
         return {}
     same = canonical_email(email) == canonical_email(customer.email)
-    return _NOTHING_PENDING if same else {**_NOTHING_PENDING, "email_verified_at": None}
+    return NOTHING_PENDING if same else {**NOTHING_PENDING, "email_verified_at": None}
 
 
 _HAS_ID: Final = CustomerRow.id == bindparam("id")
@@ -332,6 +337,7 @@ _BY_ID: Final = Query(select(*CUSTOMER).where(_HAS_ID), CustomerRecord._make)
 _SEEN: Final = Query(select(*_MASKED).where(_HAS_ID, visible()), CustomerRecord._make)
 _BY_IDS: Final = Query(select(*CUSTOMER).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
 _HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_HAS_ID).with_for_update()
+_LOCK: Final = select(CustomerRow.id).where(_HAS_ID).with_for_update()
 _HOLD_ADMINS: Final = scalars(
     select(CustomerRow.id)
     .where(CustomerRow.is_admin, CustomerRow.is_active)

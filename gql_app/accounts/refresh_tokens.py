@@ -74,7 +74,8 @@ async def rotate(
     [(me, _)] = await db.fetch_all(_SESSION, session_id=spent.session_id)
     expires_at = lifetimes.living_until(me.session.created_at)
     me = me._replace(session=me.session._replace(expires_at=expires_at, last_used_at=now))
-    await db.execute(_EXTEND, of_id=me.session.id, expires=expires_at, used=now)
+    if not await db.execute(_EXTEND, of_id=me.session.id, expires=expires_at, used=now):
+        return ENDED  # while its lock was waited for; its client may be forgotten
     await sessions.note_client(db, me.customer.id, origin.ip_address)
     successor = tokens.succeeding(lifetimes.pepper, token, spent.salt)
     return await sessions.issue(db, me, successor, lifetimes)
@@ -180,7 +181,7 @@ _SESSION: Final = Query(
 )
 _EXTEND: Final = Query(
     update(SessionRow)
-    .where(SessionRow.id == bindparam("of_id"))
+    .where(SessionRow.id == bindparam("of_id"), SessionRow.ended_at.is_(None))
     .values(expires_at=bindparam("expires"), last_used_at=bindparam("used")),
     tuple,
 )

@@ -26,6 +26,8 @@ from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
 BUILT_IN_ROLES: Final = (ADMIN, SUPPORT.name)
+NOTHING_PENDING: Final = {"pending_email": None, "pending_since": None}
+"""The values that drop a pending address; the current one stays."""
 """The names of the roles that exist without any feature."""
 PasswordRule: TypeAlias = Callable[[str, Person], Awaitable[None] | None]
 """Raises Refused if it doesn't accept a person's new password, given in its normal form."""
@@ -252,14 +254,14 @@ def _take(faults: list[Fault], field: str, rule: Callable[[str], str], text: str
         return ""
 
 
-def _address(customer: CustomerRecord | None, email: str) -> dict[str, str | bool | None]:
+def _address(customer: CustomerRecord | None, email: str) -> Mapping[str, str | bool | None]:
     """Return the changes for an address; one that is in force already only clears a pending one.
 
     An unchanged address is not written, so that it can't overwrite a later change.
     """
     if customer is None or email != customer.email:
         return {"email": email, **email_keys(email)}
-    return {"pending_email": None, "pending_since": None} if customer.pending_email else {}
+    return NOTHING_PENDING if customer.pending_email else {}
 
 
 def _take_if_any(faults: list[Fault], field: str, text: str | None) -> str | None:

@@ -236,7 +236,7 @@ async def _change_email(
     If addresses are verified, a link that proves it is posted. On a return to an address that is
     held for them, nothing can be undone from the later ones. Raises Rejected.
     """
-    customer = await customers.by_id(db, customer_id)
+    customer = await customers.hold(db, customer_id)
     if customer is None:
         raise customers.not_found()
     changes = validation.check_changes(customer, {"email": address}, rules)

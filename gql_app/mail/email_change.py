@@ -11,8 +11,8 @@ from gql_app.accounts import addresses, audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.mail import letters, links
 from gql_app.accounts.mail.links import LinkKind
-from gql_app.accounts.records import CUSTOMER, CustomerRecord
-from gql_app.accounts.validation import Changes, email_keys
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, reread_roles
+from gql_app.accounts.validation import NOTHING_PENDING, Changes, email_keys
 from gql_app.db.tables import CustomerRow, FormerEmailRow
 from gql_app.errors import Rejected
 from gql_app.factors import changes as factors
@@ -21,9 +21,6 @@ from gql_app.lib.database import Query, Reader, Transaction, scalars
 from gql_app.lib.text import canonical_email
 from gql_app.mail import link_tokens, mailboxes
 from gql_app.security import tokens
-
-NOTHING_PENDING: Final = Changes({"pending_email": None, "pending_since": None})
-"""The changes that drop a pending address; the current one stays."""
 
 
 async def update(
@@ -83,7 +80,7 @@ async def abandon(db: Transaction, token: str, *, origin: Origin) -> None:
     Raises Rejected if the link was spent meanwhile.
     """
     customer = await link_tokens.spend(db, LinkKind.VERIFY_EMAIL, token)
-    await customers.update(db, customer.id, NOTHING_PENDING, origin=origin)
+    await customers.update(db, customer.id, Changes(NOTHING_PENDING), origin=origin)
 
 
 async def undoable(db: Reader, token: str) -> UUID | None:
@@ -115,7 +112,7 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     if row is None or former is None:
         raise Rejected(links.SPENT)
     *values, password_changed_at = row
-    customer = CustomerRecord._make(values)
+    customer = await reread_roles(db, CustomerRecord._make(values))
     is_newer = password_changed_at is not None and password_changed_at > former.changed_since
     origin = origin.by(customer.id)
     restored = await _move(
@@ -147,7 +144,7 @@ async def _move(
     `since` is when it was requested. The customer is locked already. Raises Rejected: TAKEN.
     """
     now = {"email_verified_at": clock.now(), "invited_at": None, "password_hash": password_hash}
-    new = {"email": email, **email_keys(email), **NOTHING_PENDING.values, **now}
+    new = {"email": email, **email_keys(email), **NOTHING_PENDING, **now}
     moved = await customers.write(db, customer.id, new)
     await customers.report_changes(db, customer, moved, {"email"}, origin, since=since)
     return moved

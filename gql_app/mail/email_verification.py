@@ -10,7 +10,7 @@ from gql_app.accounts.mail import letters, links
 from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
-from gql_app.accounts.validation import email_keys
+from gql_app.accounts.validation import NOTHING_PENDING, Changes, email_keys
 from gql_app.errors import Rejected
 from gql_app.factors import changes as factors
 from gql_app.lib import clock
@@ -124,7 +124,7 @@ async def decline(db: Transaction, token: str, *, origin: Origin) -> bool:
     """
     customer = await link_tokens.spend(db, LinkKind.VERIFY_EMAIL, token)
     if customer.pending_email is not None:
-        await customers.update(db, customer.id, email_change.NOTHING_PENDING, origin=origin)
+        await customers.update(db, customer.id, Changes(NOTHING_PENDING), origin=origin)
     elif customer.email_verified_at is not None:
         raise Rejected(links.SPENT)
     else:

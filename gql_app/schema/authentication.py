@@ -241,27 +241,34 @@ async def _extra_claims(context: Context, opened: Opened) -> dict[str, object]:
 
 
 async def _login(context: Context, email: str, password: str, audience: str | None) -> LoginPayload:
-    """Return the tokens of a sign-in by password. Raises Rejected, TooManyAttempts included."""
+    """Return the tokens of a sign-in by password. Raises Rejected, TooManyAttempts included.
+
+    The password is checked once more if the account has changed after it: another sign-in may have
+    renewed its hash.
+    """
     resources, origin = context.resources, context.origin
     verified_only = resources.verification == "require"
-    attempt = await authentication.check(
-        context.db,
-        resources.passwords,
-        resources.throttle,
-        email=email,
-        password=password,
-        origin=origin,
-        verified_only=verified_only,
-    )
-    opened = await context.transact(
-        authentication.sign_in,
-        attempt,
-        resources.throttle,
-        resources.lifetimes,
-        origin=origin,
-        audience=audience,
-        verified_only=verified_only,
-    )
+    for _ in range(2):
+        attempt = await authentication.check(
+            context.db,
+            resources.passwords,
+            resources.throttle,
+            email=email,
+            password=password,
+            origin=origin,
+            verified_only=verified_only,
+        )
+        opened = await context.transact(
+            authentication.sign_in,
+            attempt,
+            resources.throttle,
+            resources.lifetimes,
+            origin=origin,
+            audience=audience,
+            verified_only=verified_only,
+        )
+        if not (attempt.succeeded and opened is authentication.WRONG):
+            break
     if isinstance(opened, Fault):
         raise Rejected(opened)
     return await LoginPayload.of(context, opened)

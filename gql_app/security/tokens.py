@@ -69,7 +69,6 @@ _NAMES_SESSION: Final = 0b01000000
 In earlier tokens, which name no session, both bits are 0. The form is the same, so that servers of
 the version before accept either.
 """
-_SPARE_BITS: Final = 0b11000000
 _TYPE: Final = "at+jwt"
 _TYPES: Final = (_TYPE, f"application/{_TYPE}")
 _END_OF_TIME: Final = int(clock.LATEST.timestamp()) + 1
@@ -280,8 +279,7 @@ def session_of(token: str) -> UUID | None:
     if digest(REFRESH, token) is None:
         return None
     *raw, spare = urlsafe_b64decode(token.removeprefix(REFRESH) + "A")
-    named = spare & _SPARE_BITS == _NAMES_SESSION
-    return UUID(bytes=bytes(raw[:-REFRESH_SECRET_BYTES])) if named else None
+    return UUID(bytes=bytes(raw[:-REFRESH_SECRET_BYTES])) if spare == _NAMES_SESSION else None
 
 
 def new_challenge() -> str:

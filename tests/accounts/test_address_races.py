@@ -181,3 +181,20 @@ async def test_link_that_proves_is_sent_to_nobody_who_is_deactivated_or_proven(
     async with noon.transaction() as db:
         claimed = await OUTBOX.claim(db)
     assert (claimed.letters, claimed.dropped) == ([], 3)
+
+
+async def test_who_waits_for_the_lock_of_a_customer_gets_the_customer_of_then(
+    noon: Database, proven: CustomerRecord
+) -> None:
+    async def hold() -> CustomerRecord | None:
+        async with noon.transaction() as db:
+            return await customers.hold(db, proven.id)
+
+    async with noon.transaction() as db:
+        await customers.update(db, proven.id, to(B, proven), origin=NOWHERE)
+        racing = asyncio.create_task(hold())
+        await until_it_waits(db, racing)
+        assert not racing.done()
+    now = await racing
+    assert now
+    assert now.email == B

@@ -2,24 +2,27 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from gql_app.accounts import authentication, refresh_tokens, sessions
-from gql_app.accounts.audit import Action
+from gql_app.accounts import authentication, customers, refresh_tokens, sessions
+from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.authentication import Attempt
 from gql_app.accounts.customers import set_password
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Opened
 from gql_app.accounts.throttling import Throttle
-from gql_app.db.tables import CustomerRow
-from gql_app.errors import Rejected
-from gql_app.lib.database import Database
+from gql_app.accounts.validation import Rules, check_changes
+from gql_app.db.tables import CustomerRow, KnownClientRow
+from gql_app.errors import Fault, Rejected
+from gql_app.lib.database import Database, Transaction
 from gql_app.mail import access_links
 from tests.accounts.outbox import ask_reset, claim, token_of
 from tests.locks import until_it_waits
 from tests.people import LIFETIMES, NOWHERE, add_customer, current
-from tests.rows import get_row
+from tests.rows import column, get_row
 
 THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000, window=60)
 
@@ -106,6 +109,62 @@ async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_
     assert [each.id for each in living][:3] == [
         opened.session.id for opened in (second, first, latest)
     ]
+
+
+async def test_who_signs_in_while_a_role_is_withdrawn_is_without_it(database: Database) -> None:
+    clerk = await add_customer(database, "Bob", roles=["clerk"])
+    changes = check_changes(clerk, {"roles": []}, Rules(roles=["clerk"]))
+    async with database.transaction() as db:
+        await customers.update(db, clerk.id, changes, origin=NOWHERE)
+        signing_in = asyncio.create_task(sign_in(database, proven(clerk)))
+        await until_it_waits(db, signing_in)
+        assert not signing_in.done()
+    opened = await signing_in
+    assert opened
+    assert opened.customer.roles == ""
+
+
+async def rotate(database: Database, token: str) -> Opened | Fault:
+    """Refresh a session from an address."""
+    origin = Origin.of("192.0.2.1", "client of the tests")
+    async with database.transaction() as db:
+        return await refresh_tokens.rotate(db, token, origin, LIFETIMES)
+
+
+async def test_who_refreshes_while_the_session_is_ended_gets_and_leaves_nothing(
+    database: Database,
+) -> None:
+    ada = await add_customer(database, "Ada")
+    opened = await sign_in(database, proven(ada))
+    assert opened
+    async with database.transaction() as db:
+        await sessions.end_all(db, ada.id)
+        await sessions.forget_clients(db, ada.id)
+        refreshing = asyncio.create_task(rotate(database, opened.refresh_token))
+        await until_it_waits(db, refreshing)
+        assert not refreshing.done()
+    assert await refreshing is refresh_tokens.ENDED
+    assert await column(database, select(KnownClientRow.client)) == []
+
+
+async def test_session_that_is_ended_once_its_token_is_spent_is_not_extended(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await add_customer(database, "Ada")
+    opened = await sign_in(database, proven(ada))
+    assert opened
+    read = Transaction.fetch_all
+
+    async def read_and_end(db: Transaction, *args: Any, **values: object) -> list[Any]:  # noqa: ANN401 — as of fetch_all
+        rows = await read(db, *args, **values)
+        if "session_id" in values:
+            monkeypatch.undo()
+            await sessions.end_all(db, ada.id)
+        return rows
+
+    monkeypatch.setattr(Transaction, "fetch_all", read_and_end)
+    assert await rotate(database, opened.refresh_token) is refresh_tokens.ENDED
+    assert await column(database, select(KnownClientRow.client)) == []
 
 
 async def test_whose_pepper_has_changed_finds_no_successor(database: Database) -> None:

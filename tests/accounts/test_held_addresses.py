@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from gql_app.accounts import addresses, customers, sessions
+from gql_app.accounts.audit import Action
 from gql_app.accounts.records import CustomerRecord
-from gql_app.db.tables import FormerEmailRow, KnownClientRow
+from gql_app.accounts.validation import Rules, check_changes
+from gql_app.db.tables import AuditRow, FormerEmailRow, KnownClientRow
 from gql_app.lib.database import Database
 from gql_app.lib.outbox import Letter
 from gql_app.mail import email_verification, mailboxes
@@ -174,3 +176,22 @@ async def test_address_that_is_left_meanwhile_is_not_proven_by_its_name(
         await until_it_waits(db, proving)
     assert not await proving
     assert (await current(noon, ada.id)).email_verified_at is None
+
+
+async def test_role_that_is_granted_while_a_change_is_undone_is_granted_once(
+    noon: Database, ada: CustomerRecord
+) -> None:
+    async with noon.transaction() as db:
+        assert await email_verification.prove_by_hand(db, A)
+    await move(noon, ada, B)
+    link = token_to(A, await claim(noon))
+    granted = check_changes(ada, {"roles": ["clerk"]}, Rules(roles=["clerk"]))
+    admin = await add_customer(noon, "Grace", is_admin=True)
+    async with noon.transaction() as db:
+        await customers.update(db, ada.id, granted, origin=NOWHERE.by(admin.id))
+        racing = asyncio.create_task(use(noon, "undo", link))
+        await until_it_waits(db, racing)
+    assert await racing == ()
+    events = select(AuditRow.actor_id).where(AuditRow.action == Action.ROLE_GRANTED)
+    theirs = events.where(AuditRow.customer_id == ada.id)
+    assert await column(noon, theirs) == [admin.id]

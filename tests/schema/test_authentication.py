@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, Final
 
 import pytest
+from argon2 import PasswordHasher
 
 from gql_app.db.tables import CustomerRow
 from gql_app.settings import Settings
@@ -117,6 +118,16 @@ async def test_two_logins_open_two_sessions(api: Api, plain: Person) -> None:
     assert len({payload["token"] for payload in payloads}) == 2
     sessions = (await api.run(SESSIONS, token=plain.token)).data["me"]["sessions"]
     assert len({session["id"] for session in sessions}) == 3
+
+
+async def test_two_logins_that_renew_a_hash_at_once_both_open_a_session(
+    api: Api, plain: Person
+) -> None:
+    former = PasswordHasher(time_cost=3, memory_cost=19 * 1024, parallelism=1).hash(PASSWORD)
+    async with api.database.transaction() as db:
+        await change(db, CustomerRow, plain.id, password_hash=former)
+    payloads = await asyncio.gather(*(login(api, plain.email, PASSWORD) for _ in range(2)))
+    assert [payload["status"] for payload in payloads] == ["SUCCESS", "SUCCESS"]
 
 
 async def test_full_queue_of_passwords_answers_too_many_attempts(settings: Settings) -> None:

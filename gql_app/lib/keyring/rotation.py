@@ -1,7 +1,9 @@
 """Rotation of signing keys that ends no session: make, promote, retire."""
 
+import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -40,13 +42,14 @@ def promote(store: KeyStore, name: str) -> Key:
 
     Raise OperatorError.
     """
-    folder, scan = store.require_folder(), store.scan()
-    key = _named(scan, name)
-    if key.not_after is not None:
-        raise OperatorError([f"{key.id} is retired. Make a new key instead."])
-    if not isinstance(key, SigningKey):
-        raise OperatorError([f"{key.id} can only verify: its private half is not here."])
+    folder = store.require_folder()
     with _writing(folder):
+        scan = store.scan()
+        key = _named(scan, name)
+        if key.not_after is not None:
+            raise OperatorError([f"{key.id} is retired. Make a new key instead."])
+        if not isinstance(key, SigningKey):
+            raise OperatorError([f"{key.id} can only verify: its private half is not here."])
         write_manifest(folder, replace(scan.manifest, signing=key.id))
     return key
 
@@ -57,14 +60,15 @@ def retire(store: KeyStore, name: str, *, ttl: int) -> Key:
     Its private key is deleted at once. A second call changes no date, and completes an interrupted
     first one. Raise OperatorError.
     """
-    folder, scan = store.require_folder(), store.scan()
-    signing = store.ring(scan).signing
-    key = _named(scan, name)
-    if key.id == signing.id:
-        raise OperatorError([f"{key.id} signs the tokens. Promote another key first."])
-    until = key.not_after or clock.later(clock.now().replace(microsecond=0), ttl + LEEWAY)
-    retired = {**scan.manifest.retired, key.id: until}
+    folder = store.require_folder()
     with _writing(folder):
+        scan = store.scan()
+        signing = store.ring(scan).signing
+        key = _named(scan, name)
+        if key.id == signing.id:
+            raise OperatorError([f"{key.id} signs the tokens. Promote another key first."])
+        until = key.not_after or clock.later(clock.now().replace(microsecond=0), ttl + LEEWAY)
+        retired = {**scan.manifest.retired, key.id: until}
         write_manifest(folder, replace(scan.manifest, retired=retired))
         for place, stored in scan.stored.items():
             if isinstance(place, Path) and stored.id == key.id:
@@ -86,7 +90,24 @@ def _named(scan: Scan, name: str) -> Key:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
+    """Lock a folder for the block, so that no command undoes what another writes meanwhile.
+
+    Raise OperatorError. Windows locks no folders.
+    """
     try:
-        yield
+        with nullcontext() if sys.platform == "win32" else _locked(folder):
+            yield
     except OSError as error:
         raise OperatorError([f"{folder} cannot be written: {error.strerror}"]) from None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    import fcntl  # noqa: PLC0415 — Windows has none
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

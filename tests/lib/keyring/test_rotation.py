@@ -1,6 +1,8 @@
 """Keys made, promoted and retired: what changes, what is refused, and nobody signed out."""
 
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,6 +15,8 @@ from gql_app.lib.clock import LATEST
 from gql_app.lib.faults import CannotStart, OperatorError
 from gql_app.lib.keyring import Algorithm, Key, KeyStore, make, promote, retire
 from gql_app.lib.keyring.keys import SigningKey, read_key
+from gql_app.lib.keyring.manifest import Manifest, write_manifest
+from gql_app.lib.keyring.ring import Scan
 from gql_app.security.tokens import decode_token, encode_token
 from tests.conftest import SetClock
 from tests.security.forging import CUSTOMER, ISSUER, NOW, RING, SECRET, SESSION
@@ -239,3 +243,39 @@ def test_folder_that_cannot_be_written_is_told(folder: str) -> None:
     for act in (lambda: make(store, Algorithm.EDDSA), lambda: promote(store, HS256)):
         with pytest.raises(OperatorError, match=f"^{folder} cannot be written: "):
             act()
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a command locks a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def test_what_a_command_reads_is_locked_until_it_has_written(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, seen = store.require_folder(), []
+    first, _ = make(store, Algorithm.EDDSA)
+    second, _ = make(store, Algorithm.EDDSA)
+    scan = KeyStore.scan
+
+    def scanning(keys: KeyStore) -> Scan:
+        seen.append(is_locked(folder))
+        return scan(keys)
+
+    def writing(where: Path, manifest: Manifest) -> None:
+        write_manifest(where, manifest)
+        seen.append(is_locked(folder))
+
+    monkeypatch.setattr(KeyStore, "scan", scanning)
+    monkeypatch.setattr("gql_app.lib.keyring.rotation.write_manifest", writing)
+    promote(store, first.id)
+    retire(store, second.id, ttl=TTL)
+    assert seen == [True] * 4
+    assert not is_locked(folder)
