@@ -234,7 +234,7 @@ class Context:
         return f"{message} Mail is not set up on this server, so no letter was sent."
 
     def note_guess(self, action: Action, customer_id: UUID | None = None) -> None:
-        """Note a guess for the audit: at a token, or at a customer's secret by the caller, if any."""
+        """Note a guess for the audit: at a token, or by the caller, if any, at a secret."""
         actor = self.caller_id if customer_id else None
         self.resources.guesses.note(action, self.origin.by(actor), customer_id)
 
