@@ -250,7 +250,7 @@ async def check_permissions(db: Reader, authority: Authority, roles: Roles) -> s
     if authority.changes_access:
         needed += [roles[held[each]] for each in authority.targets if each in held]
     for each in needed:
-        if missing := lacking(mine, each, roles.known):
+        if missing := lacking(mine, each):
             raise (AdminRequired if authority.as_admin else PermissionRequired)(missing)
     return held[authority.me.customer.id]
 

@@ -40,17 +40,20 @@ class Everything(AbstractSet[str]):
     It is no frozenset, as sets compare those by their items, and not by `in`.
     """
 
+    def __init__(self, known: AbstractSet[str] = OURS) -> None:
+        self.known: Final = known
+
     def __contains__(self, permission: object) -> bool:
         """Return True."""
         return True
 
     def __iter__(self) -> Iterator[str]:
-        """Return an iterator of those that are known here."""
-        return iter(OURS)
+        """Return an iterator of those that are known."""
+        return iter(self.known)
 
     def __len__(self) -> int:
-        """Return the number of those that are known here."""
-        return len(OURS)
+        """Return the number of those that are known."""
+        return len(self.known)
 
     def __le__(self, other: object) -> bool:
         """Return whether the other set contains every permission as well."""
@@ -86,7 +89,7 @@ class Roles(dict[str, AbstractSet[str]]):
         self.known: Final = OURS.union(named, *(role.permissions for role in roles))
         """All permissions that there are."""
         self._by_name: dict[str, AbstractSet[str]] = {
-            ADMIN: Everything(),
+            ADMIN: Everything(self.known),
             SUPPORT.name: frozenset(SUPPORT.permissions),
         }
         for role in sorted(roles, key=lambda role: role.extends):  # extensions last
@@ -119,11 +122,11 @@ def role_text(names: Collection[str]) -> str:
     return " ".join(sorted(names, key=lambda name: (name != ADMIN, name)))
 
 
-def lacking(mine: AbstractSet[str], other: AbstractSet[str], known: AbstractSet[str]) -> str | None:
+def lacking(mine: AbstractSet[str], other: AbstractSet[str]) -> str | None:
     """Return a permission in `other` that is missing in `mine`; None if there is none.
 
-    `known` are all permissions, those of an admin: who has them all lacks the role itself.
+    Who has all that an admin has lacks the role itself.
     """
     if not isinstance(other, Everything):
         return min(other - mine, default=None)
-    return None if isinstance(mine, Everything) else min(known - mine, default=ADMIN)
+    return None if isinstance(mine, Everything) else min(other.known - mine, default=ADMIN)

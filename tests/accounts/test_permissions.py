@@ -34,21 +34,21 @@ def test_roles_are_extended_whichever_comes_first() -> None:
     assert roles["desk"] == {"a:b", "c:d"}
     assert roles["desk support"] == {"a:b", "c:d", "g:h", "customers:read_private", "sessions:end"}
     assert roles["gone"] == frozenset()
-    assert set(roles["admin"]) == OURS
+    assert set(roles["admin"]) == roles.known == OURS | {"a:b", "c:d", "e:f", "g:h"}
 
 
 def test_what_one_lacks_of_others_is_found() -> None:
-    some, everything = frozenset({"a:b"}), Everything()
-    known = Roles([Role("desk", {"a:b", "z:y"})], ["y:x"]).known
+    some, roles = frozenset({"a:b"}), Roles([Role("desk", {"a:b", "z:y"})], ["y:x"])
+    known, everything = roles.known, roles["admin"]
     assert known == OURS | {"a:b", "z:y", "y:x"}
-    assert lacking(some, frozenset(), known) is None
-    assert lacking(some, frozenset({"a:b", "c:d", "e:f"}), known) == "c:d"
-    assert lacking(everything, frozenset({"c:d"}), known) is None
-    assert lacking(everything, everything, known) is None
-    assert lacking(some, everything, known) == "audit:read"
-    assert lacking(OURS, everything, known) == "a:b"
-    assert lacking(OURS | some, everything, known) == "y:x"
-    assert lacking(known, everything, known) == "admin"
+    assert lacking(some, frozenset()) is None
+    assert lacking(some, frozenset({"a:b", "c:d", "e:f"})) == "c:d"
+    assert lacking(everything, frozenset({"c:d"})) is None
+    assert lacking(everything, everything) is None
+    assert lacking(some, everything) == "audit:read"
+    assert lacking(OURS, everything) == "a:b"
+    assert lacking(OURS | some, everything) == "y:x"
+    assert lacking(known, everything) == "admin"
 
 
 @pytest.mark.parametrize("kind", [set, frozenset])
@@ -69,6 +69,14 @@ def test_an_admin_has_every_permission_by_any_operator(kind: type[set[str]]) -> 
     assert admin == Everything()
     assert hash(admin) == hash(Everything())
     assert len(admin) == len(OURS)
+
+
+def test_an_admin_has_every_permission_by_any_method_of_a_set() -> None:
+    admin, some = Roles([Role("desk", {"edge:read"})])["admin"], {"edge:read", "audit:read"}
+    assert some.issubset(admin)
+    assert not some.isdisjoint(admin)
+    assert some.intersection(admin) == some
+    assert not some.difference(admin)
 
 
 def test_roles_are_spelt_with_the_admin_first() -> None:
