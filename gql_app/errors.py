@@ -1,22 +1,22 @@
-"""The errors of this program, as one family.
+"""The errors of this program.
 
-    GqlAppError
-    ├── Refusal                 a field is refused: a GraphQL error with extensions
-    │   ├── Unauthenticated     UNAUTHENTICATED, with a reason
-    │   │   ├── TokenMissing
-    │   │   ├── TokenMalformed
-    │   │   ├── TokenInvalid
-    │   │   ├── TokenExpired
-    │   │   └── TokenRevoked
-    │   ├── PermissionRequired  FORBIDDEN, with the permission
-    │   │   └── AdminRequired   for fields that were for admins only before permissions existed
-    │   ├── EnrolmentRequired   FORBIDDEN until a second factor is set up
-    │   └── ReauthenticationRequired  FORBIDDEN, with the methods of a new proof of identity
-    ├── Rejected                a mutation is refused: the `errors` of its payload
-    │   ├── Refused             by a feature's own rule, with a code of its own
-    │   └── TooManyAttempts     with the seconds to wait
-    └── Undeclared              a name that no feature has declared
-        └── UndeclaredCode      a feature refused with such a code
+    Refusal                 a field is refused: a GraphQL error with extensions
+    ├── Unauthenticated     UNAUTHENTICATED, with a reason
+    │   ├── TokenMissing
+    │   ├── TokenMalformed
+    │   ├── TokenInvalid
+    │   ├── TokenExpired
+    │   └── TokenRevoked
+    ├── PermissionRequired  FORBIDDEN, with the permission
+    │   └── AdminRequired   for fields that were for admins only before permissions existed
+    ├── EnrolmentRequired   FORBIDDEN until a second factor is set up
+    └── ReauthenticationRequired  FORBIDDEN, with the methods of a new proof of identity
+    KeysGone                no key can sign tokens: Unavailable
+    Rejected                a mutation is refused: the `errors` of its payload
+    ├── Refused             by a feature's own rule, with a code of its own
+    └── TooManyAttempts     with the seconds to wait
+    Undeclared              a name that no feature has declared
+    └── UndeclaredCode      a feature refused with such a code
 
 Unavailable, from lib.faults, is SERVICE_UNAVAILABLE with the seconds to wait. Unavailable, Refusal
 and Rejected have an `extensions` dictionary, which graphql-core copies into the GraphQL error.
@@ -30,10 +30,7 @@ from typing import ClassVar, Final
 
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.faults import Unavailable
-
-
-class GqlAppError(Exception):
-    """Any error of this program."""
+from gql_app.lib.text import counted
 
 
 class TokenReason(StrEnum):
@@ -72,7 +69,7 @@ class UserErrorCode(StrEnum):
     INVALID_PASSKEY = "INVALID_PASSKEY"
 
 
-class Refusal(GqlAppError):
+class Refusal(Exception):
     """The refusal of one field; the others of its operation are answered."""
 
     code: ClassVar[str]
@@ -212,7 +209,7 @@ class Fault:
     field: str | None = None
 
 
-class Rejected(GqlAppError):
+class Rejected(Exception):
     """A mutation that is refused, and changes nothing, with the faults to correct first.
 
     A field without a payload is null then, with a GraphQL error that has the first fault's code.
@@ -225,6 +222,11 @@ class Rejected(GqlAppError):
             raise TypeError(message)
         super().__init__(" ".join(fault.message for fault in faults))
         self.faults: Final = faults
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """The codes of the faults."""
+        return frozenset(fault.code for fault in self.faults)
 
     @property
     def extensions(self) -> dict[str, str]:
@@ -248,7 +250,7 @@ class Refused(Rejected):
         self.field: Final = field
 
 
-class Undeclared(GqlAppError, LookupError):
+class Undeclared(LookupError):
     """A name that no feature has declared: an action, a letter, or settings."""
 
 
@@ -265,7 +267,7 @@ class TooManyAttempts(Rejected):
     def __init__(self, *, retry_after: int, limit: str, advice: str | None = None) -> None:
         long = retry_after >= 2 * 60
         number, unit = (-(-retry_after // 60), "minute") if long else (retry_after, "second")
-        wait = f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+        wait = counted(number, unit, f"{unit}s")
         usual = f"There were too many attempts. Try again in {wait}."
         super().__init__(Fault(UserErrorCode.TOO_MANY_ATTEMPTS, advice or usual))
         self.retry_after: Final = retry_after

@@ -62,12 +62,6 @@ async def by_id(db: Reader, customer_id: UUID) -> CustomerRecord | None:
     return await db.fetch_one(_BY_ID, id=customer_id)
 
 
-async def hold(db: Transaction, customer_id: UUID) -> CustomerRecord | None:
-    """Return the customer of an id, locked, as they are then; None if there is none."""
-    await db.fetch_one(_LOCK, id=customer_id)
-    return await by_id(db, customer_id)
-
-
 async def visible_by_id(db: Reader, customer_id: UUID, *, by: Caller) -> CustomerRecord | None:
     """Return a customer, with None for private columns that the caller may not read.
 
@@ -337,7 +331,6 @@ _BY_ID: Final = Query(select(*CUSTOMER).where(_HAS_ID), CustomerRecord._make)
 _SEEN: Final = Query(select(*_MASKED).where(_HAS_ID, visible()), CustomerRecord._make)
 _BY_IDS: Final = Query(select(*CUSTOMER).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
 _HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_HAS_ID).with_for_update()
-_LOCK: Final = select(CustomerRow.id).where(_HAS_ID).with_for_update()
 _HOLD_ADMINS: Final = scalars(
     select(CustomerRow.id)
     .where(CustomerRow.is_admin, CustomerRow.is_active)

@@ -141,8 +141,7 @@ async def reread_roles(db: Reader, customer: CustomerRecord) -> CustomerRecord:
 
     PostgreSQL returns roles of before a wait for the lock.
     """
-    [roles] = await db.fetch_all(_ROLES, id=customer.id)
-    return customer._replace(roles=roles)
+    return customer._replace(roles=(await db.fetch_all(_ROLES, id=customer.id))[0])
 
 
 def has_address(customers: FromClause = CustomerRow.__table__) -> ColumnElement[bool]:

@@ -167,8 +167,7 @@ async def metered(context: Context, attempt: Awaitable[LoginPayload]) -> LoginPa
         payload = await attempt
         result = "second_factor" if payload.second_factor else "success"
     except Rejected as why:
-        unverified = any(f.code is UserErrorCode.EMAIL_NOT_VERIFIED for f in why.faults)
-        result = "unverified" if unverified else "wrong"
+        result = "unverified" if UserErrorCode.EMAIL_NOT_VERIFIED in why.codes else "wrong"
         result = "throttled" if isinstance(why, TooManyAttempts) else result
         raise
     finally:

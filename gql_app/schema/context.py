@@ -223,7 +223,7 @@ class Context:
         try:
             yield
         except Rejected as why:
-            if any(fault.code is UserErrorCode.TAKEN for fault in why.faults):
+            if UserErrorCode.TAKEN in why.codes:
                 await self.transact(throttle.count, *limits)
             raise
 

@@ -58,7 +58,7 @@ class Payload:
         Raises UndeclaredCode.
         """
         check_codes(why, context)
-        context.refusals |= {fault.code for fault in why.faults}
+        context.refusals |= why.codes
         retry_after = None
         if isinstance(why, TooManyAttempts):
             retry_after = why.retry_after

@@ -64,10 +64,9 @@ RESERVED_CLAIMS: Final = OUR_CLAIMS | {
 """The names that no feature's claim may have: ours, headers, and claims about a sign-in."""
 _SHAPE: Final = re.compile(r"[\w-]{43}", re.ASCII)
 _NAMES_SESSION: Final = 0b01000000
-"""The two bits that 43 letters have beyond 32 bytes, if these are a session's id and a secret.
+"""The two bits of 43 letters beyond 32 bytes: 01 if these are a session's id and a secret.
 
-In earlier tokens, which name no session, both bits are 0. The form is the same, so that servers of
-the version before accept either.
+They are 00 in earlier tokens, which name no session. Servers of the version before accept either.
 """
 _TYPE: Final = "at+jwt"
 _TYPES: Final = (_TYPE, f"application/{_TYPE}")

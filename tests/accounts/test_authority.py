@@ -17,7 +17,6 @@ from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import (
     AdminRequired,
     EnrolmentRequired,
-    GqlAppError,
     PermissionRequired,
     Rejected,
     TokenRevoked,
@@ -39,7 +38,7 @@ async def signed_in(database: Database, name: str, *, is_admin: bool = False) ->
     return SignedIn(row, opened.session)
 
 
-async def held(database: Database, authority: Authority) -> GqlAppError | None:
+async def held(database: Database, authority: Authority) -> Exception | None:
     """Hold an authority in one try, and return why it is none."""
     try:
         async with database.transaction() as db:
@@ -85,7 +84,7 @@ async def set_password(db: Transaction, me: SignedIn) -> None:
     await change(db, me, password_hash="another")
 
 
-CHANGES: Sequence[tuple[Change, type[GqlAppError]]] = [
+CHANGES: Sequence[tuple[Change, type[Exception]]] = [
     (end, TokenRevoked),
     (expire, TokenRevoked),
     (deactivate, TokenRevoked),
@@ -97,7 +96,7 @@ CHANGES: Sequence[tuple[Change, type[GqlAppError]]] = [
 
 @pytest.mark.parametrize(("other", "refusal"), CHANGES)
 async def test_whatever_takes_an_authority_is_waited_for_and_seen(
-    database: Database, other: Change, refusal: type[GqlAppError]
+    database: Database, other: Change, refusal: type[Exception]
 ) -> None:
     me = await signed_in(database, "Grace", is_admin=True)
     authority = Authority(

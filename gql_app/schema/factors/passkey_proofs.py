@@ -41,7 +41,7 @@ async def limit_passkeys(context: Context, customer_id: UUID | None = None) -> A
     try:
         yield
     except Rejected as why:
-        if any(fault.code is UserErrorCode.INVALID_PASSKEY for fault in why.faults):
+        if UserErrorCode.INVALID_PASSKEY in why.codes:
             await context.transact(throttle.count, *limits)
             context.note_guess(_FAILED if customer_id else Action.LOGIN_FAILED, customer_id)
         raise

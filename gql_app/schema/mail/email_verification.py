@@ -51,7 +51,7 @@ class EmailVerificationMutation:
         try:
             email = await context.transact(email_verification.verify, token, origin=origin)
         except Rejected as why:
-            if not _is_taken(why):
+            if UserErrorCode.TAKEN not in why.codes:
                 raise
             await context.transact(email_change.abandon, token, origin=origin)
             raise Rejected(links.SPENT) from None
@@ -77,7 +77,7 @@ class EmailVerificationMutation:
         try:
             customer = await context.transact(email_change.undo, token, origin=context.origin)
         except Rejected as why:
-            if not _is_taken(why):
+            if UserErrorCode.TAKEN not in why.codes:
                 raise
             raise Rejected(links.SPENT) from None
         advice = _RESET if customer.has_password else _SET_ANOTHER
@@ -108,11 +108,6 @@ def _saving_stored(info: Info) -> Save:
     kind: Any = info.schema.get_type_by_name(RegisterInput.__name__)
     save: Save = partial(kind.origin.save_stored, info)
     return save
-
-
-def _is_taken(why: Rejected) -> bool:
-    """Return whether an address was rejected because another account has it."""
-    return any(fault.code is UserErrorCode.TAKEN for fault in why.faults)
 
 
 _ON_ITS_WAY: Final = "A letter with a link is on its way. Use the link to confirm your address."
