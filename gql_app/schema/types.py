@@ -34,7 +34,7 @@ def parse_datetime(value: object) -> datetime:
 DATE_TIME: Final = strawberry.scalar(
     name="DateTime",
     description="A moment as of RFC 3339, such as 2030-01-31T12:00:00Z; a leap second is the "
-    "second after it. Answers are in UTC.",
+    "second after it, and digits beyond microseconds are dropped. Answers are in UTC.",
     specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
     serialize=rfc3339,
     parse_value=parse_datetime,
