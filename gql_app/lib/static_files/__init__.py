@@ -45,6 +45,8 @@ class StaticFiles:
         unzip = name not in self._files
         stored = self._files[f"{name}.gz" if unzip else name]
         headers["Content-Length"] = str(self._sizes[name])
+        if request.method == "HEAD":
+            return Response(None, headers=headers, media_type=media_type)
         content = _pieces(stored, unzip=unzip)
         return StreamingResponse(content, headers=headers, media_type=media_type)
 
