@@ -117,8 +117,10 @@ class Application(Starlette):
             Resources.open(self._settings, metrics_dir(), tracing, self._extensions) as resources,
             background.running(resources),
         ):
+            listed = self._settings.trusted_proxies
+            trusted = None if listed is None else Networks(listed)
             with tuned_gc():
-                yield {"resources": resources, "cors": self._cors}
+                yield {"resources": resources, "cors": self._cors, "trusted": trusted}
 
 
 def create_app(
@@ -229,9 +231,7 @@ def _middleware(
     playground: Playground | None,
 ) -> list[Middleware]:
     """Return the middleware that every request passes, the outermost first."""
-    listed = settings.trusted_proxies
-    trusted = None if listed is None else Networks(listed)
-    layers = [Middleware(RequestLogMiddleware, trusted=trusted, tracing=tracing)]
+    layers = [Middleware(RequestLogMiddleware, tracing=tracing)]
     if cors:
         layers.append(Middleware(CORSMiddleware, cors))
     layers.append(Middleware(ServerErrorMiddleware))

@@ -12,7 +12,7 @@ from gql_app.accounts.audit import MAX_USER_AGENT, Origin
 from gql_app.lib.clock import new_id
 from gql_app.lib.cors import CORSMiddleware
 from gql_app.lib.faults import fault_of
-from gql_app.lib.network import Networks, apply_forwarded
+from gql_app.lib.network import apply_forwarded
 from gql_app.lib.server import Disconnect
 from gql_app.lib.telemetry import (
     NO_ANSWER,
@@ -44,26 +44,23 @@ CLIENT_CLOSED_REQUEST: Final = 499
 class RequestLogMiddleware:
     """Gives each request an id, an origin and a line in the log, and each response its headers.
 
-    The client and the scheme are those that trusted proxies report. The line never holds the
-    query string, a variable's value or a header. Handlers add fields to the line as `facts` in
-    the request's state. The request is counted in the metrics, too.
+    The client and the scheme are those that proxies report, of the `trusted` networks in the
+    request's state. The line never holds the query string, a variable's value or a header. Handlers
+    add fields to the line as `facts` in the state. The request is counted in the metrics, too.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, trusted: Networks | None = None, tracing: "Tracing | None" = None
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, tracing: "Tracing | None" = None) -> None:
         self._app = app
         self._log = _log.bind()
-        self._trusted = trusted
         self._tracing = tracing
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return what answers and logs one request, and traces it if tracing is on."""
         if scope["type"] != "http":
             return self._app(scope, receive, send)
-        scope.setdefault("state", {})
-        if self._trusted is not None:
-            apply_forwarded(scope, self._trusted)
+        trusted = scope.setdefault("state", {}).get("trusted")
+        if trusted is not None:
+            apply_forwarded(scope, trusted)
         if self._tracing is None:
             return self._answer(scope, receive, send, ())
         return self._traced(self._tracing, scope, receive, send)

@@ -44,7 +44,9 @@ _NO_REQUEST: Final[Mapping[str, Any]] = {
     "path": "",
     "query_string": b"",
 }
-"""A refusal's part of the scope if no head was read; of headers it has Origin alone."""
+"""A refusal's part of the scope if no head was read."""
+_KEPT: Final = frozenset({b"origin", b"x-forwarded-for", b"x-forwarded-proto"})
+"""The headers of a refused request that its refusal goes by."""
 
 
 class HttpProtocol(Connection):
@@ -306,5 +308,5 @@ class HttpProtocol(Connection):
             request = {name: unfinished.scope[name] for name in ("method", "http_version", "path")}
         headers = {"Retry-After": "1"} if status in {429, 503} else {}
         app = resolve_name(self._refusal)(status, f"{message}.", headers)
-        origins = [header for header in self._parser.headers if header[0] == b"origin"]
-        self._enqueue(app, {**_NO_REQUEST, **request, "headers": origins}, keep_alive=False)
+        kept = [header for header in self._parser.headers if header[0] in _KEPT]
+        self._enqueue(app, {**_NO_REQUEST, **request, "headers": kept}, keep_alive=False)

@@ -8,11 +8,13 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from gql_app.lib.cors import CORSPolicy
+from gql_app.lib.network import Networks
 from tests.lib.server.in_process import LIMITS, all_said, answering, connected
 
 OURS = "https://app.example.com"
 STATE = {
-    "cors": CORSPolicy((OURS,), exposed=("Retry-After",), refused=PlainTextResponse("no", 400))
+    "cors": CORSPolicy((OURS,), exposed=("Retry-After",), refused=PlainTextResponse("no", 400)),
+    "trusted": Networks("127.0.0.1"),
 }
 NARROW = replace(LIMITS, timeout=0.2, pending_body_bytes=100)
 POST = b"POST / HTTP/1.1\r\nHost: test\r\n"
@@ -63,6 +65,15 @@ async def test_refusal_of_the_server_s_own_is_for_pages_that_may_read(
     for said in (others, neither):
         assert "access-control" not in said
         assert "vary: origin" in said
+
+
+@pytest.mark.parametrize(("status", "rest"), FAULTS.values(), ids=FAULTS)
+async def test_refusal_of_the_server_s_own_goes_by_what_trusted_proxies_report(
+    status: int, rest: bytes
+) -> None:
+    proxied = POST + b"X-Forwarded-Proto: https\r\nX-Forwarded-For: 198.51.100.7\r\n" + rest
+    assert "strict-transport-security: " in await refusal(proxied, status)
+    assert "strict-transport-security: " not in await refusal(POST + rest, status)
 
 
 async def test_origin_of_the_request_before_says_nothing() -> None:
