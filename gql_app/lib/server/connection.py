@@ -73,6 +73,8 @@ class Usage:
     """Resources that all connections of one process use together."""
 
     pending_body_bytes: int = 0
+    pending_of: Counter[str | None] = field(default_factory=Counter)
+    """The same by client; None is all that are not counted, and who has nothing has no entry."""
     connections: Counter[str] = field(default_factory=Counter)
     """Their number by client; a client without any has no entry."""
     timer: asyncio.TimerHandle | None = None

@@ -183,11 +183,21 @@ class HttpProtocol(Connection):
             return
         if self._parser.body_bytes > 2 * self._limits.body_bytes:
             raise HTTPException(413, f"The body is larger than {self._limits.body_bytes} bytes")
-        cycle.pending_bytes += len(body)
-        self._usage.pending_body_bytes += len(body)
-        if self._usage.pending_body_bytes > self._limits.pending_body_bytes:
-            raise HTTPException(503, "Too many bodies are arriving at once; try again")
+        self._count_pending(cycle, len(body))
         cycle.feed(body, more_body=True)
+
+    def _count_pending(self, cycle: RequestCycle, size: int) -> None:
+        """Count bytes that a request takes; beyond the room for all, or its client's share, refuse.
+
+        Raise HTTPException.
+        """
+        usage, room, client = self._usage, self._limits.pending_body_bytes, self._counted_as
+        cycle.pending_bytes += size
+        usage.pending_body_bytes += size
+        usage.pending_of[client] += size
+        share = room if client is None else max(room // 4, self._limits.body_bytes)
+        if usage.pending_body_bytes > room or usage.pending_of[client] > share:
+            raise HTTPException(503, "Too many bodies are arriving at once; try again")
 
     def _on_end(self) -> None:
         """End the request; if it has been answered already, wait for the next."""
@@ -236,6 +246,9 @@ class HttpProtocol(Connection):
     def _release(self, cycle: RequestCycle) -> None:
         """Stop counting the bytes of a request's body as pending."""
         self._usage.pending_body_bytes -= cycle.pending_bytes
+        self._usage.pending_of[self._counted_as] -= cycle.pending_bytes
+        if not self._usage.pending_of[self._counted_as]:
+            del self._usage.pending_of[self._counted_as]
         cycle.pending_bytes = 0
 
     def _enqueue(

@@ -36,9 +36,10 @@ class Served:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Opened when requests may be answered."""
 
-    async def connect(self) -> socket.socket:
-        """Open a connection."""
+    async def connect(self, client: int = 1) -> socket.socket:
+        """Open a connection from the address of a client."""
         peer = socket.socket()
+        peer.bind((f"127.0.0.{client}", 0))
         peer.settimeout(0)
         await asyncio.get_running_loop().sock_connect(peer, self.address)
         return peer
@@ -128,7 +129,7 @@ async def test_half_a_body_is_counted_until_it_is_whole(served: Served) -> None:
 async def test_nothing_is_counted_once_the_connection_is_gone(served: Served, sent: bytes) -> None:
     async with AsyncExitStack() as held:
         for end in ("close", "answers"):
-            with await served.connect() as peer, await served.connect() as other:
+            with await served.connect() as peer, await served.connect(2) as other:
                 await served.send(peer, sent)
                 await served.send(other, HALF)
                 await served.send(other, b" " * 100)
@@ -136,6 +137,7 @@ async def test_nothing_is_counted_once_the_connection_is_gone(served: Served, se
                     served.gate.set()
                     held.callback(served.gate.clear)
         await served.until(0)
+        assert not served.usage.pending_of
 
 
 async def test_whole_body_that_waits_for_its_turn_is_counted(served: Served) -> None:
@@ -169,7 +171,8 @@ def _await_room(server: Server) -> None:
 @pytest.mark.xdist_group("crowded")
 def test_bodies_beyond_the_room_for_all_are_refused_and_told_to_come_back(crowded: Server) -> None:
     with ExitStack() as held:
-        peers = [held.enter_context(connected(crowded)) for _ in range(CLIENTS)]
+        sources = [f"127.0.0.{number + 1}" for number in range(CLIENTS)]
+        peers = [held.enter_context(connected(crowded, source)) for source in sources]
         for peer in peers:
             peer.send(HALF)
         by_connection = {peer.connection: peer for peer in peers}
@@ -181,6 +184,24 @@ def test_bodies_beyond_the_room_for_all_are_refused_and_told_to_come_back(crowde
             if peer.connection is not refused:
                 peer.send(b" " * 100)
                 assert peer.answer().status == 400  # blanks are no JSON, but all of them came
+    _await_room(crowded)
+
+
+@pytest.mark.xdist_group("crowded")
+def test_bodies_of_one_address_leave_others_their_room(crowded: Server) -> None:
+    with ExitStack() as held:
+        peers = [held.enter_context(connected(crowded, "127.0.0.2")) for _ in range(CLIENTS - 1)]
+        for peer in peers:
+            peer.send(HALF)
+        while len(peers) > 1:
+            answered = select.select([peer.connection for peer in peers], [], [], PATIENCE)[0]
+            assert [peer.answer().status for peer in peers if peer.connection is answered[0]] == [
+                503
+            ]
+            peers = [peer for peer in peers if peer.connection is not answered[0]]
+        assert statuses(ask(crowded, post(HELLO, LAST))) == [200]
+        peers[0].send(b" " * 100)
+        assert peers[0].answer().status == 400  # blanks are no JSON, but all of them came
     _await_room(crowded)
 
 
@@ -219,7 +240,7 @@ async def test_body_has_a_least_pace(served: Served, monkeypatch: pytest.MonkeyP
     served.gate.set()
     loop = asyncio.get_running_loop()
     start = head(b"Content-Length: %d" % BODY)
-    with await served.connect() as stalled, await served.connect() as steady:
+    with await served.connect() as stalled, await served.connect(2) as steady:
         await served.send(stalled, start + b" " * (BODY - 1_000))
         await served.send(steady, start)
         for _ in range(BODY // 500):
