@@ -40,7 +40,7 @@ class ConnectionLimits:
     header_bytes: int
     body_bytes: int
     pending_body_bytes: int
-    """Bytes of all bodies that are incomplete, or whose requests are queued."""
+    """Bytes of all bodies that are incomplete, and of all requests that are queued."""
     keep_alive_timeout: float = 5
     """Seconds that a connection may be idle after a response."""
     proxies: Networks = field(default_factory=Networks)

@@ -68,7 +68,7 @@ class RequestCycle:
         self.more_body = True
         """Whether some of the request's body is still to come."""
         self.pending_bytes = 0
-        """Bytes of the body that its connection counts as pending."""
+        """Bytes of it that its connection counts as pending."""
         self.response_started = self.response_complete = False
         self._connection: Final = connection
         self._app: Final = app

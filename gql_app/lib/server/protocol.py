@@ -5,8 +5,9 @@ A malformed request is refused in its turn among pipelined ones, and ends the co
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pkgutil import resolve_name
+from sys import getsizeof
 from time import monotonic
 from typing import Any, Final
 
@@ -28,6 +29,10 @@ from gql_app.lib.server.parser import RequestParser
 
 MAX_PIPELINED: Final = 100
 """The most pipelined requests of one connection that are queued behind the first."""
+QUEUED_BYTES: Final = 4096
+"""Bytes of memory of a queued request without its headers, measured and rounded up."""
+HEADER_BYTES: Final = 180
+"""Bytes of memory of a header without its text, measured and rounded up."""
 RATE_INTERVAL: Final = 10
 """Seconds over which the rate of a body is measured."""
 SHUTDOWN_READ_TIMEOUT: Final = 3
@@ -172,6 +177,7 @@ class HttpProtocol(Connection):
         self._receiving = self._enqueue(self._app, request, keep_alive=keep_alive)
         if len(self._queue) > 1:
             self.transport.pause_reading()
+            self._count_pending(self._receiving, _size_of(request))
 
     def _on_body(self, body: bytes) -> None:
         """Add a piece to the request's body, unless it has been answered. Raise HTTPException.
@@ -195,9 +201,9 @@ class HttpProtocol(Connection):
         cycle.pending_bytes += size
         usage.pending_body_bytes += size
         usage.pending_of[client] += size
-        share = room if client is None else max(room // 4, self._limits.body_bytes)
+        share = room if client is None else max(room // 4, 2 * self._limits.body_bytes)
         if usage.pending_body_bytes > room or usage.pending_of[client] > share:
-            raise HTTPException(503, "Too many bodies are arriving at once; try again")
+            raise HTTPException(503, "Too many requests are arriving at once; try again")
 
     def _on_end(self) -> None:
         """End the request; if it has been answered already, wait for the next."""
@@ -244,7 +250,7 @@ class HttpProtocol(Connection):
             self._excess = max(self._excess, of_client - self._limits.connections_per_address)
 
     def _release(self, cycle: RequestCycle) -> None:
-        """Stop counting the bytes of a request's body as pending."""
+        """Stop counting the bytes of a request as pending."""
         self._usage.pending_body_bytes -= cycle.pending_bytes
         self._usage.pending_of[self._counted_as] -= cycle.pending_bytes
         if not self._usage.pending_of[self._counted_as]:
@@ -321,3 +327,11 @@ class HttpProtocol(Connection):
         app = resolve_name(self._refusal)(status, f"{message}.", headers)
         origins = [header for header in self._parser.headers if header[0] == b"origin"]
         self._enqueue(app, {**_NO_REQUEST, **request, "headers": origins}, keep_alive=False)
+
+
+def _size_of(request: Mapping[str, Any]) -> int:
+    """Return the bytes of memory of a queued request without its body."""
+    headers: Sequence[tuple[bytes, bytes]] = request["headers"]
+    texts = sum(HEADER_BYTES + len(name) + len(value) for name, value in headers)
+    path = getsizeof(request["path"]) + len(request["raw_path"])
+    return QUEUED_BYTES + path + len(request["query_string"]) + texts
