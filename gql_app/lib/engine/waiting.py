@@ -56,7 +56,7 @@ class CancellationExecutor(IncrementalExecutor):
         self,
         raw_error: Exception,
         return_type: GraphQLOutputType,
-        field_details_list: Sequence[Any],
+        field_details_list: list[Any],
         path: ResponsePath,
     ) -> None:
         """Add an error, or raise it if the field may not be null.
