@@ -74,9 +74,10 @@ class Peer:
 
 
 @contextmanager
-def connected(server: Server) -> Iterator[Peer]:
-    """Open a connection."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
+def connected(server: Server, source: str = "127.0.0.1") -> Iterator[Peer]:
+    """Open a connection from an address."""
+    to = ("127.0.0.1", server.port)
+    with socket.create_connection(to, PATIENCE, (source, 0)) as connection:
         yield Peer(connection)
 
 

@@ -127,6 +127,29 @@ async def test_introspection_is_granted_once_and_not_many_times_over(api: Api) -
     assert "The cost of the operation" in refused["message"]
 
 
+@pytest.mark.parametrize("root", ["queryType", "mutationType", '__type(name: "Mutation")'])
+async def test_introspection_of_the_largest_type_costs_what_it_answers(
+    settings: Settings, root: str
+) -> None:
+    wide = " ".join(f"a{number}: fields {{ name }}" for number in range(10))
+    document = (
+        f"{root} {{ {wide} }}" if root.startswith("__") else f"__schema {{ {root} {{ {wide} }} }}"
+    )
+    async with running(settings) as api:
+        answered = (await api.run(f"{{ {document} }}")).data
+    async with running(settings.model_copy(update={"max_cost": 1})) as api:
+        told = (await api.run(f"{{ {document} }}")).error()["message"]
+    (cost,) = re.findall(r"cost of the operation is ([\d,]+)", told)
+    assert int(cost.replace(",", "")) >= objects_and_values(answered)
+
+
+def objects_and_values(answered: object) -> int:
+    """Return the number of objects and values in an answer."""
+    if isinstance(answered, dict):
+        return 1 + sum(map(objects_and_values, answered.values()))
+    return sum(map(objects_and_values, answered)) if isinstance(answered, list) else 1
+
+
 async def test_introspection_tells_of_every_type_whether_it_takes_one_of(api: Api) -> None:
     document = "{ __schema { types { name isOneOf fields { type { isOneOf } } } } }"
     types = (await api.run(document)).data["__schema"]["types"]

@@ -158,7 +158,7 @@ class ComplexityCalculator:
         cost = 1 + below.cost + page * below.per_row
         if name in PAGE_FIELDS and is_object_type(parent) and "pageInfo" in parent.fields:
             return Complexity(depth, 1, below.spreads, per_row=cost)
-        if parent and parent.name.startswith("__"):
+        if name in INTROSPECTION or (parent and parent.name.startswith("__")):
             cost *= _introspection_sizes(self._schema).get(name, 1)
         elif field and is_list_type(get_nullable_type(field.type)):
             most = self._list_sizes.limit_of(field) or self._list_sizes.unpaged
@@ -202,14 +202,18 @@ def selected(nodes: Iterable[Any]) -> Iterator[Any]:
 def _introspection_sizes(schema: GraphQLSchema) -> Mapping[str, float]:
     """Return the mean lengths of introspection's lists by field name, cached for each schema.
 
-    An `ofType` is most often null, so that the seven levels which clients ask for cost little.
+    A field that leads into one type has the size of the largest. An `ofType` is most often null,
+    so that the seven levels which clients ask for cost little.
     """
     kinds = list(schema.type_map.values())
     outputs = [kind for kind in kinds if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)]
     fields = [field for kind in outputs for field in kind.fields.values()]
     inputs = [len(kind.fields) for kind in kinds if isinstance(kind, GraphQLInputObjectType)]
     values = [len(kind.values) for kind in kinds if isinstance(kind, GraphQLEnumType)]
+    each = [len(kind.fields) for kind in outputs]
+    largest = max(len(kinds) * max(n, default=0) / max(sum(n), 1) for n in (each, inputs, values))
     return {
+        **dict.fromkeys(("__type", "queryType", "mutationType", "subscriptionType"), largest),
         "types": len(kinds),
         "fields": len(fields) / len(kinds),
         "args": sum(len(field.args) for field in fields) / len(fields),

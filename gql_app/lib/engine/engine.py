@@ -21,6 +21,7 @@ from gql_app.lib.engine.documents import (
     InvalidDocument,
     fields_of,
 )
+from gql_app.lib.engine.error_sources import in_place_of
 from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.plans import plan_of
@@ -144,9 +145,7 @@ class Engine(Generic[C]):
             if why is None:
                 errors.append(error)
             else:
-                found.append(
-                    GraphQLError(str(why), error.nodes, path=error.path, original_error=why)
-                )
+                found.append(in_place_of(error, str(why), original_error=why))
         for key, value in (data := result.data or {}).items():
             why = _why_unwritable(value, write)
             if why is not None:

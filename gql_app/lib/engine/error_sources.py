@@ -49,6 +49,21 @@ def is_denial(error: GraphQLError) -> bool:
     return any(code.co_name == "on_unauthorized" for code in _passed(error))
 
 
+def in_place_of(
+    error: GraphQLError,
+    message: str,
+    *,
+    original_error: Exception | None = None,
+    extensions: dict[str, object] | None = None,
+) -> GraphQLError:
+    """Return another error at the place of one, without a search of the document for its lines."""
+    found = GraphQLError(
+        message, path=error.path, original_error=original_error, extensions=extensions
+    )
+    found.nodes, found.locations = error.nodes, error.locations
+    return found
+
+
 def _passed(error: GraphQLError) -> list[CodeType]:
     """Return the code of the functions that the original error left, that which raised it last."""
     why = error.original_error

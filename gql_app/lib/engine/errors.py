@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from gql_app.lib.engine.engine import OperationTimeout
-from gql_app.lib.engine.error_sources import is_denial, is_of_value
+from gql_app.lib.engine.error_sources import in_place_of, is_denial, is_of_value
 from gql_app.lib.engine.limits import MAX_ERRORS
 from gql_app.lib.faults import Unavailable
 from gql_app.lib.telemetry import get_logger
@@ -103,7 +103,7 @@ class ErrorMapper(Generic[C_contra]):
         try:
             self._check(error.original_error, context)
         except Exception as why:  # noqa: BLE001 — answered, and logged
-            return GraphQLError(str(why), error.nodes, path=error.path, original_error=why)
+            return in_place_of(error, str(why), original_error=why)
         return error
 
     def _request_error(self, error: GraphQLError, context: C_contra) -> GraphQLError:
@@ -158,11 +158,10 @@ def _masked(error: GraphQLError, request_id: str, *, logged: bool) -> GraphQLErr
         why.nodes = why.source = None  # its text would have the document, and a password in it
     if logged:
         _log.error("Unforeseen error", path=error.path, exc_info=why)
-    return GraphQLError(
+    return in_place_of(
+        error,
         "Something went wrong on our side. If it happens again, tell us the request's id: "
         f"{request_id}.",
-        nodes=error.nodes,
-        path=error.path,
         extensions={"code": "INTERNAL_SERVER_ERROR", "requestId": request_id},
     )
 

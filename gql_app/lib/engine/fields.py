@@ -105,7 +105,7 @@ class Position:
         where: Any = real_path(path)
         fault = error if isinstance(error, Exception) else fault_of(error)
         try:
-            str(fault)
+            str(fault.message if isinstance(fault, GraphQLError) else fault)
         except Exception as why:  # noqa: BLE001 — any __str__() may raise anything
             fault = why
         execution.handle_field_error(fault, self.kind, self.details, where)
@@ -311,7 +311,7 @@ def objects(selection: Selection, field: Field) -> Complete:
         if is_of:
             return selection.complete
         message = f"Expected value of type '{kind}' but got: {inspect(value)}."
-        raise GraphQLError(message, field.nodes)
+        raise GraphQLError(message)
 
     def complete(execution: Execution, value: Value, path: Path) -> Value:
         is_of: Value = is_type_of(value, execution.info(field, path))

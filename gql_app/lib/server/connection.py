@@ -40,7 +40,7 @@ class ConnectionLimits:
     header_bytes: int
     body_bytes: int
     pending_body_bytes: int
-    """Bytes of all bodies that are incomplete, or whose requests are queued."""
+    """Bytes of all bodies that are incomplete, and of all requests that are queued."""
     keep_alive_timeout: float = 5
     """Seconds that a connection may be idle after a response."""
     proxies: Networks = field(default_factory=Networks)
@@ -73,6 +73,8 @@ class Usage:
     """Resources that all connections of one process use together."""
 
     pending_body_bytes: int = 0
+    pending_of: Counter[str | None] = field(default_factory=Counter)
+    """The same by client; None is all that are not counted, and who has nothing has no entry."""
     connections: Counter[str] = field(default_factory=Counter)
     """Their number by client; a client without any has no entry."""
     timer: asyncio.TimerHandle | None = None

@@ -68,7 +68,7 @@ class RequestCycle:
         self.more_body = True
         """Whether some of the request's body is still to come."""
         self.pending_bytes = 0
-        """Bytes of the body that its connection counts as pending."""
+        """Bytes of it that its connection counts as pending."""
         self.response_started = self.response_complete = False
         self._connection: Final = connection
         self._app: Final = app
@@ -86,6 +86,8 @@ class RequestCycle:
         """The head of the response, until it is written."""
         self._has_body = self._is_chunked = False
         """Whether the response has a body, and whether that is sent in chunks."""
+        self._ends_with_connection = False
+        """Whether the end of the connection is that of the body, as there are no chunks in 1.0."""
         self._bytes_left = 0
         """Bytes of the response's body that its content-length announces."""
 
@@ -175,7 +177,9 @@ class RequestCycle:
         """Return whether the client waits for 100 Continue (RFC 9110 section 10.1.1)."""
         expected = (b"expect", b"100-continue")
         headers: Sequence[tuple[bytes, bytes]] = self.scope["headers"]
-        return not (self._body or self._is_over or self._connection.is_closing) and any(
+        if self.scope["http_version"] == "1.0" or self._connection.is_closing:
+            return False
+        return not (self._body or self._is_over) and any(
             (name, value.lower()) == expected for name, value in headers
         )
 
@@ -191,7 +195,9 @@ class RequestCycle:
                 _log.error("ASGI application returned without a complete response")
         if self._is_over:
             return
-        if self.response_started:
+        if self._ends_with_connection:
+            self._connection.reset()
+        elif self.response_started:
             self._connection.close()
         else:
             await _FAILED(self.scope, self.receive, self.send)
@@ -210,13 +216,14 @@ class RequestCycle:
         if not (self.keep_alive or closes):
             headers.append((b"connection", b"close"))
         self._has_body = self.scope["method"] != "HEAD" and status not in {204, 304}
-        if length is None and self._has_body:
+        if length is None and self._has_body and self.scope["http_version"] == "1.1":
             self._is_chunked = True
             headers.append((b"transfer-encoding", b"chunked"))
         lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers])
         if len(lines) - len(lines.translate(None, _CONTROLS)) != 2 * len(headers):
             raise RuntimeError(_CONTROL_IN_HEADER)
         self.response_started = True
+        self._ends_with_connection = length is None and self._has_body and not self._is_chunked
         if length is not None and self._has_body:
             self._bytes_left = int(length)
         line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
@@ -226,6 +233,8 @@ class RequestCycle:
         """Return a piece of the body, framed if chunked; nothing beyond its content-length."""
         if not self._has_body:
             return b""
+        if self._ends_with_connection:
+            return body
         if self._is_chunked:
             chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             return chunk if more_body else chunk + b"0\r\n\r\n"

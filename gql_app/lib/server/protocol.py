@@ -5,8 +5,9 @@ A malformed request is refused in its turn among pipelined ones, and ends the co
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pkgutil import resolve_name
+from sys import getsizeof
 from time import monotonic
 from typing import Any, Final
 
@@ -28,6 +29,10 @@ from gql_app.lib.server.parser import RequestParser
 
 MAX_PIPELINED: Final = 100
 """The most pipelined requests of one connection that are queued behind the first."""
+QUEUED_BYTES: Final = 4096
+"""Bytes of memory of a queued request without its headers, measured and rounded up."""
+HEADER_BYTES: Final = 180
+"""Bytes of memory of a header without its text, measured and rounded up."""
 RATE_INTERVAL: Final = 10
 """Seconds over which the rate of a body is measured."""
 SHUTDOWN_READ_TIMEOUT: Final = 3
@@ -45,8 +50,8 @@ _NO_REQUEST: Final[Mapping[str, Any]] = {
     "query_string": b"",
 }
 """A refusal's part of the scope if no head was read."""
-_KEPT: Final = frozenset({b"origin", b"x-forwarded-for", b"x-forwarded-proto"})
-"""The headers of a refused request that its refusal goes by."""
+_FORWARDED: Final = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
+"""Headers that a refusal has beside Origin once all were read: a proxy's may come last."""
 
 
 class HttpProtocol(Connection):
@@ -174,6 +179,7 @@ class HttpProtocol(Connection):
         self._receiving = self._enqueue(self._app, request, keep_alive=keep_alive)
         if len(self._queue) > 1:
             self.transport.pause_reading()
+            self._count_pending(self._receiving, _size_of(request))
 
     def _on_body(self, body: bytes) -> None:
         """Add a piece to the request's body, unless it has been answered. Raise HTTPException.
@@ -185,11 +191,21 @@ class HttpProtocol(Connection):
             return
         if self._parser.body_bytes > 2 * self._limits.body_bytes:
             raise HTTPException(413, f"The body is larger than {self._limits.body_bytes} bytes")
-        cycle.pending_bytes += len(body)
-        self._usage.pending_body_bytes += len(body)
-        if self._usage.pending_body_bytes > self._limits.pending_body_bytes:
-            raise HTTPException(503, "Too many bodies are arriving at once; try again")
+        self._count_pending(cycle, len(body))
         cycle.feed(body, more_body=True)
+
+    def _count_pending(self, cycle: RequestCycle, size: int) -> None:
+        """Count bytes that a request takes; beyond the room for all, or its client's share, refuse.
+
+        Raise HTTPException.
+        """
+        usage, room, client = self._usage, self._limits.pending_body_bytes, self._counted_as
+        cycle.pending_bytes += size
+        usage.pending_body_bytes += size
+        usage.pending_of[client] += size
+        share = room if client is None else max(room // 4, 2 * self._limits.body_bytes)
+        if usage.pending_body_bytes > room or usage.pending_of[client] > share:
+            raise HTTPException(503, "Too many requests are arriving at once; try again")
 
     def _on_end(self) -> None:
         """End the request; if it has been answered already, wait for the next."""
@@ -236,8 +252,11 @@ class HttpProtocol(Connection):
             self._excess = max(self._excess, of_client - self._limits.connections_per_address)
 
     def _release(self, cycle: RequestCycle) -> None:
-        """Stop counting the bytes of a request's body as pending."""
+        """Stop counting the bytes of a request as pending."""
         self._usage.pending_body_bytes -= cycle.pending_bytes
+        self._usage.pending_of[self._counted_as] -= cycle.pending_bytes
+        if not self._usage.pending_of[self._counted_as]:
+            del self._usage.pending_of[self._counted_as]
         cycle.pending_bytes = 0
 
     def _enqueue(
@@ -308,5 +327,14 @@ class HttpProtocol(Connection):
             request = {name: unfinished.scope[name] for name in ("method", "http_version", "path")}
         headers = {"Retry-After": "1"} if status in {429, 503} else {}
         app = resolve_name(self._refusal)(status, f"{message}.", headers)
-        kept = [header for header in self._parser.headers if header[0] in _KEPT]
-        self._enqueue(app, {**_NO_REQUEST, **request, "headers": kept}, keep_alive=False)
+        kept = {b"origin"} if self._parser.in_head else {b"origin", *_FORWARDED}
+        headers_kept = [header for header in self._parser.headers if header[0] in kept]
+        self._enqueue(app, {**_NO_REQUEST, **request, "headers": headers_kept}, keep_alive=False)
+
+
+def _size_of(request: Mapping[str, Any]) -> int:
+    """Return the bytes of memory of a queued request without its body."""
+    headers: Sequence[tuple[bytes, bytes]] = request["headers"]
+    texts = sum(HEADER_BYTES + len(name) + len(value) for name, value in headers)
+    path = getsizeof(request["path"]) + len(request["raw_path"])
+    return QUEUED_BYTES + path + len(request["query_string"]) + texts

@@ -212,7 +212,11 @@ def _render_json(_logger: object, _level: str, line: EventDict) -> str:
     """Return a line as JSON in printable ASCII, so that nothing in it ends the line."""
     if "exc_info" in line:
         line = structlog.processors.format_exc_info(None, "", line)
-    written = orjson.dumps(line, str, orjson.OPT_UTC_Z)
+    try:
+        written = orjson.dumps(line, str, orjson.OPT_UTC_Z)
+    except TypeError:  # half a surrogate, a number beyond 64 bits, or a key that is no text
+        line = {**line, "timestamp": rfc3339(line["timestamp"])}
+        written = json.dumps(line, default=str, skipkeys=True).encode()
     ascii_alone = written if written.isascii() else json.dumps(orjson.loads(written)).encode()
     return ascii_alone.decode().replace("\x7f", "\\u007f")  # which JSON does not escape
 

@@ -1,6 +1,7 @@
 """One request and its answer on the wire: both parts at once, and whatever else ASGI allows."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 
 import pytest
@@ -51,6 +52,53 @@ async def test_an_answer_of_unknown_length_comes_in_chunks() -> None:
         said = await all_said(peer)
     assert b"transfer-encoding: chunked\r\n" in said
     assert said.endswith(b"\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n")
+
+
+async def send_in_1_0(peer: socket.socket, *headers: bytes) -> None:
+    """Send a request of HTTP/1.0, of whose body one byte is to come."""
+    lines = [b"POST / HTTP/1.0", b"Host: test", b"Content-Length: 1", *headers, b"", b""]
+    await asyncio.get_running_loop().sock_sendall(peer, b"\r\n".join(lines))
+
+
+async def test_answer_of_unknown_length_ends_with_the_connection_in_http_1_0() -> None:
+    start: Message = {"type": "http.response.start", "status": 200}
+    pieces: list[Message] = [
+        {"type": "http.response.body", "body": b"hel", "more_body": True},
+        {"type": "http.response.body", "body": b"lo"},
+    ]
+    async with connected(answering(start, *pieces)) as peer:
+        await send_in_1_0(peer)
+        said = await all_said(peer)
+    assert said.endswith(b"\r\nconnection: close\r\n\r\nhello")
+    assert b"transfer-encoding" not in said
+
+
+async def test_answer_that_fails_midway_is_reset_in_http_1_0() -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"hel", "more_body": True})
+        raise LookupError
+
+    async with connected(app) as peer:
+        await send_in_1_0(peer)
+        with pytest.raises(ConnectionResetError):
+            await all_said(peer)
+
+
+async def test_nobody_is_told_to_continue_in_http_1_0() -> None:
+    began = asyncio.Event()
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        began.set()
+        await receive()
+        for message in HELLO:
+            await send(dict(message))
+
+    async with connected(app) as peer:
+        await send_in_1_0(peer, b"Expect: 100-continue")
+        await began.wait()
+        await asyncio.get_running_loop().sock_sendall(peer, b"x")
+        assert (await all_said(peer)).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 async def test_an_answer_in_pieces_comes_whole() -> None:

@@ -1,6 +1,9 @@
 """What the server refuses by itself can be read by pages of allowed origins, if it read Origin."""
 
 import asyncio
+import io
+import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,12 +12,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gql_app.lib.cors import CORSPolicy
 from gql_app.lib.network import Networks
+from gql_app.lib.telemetry import configure_logging
 from tests.lib.server.in_process import LIMITS, all_said, answering, connected
+from tests.peers import ask, chunked
+from tests.processes import Server
 
 OURS = "https://app.example.com"
 STATE = {
-    "cors": CORSPolicy((OURS,), exposed=("Retry-After",), refused=PlainTextResponse("no", 400)),
-    "trusted": Networks("127.0.0.1"),
+    "cors": CORSPolicy((OURS,), exposed=("Retry-After",), refused=PlainTextResponse("no", 400))
 }
 NARROW = replace(LIMITS, timeout=0.2, pending_body_bytes=100)
 POST = b"POST / HTTP/1.1\r\nHost: test\r\n"
@@ -67,15 +72,6 @@ async def test_refusal_of_the_server_s_own_is_for_pages_that_may_read(
         assert "vary: origin" in said
 
 
-@pytest.mark.parametrize(("status", "rest"), FAULTS.values(), ids=FAULTS)
-async def test_refusal_of_the_server_s_own_goes_by_what_trusted_proxies_report(
-    status: int, rest: bytes
-) -> None:
-    proxied = POST + b"X-Forwarded-Proto: https\r\nX-Forwarded-For: 198.51.100.7\r\n" + rest
-    assert "strict-transport-security: " in await refusal(proxied, status)
-    assert "strict-transport-security: " not in await refusal(POST + rest, status)
-
-
 async def test_origin_of_the_request_before_says_nothing() -> None:
     async with connected(answering(*HELLO), LIMITS, STATE) as peer:
         asked = POST + FROM_US + b"Content-Length: 0\r\n\r\n"
@@ -85,3 +81,32 @@ async def test_origin_of_the_request_before_says_nothing() -> None:
     assert answered.startswith("http/1.1 200 ")
     assert refused.startswith("http/1.1 400 ")
     assert "access-control" not in refused
+
+
+@pytest.mark.parametrize(
+    ("head", "client", "is_tls"),
+    [(CHUNK, "198.51.100.7", True), (b"Z\x00: \r\n", "127.0.0.1", False)],
+)
+async def test_refusal_has_the_client_and_the_scheme_of_a_whole_head(
+    head: bytes, client: str, *, is_tls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    configure_logging("INFO")
+    reported = b"X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\n"
+    state = {"trusted": Networks("127.0.0.1")}
+    async with connected(wait_for_the_end, LIMITS, state) as peer:
+        await asyncio.get_running_loop().sock_sendall(peer, POST + reported + head)
+        said = await all_said(peer)
+    assert (b"strict-transport-security: " in said) == is_tls
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["client"] for line in lines if line["event"] == "Request"] == [client]
+
+
+@pytest.mark.xdist_group("hasty")
+def test_refusal_of_a_running_server_has_hsts_behind_tls(hasty: Server) -> None:
+    faulty = chunked(b" ", end=b"nonsense\r\n")
+    behind = faulty.replace(b"\r\n", b"\r\nX-Forwarded-Proto: https\r\n", 1)
+    for sent, is_tls in ((behind, True), (faulty, False)):
+        (refused,) = ask(hasty, sent)
+        assert (refused.status, "strict-transport-security" in refused.headers) == (400, is_tls)

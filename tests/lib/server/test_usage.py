@@ -1,6 +1,7 @@
 """What the connections of one process take together: memory for bodies, and places by address."""
 
 import asyncio
+import re
 import select
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +16,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from gql_app.lib.server.connection import ConnectionLimits, Usage
-from gql_app.lib.server.protocol import HttpProtocol
+from gql_app.lib.server.protocol import HEADER_BYTES, QUEUED_BYTES, HttpProtocol
 from gql_app.web.responses import refusal
 from tests.peers import HELLO, LAST, ask, chunked, connected, head, post, statuses
 from tests.processes import PATIENCE, Server, free_port, serving
@@ -23,6 +24,10 @@ from tests.processes import PATIENCE, Server, free_port, serving
 BODY = 5_000
 ROOM = 20_000
 CLIENTS = 5
+QUEUED = QUEUED_BYTES + 3 * HEADER_BYTES
+"""Bytes of a queued request without the text of its head."""
+QUEUED_TEXT = 400
+"""More than that text."""
 HALF = post(b" " * BODY)[:-100]
 """A request of which the end is missing."""
 
@@ -36,9 +41,10 @@ class Served:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """Opened when requests may be answered."""
 
-    async def connect(self) -> socket.socket:
-        """Open a connection."""
+    async def connect(self, client: int = 1) -> socket.socket:
+        """Open a connection from the address of a client."""
         peer = socket.socket()
+        peer.bind((f"127.0.0.{client}", 0))
         peer.settimeout(0)
         await asyncio.get_running_loop().sock_connect(peer, self.address)
         return peer
@@ -47,10 +53,10 @@ class Served:
         """Send something."""
         await asyncio.get_running_loop().sock_sendall(peer, data)
 
-    async def until(self, pending: int) -> None:
-        """Wait until so many bytes are pending."""
+    async def until(self, pending: int, *, slack: int = 1) -> None:
+        """Wait until so many bytes are pending, or fewer than `slack` more."""
         async with asyncio.timeout(PATIENCE):
-            while self.usage.pending_body_bytes != pending:  # noqa: ASYNC110 — bytes send no event
+            while self.usage.pending_body_bytes not in range(pending, pending + slack):  # noqa: ASYNC110 — bytes send no event
                 await asyncio.sleep(0.001)
 
 
@@ -128,7 +134,7 @@ async def test_half_a_body_is_counted_until_it_is_whole(served: Served) -> None:
 async def test_nothing_is_counted_once_the_connection_is_gone(served: Served, sent: bytes) -> None:
     async with AsyncExitStack() as held:
         for end in ("close", "answers"):
-            with await served.connect() as peer, await served.connect() as other:
+            with await served.connect() as peer, await served.connect(2) as other:
                 await served.send(peer, sent)
                 await served.send(other, HALF)
                 await served.send(other, b" " * 100)
@@ -136,14 +142,32 @@ async def test_nothing_is_counted_once_the_connection_is_gone(served: Served, se
                     served.gate.set()
                     held.callback(served.gate.clear)
         await served.until(0)
+        assert not served.usage.pending_of
 
 
 async def test_whole_body_that_waits_for_its_turn_is_counted(served: Served) -> None:
     with await served.connect() as peer:
         await served.send(peer, post(b" ") + post(b" " * BODY))
-        await served.until(BODY)
+        await served.until(BODY + QUEUED, slack=QUEUED_TEXT)
         served.gate.set()
         await served.until(0)
+
+
+async def test_queued_requests_of_one_address_take_a_bounded_share(served: Served) -> None:
+    loop = asyncio.get_running_loop()
+    with await served.connect() as peer, await served.connect() as again:
+        await served.send(peer, post(b"") * 50)
+        await served.until(2 * QUEUED, slack=2 * QUEUED_TEXT)  # what is refused is not kept
+        await served.send(again, post(b"") * 50)
+        with await served.connect(2) as other:
+            await served.send(other, post(b"") * 3)
+            await served.until(4 * QUEUED, slack=4 * QUEUED_TEXT)
+            served.gate.set()
+            said = b""
+            while more := await loop.sock_recv(peer, 65_536):
+                said += more
+            assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"404"] * 3 + [b"503"]
+    await served.until(0)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +193,8 @@ def _await_room(server: Server) -> None:
 @pytest.mark.xdist_group("crowded")
 def test_bodies_beyond_the_room_for_all_are_refused_and_told_to_come_back(crowded: Server) -> None:
     with ExitStack() as held:
-        peers = [held.enter_context(connected(crowded)) for _ in range(CLIENTS)]
+        sources = [f"127.0.0.{number + 1}" for number in range(CLIENTS)]
+        peers = [held.enter_context(connected(crowded, source)) for source in sources]
         for peer in peers:
             peer.send(HALF)
         by_connection = {peer.connection: peer for peer in peers}
@@ -181,6 +206,24 @@ def test_bodies_beyond_the_room_for_all_are_refused_and_told_to_come_back(crowde
             if peer.connection is not refused:
                 peer.send(b" " * 100)
                 assert peer.answer().status == 400  # blanks are no JSON, but all of them came
+    _await_room(crowded)
+
+
+@pytest.mark.xdist_group("crowded")
+def test_bodies_of_one_address_leave_others_their_room(crowded: Server) -> None:
+    with ExitStack() as held:
+        peers = [held.enter_context(connected(crowded, "127.0.0.2")) for _ in range(CLIENTS - 1)]
+        for peer in peers:
+            peer.send(HALF)
+        while len(peers) > 2:  # of which each has half of the share
+            answered = select.select([peer.connection for peer in peers], [], [], PATIENCE)[0]
+            assert [peer.answer().status for peer in peers if peer.connection is answered[0]] == [
+                503
+            ]
+            peers = [peer for peer in peers if peer.connection is not answered[0]]
+        assert statuses(ask(crowded, post(HELLO, LAST))) == [200]
+        peers[0].send(b" " * 100)
+        assert peers[0].answer().status == 400  # blanks are no JSON, but all of them came
     _await_room(crowded)
 
 

@@ -173,6 +173,8 @@ ESCAPES = [
     "\x1b]0;pwned\x07",
     "\x1b[2J\x1b[31mFAKE",
     "\x9b2J",
+    "\ud800",
+    "\x1b[2J\ud800",
 ]
 
 
@@ -202,6 +204,20 @@ def test_terminal_obeys_nothing_that_is_logged(terminal: Read, specimen: str) ->
         assert not shows(text, specimen)
     assert text.count(ascii(hostile)[1:-1]) >= 5
     assert not set(text) & (set(ESCAPES) - {"\n", "\x1b"})  # colours are the log's own
+
+
+def test_line_is_written_whatever_a_value_is(piped: Read) -> None:
+    log = structlog.get_logger("gql_app.web")
+    try:
+        fail_with('\ud800\n{"event": "forged"}')
+    except ValueError:
+        log.exception("failed", number=2**64, by_number={1: "one", (): "none"})
+    log.info("Request")
+    failed, asked = (json.loads(line) for line in piped().splitlines())
+    assert failed["number"] == 2**64
+    assert '\ud800\n{"event": "forged"}' in failed["exception"]
+    assert set(failed) == {*asked, "exception", "number", "by_number"}
+    assert len(failed["timestamp"]) == len(asked["timestamp"])
 
 
 @pytest.mark.parametrize("specimen", ESCAPES, ids=ascii)
