@@ -6,6 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from sqlalchemy import false, select
+
 from gql_app.cli import application, backfill, samples
 from gql_app.db import readiness
 from gql_app.factors import stored_secrets
@@ -73,6 +75,7 @@ async def _opened(chosen: Settings, database: Database) -> AsyncIterator[Finding
         yield _unusable(condition.cause)
     else:
         for findings in (
+            _tables(database),
             _cluster(database, condition.distribution),
             _contents(database, demo=chosen.demo),
             _secrets(chosen, database),
@@ -80,6 +83,22 @@ async def _opened(chosen: Settings, database: Database) -> AsyncIterator[Finding
         ):
             async for finding in findings:
                 yield finding
+
+
+async def _tables(database: Database) -> AsyncIterator[Finding]:
+    """Yield the tables of features that the database lacks, or columns of which."""
+    for branch in application.branches():
+        for name in sorted(branch.tables):
+            table = branch.metadata.tables[name]
+            try:
+                await database.fetch_all(select(*table.columns).where(false()))
+            except StatementError:
+                yield Finding(
+                    "missing-migration",
+                    f"No migration of the feature {branch.name} makes its table {name} as it is "
+                    "declared.",
+                    "Run: make-migration, then migrate",
+                )
 
 
 def is_keyless(chosen: Settings) -> bool:

@@ -15,8 +15,10 @@ from gql_app.accounts.sessions import Caller
 from gql_app.errors import Unauthenticated
 from gql_app.extending.comparisons import NAMES, Comparison
 from gql_app.extending.context import Info
+from gql_app.extending.functions import check_lists
 from gql_app.extending.node_kinds import node_kind
 from gql_app.extending.nodes import NodeColumns, connection_type, described_type
+from gql_app.extending.permissions import declared_permissions
 from gql_app.extending.visibility import EVERYTHING, Visibility, Visible, visible_faults
 from gql_app.lib.composition import who_may_ask
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
@@ -32,7 +34,7 @@ from gql_app.lib.pagination import (
     Selection,
 )
 from gql_app.schema.context import page_window
-from gql_app.schema.permissions import IsAuthenticated, Permission, permission, requiring
+from gql_app.schema.permissions import IsAuthenticated, Permission, requiring
 from gql_app.schema.types import OrderDirection, PageInfo
 
 _MARK: Final = "__connection__"
@@ -107,6 +109,8 @@ class Connection:
         permissions: Sequence[Permission],
         name: str,
     ) -> None:
+        taker = f"connection({node.__name__}, {rows.__name__})"
+        check_lists(taker, order_by=order_by, filters=filters)
         order_by = [*dict.fromkeys(order_by)]
         faults = [*visible_faults(visible, rows)]
         if not isinstance(name, str) or not name.isascii() or not name.isidentifier():
@@ -114,7 +118,7 @@ class Connection:
         self.columns: Final = NodeColumns(node, rows, order_by, filters, faults=faults)
         self.name: Final = name
         self.visibility: Final = Visibility(visible, self.columns.table) if visible else EVERYTHING
-        self.permissions: Final = [permission(each) for each in permissions]
+        self.permissions: Final = declared_permissions(taker, permissions)
         self._by_statement: Final = all(type(each) is IsAuthenticated for each in self.permissions)
         if self.permissions and self._by_statement:
             self.permissions[:] = [IsAuthenticated(by_token=True)]

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,7 @@ from gql_app.extending import tables
 from gql_app.extending.comparisons import NAMES, clashes
 from gql_app.extending.extend import extends_input
 from gql_app.extending.feature import Feature, packages_of
-from gql_app.extending.functions import command_name, function_fault, function_name
+from gql_app.extending.functions import command_name, function_fault, function_name, is_list
 from gql_app.extending.hooks import EVENTS
 from gql_app.extending.letters import Letter
 from gql_app.extending.permissions import VERB, permission_fault
@@ -90,7 +90,7 @@ def _of_each(
 
 def form_faults(features: object) -> Iterator[str]:
     """Yield a sentence on each value of another form than features have, which hides all others."""
-    if not _is_list(features):
+    if not is_list(features):
         yield f"features must be a list of them, not {features!r}."
         return
     for feature in features:
@@ -103,7 +103,7 @@ def form_faults(features: object) -> Iterator[str]:
 def _forms(feature: Feature) -> Iterator[str]:
     for name in _LISTS:
         value: Any = getattr(feature, name)
-        if not _is_list(value):
+        if not is_list(value):
             yield f"{name} must be a list, not {value!r}"
         elif name in _FORMS:
             kind, what = _FORMS[name]
@@ -123,11 +123,7 @@ def _is_named(item: object) -> bool:
     """Return whether an item has a text as its name, and a role a list of permissions."""
     if not isinstance(item, Role | Letter):
         return True
-    return isinstance(item.name, str) and _is_list(getattr(item, "permissions", ()))
-
-
-def _is_list(value: object) -> TypeGuard[Collection[Any]]:
-    return isinstance(value, Collection) and not isinstance(value, str | bytes | type)
+    return isinstance(item.name, str) and is_list(getattr(item, "permissions", ()))
 
 
 def _name(feature: Feature) -> Iterator[str]:
@@ -369,6 +365,8 @@ def _root_types(root: str, ours: Sequence[type], theirs: Sequence[type]) -> Iter
             name, where = NAMES.get_graphql_name(field), f"{part.__name__}.{field.python_name}"
             if field.base_resolver is None:
                 yield f"{where} has no resolver: write a function with @strawberry.field."
+            if field.is_subscription:
+                yield f"{where} is a subscription, which there are none of: take @strawberry.field."
             if other := owners.get(name):
                 yield f"{where} would be the second {root}.{name}, beside that of {other}."
             owners[name] = part.__name__

@@ -1,9 +1,9 @@
 """Functions of builders: whether they can be called as they will be, and their names."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from inspect import iscoroutinefunction, signature
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 _COMMAND: Final = re.compile(r"\w[\w.:-]*")
 
@@ -38,6 +38,19 @@ def check_function(
 def function_name(function: object) -> str:
     """Return the name of a function, or the text of a value that has none."""
     return getattr(function, "__qualname__", repr(function))
+
+
+def is_list(value: object) -> TypeGuard[Collection[Any]]:
+    """Return whether a value is a collection, and neither a text nor a class."""
+    return isinstance(value, Collection) and not isinstance(value, str | bytes | type)
+
+
+def check_lists(taker: str, **values: object) -> None:
+    """Raise TypeError unless all values are lists; they are given by their arguments' names."""
+    for name, value in values.items():
+        if not is_list(value):
+            message = f"{taker}: {name} must be a list, not {value!r}."
+            raise TypeError(message)
 
 
 def command_name(command: Callable[..., Any]) -> str | None:

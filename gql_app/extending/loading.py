@@ -4,6 +4,7 @@ import sys
 import traceback
 from contextvars import ContextVar
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -11,6 +12,7 @@ from gql_app.lib.faults import CannotStart
 from gql_app.settings import APP
 
 T = TypeVar("T")
+_OURS: Final = Path(__file__).parent.parent
 postponed: Final[ContextVar[bool]] = ContextVar("postponed", default=False)
 """Whether an application is being loaded, so that settings are read later, when they are needed.
 
@@ -45,8 +47,12 @@ def load_application(place: str, kind: type[T]) -> T:
 
 
 def _cause(module: str, error: Exception) -> str:
-    """Return in one line why a module can't be imported, and where the error is."""
+    """Return in one line why a module can't be imported, and where the builder's error is.
+
+    An error of a function of ours, or of a library below it, is where the builder calls ours.
+    """
     if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
         return f"there is no module {error.name} in {Path.cwd()} nor among what is installed"
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    _, *frames = traceback.extract_tb(error.__traceback__)
+    *_, last = takewhile(lambda each: not Path(each.filename).is_relative_to(_OURS), frames)
     return f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})"

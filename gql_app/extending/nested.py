@@ -36,6 +36,7 @@ from gql_app.extending.comparisons import KEYS, column_faults, converter, parame
 from gql_app.extending.context import Context, Info
 from gql_app.extending.loaders import LoadFor
 from gql_app.extending.nodes import NodeColumns
+from gql_app.extending.permissions import declared_permissions
 from gql_app.extending.visibility import EVERYTHING, MAX_KNOWN, Visibility
 from gql_app.lib.database import JsonList, Query, Reader
 from gql_app.lib.engine import NESTED, LazyRows, Nested
@@ -86,6 +87,11 @@ def nested(
     connection in `Feature.queries` hides are left out. The list requires the permissions of the
     field of `order_by`, too. Raises TypeError with every fault of the declaration.
     """
+    taker = f"nested({node.__name__}, {rows.__name__})"
+    if not isinstance(order_by, str):
+        message = f"{taker}: order_by must be a text, not {order_by!r}."
+        raise TypeError(message)
+    required = declared_permissions(taker, permissions)
     faults = [*column_faults("by", by, rows, KEYS)]
     if type(limit) is not int or not 0 < limit < MAX_LIMIT:
         faults.append(f"limit must be a number of 1 to {MAX_LIMIT - 1}, not {limit!r}")
@@ -97,7 +103,7 @@ def nested(
         return None if size is None else found
 
     resolve.__annotations__["return"] = Sequence[node] | None  # type: ignore[valid-type]  # a class of now
-    asked = requiring(*permissions, *columns.guards[order_by])
+    asked = requiring(*required, *columns.guards[order_by])
     return strawberry.field(
         resolve,
         description=description,

@@ -14,12 +14,13 @@ from gql_app.accounts.sessions import Caller
 from gql_app.errors import Refusal
 from gql_app.extending.loaders import LoadFor
 from gql_app.extending.nodes import NodeColumns
+from gql_app.extending.permissions import declared_permissions
 from gql_app.extending.visibility import MAX_KNOWN, Visibility, Visible, visible_faults
 from gql_app.lib.database import Query, Reader, any_of
 from gql_app.lib.nodes import NodeKind
 from gql_app.lib.pagination import Condition
 from gql_app.schema.context import Info
-from gql_app.schema.permissions import IsAuthenticated, Permission, permission
+from gql_app.schema.permissions import IsAuthenticated, Permission
 from gql_app.schema.types import Node
 
 
@@ -42,11 +43,10 @@ def node(
     """
     columns = NodeColumns(kind, rows, ["id"], (), "node", visible_faults(visible, rows))
     seen = Visibility(visible, columns.table)
-    made = node_kind(columns, seen, [permission(each) for each in permissions])
+    taker = f"node({kind.__name__}, {rows.__name__})"
+    made = node_kind(columns, seen, declared_permissions(taker, permissions))
     if made is None:
-        message = (
-            f"node({kind.__name__}, {rows.__name__}): {kind.__name__} has no id: strawberry.ID."
-        )
+        message = f"{taker}: {kind.__name__} has no id: strawberry.ID."
         raise TypeError(message)
     return made
 

@@ -1,13 +1,15 @@
 """The permissions that features name, checked."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
 from strawberry.permission import BasePermission
 
 from gql_app.accounts.permissions import OURS
-from gql_app.schema.permissions import Permitted
+from gql_app.extending.functions import check_lists, function_name
+from gql_app.schema.permissions import Permission, Permitted, permission
 
 VERB: Final = re.compile(r"[a-z][a-z0-9_]*:[a-z][a-z0-9_]*")
 """The form of the names of permissions and actions."""
@@ -31,6 +33,21 @@ def _required(permission: str) -> type[BasePermission]:
             super().__init__(permission)
 
     return Named
+
+
+def declared_permissions(taker: str, given: Sequence[Permission]) -> list[BasePermission]:
+    """Return permissions as objects. Raises TypeError unless they are a list of permissions."""
+    check_lists(taker, permissions=given)
+    for each in given:
+        if not isinstance(each, BasePermission | type) or not issubclass(
+            each if isinstance(each, type) else type(each), BasePermission
+        ):
+            message = (
+                f"{taker}: permissions has {function_name(each)}, which is no permission: take "
+                'IsAuthenticated, HasPermission("noun:verb") or a class of your own.'
+            )
+            raise TypeError(message)
+    return [permission(each) for each in given]
 
 
 def check_permission(taker: str, name: object) -> None:

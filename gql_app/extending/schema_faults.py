@@ -1,4 +1,4 @@
-"""Validation of the composed schema: a sentence on each field that can't be read as declared."""
+"""Validation of the composed schema: a sentence on each field that can't be as declared."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -8,14 +8,15 @@ from strawberry.types.base import StrawberryContainer, get_object_definition
 from strawberry.types.field import StrawberryField
 from strawberry.types.union import StrawberryUnion
 
-from gql_app.extending.comparisons import is_comparable
+from gql_app.extending.comparisons import NAMES, is_comparable
 from gql_app.extending.connections import Connection, connection_of
 from gql_app.extending.guards import hidden
 from gql_app.extending.nested import BY, KEY, LISTED
 from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.visibility import EVERYTHING
-from gql_app.lib.composition import ComposedSchema, permissions_of
+from gql_app.lib.composition import ComposedSchema, permissions_of, shown_fields
 from gql_app.schema.permissions import Permitted
+from gql_app.schema.root import Additions, build_schema
 
 
 def schema_faults(schema: ComposedSchema) -> Iterator[str]:
@@ -34,6 +35,11 @@ def schema_faults(schema: ComposedSchema) -> Iterator[str]:
             elif key and not is_comparable(shown.get(key), by):
                 yield f"{where} is read by {key}, whose type can't be compared with {by}."
             made = connection_of(field)
+            if made and kind is not schema.query:
+                yield (
+                    f"{where} is a connection, of a whole table, whatever object it is a field of: "
+                    "take nested(), or put it into a type of Feature.queries."
+                )
             if made and connections.setdefault(made.name, (made, where))[0].inputs != made.inputs:
                 yield (
                     f"{where} would share the types of {connections[made.name][1]}, such as "
@@ -47,6 +53,53 @@ def schema_faults(schema: ComposedSchema) -> Iterator[str]:
             if columns:
                 yield from _hidden_later(where, columns, schema)
     yield from _other_tables(schema)
+
+
+def union_faults(additions: Additions) -> Iterator[str]:
+    """Yield a sentence on each union of features that has the name of another type."""
+    found = [*_reached(additions)]
+    places = {
+        made.name: f"{made.origin.__module__}.{made.origin.__qualname__}"
+        for _, kind in found
+        if (made := get_object_definition(kind)) and not made.concrete_of
+    }
+    unions: dict[str, tuple[Any, str]] = {}
+    for where, union in found:
+        if not isinstance(union, StrawberryUnion):
+            continue
+        name = NAMES.from_type(union)
+        ours: Any = build_schema().get_type_by_name(name)
+        other, place = unions.setdefault(name, (union.types, f"the union of {where}"))
+        if ours:
+            place = f"the built-in {name}"
+        elif name in places:
+            place = f"the type {places[name]}"
+        elif other == union.types:
+            continue
+        yield f"The union {name} of {where} has the name of {place}: rename it."
+
+
+def _reached(additions: Additions) -> Iterator[tuple[str, Any]]:
+    """Yield the types of what features add, each with a field where it is."""
+    roots = (*additions.queries, *additions.mutations, *additions.types)
+    todo: list[tuple[str, Any]] = [(getattr(each, "__name__", ""), each) for each in roots]
+    for kind, fields in additions.fields.items():
+        todo += [(f"{kind.__name__}.{each.python_name}", each.type) for each in fields]
+    known: list[object] = []
+    while todo:
+        where, kind = todo.pop(0)
+        made = get_object_definition(kind)
+        if isinstance(kind, StrawberryContainer):
+            todo.append((where, kind.of_type))
+            continue
+        if any(each is kind for each in known):
+            continue
+        known.append(kind)
+        yield where, kind
+        if isinstance(kind, StrawberryUnion):
+            todo += [(where, each) for each in kind.types]
+        elif made:
+            todo += [(f"{made.name}.{e.python_name}", e.type) for e in shown_fields(made.fields)]
 
 
 def required_permissions(schema: ComposedSchema) -> frozenset[str]:

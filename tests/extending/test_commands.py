@@ -8,6 +8,7 @@ import pytest
 
 from tests.commands import output_here, run_here
 from tests.conftest import SECRET
+from tests.processes import run_main
 
 SIGNING = "tests.extending.signing:app"
 MARKET = "tests.extending.market.api:app"
@@ -55,6 +56,45 @@ def test_check_finds_what_is_wrong_with_a_feature_too(tmp_path: Path) -> None:
     assert "unknown-variable" not in found
     output_here("migrate", folder=tmp_path, app=MARKET)
     assert "pending-migrations" not in run_here("check", folder=tmp_path, app=MARKET).stdout
+
+
+MAKING = """
+from sqlalchemy.orm import Mapped, mapped_column
+from gql_app import Feature, Table, create_app
+
+
+class Row(Table):
+    __tablename__ = "unmade"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+app = create_app(features=[Feature("unmade", migrations="unmade:migrations")])
+"""
+
+
+def test_check_finds_a_table_that_no_migration_makes(tmp_path: Path) -> None:
+    (tmp_path / "unmade/migrations").mkdir(parents=True)
+    module = tmp_path / "unmade/__init__.py"
+    module.write_text(MAKING, encoding="utf-8")
+
+    def run(*command: str) -> str:
+        done = run_main("--app", "unmade:app", *command, folder=tmp_path)
+        return done.stdout + done.stderr
+
+    missing = (
+        "missing-migration: No migration of the feature unmade makes its table unmade as it is "
+        "declared. Run: make-migration, then migrate\n"
+    )
+    run("migrate")
+    assert missing in run("check")
+    run("make-migration", "Make it")
+    assert "pending-migrations" in run("check")
+    run("migrate")
+    assert "migration" not in run("check")
+    column = "    id: Mapped[int] = mapped_column(primary_key=True)\n"
+    changed = MAKING.replace(column, f"{column}    more: Mapped[str | None]\n")
+    module.write_text(changed, encoding="utf-8")
+    assert missing in run("check")
 
 
 def test_trusted_documents_are_held_against_what_features_add(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 """Faults of features: told in sentences when the application is made, all at once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Generic, NewType, TypeVar, cast
+from typing import Annotated, Any, Final, Generic, NewType, TypeVar, cast
 
 import pytest
 import strawberry
@@ -19,6 +19,7 @@ from gql_app import (
     FeatureSettings,
     HasPermission,
     Info,
+    IsAuthenticated,
     Letter,
     Payload,
     Refused,
@@ -245,6 +246,14 @@ class Abstract(Payload):
     """A payload that no value has as its type."""
 
 
+@strawberry.type
+class Bare(Payload):
+    """A payload that has no value for its field where it has errors."""
+
+    kind: str
+    shown: int = strawberry.field(default=0)
+
+
 class Undecorated(Payload):
     """A payload that is no type of the schema."""
 
@@ -400,6 +409,40 @@ def test_function_that_is_declared_by_itself_is_told_at_once() -> None:
         assert str(caught.value).endswith(fault)
 
 
+def test_argument_of_another_form_is_told_by_its_name() -> None:
+    lists: Any = partial(connection, Line, LineRow, order_by=["id"])
+    rows: Any = partial(nested, Line, LineRow, by=LineRow.customer_id, order_by="id", limit=1)
+    found: Any = partial(node, Line, LineRow)
+    of_payload: Any = mutation
+    for declare, fault in (
+        (partial(lists, order_by="id"), "connection(Line, LineRow): order_by must be a list, not"),
+        (partial(lists, filters="id"), "connection(Line, LineRow): filters must be a list, not 'i"),
+        (partial(rows, order_by=["id"]), "nested(Line, LineRow): order_by must be a text, not ['"),
+        *(
+            (partial(takes, permissions=IsAuthenticated), f"{what} permissions must be a list, not")
+            for takes, what in ((lists, "connec"), (rows, "nested("), (found, "node(L"))
+        ),
+        *(
+            (partial(takes, permissions=[given]), f"{what} permissions has {named}, which is no p")
+            for takes, what in ((lists, "connec"), (rows, "nested("), (found, "node(L"))
+            for given, named in (("a:b", "'a:b'"), (int, "int"), (HasPermission, "HasPermission"))
+        ),
+        (
+            partial(of_payload(Done, "Does nothing.", "a:b"), one),
+            "mutation(): one: permissions has 'a:b', which is no permission: take IsAuthenticated",
+        ),
+        (
+            partial(of_payload, Bare, "Does nothing."),
+            "mutation(): Bare.kind has no default, which a payload with errors needs.",
+        ),
+    ):
+        with pytest.raises(TypeError) as caught:
+            declare()
+        beginning, _, end = fault.partition(" ")
+        assert str(caught.value).startswith(beginning)
+        assert end in str(caught.value)
+
+
 Kind = TypeVar("Kind")
 
 
@@ -539,6 +582,72 @@ def test_name_that_graphql_does_not_allow_is_told() -> None:
     assert schema.startswith("The schema can't be built: ")
     assert "'my orders'" in schema
     assert other.startswith("The feature other: there is no folder")
+
+
+def test_union_that_has_the_name_of_another_type_is_told() -> None:
+    def named(name: str) -> type:
+        union = Annotated[Line | Done, strawberry.union(name)]
+
+        @strawberry.type
+        class Odd:
+            @strawberry.field
+            def either(self) -> list[union] | None:
+                return None
+
+        return Odd
+
+    @strawberry.type
+    class Other:
+        @strawberry.field
+        def other(self) -> Annotated[Line | Bare, strawberry.union("Odds")]:
+            return Bare(status="SUCCESS", message="", kind="")  # type: ignore[arg-type]
+
+    for name, place in (
+        *((each, f"the built-in {each}") for each in ("Customer", "Session", "UserErrorCode")),
+        ("DateTime", "the built-in DateTime"),
+        ("Line", "the type tests.extending.test_node_kinds.Line"),
+    ):
+        [fault] = told(Feature("shop", queries=[named(name)]))
+        assert fault == f"The union {name} of Odd.either has the name of {place}: rename it."
+    [fault] = told(Feature("shop", queries=[named("Odds"), Other]))
+    assert (
+        fault == "The union Odds of Odd.either has the name of the union of Other.other: rename it."
+    )
+    create_app(Settings(playground=False), features=[Feature("shop", queries=[named("Odds")])])
+
+
+def test_connection_of_another_type_than_a_query_is_told() -> None:
+    @strawberry.type
+    class Owner:
+        id: strawberry.ID
+        lines = connection(Line, LineRow, order_by=["id"])
+
+    @strawberry.type
+    class Owners:
+        @strawberry.field
+        def owner(self) -> Owner | None:
+            return None
+
+    assert told(Feature("shop", queries=[Owners])) == (
+        (
+            "Owner.lines is a connection, of a whole table, whatever object it is a field of: take "
+            "nested(), or put it into a type of Feature.queries."
+        ),
+    )
+
+
+def test_subscription_is_told() -> None:
+    @strawberry.type
+    class Ticking:
+        @strawberry.subscription
+        async def ticks(self) -> AsyncIterator[int]:
+            yield 1
+
+    for root in ("queries", "mutations"):
+        parts: dict[str, Any] = {root: [Ticking]}
+        assert told(Feature("shop", **parts)) == (
+            "Ticking.ticks is a subscription, which there are none of: take @strawberry.field.",
+        )
 
 
 def test_iterator_which_can_be_read_once_is_no_list() -> None:

@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from gql_app.accounts.audit import Action, Origin, Recorded
 from gql_app.accounts.sessions import Caller
-from gql_app.db.tables import AuditRow
+from gql_app.db.tables import AuditRow, SessionRow
+from gql_app.errors import Refused
 from gql_app.extending import hooks
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import EVENTS, CommittedEvent, Event
@@ -165,6 +166,30 @@ async def test_hook_within_a_deletion_records_no_origin_of_who_is_gone(settings:
             )
         )
     assert tuple(found) == (None, None, ada.id)
+
+
+async def test_hook_within_a_deletion_sees_what_it_leaves_and_may_refuse_it(
+    settings: Settings,
+) -> None:
+    async def keep_one(tx: Transaction, _: Event) -> None:
+        left.append(len(await tx.fetch_all(select(SessionRow.id))))
+        if not left[-1]:
+            code = "LAST_ADMIN"
+            raise Refused(code, "Somebody must stay.")
+
+    left: list[int] = []
+    keeping = Feature("keeping", within={"customer:deleted": keep_one})
+    delete = f'mutation {{ deleteMe(password: "{PASSWORD}") {{ status }} }}'
+    async with graph(settings, [keeping]) as shop:
+        database = shop.resources.database
+        ada, eve = [
+            await sign_in(shop.resources, await add_customer(database, name))
+            for name in ("Ada Plain", "Eve Plain")
+        ]
+        for person, status in ((ada, "SUCCESS"), (eve, "ERROR")):
+            assert (await shop.data(delete, person.token))["deleteMe"]["status"] == status
+        assert len(await database.fetch_all(select(SessionRow.id))) == 1
+    assert left == [1, 0]
 
 
 async def test_action_of_a_feature_is_an_event(shop: Graph, ada: Person) -> None:

@@ -77,6 +77,17 @@ def test_fault_names_the_file_and_line_that_it_comes_from(tmp_path: Path) -> Non
     assert done.stderr.endswith(f"({tmp_path / 'failing.py'}, line 2)\n")
 
 
+def test_fault_of_a_call_of_ours_names_the_line_of_the_call(tmp_path: Path) -> None:
+    for name, call in (
+        ("calling", "gql_app.loader(\n    None,\n)"),
+        ("deeper", "gql_app.extend(gql_app.Customer)(\n    5,\n)"),
+    ):
+        (tmp_path / f"{name}.py").write_text(f"import gql_app\n{call}\n", encoding="utf-8")
+        done = run_here("--app", f"{name}:app", "migrate", folder=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.endswith(f"({tmp_path / name}.py, line 2)\n"), done.stderr
+
+
 def test_faults_of_its_features_are_told(tmp_path: Path) -> None:
     (tmp_path / "faulty.py").write_text(
         "from gql_app import Feature, create_app\n"

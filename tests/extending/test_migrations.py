@@ -75,8 +75,8 @@ def migrate(url: str, folder: Path, app: str = APP) -> CompletedProcess[str]:
     return run_here("migrate", folder=folder, database_url=url, secret_key=SECRET, app=app)
 
 
-def run_anew(shop: str, *arguments: str, folder: Path, url: str) -> None:
-    """Run a command, which must succeed, on an application whose code may have changed."""
+def run_anew(shop: str, *arguments: str, folder: Path, url: str, told: str = "") -> None:
+    """Run a command on an application whose code may have changed: it succeeds, or it tells."""
     sys.modules.pop(shop, None)
     importlib.invalidate_caches()
     if f"{shop}_orders" in Table.metadata.tables:
@@ -89,7 +89,7 @@ def run_anew(shop: str, *arguments: str, folder: Path, url: str) -> None:
             database_url=url,
             secret_key=SECRET,
         )
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode == 0, told in done.stderr) == (not told, True), done.stderr
 
 
 def tables(url: str) -> set[str]:
@@ -273,6 +273,35 @@ def test_migration_is_written_from_the_tables(database_url: str, tmp_path: Path,
     assert done.stderr == "There is nothing to migrate: the tables are as the database has them.\n"
     done = run("make-migration", "More", "--feature", "market")
     assert done.stderr.startswith("Say whose migration it is, by --feature.")
+
+
+DEFAULTS = ("", "it's", "(", "('')", '"', "FREE", "5")
+"""Texts that are defaults of columns."""
+
+
+def test_text_that_is_a_default_is_migrated_once(
+    database_url: str, tmp_path: Path, shop: str
+) -> None:
+    code = tmp_path / shop / "__init__.py"
+    before = code.read_text(encoding="utf-8")
+    columns = "".join(
+        f"    c{number}: Mapped[str] = mapped_column(server_default={default!r})\n"
+        for number, default in enumerate(DEFAULTS)
+    )
+
+    def change(columns: str) -> None:
+        code.write_text(
+            before.replace("    cents: Mapped[int]\n", f"    cents: Mapped[int]\n{columns}"),
+            encoding="utf-8",
+        )
+        run = partial(run_anew, shop, folder=tmp_path, url=database_url)
+        run("make-migration", "Change")
+        run("migrate")
+        run("make-migration", "Again", told="There is nothing to migrate")
+
+    change(columns)
+    change(columns.replace("=''", "='new'"))
+    change(columns)
 
 
 ORDERED = """

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 
 from gql_app import settings
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch
-from gql_app.db.migrations.comparing import is_compared, render
+from gql_app.db.migrations.comparing import compare_default, is_compared, render
 from gql_app.db.migrations.engine import run_on
 from gql_app.db.migrations.trigrams import SINCE, make_trigram_indexes
 from gql_app.db.tables import Row
@@ -42,7 +42,7 @@ def _migrate(connection: Connection) -> None:
         transactional_ddl=True,
         transaction_per_migration=dialect == "postgresql",
         compare_type=True,
-        compare_server_default=True,
+        compare_server_default=compare_default,
         include_object=partial(is_compared, connection, branch),
         render_item=render,
     )
