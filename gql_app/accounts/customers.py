@@ -155,8 +155,9 @@ async def update(
     """Change a customer; end their sessions if the password changes or they are deactivated.
 
     A new address is in force at once, and unproven; see email_change.update() for one that waits
-    for its proof. A change of the state that links are bound to voids them. Raises Rejected:
-    NOT_FOUND, TAKEN or LAST_ADMIN.
+    for its proof. A change of the state that links are bound to voids them. The customer is locked
+    already, or their roles are those of before a wait. Raises Rejected: NOT_FOUND, TAKEN or
+    LAST_ADMIN.
     """
     if changes.may_remove_admin:
         await _check_last_admin(db, customer_id)
