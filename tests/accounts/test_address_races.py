@@ -10,6 +10,7 @@ from gql_app.accounts.mail import letters, links
 from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.validation import Changes, Rules, check_changes, check_new
+from gql_app.cli.accounts import _change_email
 from gql_app.db.tables import LetterRow, LinkRow, PasswordResetRow
 from gql_app.errors import Fault, Rejected
 from gql_app.lib.database import Database, Transaction
@@ -198,3 +199,21 @@ async def test_who_waits_for_the_lock_of_a_customer_gets_the_customer_of_then(
     now = await racing
     assert now
     assert now.email == B
+
+
+async def test_operator_who_waits_for_a_link_changes_the_address_that_it_put_in_force(
+    noon: Database, proven: CustomerRecord
+) -> None:
+    link = await ask(noon, proven, B)
+
+    async def change_back() -> str:
+        async with noon.transaction() as db:
+            return await _change_email(db, proven.id, A, Rules(), verifies=True)
+
+    async with noon.transaction() as db:
+        await email_verification.verify(db, link, origin=NOWHERE)
+        changing = asyncio.create_task(change_back())
+        await until_it_waits(db, changing)
+        assert not changing.done()
+    assert await changing == A
+    assert (await current(noon, proven.id)).email == A
