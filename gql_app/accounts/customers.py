@@ -64,7 +64,7 @@ async def by_id(db: Reader, customer_id: UUID) -> CustomerRecord | None:
 
 async def hold(db: Transaction, customer_id: UUID) -> CustomerRecord | None:
     """Return the customer of an id, locked, as they are then; None if there is none."""
-    await db.fetch_one(_LOCK, id=customer_id)
+    await db.fetch_one(_LOCK, id=customer_id)  # roles that are read with it are those of before
     return await by_id(db, customer_id)
 
 
@@ -156,8 +156,7 @@ async def update(
 
     A new address is in force at once, and unproven; see email_change.update() for one that waits
     for its proof. A change of the state that links are bound to voids them. The customer is locked
-    already, or their roles are those of before a wait. Raises Rejected: NOT_FOUND, TAKEN or
-    LAST_ADMIN.
+    already. Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
     """
     if changes.may_remove_admin:
         await _check_last_admin(db, customer_id)
