@@ -16,7 +16,7 @@ from gql_app.accounts.mail import letters, registrations
 from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.mail.registrations import UNPROVEN, Registration
 from gql_app.accounts.proofs import Proof
-from gql_app.accounts.records import CUSTOMER, CustomerRecord, has_address, reread_roles
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, has_address
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
@@ -232,7 +232,7 @@ async def admit(
     All sign-ins end here, whatever the proof of identity. The account is locked already. Raises
     TooManyAttempts.
     """
-    customer, by_owner = await reread_roles(db, customer), origin.by(customer.id)
+    customer = await db.fetch_one(_BY_ID, id=customer.id) or customer  # with the roles of now
     if customer.has_second_factor and not proofs.is_strong(proof.methods):
         await throttle.count(db, *throttle.of_client("challenge", origin.ip_address))
         await audit.record(db, Action.SECOND_FACTOR_ASKED, origin, customer_id=customer.id)
@@ -244,7 +244,7 @@ async def admit(
         db, customer, origin, lifetimes, methods=proof.methods, audience=proof.audience
     )
     moment = opened.session.created_at
-    await audit.record(db, Action.LOGIN, by_owner, customer_id=customer.id, at=moment)
+    await audit.record(db, Action.LOGIN, origin.by(customer.id), customer_id=customer.id, at=moment)
     if is_new:
         address, kind = origin.ip_address, letters.Kind.NEW_CLIENT
         data = {letters.ADDRESS: address if address and is_address(address) else None}
@@ -339,6 +339,9 @@ _HISTORY: Final[Query[Sequence[Any]]] = Query(
     .outerjoin(_KNOWN_CLIENTS, _KNOWN_CLIENTS.c.customer_id == CustomerRow.id)
     .outerjoin(ThrottleRow, any_of(ThrottleRow.subject, "subjects")),
     tuple,
+)
+_BY_ID: Final = Query(
+    select(*CUSTOMER).where(CustomerRow.id == bindparam("id")), CustomerRecord._make
 )
 _HOLD: Final = Query(
     select(*CUSTOMER)

@@ -62,6 +62,12 @@ async def by_id(db: Reader, customer_id: UUID) -> CustomerRecord | None:
     return await db.fetch_one(_BY_ID, id=customer_id)
 
 
+async def hold(db: Transaction, customer_id: UUID) -> CustomerRecord | None:
+    """Return the customer of an id, locked, as they are then; None if there is none."""
+    await db.fetch_one(_LOCK, id=customer_id)  # roles that are read with it are those of before
+    return await by_id(db, customer_id)
+
+
 async def visible_by_id(db: Reader, customer_id: UUID, *, by: Caller) -> CustomerRecord | None:
     """Return a customer, with None for private columns that the caller may not read.
 
@@ -149,8 +155,8 @@ async def update(
     """Change a customer; end their sessions if the password changes or they are deactivated.
 
     A new address is in force at once, and unproven; see email_change.update() for one that waits
-    for its proof. A change of the state that links are bound to voids them. Raises Rejected:
-    NOT_FOUND, TAKEN or LAST_ADMIN.
+    for its proof. A change of the state that links are bound to voids them. The customer is locked
+    already. Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
     """
     if changes.may_remove_admin:
         await _check_last_admin(db, customer_id)
@@ -331,6 +337,7 @@ _BY_ID: Final = Query(select(*CUSTOMER).where(_HAS_ID), CustomerRecord._make)
 _SEEN: Final = Query(select(*_MASKED).where(_HAS_ID, visible()), CustomerRecord._make)
 _BY_IDS: Final = Query(select(*CUSTOMER).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
 _HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_HAS_ID).with_for_update()
+_LOCK: Final = select(CustomerRow.id).where(_HAS_ID).with_for_update()
 _HOLD_ADMINS: Final = scalars(
     select(CustomerRow.id)
     .where(CustomerRow.is_admin, CustomerRow.is_active)

@@ -23,7 +23,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from gql_app.accounts.permissions import ADMIN
 from gql_app.db.tables import CustomerRoleRow, CustomerRow, Row, SessionRow
-from gql_app.lib.database import EitherDialect, Reader, scalars
+from gql_app.lib.database import EitherDialect
 from gql_app.lib.pagination import VisibleColumn
 
 PRIVATE: Final = frozenset(
@@ -136,14 +136,6 @@ def roles_of(customers: FromClause = CustomerRow.__table__) -> ColumnElement[str
     return func.trim(admin + func.coalesce(others, _BLANK), type_=Text()).label("roles")
 
 
-async def reread_roles(db: Reader, customer: CustomerRecord) -> CustomerRecord:
-    """Return a customer, whose row was just locked, with the roles of now.
-
-    PostgreSQL returns roles of before a wait for the lock.
-    """
-    return customer._replace(roles=(await db.fetch_all(_ROLES, id=customer.id))[0])
-
-
 def has_address(customers: FromClause = CustomerRow.__table__) -> ColumnElement[bool]:
     """Return the condition that either key is that of an address; the address itself decides."""
     return or_(
@@ -180,7 +172,6 @@ CUSTOMER: Final = [
     roles_of(),
 ]
 """The columns of a CustomerRecord."""
-_ROLES: Final = scalars(select(roles_of()).where(CustomerRow.id == bindparam("id")))
 MASK: Final[dict[str, Any]] = {n: None for n in CustomerRecord._fields if n in PRIVATE}
 """The values of private columns in a record for other callers."""
 SESSION: Final = columns(SessionRow, SessionRecord._fields)

@@ -26,9 +26,9 @@ from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
 BUILT_IN_ROLES: Final = (ADMIN, SUPPORT.name)
+"""The names of the roles that exist without any feature."""
 NOTHING_PENDING: Final = {"pending_email": None, "pending_since": None}
 """The values that drop a pending address; the current one stays."""
-"""The names of the roles that exist without any feature."""
 PasswordRule: TypeAlias = Callable[[str, Person], Awaitable[None] | None]
 """Raises Refused if it doesn't accept a person's new password, given in its normal form."""
 

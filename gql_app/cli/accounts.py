@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import typer
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
 from gql_app import background
 from gql_app.accounts import addresses, audit, customers, sessions, validation
@@ -23,7 +23,6 @@ from gql_app.cli.console import bar, err, fail, out
 from gql_app.cli.database import load_ready, prepare, run_on_database, transact
 from gql_app.db.factor_tables import SecondFactorRow, SignInChallengeRow
 from gql_app.db.tables import (
-    CustomerRow,
     FormerEmailRow,
     LetterRow,
     LinkRow,
@@ -237,9 +236,7 @@ async def _change_email(
     If addresses are verified, a link that proves it is posted. On a return to an address that is
     held for them, nothing can be undone from the later ones. Raises Rejected.
     """
-    account = select(CustomerRow.id).where(CustomerRow.id == customer_id)
-    await db.fetch_one(account.with_for_update())
-    customer = await customers.by_id(db, customer_id)  # as it is once it is locked
+    customer = await customers.hold(db, customer_id)
     if customer is None:
         raise customers.not_found()
     changes = validation.check_changes(customer, {"email": address}, rules)

@@ -17,7 +17,7 @@ from gql_app.accounts.factors import second_factors
 from gql_app.accounts.factors.second_factors import SecondFactorRecord
 from gql_app.accounts.mail import letters, links
 from gql_app.accounts.mail.links import LinkKind
-from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
+from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.accounts.sessions import SignedIn
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.factor_tables import CodeEnrolmentRow, RecoveryCodeRow, SecondFactorRow
@@ -157,7 +157,7 @@ async def remove_all(db: Transaction, customer_id: UUID) -> int | None:
 
     The customer's sessions end. None stands for an unknown customer.
     """
-    customer = await db.fetch_one(_HOLD, id=customer_id)
+    customer = await customers.hold(db, customer_id)
     if customer is None:
         return None
     count = await revoke(db, customer, origin=Origin())
@@ -216,7 +216,7 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     removed since.
     """
     owner = await undoable(db, token)
-    customer = await db.fetch_one(_HOLD, id=owner) if owner else None
+    customer = await customers.hold(db, owner) if owner else None
     gone = await db.fetch_one(_UNDO, digest=tokens.digest(tokens.UNDO_FACTOR, token))
     if customer is None or gone is None:
         raise Rejected(links.SPENT)
@@ -257,10 +257,6 @@ _RENAME: Final = Query(
     .values(name=bindparam("name"))
     .returning(*columns(SecondFactorRow, SecondFactorRecord._fields)),
     SecondFactorRecord._make,
-)
-_HOLD: Final = Query(
-    select(*CUSTOMER).where(CustomerRow.id == bindparam("id")).with_for_update(),
-    CustomerRecord._make,
 )
 _ITS: Final = SecondFactorRow.undo_digest == bindparam("digest")
 _UNDOABLE: Final = select(SecondFactorRow.customer_id, SecondFactorRow.created_at).where(_ITS)

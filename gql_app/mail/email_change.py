@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
@@ -11,13 +11,13 @@ from gql_app.accounts import addresses, audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.mail import letters, links
 from gql_app.accounts.mail.links import LinkKind
-from gql_app.accounts.records import CUSTOMER, CustomerRecord, reread_roles
+from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.validation import NOTHING_PENDING, Changes, email_keys
 from gql_app.db.tables import CustomerRow, FormerEmailRow
 from gql_app.errors import Rejected
 from gql_app.factors import changes as factors
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction, scalars
+from gql_app.lib.database import Reader, Transaction, scalars
 from gql_app.lib.text import canonical_email
 from gql_app.mail import link_tokens, mailboxes
 from gql_app.security import tokens
@@ -106,13 +106,12 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     spent meanwhile, also by the link of an earlier address.
     """
     owner = await undoable(db, token)
-    row = await db.fetch_one(_HOLD, id=owner) if owner else None
+    customer = await customers.hold(db, owner) if owner else None
     # Read again under the lock, as the link may have been spent while waiting for it.
     former = await db.fetch_one(_FORMER, digest=tokens.digest(tokens.UNDO, token))
-    if row is None or former is None:
+    if customer is None or former is None:
         raise Rejected(links.SPENT)
-    *values, password_changed_at = row
-    customer = await reread_roles(db, CustomerRecord._make(values))
+    password_changed_at = await db.fetch_one(_PASSWORD_CHANGED_AT, id=owner)
     is_newer = password_changed_at is not None and password_changed_at > former.changed_since
     origin = origin.by(customer.id)
     restored = await _move(
@@ -179,9 +178,7 @@ _ADDRESS: Final = frozenset({"email", *email_keys("")})
 """The columns of an address."""
 _IS_IT: Final = CustomerRow.id == bindparam("id")
 _PENDING_SINCE: Final = scalars(select(CustomerRow.pending_since).where(_IS_IT))
-_HOLD: Final[Query[Any]] = Query(
-    select(*CUSTOMER, CustomerRow.password_changed_at).where(_IS_IT).with_for_update(), tuple
-)
+_PASSWORD_CHANGED_AT: Final = scalars(select(CustomerRow.password_changed_at).where(_IS_IT))
 _FORMER: Final = select(
     FormerEmailRow.customer_id,
     FormerEmailRow.email,

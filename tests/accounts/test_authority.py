@@ -181,13 +181,13 @@ async def test_who_asks_for_neither_is_not_judged_by_rights_and_password(
     assert await held(database, Authority(me)) is None
 
 
-async def test_rule_that_takes_no_permission_is_given_the_roles_that_are_left(
+async def test_change_that_takes_no_permission_is_given_the_roles_that_are_left(
     database: Database,
 ) -> None:
     clerk = await add_customer(database, "Bob", roles=["clerk"])
     async with database.transaction() as db:
         opened = await sessions.open_session(db, clerk, NOWHERE, LIFETIMES, methods="pwd")
-    authority = Authority(SignedIn(clerk, opened.session), permissions=())
+    authority = Authority(SignedIn(clerk, opened.session))
     known = Roles([Role("clerk", {"orders:cancel"})])
 
     async def roles() -> tuple[str, list[str]]:

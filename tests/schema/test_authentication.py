@@ -5,13 +5,17 @@ from typing import Any, Final
 
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import select
 
-from gql_app.db.tables import CustomerRow
+from gql_app.accounts.audit import Action
+from gql_app.db.tables import AuditRow, CustomerRow
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.hashing import busy
+from tests.locks import until_it_waits
 from tests.people import PASSWORD, Person, add_customer, sign_in
-from tests.rows import change
+from tests.rows import change, column
+from tests.schema.conftest import QUICK
 
 LOGIN: Final = """
 mutation Login($email: String!, $password: String!) {
@@ -128,6 +132,22 @@ async def test_two_logins_that_renew_a_hash_at_once_both_open_a_session(
         await change(db, CustomerRow, plain.id, password_hash=former)
     payloads = await asyncio.gather(*(login(api, plain.email, PASSWORD) for _ in range(2)))
     assert [payload["status"] for payload in payloads] == ["SUCCESS", "SUCCESS"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "status"), [(PASSWORD, "SUCCESS"), ("another password", "ERROR")]
+)
+async def test_login_that_waits_for_another_hash_is_judged_by_that_one(
+    api: Api, plain: Person, stored: str, status: str
+) -> None:
+    async with api.database.transaction() as db:
+        await change(db, CustomerRow, plain.id, password_hash=QUICK.hash(stored))
+        signing_in = asyncio.create_task(login(api, plain.email, PASSWORD))
+        await until_it_waits(db, signing_in)
+        assert not signing_in.done()
+    assert (await signing_in)["status"] == status
+    failures = select(AuditRow.id).where(AuditRow.action == Action.LOGIN_FAILED)
+    assert len(await column(api.database, failures)) == (status == "ERROR")
 
 
 async def test_full_queue_of_passwords_answers_too_many_attempts(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -92,7 +92,7 @@ def _named(scan: Scan, name: str) -> Key:
 def _writing(folder: Path) -> Iterator[None]:
     """Lock a folder for the block, so that no command undoes what another writes meanwhile.
 
-    Raise OperatorError. Windows locks no folders.
+    Raise OperatorError. Windows and some network file systems lock no folders.
     """
     try:
         with nullcontext() if sys.platform == "win32" else _locked(folder):
@@ -107,7 +107,8 @@ def _locked(folder: Path) -> Iterator[None]:
 
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(OSError):  # NFS locks no folders
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -187,9 +187,13 @@ async def deliver(
             _log.warning("Letters beyond the limit of their recipients", count=claimed.withheld)
             on_outcome(Outcome.WITHHELD, claimed.withheld)
         sending = (_send(database, queue, outbox, mailer, letter) for letter in claimed.letters)
-        outcomes = Counter(await asyncio.gather(*sending)) + Counter(claimed.postponed)
-        for outcome, number in outcomes.items():
+        ended = await asyncio.gather(*sending, return_exceptions=True)
+        outcomes = Counter(each for each in ended if isinstance(each, Outcome))
+        for outcome, number in (outcomes + Counter(claimed.postponed)).items():
             on_outcome(outcome, number)
+        for failure in ended:
+            if isinstance(failure, BaseException):
+                raise failure
         count += outcomes[Outcome.SENT]
         if not claimed.any:
             break

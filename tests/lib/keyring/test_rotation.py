@@ -1,5 +1,6 @@
 """Keys made, promoted and retired: what changes, what is refused, and nobody signed out."""
 
+import errno
 import fcntl
 import json
 import os
@@ -279,3 +280,15 @@ def test_what_a_command_reads_is_locked_until_it_has_written(
     retire(store, second.id, ttl=TTL)
     assert seen == [True] * 4
     assert not is_locked(folder)
+
+
+def test_folder_that_can_not_be_locked_is_written_all_the_same(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, operation: int) -> None:  # noqa: ARG001 — as flock
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    key, _ = make(store, Algorithm.EDDSA)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert promote(store, key.id).id == key.id
+    assert store.read().signing.id == key.id

@@ -1,12 +1,13 @@
 """Delivery: each letter leaves once, waits, or is given up; and the log names nobody."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
 
-from gql_app.lib.database import Database
+from gql_app.lib.database import Database, Transaction
 from gql_app.lib.outbox import Letter, Outcome, Undeliverable, deliver
 from gql_app.lib.outbox.delivery import BATCH
 from tests.conftest import SetClock
@@ -122,3 +123,25 @@ async def test_letters_that_can_not_be_written_are_counted_and_hold_up_no_other(
     set_clock(NOON.replace(hour=13))
     await deliver(post_office, QUEUE, PlainOutbox(), mailbox, on_outcome=tell)
     assert (told, await left(post_office)) == ({Outcome.EXPIRED: 2 * BATCH}, [])
+
+
+async def test_outcome_that_can_not_be_noted_ends_no_other_letter(post_office: Database) -> None:
+    lost, told = asyncio.Event(), dict[Outcome, int]()
+
+    class Losing(PlainOutbox):
+        async def refused(self, db: Transaction, letter: Letter) -> None:  # noqa: ARG002 — as Outbox's
+            lost.set()
+            raise LookupError(letter.recipient)
+
+    class Slow(Mailbox):
+        async def send(self, letter: Letter) -> None:
+            if letter.recipient == "ada@example.com":
+                await lost.wait()
+            await super().send(letter)
+
+    await post(post_office, "bob", "ada")
+    mailbox = Slow(bob=lambda: Undeliverable("550", "no bob here"))
+    with pytest.raises(LookupError, match="bob@"):
+        await deliver(post_office, QUEUE, Losing(), mailbox, on_outcome=told.__setitem__)
+    assert (mailbox.arrived, told) == (["ada@example.com"], {Outcome.SENT: 1})
+    assert await left(post_office) == ["bob"]
