@@ -173,8 +173,6 @@ ESCAPES = [
     "\x1b]0;pwned\x07",
     "\x1b[2J\x1b[31mFAKE",
     "\x9b2J",
-    "\ud800",
-    "\x1b[2J\ud800",
 ]
 
 
