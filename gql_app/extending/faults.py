@@ -24,6 +24,7 @@ from gql_app.extending.functions import command_name, function_fault, function_n
 from gql_app.extending.hooks import EVENTS
 from gql_app.extending.letters import Letter
 from gql_app.extending.permissions import VERB, permission_fault
+from gql_app.extending.scalars import scalar_forms
 from gql_app.extending.settings import FeatureSettings, names, unreadable
 from gql_app.lib.composition import shown_fields
 from gql_app.lib.faults import sentence
@@ -117,6 +118,7 @@ def _forms(feature: Feature) -> Iterator[str]:
         value = getattr(feature, name)
         if not isinstance(value, Mapping) or not all(isinstance(each, str) for each in value):
             yield f"{name} must map the names of events to hooks"
+    yield from scalar_forms(feature.scalars)
 
 
 def _is_named(item: object) -> bool:

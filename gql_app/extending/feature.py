@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.routing import BaseRoute
+from strawberry.types.scalar import ScalarDefinition
 
 from gql_app.accounts.permissions import Role
 from gql_app.accounts.validation import PasswordRule
@@ -32,6 +33,9 @@ class Feature:
     """Strawberry types whose fields are added to Mutation."""
     types: Sequence[type] = ()
     """Types that no field refers to, such as implementations of an interface."""
+    scalars: Mapping[object, ScalarDefinition] = field(default_factory=dict)
+    """Custom scalars by the types that they stand for, as strawberry.scalar(name=...) returns
+    them."""
     nodes: Sequence[NodeKind[Any]] = ()
     """Results of node(): types that `node` finds, in addition to those that connection() lists."""
     extensions: Sequence[type] = ()

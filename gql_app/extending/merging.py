@@ -32,6 +32,7 @@ from gql_app.extending.functions import command_name
 from gql_app.extending.hooks import FeatureHooks
 from gql_app.extending.letters import Letter
 from gql_app.extending.node_kinds import implement_node
+from gql_app.extending.scalars import scalar_faults, scalars_of
 from gql_app.extending.schema_faults import required_permissions, schema_faults, union_faults
 from gql_app.extending.settings import Kinds, load_features
 from gql_app.extending.tables import Table, referred, tables_of
@@ -74,6 +75,7 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
         types=(*_all(each.types for each in features), *(each.type for each in nodes)),
         fields=extended.fields,
         inputs=extended.inputs,
+        scalars=scalars_of(features, found),
         error_codes=codes,
     )
     if len(found) == before:
@@ -84,7 +86,8 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
             found += schema_faults(schema)
             permissions = required_permissions(schema)
         except (StrawberryException, TypeError, ValueError) as error:
-            found += [*union_faults(additions)] or [f"The schema can't be built: {_why_not(error)}"]
+            named = [*union_faults(additions), *scalar_faults(additions)]
+            found += named or [f"The schema can't be built: {_why_not(error)}"]
     claims = [each.claims for each in features if each.claims is not None]
     authenticators = _all(each.authenticators for each in features)
     extensions = Extensions(

@@ -14,6 +14,7 @@ from graphql import GraphQLError
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
+from strawberry.types.scalar import ScalarDefinition
 
 from gql_app.accounts.proofs import ProofMethod
 from gql_app.errors import UserErrorCode
@@ -47,6 +48,7 @@ MUTATIONS: Final = (
     SessionMutation,
     AuthenticationMutation,
 )
+SCALARS: Final[Mapping[object, ScalarDefinition]] = {datetime: DATE_TIME, JSON: JSON_VALUE}
 SCHEMAS: Final = 8
 """The most schemas that are cached, each with other features."""
 
@@ -63,6 +65,7 @@ class Additions:
     """Further fields of built-in object types."""
     inputs: Mapping[type, type] = field(default_factory=dict)
     """Replacements of built-in input types, with more fields."""
+    scalars: Mapping[object, ScalarDefinition] = field(default_factory=dict)
     error_codes: Mapping[str, str] = field(default_factory=dict)
     """Descriptions of further error codes, by code; empty if there is none."""
 
@@ -98,7 +101,7 @@ def _built(additions: Additions) -> ComposedSchema:
         query=merged_type("Query", [*QUERIES, *additions.queries]),
         mutation=merged_type("Mutation", [*MUTATIONS, *additions.mutations]),
         types=[Requires, strawberry.enum(ProofMethod), *additions.types],
-        config=StrawberryConfig(scalar_map={datetime: DATE_TIME, JSON: JSON_VALUE}),
+        config=StrawberryConfig(scalar_map={**SCALARS, **additions.scalars}),
         fields_of=replacements.fields_of,
         descriptions=descriptions,
     )

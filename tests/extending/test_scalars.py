@@ -1,0 +1,122 @@
+"""Custom scalars of features: what they read and write, and those that there can't be."""
+
+from datetime import datetime
+from typing import Any, NewType, cast
+from urllib.parse import urlsplit
+
+import pytest
+import strawberry
+from graphql import GraphQLError
+
+from gql_app import Feature, create_app, extend
+from gql_app.lib.faults import CannotStart
+from gql_app.schema.customers import Customer
+from gql_app.schema.root import build_schema
+from gql_app.settings import Settings
+from tests.api import Api, running
+from tests.people import add_customer, sign_in
+
+Url = NewType("Url", str)
+
+
+def parse_url(value: object) -> Url:
+    """Return a URL of the web. Raises GraphQLError."""
+    if not isinstance(value, str) or urlsplit(value).scheme not in {"http", "https"}:
+        message = "a Url begins with http:// or https://"
+        raise GraphQLError(message)
+    return Url(value)
+
+
+URL = strawberry.scalar(name="Url", description="A URL of the web.", parse_value=parse_url)
+HOME = "https://example.com/"
+
+
+@strawberry.type
+class Links:
+    """Addresses that are given."""
+
+    @strawberry.field
+    def link(self, to: Url) -> Url:
+        """Return the URL."""
+        return to
+
+
+@extend(Customer)
+class Homes:
+    """The page of a customer."""
+
+    @strawberry.field
+    def home(self) -> Url | None:
+        """Return the same for everybody."""
+        return Url(HOME)
+
+
+WEB = Feature("web", queries=[Links], extensions=[Homes], scalars={Url: URL})
+
+
+@pytest.fixture
+async def api(settings: Settings) -> Any:  # noqa: ANN401 — an asynchronous generator of an Api
+    """Serve the feature."""
+    async with running(settings, features=[WEB]) as serving:
+        yield serving
+
+
+async def test_scalar_is_read_from_literals_and_variables_and_written(api: Api) -> None:
+    assert (await api.run(f'{{ link(to: "{HOME}") }}')).data == {"link": HOME}
+    answer = await api.run("query Q($to: Url!) { link(to: $to) }", to=HOME)
+    assert answer.data == {"link": HOME}
+    ada = await sign_in(api.resources, await add_customer(api.database, "Ada"))
+    assert (await api.run("{ me { home } }", token=ada.token)).data == {"me": {"home": HOME}}
+
+
+async def test_what_a_scalar_does_not_read_is_the_clients_error_in_its_words(api: Api) -> None:
+    for query, variables in (
+        ('{ link(to: "ftp://example.com") }', {}),
+        ("query Q($to: Url!) { link(to: $to) }", {"to": 7}),
+    ):
+        error = (await api.run(query, **variables)).error()
+        assert "a Url begins with http:// or https://" in error["message"]
+        assert error["extensions"]["code"] in {"BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}
+
+
+def test_scalar_is_described_in_the_schema(settings: Settings) -> None:
+    application = create_app(settings, features=[WEB])
+    printed = build_schema(application.merged.additions).as_str()
+    assert '"""A URL of the web."""\nscalar Url\n' in printed
+
+
+@pytest.mark.parametrize(
+    ("scalars", "fault"),
+    [
+        ([URL], "The feature web: scalars must map Python types to what strawberry.scalar"),
+        ({Url: parse_url}, "The feature web: scalars must map Python types to what strawberry"),
+        (
+            {datetime: URL},
+            "The feature web: the scalar Url is of datetime, as DateTime is already.",
+        ),
+        (
+            {Url: strawberry.scalar(name="Customer")},
+            "The scalar Customer has the name of the built-in Customer: rename it.",
+        ),
+        (
+            {Url: strawberry.scalar(name="DateTime")},
+            "The scalar DateTime has the name of the built-in DateTime: rename it.",
+        ),
+    ],
+)
+def test_scalar_that_there_can_not_be_is_told(
+    settings: Settings, scalars: object, fault: str
+) -> None:
+    feature = Feature("web", queries=[Links], scalars=cast(Any, scalars))
+    with pytest.raises(CannotStart) as caught:
+        create_app(settings, features=[feature])
+    assert any(each.startswith(fault) for each in caught.value.faults)
+
+
+def test_two_features_give_a_type_one_scalar(settings: Settings) -> None:
+    other = Feature("net", scalars={Url: strawberry.scalar(name="Uri")})
+    with pytest.raises(CannotStart) as caught:
+        create_app(settings, features=[WEB, other])
+    [fault] = caught.value.faults
+    assert fault == "The feature net: the scalar Uri is of Url, as Url is already."
+    assert create_app(settings, features=[WEB, Feature("net", scalars={Url: URL})])
