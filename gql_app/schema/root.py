@@ -94,9 +94,8 @@ def _built(additions: Additions) -> ComposedSchema:
         enums[UserErrorCode] = strawberry.enum(made)
     replacements = Replacements(additions.fields, additions.inputs, enums)
     descriptions = tomllib.loads(_DESCRIPTIONS.read_text(encoding="utf-8"))
-    descriptions["UserErrorCode"] |= {
-        code: text for code, text in additions.error_codes.items() if text
-    }
+    further = additions.error_codes.items()
+    descriptions["UserErrorCode"] |= {code: text for code, text in further if text}
     return ComposedSchema(
         query=merged_type("Query", [*QUERIES, *additions.queries]),
         mutation=merged_type("Mutation", [*MUTATIONS, *additions.mutations]),
