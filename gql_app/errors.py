@@ -30,7 +30,6 @@ from typing import ClassVar, Final
 
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.faults import Unavailable
-from gql_app.lib.text import counted
 
 
 class TokenReason(StrEnum):
@@ -267,7 +266,7 @@ class TooManyAttempts(Rejected):
     def __init__(self, *, retry_after: int, limit: str, advice: str | None = None) -> None:
         long = retry_after >= 2 * 60
         number, unit = (-(-retry_after // 60), "minute") if long else (retry_after, "second")
-        wait = counted(number, unit, f"{unit}s")
+        wait = f"{number} {unit}" if number == 1 else f"{number} {unit}s"
         usual = f"There were too many attempts. Try again in {wait}."
         super().__init__(Fault(UserErrorCode.TOO_MANY_ATTEMPTS, advice or usual))
         self.retry_after: Final = retry_after

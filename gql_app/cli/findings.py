@@ -1,6 +1,7 @@
 """Findings: faults of a deployment with their remedies, and those of its database."""
 
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -41,6 +42,8 @@ class Finding(NamedTuple):
     remedy: str
 
 
+_LACKS: Final = re.compile(r"Undefined(Table|Column)Error|OperationalError: no such ")
+"""The beginning of a refusal by a database that lacks a table, or a column."""
 _MIGRATE: Final = Finding("pending-migrations", "The database is not up to date.", "Run: migrate")
 
 
@@ -92,7 +95,9 @@ async def _tables(database: Database) -> AsyncIterator[Finding]:
             table = branch.metadata.tables[name]
             try:
                 await database.fetch_all(select(*table.columns).where(false()))
-            except StatementError:
+            except StatementError as why:
+                if not _LACKS.match(str(why)):
+                    raise
                 yield Finding(
                     "missing-migration",
                     f"No migration of the feature {branch.name} makes its table {name} as it is "

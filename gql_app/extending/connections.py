@@ -274,10 +274,10 @@ class Connection:
     def _answer(self, page: Page, cursors: frozenset[str], count: int) -> Any:
         node = self.columns.builder(tuple(page.columns))
         written = self.columns.written(page.columns, page.rows)
-        cursor: Callable[[Sequence[Any]], str] = page.cursor if "cursor" in cursors else str
+        has_cursors = "cursor" in cursors
 
         def edge(row: Sequence[Any]) -> Any:
-            return self._edge(cursor=cursor(row), node=node(row))
+            return self._edge(cursor=page.cursor(row) if has_cursors else "", node=node(row))
 
         return self._connection(
             nodes=LazyRows(page.columns, page.rows, node, written),

@@ -4,8 +4,8 @@ import sys
 import traceback
 from contextvars import ContextVar
 from importlib import import_module
-from itertools import takewhile
 from pathlib import Path
+from sysconfig import get_paths
 from typing import Final, TypeVar
 
 from gql_app.lib.faults import CannotStart
@@ -49,10 +49,18 @@ def load_application(place: str, kind: type[T]) -> T:
 def _cause(module: str, error: Exception) -> str:
     """Return in one line why a module can't be imported, and where the builder's error is.
 
-    An error of a function of ours, or of a library below it, is where the builder calls ours.
+    An error of ours, or of a library, is where the builder's code calls it.
     """
     if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
         return f"there is no module {error.name} in {Path.cwd()} nor among what is installed"
-    _, *frames = traceback.extract_tb(error.__traceback__)
-    *_, last = takewhile(lambda each: not Path(each.filename).is_relative_to(_OURS), frames)
+    frames = traceback.extract_tb(error.__traceback__)
+    *_, last = [*frames, *(each for each in frames if _is_theirs(each.filename))]
     return f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})"
+
+
+def _is_theirs(file: str) -> bool:
+    """Return whether a file is neither ours nor of a library: frozen modules have a name in <>."""
+    paths = get_paths()
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    libraries = [_OURS, *(Path(paths[name]) for name in names)]
+    return file[:1] != "<" and not any(Path(file).is_relative_to(each) for each in libraries)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -77,10 +78,22 @@ def test_fault_names_the_file_and_line_that_it_comes_from(tmp_path: Path) -> Non
     assert done.stderr.endswith(f"({tmp_path / 'failing.py'}, line 2)\n")
 
 
-def test_fault_of_a_call_of_ours_names_the_line_of_the_call(tmp_path: Path) -> None:
+CALLING: Final = """
+class Rule(gql_app.IsAuthenticated): __init__ = lambda self: rule()
+@__import__("strawberry").type
+class Done(gql_app.Payload): pass
+async def act(self, info: gql_app.Info) -> Done: ...
+gql_app.mutation(Done, "Rules.", Rule)(act)
+"""
+"""A call of ours which calls the builder's own."""
+
+
+def test_fault_of_a_call_names_the_builders_last_line(tmp_path: Path) -> None:
     for name, call in (
         ("calling", "gql_app.loader(\n    None,\n)"),
         ("deeper", "gql_app.extend(gql_app.Customer)(\n    5,\n)"),
+        ("library", "__import__('json').loads(\n    '{',\n)"),
+        ("builders", f"def rule(): raise LookupError\n{CALLING}"),
     ):
         (tmp_path / f"{name}.py").write_text(f"import gql_app\n{call}\n", encoding="utf-8")
         done = run_here("--app", f"{name}:app", "migrate", folder=tmp_path)

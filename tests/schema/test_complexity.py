@@ -127,11 +127,12 @@ async def test_introspection_is_granted_once_and_not_many_times_over(api: Api) -
     assert "The cost of the operation" in refused["message"]
 
 
+@pytest.mark.parametrize("each", ["name", "args { name }"])
 @pytest.mark.parametrize("root", ["queryType", "mutationType", '__type(name: "Mutation")'])
 async def test_introspection_of_the_largest_type_costs_what_it_answers(
-    settings: Settings, root: str
+    settings: Settings, root: str, each: str
 ) -> None:
-    wide = " ".join(f"a{number}: fields {{ name }}" for number in range(10))
+    wide = " ".join(f"a{number}: fields {{ {each} }}" for number in range(10))
     document = (
         f"{root} {{ {wide} }}" if root.startswith("__") else f"__schema {{ {root} {{ {wide} }} }}"
     )

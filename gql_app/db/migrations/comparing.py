@@ -4,10 +4,12 @@ from functools import cache
 from typing import Any, Final, Literal
 
 from sqlalchemy import (
+    JSON,
     Column,
     Connection,
     Index,
     MetaData,
+    String,
     Table,
     UniqueConstraint,
     create_mock_engine,
@@ -93,7 +95,7 @@ def _is_ours(connection: Connection, name: str | None) -> bool:
 
 
 def compare_default(
-    _: object, __: object, ___: object, stored: str | None, default: object, ____: object
+    _: object, __: object, column: Column[object], stored: str | None, default: object, ___: object
 ) -> bool | None:
     """Return False for a text that is the database's default already; None leaves it to Alembic.
 
@@ -105,7 +107,9 @@ def compare_default(
         return None
     quoted = "'{}'".format(text.replace("'", "''"))
     known = (stored, stored.removeprefix("(").removesuffix(")"), stored.rpartition("::")[0])
-    return False if quoted in known else None
+    if quoted in known:
+        return False
+    return True if isinstance(column.type, String | JSON) else None
 
 
 def render(kind: str, item: object, _: object) -> str | Literal[False]:

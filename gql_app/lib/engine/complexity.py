@@ -210,8 +210,10 @@ def _introspection_sizes(schema: GraphQLSchema) -> Mapping[str, float]:
     fields = [field for kind in outputs for field in kind.fields.values()]
     inputs = [len(kind.fields) for kind in kinds if isinstance(kind, GraphQLInputObjectType)]
     values = [len(kind.values) for kind in kinds if isinstance(kind, GraphQLEnumType)]
-    each = [len(kind.fields) for kind in outputs]
-    largest = max(len(kinds) * max(n, default=0) / max(sum(n), 1) for n in (each, inputs, values))
+    shown = [len(kind.fields) for kind in outputs]
+    taken = [sum(len(field.args) for field in kind.fields.values()) for kind in outputs]
+    lengths = (shown, taken, inputs, values)
+    largest = max(len(kinds) * max(each, default=0) / max(sum(each), 1) for each in lengths)
     return {
         **dict.fromkeys(("__type", "queryType", "mutationType", "subscriptionType"), largest),
         "types": len(kinds),

@@ -1,9 +1,13 @@
 """Documents: what clients send, validated once for each text and kept in a bounded cache."""
 
+import re
 import sys
+from array import array
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from graphlib import CycleError
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
@@ -16,6 +20,8 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
+    Source,
+    SourceLocation,
     Token,
     TokenKind,
 )
@@ -36,6 +42,7 @@ FIELD_BYTES: Final = 2400
 """Bytes of a planned field with its share of generated code, measured and rounded up."""
 MAX_WITHIN_LIMITS: Final = 100
 """The most operations with page sizes that are cached as within the limits, for a document."""
+_LINE_BREAK: Final = re.compile(r"\r\n|[\n\r]")
 _ABSENT: Final = object()
 V = TypeVar("V")
 
@@ -79,6 +86,20 @@ class BoundedCache(Generic[V]):
         while self.bytes > self._max_bytes:
             _, (_, freed) = self._values.popitem(last=False)
             self.bytes -= freed
+
+
+class Text(Source):
+    """A document's text, searched for its lines once, however many errors are located in it."""
+
+    @cached_property
+    def _starts(self) -> "array[int]":
+        """The position of each line, in four bytes."""
+        return array("I", [0, *(found.end() for found in _LINE_BREAK.finditer(self.body))])
+
+    def get_location(self, position: int) -> SourceLocation:
+        """Return the line and the column of a position."""
+        line = bisect_right(self._starts, position)
+        return SourceLocation(line, position + 1 - self._starts[line - 1])
 
 
 @dataclass(slots=True, eq=False)
@@ -192,7 +213,7 @@ class DocumentValidator:
         """Return a valid document and its operation of a name. Raises InvalidDocument."""
         known = self.documents.get(text)
         try:
-            document = known or Document.of(self.limits.parse(text), text)
+            document = known or Document.of(self.limits.parse(Text(text)), text)
         except GraphQLError as error:
             raise InvalidDocument(error) from None
         named = document.operation(name)
@@ -224,7 +245,7 @@ class DocumentValidator:
     def is_valid(self, text: str) -> bool:
         """Return whether each operation of a document may run, without variables."""
         try:
-            operations = Document.of(self.limits.parse(text), text).operations
+            operations = Document.of(self.limits.parse(Text(text)), text).operations
             for operation in operations:
                 self.validate(text, operation.name.value if operation.name else None, {})
         except (GraphQLError, InvalidDocument):

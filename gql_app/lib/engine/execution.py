@@ -12,12 +12,14 @@ import strawberry
 from graphql import (
     ExecutionResult,
     GraphQLError,
+    GraphQLOutputType,
     GraphQLResolveInfo,
     OperationType,
     ResponsePath,
     VariableNode,
     VariableValues,
     get_variable_values,
+    located_error,
 )
 
 from gql_app.lib.engine.complexity import selected
@@ -117,6 +119,27 @@ class Execution(CancellationExecutor):
         new.pending = []
         new.calls = {}
         return new
+
+    def handle_field_error(
+        self,
+        raw_error: Exception,
+        return_type: GraphQLOutputType,
+        field_details_list: list[Any],
+        path: ResponsePath,
+    ) -> None:
+        """Add an error, or raise it if the field may not be null.
+
+        graphql-core would search the document for its lines if several nodes select the field.
+        """
+        first, *others = [each.node for each in field_details_list]
+        nodes = [first]
+        error = located_error(raw_error, nodes, path.as_list())
+        if others and error.nodes is nodes:
+            nodes += others
+            places = [each.loc for each in nodes if each.loc]
+            error.positions = [place.start for place in places] or None
+            error.locations = [e.source.get_location(e.start) for e in places] or None
+        super().handle_field_error(error, return_type, field_details_list, path)
 
     def run(
         self, fields: Callable[[Self], Sequence[Value]]

@@ -1,11 +1,7 @@
 """Limits of a document: how it is parsed, measured and validated in bounded time."""
 
-import re
-from array import array
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 from graphql import (
@@ -19,7 +15,6 @@ from graphql import (
     OverlappingFieldsCanBeMergedRule,
     SelectionSetNode,
     Source,
-    SourceLocation,
     ValidationContext,
     parse,
     specified_rules,
@@ -36,21 +31,6 @@ _INCREMENTAL: Final = frozenset({"Unknown directive '@defer'.", "Unknown directi
 """Messages about the directives of incremental delivery, if the schema doesn't have them."""
 _ABORTED: Final = "Parsing aborted."
 """The end of the parser's messages if a limit stopped it, and of no others."""
-_LINE_BREAK: Final = re.compile(r"\r\n|[\n\r]")
-
-
-class Text(Source):
-    """A document's text, searched for its lines once, however many errors are located in it."""
-
-    @cached_property
-    def _starts(self) -> "array[int]":
-        """The position of each line, in four bytes."""
-        return array("I", [0, *(found.end() for found in _LINE_BREAK.finditer(self.body))])
-
-    def get_location(self, position: int) -> SourceLocation:
-        """Return the line and the column of a position."""
-        line = bisect_right(self._starts, position)
-        return SourceLocation(line, position + 1 - self._starts[line - 1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +54,14 @@ class Limits:
     comparisons: int
     """Pairs of fields that are compared to see whether they can be merged."""
 
-    def parse(self, text: str) -> DocumentNode:
+    def parse(self, text: str | Source) -> DocumentNode:
         """Return the syntax tree of a document; parsing stops early where it is too large.
 
         Raises GraphQLError.
         """
         try:
             return parse(
-                Text(text),
+                text,
                 max_lexical_tokens=self.tokens,
                 max_comments=self.tokens,
                 max_source_length=self.length,

@@ -145,7 +145,7 @@ def abstract(
 
     def of_type(execution: Execution, value: Value, path: Path, name: Value) -> Complete:
         info = execution.info(field, path)
-        found = execution.ensure_valid_runtime_type(name, kind, field.details, info, value)
+        found = execution.ensure_valid_runtime_type(name, kind, [], info, value)
         known[name] = objects_of(found)
         return known[name]
 

@@ -12,7 +12,7 @@ from functools import partial
 from types import CoroutineType, GeneratorType, NoneType, coroutine
 from typing import Any, Final, TypeAlias, TypeVar
 
-from graphql import GraphQLOutputType, ResponsePath, Undefined, located_error
+from graphql import Undefined
 from graphql.execution.incremental import IncrementalExecutor
 
 from gql_app.lib.faults import CancellationsAsFaults
@@ -47,31 +47,7 @@ SPECIAL: Final = _Types()
 
 
 class CancellationExecutor(IncrementalExecutor):
-    """graphql-core's executor, but a field whose awaitable is cancelled has failed.
-
-    Errors are located in a document without a search of it for each.
-    """
-
-    def handle_field_error(
-        self,
-        raw_error: Exception,
-        return_type: GraphQLOutputType,
-        field_details_list: list[Any],
-        path: ResponsePath,
-    ) -> None:
-        """Add an error, or raise it if the field may not be null.
-
-        graphql-core would search the document for its lines if several nodes select the field.
-        """
-        first, *others = [each.node for each in field_details_list]
-        nodes = [first]
-        error = located_error(raw_error, nodes, path.as_list())
-        if others and error.nodes is nodes:
-            nodes += others
-            places = [each.loc for each in nodes if each.loc]
-            error.positions = [place.start for place in places] or None
-            error.locations = [e.source.get_location(e.start) for e in places] or None
-        super().handle_field_error(error, return_type, field_details_list, path)
+    """graphql-core's executor, but a field whose awaitable is cancelled has failed."""
 
     async def with_abort_signal(self, awaitable: Awaitable[T]) -> T:
         """Return what an awaitable returns, unless the operation is aborted."""

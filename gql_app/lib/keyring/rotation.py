@@ -105,7 +105,11 @@ def _writing(folder: Path) -> Iterator[None]:
 def _locked(folder: Path) -> Iterator[None]:
     import fcntl  # noqa: PLC0415 — Windows has none
 
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # scan() tells why
+        yield
+        return
     try:
         with suppress(OSError):  # NFS locks no folders
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -176,8 +176,8 @@ async def deliver(
     """Send every letter that is due, and return how many were sent. Raises Unavailable.
 
     `on_outcome` is called with each outcome and its number of letters. A letter is sent once,
-    unless the process ends, or the database can't be reached for a second, after it is sent and
-    before that is committed.
+    unless the process ends, or the database is unavailable, after it is sent and before that is
+    committed.
     """
     count = 0
     # Looking takes no lock, which a transaction would, and mostly nothing is due.

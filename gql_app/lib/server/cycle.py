@@ -86,7 +86,7 @@ class RequestCycle:
         """The head of the response, until it is written."""
         self._has_body = self._is_chunked = False
         """Whether the response has a body, and whether that is sent in chunks."""
-        self._ends_with_connection = False
+        self.ends_with_connection = False
         """Whether the end of the connection is that of the body, as there are no chunks in 1.0."""
         self._bytes_left = 0
         """Bytes of the response's body that its content-length announces."""
@@ -195,7 +195,7 @@ class RequestCycle:
                 _log.error("ASGI application returned without a complete response")
         if self._is_over:
             return
-        if self._ends_with_connection:
+        if self.ends_with_connection:
             self._connection.reset()
         elif self.response_started:
             self._connection.close()
@@ -223,7 +223,7 @@ class RequestCycle:
         if len(lines) - len(lines.translate(None, _CONTROLS)) != 2 * len(headers):
             raise RuntimeError(_CONTROL_IN_HEADER)
         self.response_started = True
-        self._ends_with_connection = length is None and self._has_body and not self._is_chunked
+        self.ends_with_connection = length is None and self._has_body and not self._is_chunked
         if length is not None and self._has_body:
             self._bytes_left = int(length)
         line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
@@ -233,7 +233,7 @@ class RequestCycle:
         """Return a piece of the body, framed if chunked; nothing beyond its content-length."""
         if not self._has_body:
             return b""
-        if self._ends_with_connection:
+        if self.ends_with_connection:
             return body
         if self._is_chunked:
             chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""

@@ -103,6 +103,7 @@ class RequestParser:
 
     def on_headers_complete(self) -> None:
         """Check the complete head, and hand the request on."""
+        self.in_head = False
         version = self._parser.get_http_version()
         check_framing(version, self._target, self.headers)
         if self._parser.should_upgrade():
@@ -121,7 +122,7 @@ class RequestParser:
         }
         keep_alive = version != "1.0" and self._parser.should_keep_alive()
         self._on_head(request, keep_alive)
-        self.in_head, self.has_progressed = False, True
+        self.has_progressed = True
 
     def on_body(self, body: bytes) -> None:
         """Hand on a piece of a body."""

@@ -317,7 +317,10 @@ class HttpProtocol(Connection):
         self.due_at = NEVER
         unfinished, self._receiving = self._receiving, None
         if unfinished is not None and unfinished.response_started:
-            self._close(may_linger=unfinished.response_complete)
+            if unfinished.ends_with_connection and not unfinished.response_complete:
+                self.reset()
+            else:
+                self._close(may_linger=unfinished.response_complete)
             return
         request = _NO_REQUEST
         if unfinished is not None:

@@ -216,7 +216,8 @@ def _render_json(_logger: object, _level: str, line: EventDict) -> str:
         written = orjson.dumps(line, str, orjson.OPT_UTC_Z)
     except TypeError:  # half a surrogate, a number beyond 64 bits, or a key that is no text
         line = {**line, "timestamp": rfc3339(line["timestamp"])}
-        written = json.dumps(line, default=str, skipkeys=True).encode()
+        text = json.dumps(line, default=str, skipkeys=True)
+        written = json.dumps(json.loads(text, parse_constant=lambda _: None)).encode()
     ascii_alone = written if written.isascii() else json.dumps(orjson.loads(written)).encode()
     return ascii_alone.decode().replace("\x7f", "\\u007f")  # which JSON does not escape
 

@@ -7,7 +7,7 @@ import strawberry
 
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.mail import links
-from gql_app.errors import Rejected, UserErrorCode
+from gql_app.errors import Refused, Rejected, UserErrorCode
 from gql_app.mail import email_change, email_verification, registration_links
 from gql_app.mail.registration_links import Save
 from gql_app.schema.authentication import RegisterInput
@@ -51,7 +51,7 @@ class EmailVerificationMutation:
         try:
             email = await context.transact(email_verification.verify, token, origin=origin)
         except Rejected as why:
-            if UserErrorCode.TAKEN not in why.codes:
+            if isinstance(why, Refused) or UserErrorCode.TAKEN not in why.codes:
                 raise
             await context.transact(email_change.abandon, token, origin=origin)
             raise Rejected(links.SPENT) from None
@@ -77,7 +77,7 @@ class EmailVerificationMutation:
         try:
             customer = await context.transact(email_change.undo, token, origin=context.origin)
         except Rejected as why:
-            if UserErrorCode.TAKEN not in why.codes:
+            if isinstance(why, Refused) or UserErrorCode.TAKEN not in why.codes:
                 raise
             raise Rejected(links.SPENT) from None
         advice = _RESET if customer.has_password else _SET_ANOTHER

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -244,6 +245,15 @@ def test_folder_that_cannot_be_written_is_told(folder: str) -> None:
     for act in (lambda: make(store, Algorithm.EDDSA), lambda: promote(store, HS256)):
         with pytest.raises(OperatorError, match=f"^{folder} cannot be written: "):
             act()
+
+
+@pytest.mark.parametrize("command", [promote, partial(retire, ttl=TTL)])
+def test_folder_that_is_gone_can_not_be_read(
+    store: KeyStore, command: Callable[[KeyStore, str], Key]
+) -> None:
+    shutil.rmtree(store.require_folder())
+    with pytest.raises(CannotStart, match="cannot be read"):
+        command(store, "x")
 
 
 def is_locked(folder: Path) -> bool:

@@ -3,11 +3,12 @@
 import asyncio
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from tests.lib.server.in_process import all_said, answering, ask, connected
+from tests.lib.server.in_process import LIMITS, all_said, answering, ask, connected
 
 LENGTH = (b"content-length", b"5")
 HELLO: Sequence[Message] = (
@@ -80,6 +81,18 @@ async def test_answer_that_fails_midway_is_reset_in_http_1_0() -> None:
         raise LookupError
 
     async with connected(app) as peer:
+        await send_in_1_0(peer)
+        with pytest.raises(ConnectionResetError):
+            await all_said(peer)
+
+
+async def test_answer_is_reset_midway_if_the_body_does_not_come_in_http_1_0() -> None:
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"hel", "more_body": True})
+        await receive()
+
+    async with connected(app, replace(LIMITS, timeout=0.2)) as peer:
         await send_in_1_0(peer)
         with pytest.raises(ConnectionResetError):
             await all_said(peer)

@@ -85,7 +85,11 @@ async def test_origin_of_the_request_before_says_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("head", "client", "is_tls"),
-    [(CHUNK, "198.51.100.7", True), (b"Z\x00: \r\n", "127.0.0.1", False)],
+    [
+        (CHUNK, "198.51.100.7", True),
+        (b"Host: another\r\n\r\n", "198.51.100.7", True),
+        (b"Z\x00: \r\n", "127.0.0.1", False),
+    ],
 )
 async def test_refusal_has_the_client_and_the_scheme_of_a_whole_head(
     head: bytes, client: str, *, is_tls: bool, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import math
 import os
 import select
 import sys
@@ -209,12 +210,13 @@ def test_line_is_written_whatever_a_value_is(piped: Read) -> None:
     try:
         fail_with('\ud800\n{"event": "forged"}')
     except ValueError:
-        log.exception("failed", number=2**64, by_number={1: "one", (): "none"})
+        log.exception("failed", number=2**64, by_number={1: "one", (): "none"}, ratio=math.nan)
     log.info("Request")
-    failed, asked = (json.loads(line) for line in piped().splitlines())
-    assert failed["number"] == 2**64
+    lines = piped().splitlines()
+    failed, asked = (json.loads(line, parse_constant=pytest.fail) for line in lines)
+    assert (failed["number"], failed["ratio"]) == (2**64, None)
     assert '\ud800\n{"event": "forged"}' in failed["exception"]
-    assert set(failed) == {*asked, "exception", "number", "by_number"}
+    assert set(failed) == {*asked, "exception", "number", "by_number", "ratio"}
     assert len(failed["timestamp"]) == len(asked["timestamp"])
 
 
