@@ -6,8 +6,11 @@ from pathlib import Path
 import graphql
 import pytest
 
+from gql_app.lib.clock import new_id
 from tests.commands import output_here, run_here
 from tests.conftest import SECRET
+from tests.databases import Postgres
+from tests.db.test_migrations import run_all
 from tests.processes import run_main
 
 SIGNING = "tests.extending.signing:app"
@@ -95,6 +98,28 @@ def test_check_finds_a_table_that_no_migration_makes(tmp_path: Path) -> None:
     changed = MAKING.replace(column, f"{column}    more: Mapped[str | None]\n")
     module.write_text(changed, encoding="utf-8")
     assert missing in run("check")
+
+
+def test_check_tells_a_table_that_is_missing_from_one_that_is_refused(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    with postgres.copied() as url:
+        chosen = {"database_url": url, "app": MARKET, "secret_key": SECRET}
+        output_here("migrate", folder=tmp_path, **chosen)
+        role = f"serving_{new_id().hex}"
+        run_all(
+            url,
+            f"CREATE ROLE {role} LOGIN",
+            f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}",
+            f"REVOKE ALL ON market_stalls FROM {role}",
+        )
+        narrow = chosen | {"database_url": url.replace("postgres:", f"{role}:", 1)}
+        refused = run_here("check", folder=tmp_path, **narrow).stdout
+        assert "permission denied for table market_stalls" in refused
+        assert "missing-migration" not in refused
+        run_all(url, "DROP TABLE market_stalls")
+        missing = run_here("check", folder=tmp_path, **chosen).stdout
+        assert "missing-migration: No migration of the feature market makes its table" in missing
 
 
 def test_trusted_documents_are_held_against_what_features_add(tmp_path: Path) -> None:
