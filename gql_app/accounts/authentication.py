@@ -232,7 +232,7 @@ async def admit(
     All sign-ins end here, whatever the proof of identity. The account is locked already. Raises
     TooManyAttempts.
     """
-    customer = await db.fetch_one(_BY_ID, id=customer.id) or customer  # with the roles of now
+    [customer] = await db.fetch_all(_BY_ID, id=customer.id)  # with the roles of now
     if customer.has_second_factor and not proofs.is_strong(proof.methods):
         await throttle.count(db, *throttle.of_client("challenge", origin.ip_address))
         await audit.record(db, Action.SECOND_FACTOR_ASKED, origin, customer_id=customer.id)
