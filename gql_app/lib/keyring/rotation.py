@@ -92,10 +92,12 @@ def _named(scan: Scan, name: str) -> Key:
 def _writing(folder: Path) -> Iterator[None]:
     """Lock a folder for the block, so that no command undoes what another writes meanwhile.
 
-    Raise OperatorError. Windows and some network file systems lock no folders.
+    Raise OperatorError. Windows and some network file systems lock no folders; KeyStore.scan() says
+    why there is none to lock.
     """
+    lockable = sys.platform != "win32" and folder.is_dir()
     try:
-        with nullcontext() if sys.platform == "win32" else _locked(folder):
+        with _locked(folder) if lockable else nullcontext():
             yield
     except OSError as error:
         raise OperatorError([f"{folder} cannot be written: {error.strerror}"]) from None
@@ -105,11 +107,7 @@ def _writing(folder: Path) -> Iterator[None]:
 def _locked(folder: Path) -> Iterator[None]:
     import fcntl  # noqa: PLC0415 — Windows has none
 
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # scan() tells why
-        yield
-        return
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # NFS locks no folders
             fcntl.flock(descriptor, fcntl.LOCK_EX)
