@@ -50,7 +50,7 @@ class CompiledExecutor(Execution):
         operation = None if serially is not None or self._is_changed() else _operation(self)
         if operation is None:
             return super().execute_operation(serially)
-        copy = self.copied(self.variable_values, self.context_value)
+        copy = self.copied((self.variable_values, {}), self.context_value)
         copy.compiled = True
         return copy.run(operation.fields)
 
@@ -83,7 +83,7 @@ def _operation(executor: CompiledExecutor) -> Operation | None:
     if key not in operations:
         if len(operations) >= MAX_OPERATIONS:
             operations.clear()
-        template = executor.copied(VariableValues({}, {}), None)
+        template = executor.copied((VariableValues({}, {}), {}), None)
         plan = partial(plan_of, _simplify(executor))
         known = not _is_unknown(executor, nodes)
         operations[key] = template, Operation(template, plan) if known else None

@@ -35,7 +35,7 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 DOCUMENT_BYTES: Final = 20 * 1024
 """Bytes of a document without its tokens and plans, with its other caches, rounded up."""
 OPERATION_BYTES: Final = 8 * 1024
-"""Bytes of an operation that runs, without its plans, measured and rounded up."""
+"""Bytes of an operation that runs, with its variables and without its plans, rounded up."""
 TOKEN_BYTES: Final = 800
 """Bytes of a token with its node, measured and rounded up."""
 FIELD_BYTES: Final = 2400

@@ -16,6 +16,7 @@ from graphql import (
     GraphQLResolveInfo,
     OperationType,
     ResponsePath,
+    Undefined,
     VariableNode,
     VariableValues,
     get_variable_values,
@@ -37,11 +38,19 @@ Plan: TypeAlias = Any
 """A Plan of plans.py."""
 Complete: TypeAlias = Callable[["Execution", Value, Path], Value]
 """Returns a completed value (section 6.4.3); a Completion if it must be awaited."""
+Variables: TypeAlias = tuple[VariableValues, dict[Hashable, dict[str, Value]]]
+"""Coerced variables, and by field the arguments that were coerced with them so far."""
 
 MAX_COMBINATIONS: Final = 8
 """The most combinations of the variables of @skip and @include that an operation has plans for."""
 MAX_VARIABLE_ERRORS: Final = 50
 """The most errors of variables that are answered, as in graphql-core."""
+MAX_CACHED_VARIABLES: Final = 4
+"""The most sets of coerced variables that are kept for an operation."""
+MAX_CACHED_ARGUMENTS: Final = 20
+"""The most variables of such a set, and the most fields whose arguments are kept with it."""
+_SMALL_TYPES: Final = frozenset({int, bool, type(None), type(Undefined)})
+"""Types of variables that take next to no memory."""
 _ABSENT: Final = object()
 _CONDITIONAL: Final = frozenset({"skip", "include"})
 _new = tuple.__new__
@@ -101,6 +110,7 @@ class Pending:
 class Execution(CancellationExecutor):
     """graphql-core's executor, of which a copy runs an operation by its plan."""
 
+    arguments: dict[Hashable, dict[str, Value]]
     pending: list[Pending]
     """Values that this synchronous section started, and that nothing awaits yet."""
     calls: dict[Hashable, Any]
@@ -109,11 +119,11 @@ class Execution(CancellationExecutor):
     last_info: GraphQLResolveInfo[Any]
     """The last result of info(), for that path."""
 
-    def copied(self, variables: VariableValues, context: object) -> Self:
+    def copied(self, variables: Variables, context: object) -> Self:
         """Return an executor for another request, in a twentieth of the time of building one."""
         new = object.__new__(type(self))
         new.__dict__ = self.__dict__.copy()
-        new.variable_values = variables
+        new.variable_values, new.arguments = variables
         new.context_value = context
         new.collected_errors = type(self.collected_errors)()
         new.pending = []
@@ -262,6 +272,7 @@ class Operation:
         }
         """The variables that plans depend on."""
         self._plans: dict[Hashable, Plan] = {}
+        self._variables: dict[Hashable, Variables] = {}
 
     @property
     def planned(self) -> int:
@@ -272,14 +283,10 @@ class Operation:
         self, variables: dict[str, Value], context: object
     ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
         """Return the operation's result, or an awaitable of it."""
-        template = self._template
-        definitions = template.operation.variable_definitions or ()
-        coerced = get_variable_values(
-            template.schema, definitions, variables, MAX_VARIABLE_ERRORS, template.hide_suggestions
-        )
+        coerced = self._coerce_variables(variables)
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
-        return template.copied(coerced, context).run(self.fields)
+        return self._template.copied(coerced, context).run(self.fields)
 
     def fields(self, execution: Execution) -> Sequence[Value]:
         """Return the root's planned fields. Raises GraphQLError."""
@@ -291,6 +298,31 @@ class Operation:
             self._plans[key] = self._plan(execution)
         fields: Sequence[Value] = self._plans[key].root
         return fields
+
+    def _coerce_variables(self, variables: dict[str, Value]) -> Variables | list[GraphQLError]:
+        """Return the coerced variables, or their errors (section 6.1.2).
+
+        Equal small values are coerced once, and so are the arguments that they are in.
+        """
+        executor = self._template
+        definitions = executor.operation.variable_definitions or ()
+        values = [variables.get(each.variable.name.value, Undefined) for each in definitions]
+        types = list(map(type, values))
+        is_small = len(types) <= MAX_CACHED_ARGUMENTS and _SMALL_TYPES.issuperset(types)
+        key = (*values, *types) if is_small else None  # the types, as True == 1
+        if key in self._variables:
+            return self._variables[key]
+        coerced = get_variable_values(
+            executor.schema, definitions, variables, MAX_VARIABLE_ERRORS, executor.hide_suggestions
+        )
+        if isinstance(coerced, list):
+            return coerced
+        if key is None:
+            return coerced, {}
+        if len(self._variables) >= MAX_CACHED_VARIABLES:
+            self._variables.clear()
+        self._variables[key] = coerced, {}
+        return self._variables[key]
 
 
 def real_path(path: Path) -> ResponsePath | None:

@@ -24,6 +24,7 @@ from graphql import (
 from graphql.pyutils import inspect, is_awaitable, is_iterable
 
 from gql_app.lib.engine.execution import (
+    MAX_CACHED_ARGUMENTS,
     Complete,
     Completion,
     Execution,
@@ -173,9 +174,13 @@ class Field(Position):
         """Return the resolver, an info and the arguments, which are kept for other objects."""
         resolve = self.resolve or self.definition.resolve or default_field_resolver
         info = execution.build_resolve_info(self.definition, self.nodes, self.parent, path)
-        arguments = self._coerce_arguments(execution)
-        if path.prev is not None:  # without arguments if each call has its own
+        arguments = again = execution.arguments.get(self)
+        if arguments is None:
+            arguments = self._coerce_arguments(execution)
             again = arguments if IMMUTABLE.issuperset(map(type, arguments.values())) else None
+            if again is not None and len(execution.arguments) < MAX_CACHED_ARGUMENTS:
+                execution.arguments[self] = again
+        if path.prev is not None:  # without arguments if each call has its own
             execution.calls[self] = resolve, type(info), info[:4], info[5:], again
         return resolve, info, arguments
 
