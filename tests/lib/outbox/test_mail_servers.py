@@ -206,6 +206,24 @@ async def test_answer_to_a_letter_counts_also_without_one_to_quit(refusal: str |
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+async def test_cancelled_letter_waits_for_no_server_that_is_silent(command: str) -> None:
+    mailbox = Silent(None)
+    arrived = asyncio.Event()
+
+    async def stall(*_: object) -> str:
+        arrived.set()
+        return await asyncio.Future[str]()
+
+    setattr(mailbox, f"handle_{command}", stall)
+    async with mail_server(mailbox) as port, asyncio.timeout(SEND_TIMEOUT):
+        sending = asyncio.create_task(send(f"smtp://{HOST}:{port}"))
+        await arrived.wait()
+        sending.cancel()
+        await asyncio.wait({sending})
+    assert sending.cancelled()
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
 @pytest.mark.parametrize("refusal", ["450 Busy", "421 Shutting down", "499 Later", "530 Sign in"])
 async def test_letter_refused_for_now_is_worth_another_try(command: str, refusal: str) -> None:
     mailbox = Mailbox(refusal, refused_at=command)
