@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, select
 
 from gql_app.accounts import addresses, audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
@@ -13,7 +13,7 @@ from gql_app.accounts.mail import letters, links
 from gql_app.accounts.mail.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.validation import NOTHING_PENDING, Changes, email_keys
-from gql_app.db.tables import CustomerRow, FormerEmailRow
+from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow
 from gql_app.errors import Rejected
 from gql_app.factors import changes as factors
 from gql_app.lib import clock
@@ -111,6 +111,8 @@ async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord
     former = await db.fetch_one(_FORMER, digest=tokens.digest(tokens.UNDO, token))
     if customer is None or former is None:
         raise Rejected(links.SPENT)
+    # Its letter, if it is still queued: a retry would store the token with a later change.
+    await db.execute(_DROP_LETTERS, id=customer.id, recipient=former.email)
     password_changed_at = await db.fetch_one(_PASSWORD_CHANGED_AT, id=owner)
     is_newer = password_changed_at is not None and password_changed_at > former.changed_since
     origin = origin.by(customer.id)
@@ -185,3 +187,8 @@ _FORMER: Final = select(
     FormerEmailRow.changed_since,
     FormerEmailRow.held_until,
 ).where(FormerEmailRow.digest == bindparam("digest"))
+_DROP_LETTERS: Final = delete(LetterRow).where(
+    LetterRow.customer_id == bindparam("id"),
+    LetterRow.recipient == bindparam("recipient"),
+    LetterRow.kind == letters.Kind.EMAIL_CHANGED.value,
+)

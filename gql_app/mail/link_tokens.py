@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, delete, select
-from sqlalchemy.sql.dml import ReturningDelete
+from sqlalchemy import Select, bindparam, select
 
+from gql_app.accounts.mail import letters
 from gql_app.accounts.mail.links import (
     ADDRESS_COLUMNS,
     BOUND_COLUMNS,
@@ -73,16 +73,17 @@ async def owner(
 
 
 async def spend(db: Transaction, kind: LinkKind, token: str) -> CustomerRecord:
-    """Delete a link by its token; return its customer, whose account is locked.
+    """Return the customer of a link by its token, whose account is locked, and void the link.
 
-    Raises Rejected if it is too old, or has been spent or voided meanwhile.
+    So is its letter: if it is still queued, a retry would make the token valid again. Raises
+    Rejected if the link is too old, or has been spent or voided meanwhile.
     """
-    digest = tokens.digest(TERMS[kind].prefix, token)
-    customer = await owner(db, kind, token, hold=True)
+    held = await owner(db, kind, token, hold=True)
     # It is read again: after a wait for the lock, what was read with it is outdated.
-    spent = await db.fetch_one(_SPEND[kind], digest=digest) if customer else None
-    if customer is None or spent is None or spent.issued_on != issued_on(customer, kind):
+    customer = await owner(db, kind, token) if held else None
+    if customer is None:
         raise Rejected(SPENT)
+    await letters.void_links(db, customer.id, [kind])
     return customer
 
 
@@ -97,13 +98,6 @@ def _link(kind: LinkKind, *, hold: bool) -> Select[Any]:
     return found.with_for_update(of=CustomerRow) if hold else found
 
 
-def _spend(kind: LinkKind) -> ReturningDelete[Any]:
-    """Return the statement that deletes a link by its token's digest."""
-    table = PasswordResetRow if kind is LinkKind.PASSWORD_RESET else LinkRow
-    return delete(table).where(table.digest == bindparam("digest")).returning(table.issued_on)
-
-
 _LINK: Final = {(kind, hold): _link(kind, hold=hold) for kind in LinkKind for hold in (False, True)}
-_SPEND: Final = {kind: _spend(kind) for kind in LinkKind}
 _ISSUE: Final = upsert(LinkRow)
 _ISSUE_RESET: Final = upsert(PasswordResetRow)

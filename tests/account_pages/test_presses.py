@@ -101,6 +101,19 @@ async def test_two_presses_are_one_request(visit: Visit) -> None:
     assert sent["variables"] == {"token": TOKEN, "password": PASSWORD}
 
 
+async def test_refusal_in_place_of_the_documents_is_not_kept(visit: Visit) -> None:
+    await visit.play("graphql", payload("undoEmailChange"))
+    refused = {"errors": [{"message": "There are too many connections; try again."}]}
+    await visit.play("operations.json", {"status": 503, "body": refused})
+    await visit.open("undo")
+    await visit.press("Undo the change")
+    await expect(visit.alert()).to_contain_text("try again")
+    assert visit.sent() == []
+    await visit.page.unroute("**/operations.json")
+    await visit.press("Undo the change")
+    await visit.arrived("The change is undone")
+
+
 async def test_other_button_that_is_pressed_meanwhile_changes_nothing(visit: Visit) -> None:
     answering: list[Route] = []
 

@@ -149,6 +149,16 @@ async def test_passkey_is_set_up_and_signs_in_alone_and_as_second_factor(visit: 
     await expect(visit.page.get_by_text(f"Signed in: {visit.person.name}")).to_be_visible()
 
 
+async def test_codes_that_can_not_be_copied_are_to_be_selected(visit: Visit) -> None:
+    await visit.page.add_init_script(
+        "Object.defineProperty(navigator, 'clipboard', { value: undefined })"  # as over plain HTTP
+    )
+    await opened(visit)
+    await set_up_app(visit)
+    await visit.press("Copy the codes")
+    await expect(visit.page.locator("[data-copied]")).to_contain_text("Not copied: select")
+
+
 async def test_after_too_many_wrong_codes_a_passkey_is_taken_still(visit: Visit) -> None:
     await opened(visit)
     app, _ = await set_up_app(visit)

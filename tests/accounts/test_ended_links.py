@@ -1,9 +1,10 @@
 """What voids links of other kinds: the end of all sessions, and an invitation that was answered."""
 
 import re
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -23,6 +24,7 @@ from gql_app.mail import (
     access_links,
     email_change,
     email_verification,
+    invitations,
     link_tokens,
     registration_links,
 )
@@ -30,6 +32,7 @@ from gql_app.mail.outbox import LINKS, NOTICES
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import claim, waiting
 from tests.accounts.registering import THROTTLE, register
+from tests.conftest import SetClock
 from tests.factors.people import set_up
 from tests.people import LIFETIMES, NOWHERE, add_customer, current
 from tests.rows import change, column
@@ -192,7 +195,7 @@ def signing_in(kind: LinkKind) -> Use:
     return use
 
 
-ANSWERS: Final[dict[LinkKind, Use]] = {
+ANSWERS: Final[dict[str, Use]] = {
     LinkKind.PASSWORD_RESET: lambda db, token: access_links.reset(
         db, token, THROTTLE, password_hash="a hash", origin=NOWHERE
     ),
@@ -206,6 +209,24 @@ ANSWERS: Final[dict[LinkKind, Use]] = {
 def token_of(kind: LinkKind) -> str:
     """Return a token in the form of a kind."""
     return f"{links.TERMS[kind].prefix}{'A' * 43}"
+
+
+USES: Final[dict[str, Use]] = {
+    **ANSWERS,
+    LinkKind.INVITATION: lambda db, token: invitations.accept(
+        db, token, THROTTLE, LIFETIMES, password_hash="a hash", origin=NOWHERE
+    ),
+    Kind.EMAIL_CHANGED: lambda db, token: email_change.undo(db, token, origin=NOWHERE),
+    Kind.SECOND_FACTOR_ADDED: lambda db, token: changes.undo(db, token, origin=NOWHERE),
+    REGISTRATION: lambda db, token: registration_links.complete(
+        db, token, save_nothing, THROTTLE, origin=NOWHERE
+    ),
+}
+"""The use of each link."""
+
+
+async def save_nothing(_db: Transaction, _customer_id: UUID, _data: Mapping[str, object]) -> None:
+    """Save no data of features."""
 
 
 async def invite(database: Database, **values: object) -> CustomerRecord:
@@ -225,6 +246,22 @@ async def is_invited(database: Database) -> tuple[bool, bool]:
     [invited_at] = await column(database, select(CustomerRow.invited_at))
     token = token_of(LinkKind.INVITATION)
     return invited_at is not None, await is_good(database, LinkKind.INVITATION, token)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_link_that_was_used_stays_void_when_its_letter_is_sent_again(
+    noon: Database, ada: CustomerRecord, set_clock: SetClock, kind: str
+) -> None:
+    token = await sent(noon, kind, ada)
+    async with noon.transaction() as db:
+        await USES[kind](db, token)
+    if kind == Kind.EMAIL_CHANGED:  # its address is left once more
+        async with noon.transaction() as db:
+            ada = await current(db, ada.id)
+        await post(noon, kind, ada)
+    set_clock(NOON + timedelta(minutes=1))
+    again = [letter for letter in await claim(noon) if token in letter.body]
+    assert (again, await is_good(noon, kind, token)) == ([], False)
 
 
 @pytest.mark.parametrize("pending", [None, "new@example.com"])

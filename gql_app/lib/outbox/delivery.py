@@ -177,7 +177,7 @@ async def deliver(
 
     `on_outcome` is called with each outcome and its number of letters. A letter is sent once,
     unless the process ends, or the database is unavailable, after it is sent and before that is
-    committed.
+    committed, or the mail server accepts it after SEND_TIMEOUT.
     """
     count = 0
     # Looking takes no lock, which a transaction would, and mostly nothing is due.

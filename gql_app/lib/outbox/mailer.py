@@ -3,7 +3,7 @@
 import re
 import ssl
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -139,7 +139,8 @@ class SmtpMailer:
             tls_context=tls,
             timeout=SEND_TIMEOUT,
         )
-        async with client:
+        await client.connect()
+        try:
             if self._insists_on_tls and client.get_transport_info("sslcontext") is None:
                 raise Unencrypted(_GO_WITHOUT if self._scheme == "smtp" else "")
             if self._username is not None:
@@ -163,6 +164,10 @@ class SmtpMailer:
                 if code < _PERMANENT or code in _SESSION_CODES:
                     raise
                 raise Undeliverable(cause_of(refused), answer) from None
+        finally:
+            # Its answer is not waited for: the letter would count as not sent for want of it.
+            with closing(client), suppress(aiosmtplib.SMTPException):
+                await client.quit(timeout=0)
 
 
 class ConsoleMailer:

@@ -137,7 +137,9 @@ export function post(url, body, headers = {}) {
 
 /** Return the trusted documents by their names, loaded once. */
 export function documents() {
-  operations ??= fetch("operations.json").then((response) => response.json());
+  operations ??= fetch("operations.json").then((response) =>
+    response.ok ? response.json() : Promise.reject(response),
+  );
   operations.catch(() => (operations = null));
   return operations;
 }

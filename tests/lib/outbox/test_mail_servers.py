@@ -2,13 +2,15 @@
 
 import asyncio
 import ssl
+from contextlib import nullcontext
 from pathlib import Path
 
 import aiosmtplib
 import pytest
 import trustme
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from gql_app.lib.outbox import Letter, Undeliverable, mailer
+from gql_app.lib.outbox import SEND_TIMEOUT, Letter, Undeliverable, mailer
 from gql_app.lib.outbox.mailer import SmtpMailer, Unencrypted
 from tests.mailbox import HOST, Mailbox, mail_server
 
@@ -175,6 +177,50 @@ async def test_letter_refused_for_good_is_undeliverable(command: str, refusal: s
         with pytest.raises(Undeliverable, match=refusal[:3]):
             await send(f"smtp://{HOST}:{port}")
     assert (mailbox.refused, mailbox.arrived) == (1, [])
+
+
+class Silent(Mailbox):
+    """A mail server that does not answer QUIT."""
+
+    def __init__(self, refusal: str | None) -> None:
+        super().__init__(refusal)
+        self.left = asyncio.Event()
+        """Set once QUIT has come."""
+
+    async def handle_QUIT(  # noqa: N802 — the hook's name
+        self, _server: SMTP, _session: Session, _envelope: Envelope
+    ) -> str:
+        """Note the command, and wait until the connection is lost."""
+        self.left.set()
+        return await asyncio.Future[str]()
+
+
+@pytest.mark.parametrize("refusal", [None, "550 No such user"])
+async def test_answer_to_a_letter_counts_also_without_one_to_quit(refusal: str | None) -> None:
+    mailbox = Silent(refusal)
+    async with mail_server(mailbox) as port, asyncio.timeout(SEND_TIMEOUT):
+        with pytest.raises(Undeliverable) if refusal else nullcontext():
+            await send(f"smtp://{HOST}:{port}")
+        await mailbox.left.wait()
+    assert len(mailbox.arrived) == (refusal is None)
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+async def test_cancelled_letter_waits_for_no_server_that_is_silent(command: str) -> None:
+    mailbox = Silent(None)
+    arrived = asyncio.Event()
+
+    async def stall(*_: object) -> str:
+        arrived.set()
+        return await asyncio.Future[str]()
+
+    setattr(mailbox, f"handle_{command}", stall)
+    async with mail_server(mailbox) as port, asyncio.timeout(SEND_TIMEOUT):
+        sending = asyncio.create_task(send(f"smtp://{HOST}:{port}"))
+        await arrived.wait()
+        sending.cancel()
+        await asyncio.wait({sending})
+    assert sending.cancelled()
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
