@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -212,6 +213,8 @@ def test_report_of_an_import_without_fault_is_empty(database_url: str, tmp_path:
         (["export", "no/folder.csv"], "no/folder.csv: No such file"),
         (["import", "file.txt", "--format", "csv", "--report", "no/x"], "no/x: No such file"),
         (["import", "file.txt", "--format", "csv", "--report", "./file.txt"], "would replace"),
+        (["export", "pipe", "--format", "csv"], "pipe: Not a regular file"),
+        (["import", "file.txt", "--format", "csv", "--report", "pipe"], "pipe: Not a regular file"),
     ],
     ids=" ".join,
 )
@@ -219,6 +222,7 @@ def test_what_cannot_be_read_or_written_is_told_in_words(
     database_url: str, tmp_path: Path, arguments: list[str], told: str
 ) -> None:
     write(tmp_path / "file.txt", people(1))
+    os.mkfifo(tmp_path / "pipe")
     before = (tmp_path / "file.txt").read_bytes()
     done = run_here(*arguments, folder=tmp_path, database_url=database_url)
     assert (done.returncode, done.stdout) == (1, "")

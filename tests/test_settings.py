@@ -24,6 +24,7 @@ BAD_URLS = [
     "sqlite:///:memory:",
     "sqlite:///:memory:?cache=shared",
     "sqlite:///file.db?mode=ro",
+    "sqlite:///file%00.db",
     "sqlite+aiosqlite:///file.db",
     "mysql://ada:hunter2@db/customers",
     "postgresql+asyncpg://ada:hunter2@db/customers",

@@ -102,13 +102,12 @@ async def condition(
         found = await states(database, branches)
         distributed = await distributed_tables(database)
         read_only = await database.read_only()
-        is_key_lost = "pending" not in found and await _lacks_key(database, key_ids)
+        lost = LOST_KEY if "pending" not in found and await _lacks_key(database, key_ids) else None
     except (Unavailable, StatementError) as error:
         return Condition("unreachable", "unknown", database.cause_of(error))
     distribution = None if distributed is None else _distribution(distributed, branches)
-    is_pending = "pending" in found
-    migrations = "pending" if is_pending else "newer" if "newer" in found else "ok"
-    cause = LOST_KEY if is_key_lost else read_only or (NOT_MIGRATED if is_pending else None)
+    migrations = "pending" if "pending" in found else "newer" if "newer" in found else "ok"
+    cause = lost or read_only or (NOT_MIGRATED if migrations == "pending" else None)
     return Condition("read-only" if read_only else "ok", migrations, cause, distribution)
 
 

@@ -310,7 +310,9 @@ class Settings(BaseSettings):
     @property
     def sqlite_file(self) -> Path:
         """The file of an SQLite database."""
-        return Path(self.database_url.removeprefix(types.SQLITE))
+        from gql_app.lib.database import sqlite_file  # noqa: PLC0415 — settings alone need no drivers
+
+        return sqlite_file(self.database_url)
 
     @property
     def secret_bytes(self) -> bytes | None:

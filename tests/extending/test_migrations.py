@@ -1,5 +1,6 @@
 """Migrations of features: they run after ours in one `migrate`, each with a table of its own."""
 
+import ast
 import asyncio
 import importlib
 import re
@@ -273,6 +274,24 @@ def test_migration_is_written_from_the_tables(database_url: str, tmp_path: Path,
     assert done.stderr == "There is nothing to migrate: the tables are as the database has them.\n"
     done = run("make-migration", "More", "--feature", "market")
     assert done.stderr.startswith("Say whose migration it is, by --feature.")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("message", ['Say """ so', r"Drop C:\new, \N and \u", 'Say "so"'])
+def test_message_of_any_characters_is_what_the_script_says(
+    database_url: str, tmp_path: Path, shop: str, message: str
+) -> None:
+    done = run_here(
+        *("--app", f"{shop}:app", "make-migration", message),
+        folder=tmp_path,
+        database_url=database_url,
+    )
+    assert done.returncode == 0, done.stderr
+    [file] = (tmp_path / shop / "migrations").glob("*.py")
+    script = ast.parse(file.read_text(encoding="utf-8"))
+    [upgrade, _] = [each for each in script.body if isinstance(each, ast.FunctionDef)]
+    assert ast.get_docstring(script) == f"{message}."
+    assert (ast.get_docstring(upgrade) or "").startswith(f"{message}.\n")
 
 
 DEFAULTS = ("", "it's", "(", "('')", '"', "FREE", "5")

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from gql_app.lib import signals
-from gql_app.lib.database import Servers, Unavailable, unavailable
+from gql_app.lib.database import Servers, Unavailable, sqlite_file, unavailable
 from gql_app.lib.setting_types import SQLITE
 
 BUSY_TIMEOUT: Final = 30
@@ -28,7 +28,7 @@ def run_on(url: str, work: Callable[[Connection], R]) -> R:
     if not url.startswith(SQLITE):
         return signals.run(_on_postgresql(url, work))
     engine = create_engine(
-        make_url(url).set(drivername="sqlite"),
+        URL.create("sqlite", database=str(sqlite_file(url).absolute())),
         poolclass=NullPool,
         connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None},  # transactions are ours
         hide_parameters=True,

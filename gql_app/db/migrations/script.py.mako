@@ -1,12 +1,13 @@
 <%
 branch = config.attributes.get("branch")
+title = message.replace("\\", 2 * "\\").replace(3 * '"', 3 * '\\"')
 names = branch.metadata.naming_convention if branch and "batch_op" in f"{upgrades}" else {}
 def named(code):
     """Return operations that know a constraint without a name by the one it would have."""
     old = "schema=None) as batch_op"
     return code.replace(old, "naming_convention=NAMES) as batch_op") if names else code
 %>\
-"""${message}."""
+"""${title}."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,7 +24,7 @@ NAMES = {
 
 
 def upgrade() -> None:
-    """${message}.
+    """${title}.
 
     Locks what it changes for as long as it takes.
     """

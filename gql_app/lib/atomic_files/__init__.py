@@ -39,7 +39,12 @@ def replace(file: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(file: Path) -> Iterator[BinaryIO]:
-    """Open a draft of mode 0600 for writing, which replaces this file when the block ends."""
+    """Open a draft of mode 0600 for writing, which replaces this file when the block ends.
+
+    Raise OSError if the name is a link's, a device's, a pipe's or a socket's: it would be lost.
+    """
+    if file.is_symlink() or (file.exists() and not file.is_file() and not file.is_dir()):
+        raise OSError(errno.EINVAL, "Not a regular file", str(file))
     with _drafted(file, lambda draft: draft.replace(file)) as draft, draft.open("wb") as opened:
         yield opened
 

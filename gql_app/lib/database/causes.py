@@ -13,11 +13,10 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from gql_app.lib.database.errors import primary_code
-from gql_app.lib.database.sqlite import unwritable
+from gql_app.lib.database.sqlite import sqlite_file, unwritable
 from gql_app.lib.database.urls import tls_advice
 from gql_app.lib.faults import StatementError, root_of, sentence
 
-_SQLITE: Final = "sqlite:///"
 _BY_SQLSTATE: Final[Mapping[str, str]] = {
     "28P01": "Look at the URL's name and password.",
     "28000": "Look at the URL's name, and at the server's pg_hba.conf.",
@@ -83,8 +82,8 @@ READ_ONLY: Final = Cause(
 def cause_of(error: BaseException, url: str) -> Cause:
     """Return why the database of a URL can't be used, given the error."""
     error = root_of(error)
-    if url.startswith(_SQLITE):
-        file = Path(url.removeprefix(_SQLITE))
+    if url.startswith("sqlite:"):
+        file = sqlite_file(url)
         return _of_place(file) or _of_file(error, file)
     if isinstance(error, asyncpg.PostgresError):
         return _of_server(error)

@@ -10,8 +10,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
-
-from sqlalchemy import make_url
+from urllib.parse import unquote
 
 from gql_app.lib.database.errors import primary_code, translate
 
@@ -208,5 +207,5 @@ def _logs(file: Path) -> tuple[Path, Path]:
 
 
 def sqlite_file(url: str) -> Path:
-    """Return the file that a `sqlite:///` URL names."""
-    return Path(make_url(url).database or "")
+    """Return the file that a `sqlite:///` URL names, with %XX decoded as in any URL."""
+    return Path(unquote(url.removeprefix("sqlite:///").partition("?")[0]))

@@ -245,11 +245,14 @@ def add_key(folder: Path, algorithm: Algorithm) -> Path:
 
 
 def drop_private_half(file: Path) -> None:
-    """Replace a key file by its public key. Raise CannotStart or OSError."""
+    """Replace a key file, or that which a link leads to, by its public key.
+
+    Raise CannotStart or OSError.
+    """
     key = read_key(file)
     if isinstance(key, SigningKey) and not isinstance(key.verifier, bytes):
         pem = key.verifier.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        atomic_files.replace(file, pem)
+        atomic_files.replace(file.resolve(), pem)
 
 
 def _loaded(pem: bytes) -> object:

@@ -103,7 +103,7 @@ def _parts(url: str) -> SplitResult:
 def _check_database(url: str) -> str:
     if url.startswith(SQLITE):
         file, parameters, _ = url.removeprefix(SQLITE).partition("?")
-        named = file not in {"", ":memory:"}
+        named = file not in {"", ":memory:"} and "%00" not in file
         _require(named, "must name a file: sqlite:///file.db, or sqlite:////absolute/file.db")
         _require(not parameters, "must end with the file's name: SQLite takes no parameters here")
     else:

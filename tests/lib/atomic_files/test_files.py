@@ -2,6 +2,8 @@
 
 import errno
 import os
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,33 @@ def test_file_that_was_there_first_stays(tmp_path: Path) -> None:
         draft.write_text("second")
     assert file.read_text() == "first"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def bound(path: Path) -> None:
+    """Bind a socket to a path."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    "put",
+    [os.mkfifo, bound, lambda path: path.symlink_to("file"), lambda path: path.symlink_to("gone")],
+    ids=["pipe", "socket", "link", "dangling link"],
+)
+def test_what_is_no_regular_file_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, put: Callable[[Path], None]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    name = Path("name")
+    Path("file").write_text("the one before")
+    put(name)
+    before = name.lstat()
+    with pytest.raises(OSError, match="Not a regular file") as failed:
+        atomic_files.replace(name, b"hush")
+    assert failed.value.filename == "name"
+    assert name.lstat() == before
+    assert Path("file").read_text() == "the one before"
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "file", tmp_path / "name"]
 
 
 def test_file_that_does_not_get_whole_leaves_nothing(tmp_path: Path) -> None:

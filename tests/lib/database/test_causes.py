@@ -149,6 +149,7 @@ async def test_certificates_are_told_by_what_is_wrong_with_them(tmp_path: Path) 
         ("no/folder.db", "There is no folder"),
         (".", "is a folder"),
         ("garbage.db", "is no SQLite database"),
+        ("garb%61ge.db", "garbage.db is no SQLite database"),
         ("/proc/kept.db", "can't be opened"),
     ],
 )

@@ -309,6 +309,9 @@ async def test_database_that_is_unavailable_says_so_with_its_cause() -> None:
         ("sqlite:///demo.db", "demo.db"),
         ("sqlite:////var/lib/demo.db", "/var/lib/demo.db"),
         ("sqlite:///demo.db?mode=rw", "demo.db"),
+        ("sqlite:///my%20shop%3F.db", "my shop?.db"),
+        ("sqlite:///100%#1+1.db", "100%#1+1.db"),
+        ("sqlite:///%3Amemory%3A", ":memory:"),
     ],
 )
 def test_the_file_of_a_url_is_found(url: str, file: str) -> None:

@@ -108,9 +108,13 @@ def test_private_half_of_a_retired_key_is_gone_at_once_from_every_file(
     store: KeyStore, tmp_path: Path
 ) -> None:
     key, file = make(store, Algorithm.RS256)
-    shutil.copy(file, tmp_path / "a copy.pem")
+    (tmp_path / "elsewhere").mkdir()
+    copies = [tmp_path / "a copy.pem", tmp_path / "elsewhere/linked.pem"]
+    for each in copies:
+        shutil.copy(file, each)
+    (tmp_path / "a link.pem").symlink_to("elsewhere/linked.pem")
     retire(store, key.id, ttl=TTL)
-    for each in (file, tmp_path / "a copy.pem"):
+    for each in (file, *copies, tmp_path / "a link.pem"):
         assert type(read_key(each)) is Key
         assert b"PRIVATE" not in each.read_bytes()
 
