@@ -66,7 +66,10 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests whose coverage is measured: on SQLite, as it doubles the time."""
+    """Group the tests of a file, and mark those measured: on SQLite, as coverage doubles the time.
+
+    What a file's tests share is made by one worker only, and there is less to distribute.
+    """
     covering = {config.rootpath / each for each in config.getoption("covering").split()}
     if config.getoption(CLUSTER):
         items[:] = [item for item in items if "[sqlite" not in item.nodeid]
@@ -74,6 +77,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         on_postgresql = "postgresql" in item.nodeid and not any(map(item.nodeid.count, ON_BOTH))
         if not on_postgresql and not covering.isdisjoint((item.path, *item.path.parents)):
             item.add_marker("measured")
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

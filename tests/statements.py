@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Final
 
 from sqlalchemy import Engine, event
@@ -33,6 +34,7 @@ _block: ContextVar[object] = ContextVar("block", default=None)
 _LITERAL: Final = re.compile(r"'(?:[^']|'')*'|(?<![\w$.:])\d[\w.]*")
 
 
+@cache
 def literals(statement: str) -> list[str]:
     """Return the string and number literals in a statement on our tables."""
     if not _QUESTION.match(statement) or not _OURS.search(statement):

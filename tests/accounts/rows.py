@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
@@ -75,7 +75,8 @@ async def store(database: Database, rows: Iterable[StoredCustomer]) -> list[Stor
     """Insert rows into the database, and return them."""
     stored = list(rows)
     async with database.transaction() as db:
-        await add_all(db, CustomerRow, [asdict(row) for row in stored])
+        values = [{name: getattr(row, name) for name in COLUMNS} for row in stored]
+        await add_all(db, CustomerRow, values)
     return stored
 
 
