@@ -105,7 +105,7 @@ async def request(
     current = await customers.by_id(db, customer.id) or customer
     if is_waiting(current):
         await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)
-    await audit.record(db, Action.VERIFICATION_REQUESTED, origin, customer_id=customer.id)
+        await audit.record(db, Action.VERIFICATION_REQUESTED, origin, customer_id=customer.id)
     return current
 
 

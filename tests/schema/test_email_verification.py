@@ -4,9 +4,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import select
 
 from gql_app.accounts.audit import Action
-from gql_app.db.tables import KnownClientRow
+from gql_app.db.tables import AuditRow, KnownClientRow
 from gql_app.errors import Rejected
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import CommittedEvent
@@ -156,6 +157,8 @@ async def test_letter_is_asked_for_as_long_as_there_is_something_to_prove(
     assert "already" in asked["message"]
     await until_all_letters_left(api)
     assert letterbox.unread() == []
+    of_asking = select(AuditRow.id).where(AuditRow.action == Action.VERIFICATION_REQUESTED)
+    assert await api.database.fetch_all(of_asking) == []
     await ask(api, plain, "ada@example.net")
     older = await letterbox.link_to("ada@example.net", VERIFY)
     assert faults(await do(api, "requestEmailVerification", token=plain.token)) == SUCCESS
