@@ -17,7 +17,7 @@ MACHINERY := atomic_files clock encryption fair_queue hashes keyring one_time_co
 COVERING := $(filter-out $(ELSEWHERE),$(wildcard tests/accounts/test_*.py tests/security/test_*.py)) \
 	tests/cli/test_imports.py tests/extending/test_inputs.py tests/factors $(MACHINERY:%=tests/lib/%) \
 	$(THROUGH:%=tests/schema/test_%.py)
-PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 SUITE = $(PYTEST) --covering="$(COVERING)"
 # Worker processes for the tests without coverage, which mostly wait for processes, browsers and clocks.
 WAITING ?= 4

@@ -1,6 +1,7 @@
 """Fixtures of all tests: real databases, the API on each of them, people, the clock."""
 
 import gc
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -68,7 +69,9 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Group the tests of a file, and mark those measured: on SQLite, as coverage doubles the time.
 
-    What a file's tests share is made by one worker only, and there is less to distribute.
+    What a file's tests share is made by one worker only, and there is less to distribute. Groups
+    of several files come first, which wait for browsers and servers, and then the smallest files,
+    which wait for programs: while they wait, others run.
     """
     covering = {config.rootpath / each for each in config.getoption("covering").split()}
     if config.getoption(CLUSTER):
@@ -78,7 +81,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not on_postgresql and not covering.isdisjoint((item.path, *item.path.parents)):
             item.add_marker("measured")
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+            item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    sizes = Counter(map(group_of, items))
+    items.sort(key=lambda item: (".py" in group_of(item), sizes[group_of(item)], group_of(item)))
+
+
+def group_of(item: pytest.Item) -> str:
+    """Return the name of the group of tests that run on one worker: by default that of the file."""
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker else item.nodeid.partition("::")[0]
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
