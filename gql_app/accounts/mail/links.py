@@ -17,10 +17,11 @@ from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib.database import Transaction
 from gql_app.security import tokens
 
+_ASK: Final = "Ask for a new one, or for help if there is none."
 SPENT: Final = Fault(
-    UserErrorCode.TOKEN_INVALID, "This link is not good any more. Ask for a new one.", "token"
+    UserErrorCode.TOKEN_INVALID, f"This link is not good any more. {_ASK}", "token"
 )
-OLD: Final = Fault(UserErrorCode.TOKEN_EXPIRED, "This link is too old. Ask for a new one.", "token")
+OLD: Final = Fault(UserErrorCode.TOKEN_EXPIRED, f"This link is too old. {_ASK}", "token")
 BOUND_COLUMNS: Final = ("email", "password_hash", "is_active", "is_admin")
 """The columns of a customer, beside the roles, that a link which opens the account is bound to."""
 ADDRESS_COLUMNS: Final = ("email", "pending_email", "is_active")

@@ -72,6 +72,7 @@ async def asking(
 ) -> AsyncIterator[tuple[BreachedPasswords, Counter[Lookup]]]:
     """Yield what asks a service, and what is counted; none of its threads is left in the end."""
     counts = Counter[Lookup]()
+    others = {*threading.enumerate()}
     breached = BreachedPasswords(
         url, count=lambda lookup: counts.update([lookup]), deadline=deadline
     )
@@ -80,7 +81,7 @@ async def asking(
             yield breached, counts
     finally:
         breached.close()
-        for thread in threading.enumerate():
+        for thread in {*threading.enumerate()} - others:
             if thread.name.startswith("breached-password"):
                 thread.join(PATIENCE)
                 assert not thread.is_alive()
