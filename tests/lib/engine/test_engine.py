@@ -150,6 +150,17 @@ async def test_variables_are_coerced_each_time_unless_they_are_small() -> None:
         assert message in str(answers[0].get("errors", ""))
 
 
+async def test_equal_variables_of_another_type_are_no_small_ones_again() -> None:
+    one, query = engine(), "query Q($n: Int) { shelf(size: $n) { books { title } } }"
+    for value in (1, True, 1.0, 1, True):
+        answers = [
+            (await run(each, query, {"n": value}))[0].formatted
+            for each in (one, engine(compiled=False))
+        ]
+        assert answers[0] == answers[1]
+        assert ("errors" in answers[0]) == (value is True)
+
+
 async def test_plans_of_a_document_are_bounded() -> None:
     one, names = engine(), [f"v{number}" for number in range(5)]
     fields = " ".join(f"a{name}: __typename @include(if: ${name})" for name in names)
