@@ -47,8 +47,8 @@ MAX_VARIABLE_ERRORS: Final = 50
 """The most errors of variables that are answered, as in graphql-core."""
 MAX_CACHED_VARIABLES: Final = 4
 """The most sets of coerced variables that are kept for an operation."""
-MAX_CACHED_ARGUMENTS: Final = 20
-"""The most variables of such a set, and the most fields whose arguments are kept with it."""
+MAX_SMALL_VARIABLES: Final = 20
+"""The most variables of such a set."""
 _SMALL_TYPES: Final = frozenset({int, bool, type(None), type(Undefined)})
 """Types of variables that take next to no memory."""
 _ABSENT: Final = object()
@@ -308,7 +308,7 @@ class Operation:
         definitions = executor.operation.variable_definitions or ()
         values = [variables.get(each.variable.name.value, Undefined) for each in definitions]
         types = list(map(type, values))
-        is_small = len(types) <= MAX_CACHED_ARGUMENTS and _SMALL_TYPES.issuperset(types)
+        is_small = len(types) <= MAX_SMALL_VARIABLES and _SMALL_TYPES.issuperset(types)
         key = (*values, *types) if is_small else None  # the types, as True == 1
         if key in self._variables:
             return self._variables[key]

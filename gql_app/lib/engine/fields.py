@@ -24,7 +24,6 @@ from graphql import (
 from graphql.pyutils import inspect, is_awaitable, is_iterable
 
 from gql_app.lib.engine.execution import (
-    MAX_CACHED_ARGUMENTS,
     Complete,
     Completion,
     Execution,
@@ -177,9 +176,8 @@ class Field(Position):
         arguments = again = execution.arguments.get(self)
         if arguments is None:
             arguments = self._coerce_arguments(execution)
-            again = arguments if IMMUTABLE.issuperset(map(type, arguments.values())) else None
-            if again is not None and len(execution.arguments) < MAX_CACHED_ARGUMENTS:
-                execution.arguments[self] = again
+            if IMMUTABLE.issuperset(map(type, arguments.values())):
+                again = execution.arguments[self] = arguments
         if path.prev is not None:  # without arguments if each call has its own
             execution.calls[self] = resolve, type(info), info[:4], info[5:], again
         return resolve, info, arguments
