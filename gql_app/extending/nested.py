@@ -147,11 +147,13 @@ class _Lists:
         """Return the lists of some keys, null for None; a request's keys are read in one batch."""
         are_ids = self._by_id and _are_ids(keys)
         values = keys if are_ids else [*map(self._compared, keys)]
-        asked = tuple([value for value in values if value is not None])
+        asked = tuple(values if are_ids else (each for each in values if each is not None))
         visible = context.resources.extensions.visible.get(self._columns.node, EVERYTHING)
         caller = await context.viewer() if asked and visible is not EVERYTHING else None
         read = LoadFor(self.read, (visible, caller))
         rows, found = await context.load(read, asked) if asked else (self._rows([]), ())
+        if len(asked) == len(keys):
+            return rows, found
         sizes = iter(found)
         pairs = zip(keys, values, strict=True)
         return rows, [k if k is None else 0 if v is None else next(sizes) for k, v in pairs]
@@ -163,12 +165,12 @@ class _Lists:
         conditions, bound = visible.of(caller)
         keys = [*dict.fromkeys(chain.from_iterable(pages))]
         is_hex = self._by_id and db.dialect == "sqlite"  # which stores UUIDs as hexadecimal text
-        sent = [str(key).replace("-", "") for key in keys] if is_hex else keys
+        sent = " ".join(keys).replace("-", "").split() if is_hex else keys
         rows = await db.fetch_all(self._query(db.dialect, conditions), **bound, keys=sent)
         counts = Counter(map(itemgetter(-1), rows))
         # json_each() counts from 0, WITH ORDINALITY from 1
         first = 0 if db.dialect == "sqlite" else 1
-        sizes = [counts[number] for number in range(first, first + len(keys))]
+        sizes = [*map(counts.__getitem__, range(first, first + len(keys)))]
         if [tuple(keys)] == pages:
             return [(self._rows(rows), sizes)]
         ends = accumulate(sizes)

@@ -322,10 +322,14 @@ def described_type(
 
 def _are_int32(values: Iterable[Any]) -> bool:
     """Return whether all values fit GraphQL's Int, which has the 32 bits of C's int."""
+    known = [*values]
     try:
-        array("i", [value for value in values if value is not None])
-    except (OverflowError, TypeError):
+        array("i", known)
+    except OverflowError:
         return False
+    except TypeError:  # NULL is rare, and looking for it first would take twice as long
+        others = [value for value in known if value is not None]
+        return len(others) < len(known) and _are_int32(others)
     return True
 
 

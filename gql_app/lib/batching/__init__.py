@@ -112,4 +112,6 @@ def _place(key: Hashable) -> Hashable:
     """
     if isinstance(key, UUID):
         return key.bytes
-    return tuple(map(_place, key)) if isinstance(key, tuple) else key
+    if isinstance(key, tuple) and {*map(type, key)} != {str}:
+        return tuple(map(_place, key))
+    return key

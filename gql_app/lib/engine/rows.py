@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
+from itertools import accumulate, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -86,17 +86,18 @@ async def fill_nested(
             if key is not None:
                 field.fail(execution, error, path)
         return
-    end = 0
     places = where() if written is None else repeat(None)
-    for answer, size, path in zip(answers, sizes, places, strict=False):
-        start, end = end, end + (size or 0)
-        if size is not None and written is not None:
-            answer[name] = written[start:end]
-        elif size is not None:
-            part = replace(nested, values=nested.values[start:end])
-            done = answer[name] = field.settle(execution, part, path)
-            if type(done) is Pending:
-                done.container, done.key = answer, name
+    ends = accumulate(size or 0 for size in sizes)
+    for answer, size, end, path in zip(answers, sizes, ends, places, strict=False):
+        if size is None:
+            continue
+        if written is not None:
+            answer[name] = written[end - size : end]
+            continue
+        part = replace(nested, values=nested.values[end - size : end])
+        done = answer[name] = field.settle(execution, part, path)
+        if type(done) is Pending:
+            done.container, done.key = answer, name
     await fill(execution.take_pending())
 
 
