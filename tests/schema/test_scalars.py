@@ -84,6 +84,15 @@ async def test_any_spelling_of_rfc_3339_is_taken(api: Api, plain: Person) -> Non
     }
 
 
+@pytest.mark.parametrize("literal", ["[]", "{}", '["2030-01-31T12:00:00Z"]'])
+async def test_value_that_is_no_scalar_is_cut_off_the_message(
+    api: Api, plain: Person, literal: str
+) -> None:
+    document = f"{{ customers(filter: {{createdAfter: {literal}}}) {{ totalCount }} }}"
+    message = (await api.run(document, token=plain.token)).error()["message"]
+    assert message.endswith("such as 2030-01-31T12:00:00Z'."), message
+
+
 @pytest.mark.parametrize("bound", ["createdAfter", "createdBefore"])
 async def test_moment_that_is_answered_is_an_exclusive_bound(
     api: Api, plain: Person, bound: str

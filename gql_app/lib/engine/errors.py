@@ -14,7 +14,7 @@ from gql_app.lib.telemetry import get_logger
 
 MAX_MESSAGE: Final = 1000
 """Characters of a message that are shown, for it may print a whole document."""
-_VALUE: Final = re.compile(r",? found:? [{\[].*|(?<= non string value): .*", re.DOTALL)
+_VALUE: Final = re.compile(r"[,;]? found:? [{\[].*|(?<= non string value): .*", re.DOTALL)
 """The part of a message that prints an input object, a list, or what is sent for a text.
 
 It may hold a password, and clients log messages.

@@ -43,6 +43,7 @@ _NO_BATCHES: Final = (
     "Apollo's HttpLink instead of BatchHttpLink, or graphql-request's request() instead of "
     "batchRequests()."
 )
+_OR_BEYOND: Final = ", or is nested too deeply, or has a number out of range."
 _NO_UPLOADS: Final = f"No files are taken here: send {JSON} in UTF-8, not multipart/form-data."
 
 TIMED_OUT: Final = "DEADLINE_EXCEEDED"
@@ -143,7 +144,7 @@ def parse_body(headers: Headers, body: bytes) -> Parameters:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise RequestError(400, "The body is not JSON in UTF-8.") from None
+        raise RequestError(400, f"The body is not JSON in UTF-8{_OR_BEYOND}") from None
     if isinstance(content, list) and content:
         raise RequestError(400, _NO_BATCHES, batch=len(content))
     if not isinstance(content, dict):
@@ -169,7 +170,7 @@ def parse_url(query_string: bytes) -> Parameters:
             try:
                 content[name] = orjson.loads(text)
             except orjson.JSONDecodeError:
-                raise RequestError(400, f"{name} is not JSON.") from None
+                raise RequestError(400, f"{name} is not JSON{_OR_BEYOND}") from None
     return _parameters(content)
 
 

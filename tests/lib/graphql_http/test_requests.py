@@ -164,6 +164,15 @@ async def test_a_malformed_body_is_a_bad_request(body: bytes) -> None:
     assert (why.status_code, why.code, why.outcome) == (400, "BAD_REQUEST", "BAD_REQUEST")
 
 
+@pytest.mark.parametrize("text", ["[" * 1_200, "1e999", "{", '"\\ud800"'])
+async def test_json_that_cannot_be_read_is_told_with_its_causes(text: str) -> None:
+    found = [await refused(body=with_variables(text))]
+    found.append(await refused("GET", url=urlencode({"query": "{a}", "variables": text})))
+    expected = " JSON{}, or is nested too deeply, or has a number out of range."
+    assert found[0].message.endswith(expected.format(" in UTF-8"))
+    assert found[1].message.endswith(expected.format(""))
+
+
 @pytest.mark.parametrize(
     "extra",
     [
