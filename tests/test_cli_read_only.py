@@ -4,8 +4,8 @@ import asyncio
 import errno
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,14 +14,16 @@ import pytest
 from sqlalchemy import text
 
 from gql_app.db.readiness import condition
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from tests.commands import run_here
 from tests.conftest import SECRET
-from tests.databases import Postgres, copied_sqlite
+from tests.databases import Postgres, copied_sqlite, sent
 from tests.people import add_customer
 from tests.web.test_health import read_only
 
 FINDING = "no-database"
+GRANT = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}"
 
 
 def found(folder: Path, url: str) -> dict[str, str]:
@@ -178,3 +180,56 @@ async def test_server_that_takes_too_few_connections_is_a_finding(
             await server.close()
     assert "too many connections" in told[FINDING]
     assert "no-mail" in told
+
+
+@asynccontextmanager
+async def reader(url: str) -> AsyncIterator[str]:
+    """Yield the URL of a role that may read all tables, and change none."""
+    role = f"reader_{new_id().hex}"
+    parts = urlsplit(url)
+    await sent(url, f"CREATE ROLE {role} LOGIN", GRANT.format(role))
+    try:
+        place = parts.netloc.rpartition("@")[2]
+        yield parts._replace(netloc=f"{role}@{place}").geturl()
+    finally:
+        await sent(url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+async def test_role_that_may_change_no_table_is_told_what_to_grant(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    with postgres.copied() as url:
+        async with reader(url) as theirs, Database(theirs) as database:
+            state = await condition(database)
+            assert (state.ready, state.database, state.migrations) == (False, "read-only", "ok")
+            told = await asyncio.to_thread(found, tmp_path, theirs)
+            assert told[FINDING].startswith("The URL's role may not read and write the table ")
+            given = {"database_url": theirs, "secret_key": SECRET}
+            for command in (
+                ["migrate"],
+                ["unlock", "ada@example.com"],
+                ["export", "-", "--format", "csv"],
+            ):
+                done = await asyncio.to_thread(run_here, *command, folder=tmp_path, **given)
+                assert (done.returncode, done.stdout) == (1, ""), command
+                assert done.stderr.startswith("The database of GQL_APP_DATABASE_URL can't be used.")
+                assert "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES" in done.stderr
+                assert done.stderr.count("\n") == 1
+        async with Database(url) as database:
+            assert (await condition(database)).ready
+
+
+@pytest.mark.parametrize(
+    "command", [["migrate"], ["unlock", "ada@example.com"], ["export", "-", "--format", "csv"]]
+)
+def test_damaged_file_is_told_in_a_sentence(
+    sqlite_template: Path, tmp_path: Path, command: list[str]
+) -> None:
+    url = copied_sqlite(sqlite_template, tmp_path)
+    file = tmp_path / "test.db"
+    size = int.from_bytes(file.read_bytes()[16:18])  # of a page
+    file.write_bytes(file.read_bytes()[:size].ljust(file.stat().st_size, b"\xff"))
+    done = run_here(*command, folder=tmp_path, database_url=url, secret_key=SECRET)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("malformed. Restore a backup.\n")
+    assert done.stderr.count("\n") == 1

@@ -97,7 +97,8 @@ def test_each_limit_is_a_setting_from_one(monkeypatch: pytest.MonkeyPatch, name:
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        *((name, MAX_NUMBER) for name in DEFAULTS),
+        *((name, MAX_NUMBER) for name in DEFAULTS if name != "database_connections"),
+        ("database_connections", 1_000),
         *((name, MAX_NUMBER) for name in UNLIMITED),
         ("login_window_seconds", MAX_SECONDS),
     ],

@@ -20,7 +20,7 @@ from gql_app.db.migrations.branches import alembic_config
 from gql_app.db.readiness import Condition, open_database, open_standby
 from gql_app.lib import atomic_files, signals
 from gql_app.lib.database import Cause, Database, Transaction, cause_of
-from gql_app.lib.faults import sentence
+from gql_app.lib.faults import IntegrityViolation, StatementError, sentence
 from gql_app.lib.pagination import QueryReader
 from gql_app.security.key_store import factor_encryption, key_store
 from gql_app.settings import Settings
@@ -180,13 +180,21 @@ def upgrade(chosen: Settings) -> None:
 
 
 def run_on_database(chosen: Settings, work: Callable[[Database], Awaitable[R]]) -> R:
-    """Run a function with an open database, close the database, and return the result."""
+    """Run a function with an open database, close the database, and return the result.
+
+    Fail if the database refuses a statement, unless a constraint does.
+    """
 
     async def run() -> R:
         async with open_database(chosen) as database:
             return await work(database)
 
-    return signals.run(run())
+    try:
+        return signals.run(run())
+    except IntegrityViolation:
+        raise
+    except StatementError as error:
+        fail(_unusable(cause_of(error, chosen.database_url)))
 
 
 def transact(

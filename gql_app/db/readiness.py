@@ -9,7 +9,7 @@ from sqlalchemy import Table, bindparam, func, select
 from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.db.migrations.branches import Branch
 from gql_app.db.migrations.revisions import states
-from gql_app.db.tables import Row
+from gql_app.db.tables import AuditRow, Row
 from gql_app.lib.database import (
     Cause,
     Database,
@@ -40,6 +40,8 @@ _NEXT_KEY: Final = scalars(
     select(func.min(SecondFactorRow.key_id)).where(SecondFactorRow.key_id > bindparam("seen"))
 )
 """The next id of a key in their order, which an index finds at once."""
+_WRITTEN: Final = Row.metadata.tables.keys() - {AuditRow.__tablename__}
+"""The tables that the program must be able to change; some let nobody change the audit."""
 _log: Final = get_logger(__name__)
 
 
@@ -101,7 +103,7 @@ async def condition(
     try:
         found = await states(database, branches)
         distributed = await distributed_tables(database)
-        read_only = await database.read_only()
+        read_only = await database.read_only(_WRITTEN)
         lost = LOST_KEY if "pending" not in found and await _lacks_key(database, key_ids) else None
     except (Unavailable, StatementError) as error:
         return Condition("unreachable", "unknown", database.cause_of(error))
@@ -151,7 +153,7 @@ class Watch:
         self._database: Final = database
         self._branches: Final = branches
         self._key_ids = key_ids
-        self._logged: tuple[Cause, float] | None = None
+        self._logged: tuple[Cause | None, float] = (None, 0.0)
         """The last cause that was logged, and the monotonic time of it in seconds."""
         self._pooler_logged = False
 
@@ -164,12 +166,8 @@ class Watch:
         self._database.refuse(KeyLost() if found.cause == LOST_KEY else refusal)
         now = monotonic()
         if found.cause is None:
-            self._logged = None
-        elif (
-            self._logged is None
-            or self._logged[0] != found.cause
-            or now - self._logged[1] >= LOG_INTERVAL
-        ):
+            self._logged = (None, now)
+        elif self._logged[0] != found.cause or now - self._logged[1] >= LOG_INTERVAL:
             self._logged = (found.cause, now)
             problem, remedy, _ = found.cause
             _log.warning("The database can't be used", problem=problem, remedy=remedy)

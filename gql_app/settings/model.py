@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     # Database
     database_url: types.DatabaseUrl = Field(default="sqlite:///gql_app.db", repr=False)
     """`sqlite:///file.db` or `postgresql://user:password@host/database`, with several hosts."""
-    database_connections: types.Positive = 10
+    database_connections: Annotated[int, Field(ge=1, le=1000)] = 10
     """Read connections of one process; as many write, and one more is for health checks."""
     database_pool_timeout: types.Positive = 5
     """Longest wait for one of them, in seconds."""

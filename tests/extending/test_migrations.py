@@ -632,7 +632,7 @@ async def test_migration_that_the_database_refuses_is_told_by_its_revision(
     done = await asyncio.to_thread(migrate, database_url, tmp_path, f"{shop}:app")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"The database can't be migrated by revision 0002 of {shop}. ")
-    assert done.stderr.endswith(" Correct the statement.\n")
+    assert done.stderr.endswith(" Correct the statement, or restore a backup.\n")
     assert "NOT NULL" in done.stderr or "null values" in done.stderr
 
 

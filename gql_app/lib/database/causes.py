@@ -27,7 +27,12 @@ _BY_SQLSTATE: Final[Mapping[str, str]] = {
     "57P03": "It starts or stops: try again shortly.",
 }
 """How to mend an error of PostgreSQL's, by its SQLSTATE (PostgreSQL, appendix A)."""
-_OF_STATEMENT: Final = "Correct the statement."
+_OF_STATEMENT: Final = "Correct the statement, or restore a backup."
+PRIVILEGES: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
+"""What the program does with its tables."""
+GRANT_TABLES: Final = (
+    f"GRANT {', '.join(PRIVILEGES)} ON ALL TABLES IN SCHEMA public TO the URL's name."
+)
 _STATEMENT_CLASSES: Final = frozenset({"0A", "22", "23", "42"})
 """The classes of SQLSTATEs that a statement is at fault for, unless _BY_SQLSTATE has them."""
 _STATEMENT_CODES: Final = frozenset(
@@ -88,9 +93,9 @@ def cause_of(error: BaseException, url: str) -> Cause:
     if isinstance(error, asyncpg.PostgresError):
         return _of_server(error)
     if isinstance(error, StatementError):
-        return Cause(
-            sentence(f"PostgreSQL refuses a statement: {error}"), "Look at the server's log."
-        )
+        forbidden = asyncpg.InsufficientPrivilegeError.__name__ in str(error)
+        mend = GRANT_TABLES if forbidden else "Look at the server's log."
+        return Cause(sentence(f"PostgreSQL refuses a statement: {error}"), mend)
     return _of_network(error, url)
 
 

@@ -16,10 +16,30 @@ from typing import (
     overload,
 )
 
-from sqlalchemy import Boolean, Dialect, Integer, Text, func, literal_column, make_url, select
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Dialect,
+    Integer,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    make_url,
+    select,
+    text,
+)
 
 from gql_app.lib import clock
-from gql_app.lib.database.causes import IN_RECOVERY, READ_ONLY, Cause, cause_of, unwritable_cause
+from gql_app.lib.database.causes import (
+    GRANT_TABLES,
+    IN_RECOVERY,
+    PRIVILEGES,
+    READ_ONLY,
+    Cause,
+    cause_of,
+    unwritable_cause,
+)
 from gql_app.lib.database.pool import Connection, Pool, retried
 from gql_app.lib.database.postgresql import CONNECT_TIMEOUT, PostgresConnection, Servers
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
@@ -44,6 +64,18 @@ _CHANGES: Final[Query[Cause | None]] = Query(
     lambda row: IN_RECOVERY if row[0] else READ_ONLY if row[1] == "on" else None,
 )
 """Why PostgreSQL takes no changes, None if it does."""
+_FORBIDDEN: Final[Query[Cause]] = Query(
+    text(
+        "SELECT relname::text FROM pg_class WHERE relname = ANY(:tables) "
+        "AND pg_table_is_visible(oid) AND EXISTS (SELECT FROM unnest(:privileges) AS privilege "
+        "WHERE NOT has_table_privilege(oid, privilege)) ORDER BY relname LIMIT 1"
+    ).bindparams(
+        bindparam("tables", type_=ARRAY(Text)),
+        bindparam("privileges", [*PRIVILEGES], ARRAY(Text)),
+    ),
+    lambda row: Cause(f"The URL's role may not read and write the table {row[0]}.", GRANT_TABLES),
+)
+"""A table that takes no changes from the URL's role."""
 B = TypeVar("B")
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -308,8 +340,8 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         """Return why the database can't be used, given the error, for its operator."""
         return cause_of(error, self._url)
 
-    async def read_only(self) -> Cause | None:
-        """Return why the database takes no changes, for its operator; None if it does.
+    async def read_only(self, tables: Iterable[str] = ()) -> Cause | None:
+        """Return why the database, or one of its tables, takes no changes; None if they do.
 
         Sessions keep what they began with, so that all are replaced. Raises Unavailable.
         """
@@ -319,7 +351,8 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         [cause] = await self.probe(_CHANGES)
         if cause:
             self._servers.expire_all()
-        return cause
+            return cause
+        return next(iter(await self.probe(_FORBIDDEN, tables=[*tables])), None)
 
     async def clock_skew(self) -> timedelta:
         """Return how far the database's clock is ahead of this machine's, less half a round trip.
