@@ -58,7 +58,7 @@ def faults_of(prefix: str, error: ValidationError) -> list[str]:
     return [
         f"{prefix}{str(name).upper()}: {_in_words(fault['msg'], parts)}"
         for fault in error.errors(include_url=False, include_input=False)
-        for name, *parts in [fault["loc"] or [""]]
+        for name, *parts in [fault["loc"] or ["*"]]
     ]
 
 
