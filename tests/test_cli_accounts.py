@@ -305,6 +305,20 @@ async def test_return_by_the_operator_leaves_nothing_to_undo_and_no_client_known
     assert await column(api.database, select(KnownClientRow.client)) == []
 
 
+@pytest.mark.parametrize(("options", "kept"), [([], 1), (["--no-undo"], 0)])
+async def test_thief_of_long_ago_has_an_undo_link_unless_the_operator_forbids_it(
+    api: Api, database_url: str, tmp_path: Path, options: list[str], kept: int
+) -> None:
+    thief = await add_customer(api.database, "Thief")  # who took the account over weeks ago
+    async with api.database.transaction() as db:
+        await email_verification.prove_by_hand(db, thief.email)
+    given = ("change-email", str(thief.id), "ada@example.org", *options)
+    done = await asyncio.to_thread(run_here, *given, folder=tmp_path, database_url=database_url)
+    assert done.returncode == 0
+    held = await column(api.database, select(FormerEmailRow.email))
+    assert held == [thief.email] * kept
+
+
 @pytest.mark.parametrize("mode", ["off", "ask"])
 async def test_operators_change_is_at_once_and_a_link_goes_out_where_addresses_are_proven(
     api: Api, database_url: str, tmp_path: Path, mode: str

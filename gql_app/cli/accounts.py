@@ -74,6 +74,10 @@ def create_admin(
 def change_email(
     customer_id: Annotated[str, typer.Argument(metavar="ID", help="The customer's id.")],
     address: Annotated[str, typer.Argument(help="The new address.")],
+    *,
+    no_undo: Annotated[
+        bool, typer.Option("--no-undo", help="Let no former address undo this or a change before.")
+    ] = False,
 ) -> None:
     """Change a customer's address at once, unverified; ends their sessions and links."""
     parsed = parse_id(customer_id)
@@ -84,7 +88,9 @@ def change_email(
     validation.check_changes(None, {"email": address}, rules)
     prepare(chosen, "file")
     verifies = chosen.verification != "off"
-    email = transact(chosen, _change_email, parsed, address, rules, verifies=verifies)
+    email = transact(
+        chosen, _change_email, parsed, address, rules, verifies=verifies, no_undo=no_undo
+    )
     out(f"The customer has the address {email} now.")
 
 
@@ -229,12 +235,19 @@ async def _remove_factors(db: Transaction, email: str) -> int | None:
 
 
 async def _change_email(
-    db: Transaction, customer_id: UUID, address: str, rules: validation.Rules, *, verifies: bool
+    db: Transaction,
+    customer_id: UUID,
+    address: str,
+    rules: validation.Rules,
+    *,
+    verifies: bool,
+    no_undo: bool,
 ) -> str:
     """Change an address, and return it in normal form; the audit record has no actor.
 
     If addresses are verified, a link that proves it is posted. On a return to an address that is
-    held for them, nothing can be undone from the later ones. Raises Rejected.
+    held for them, nothing can be undone from the later ones; with `no_undo` from none at all.
+    Raises Rejected.
     """
     customer = await customers.hold(db, customer_id)
     if customer is None:
@@ -242,6 +255,8 @@ async def _change_email(
     changes = validation.check_changes(customer, {"email": address}, rules)
     changed = await customers.update(db, customer.id, changes, origin=Origin())
     await addresses.settle(db, changed)
+    if no_undo:
+        await db.execute(delete(FormerEmailRow).where(FormerEmailRow.customer_id == customer.id))
     await letters.void_links(db, customer.id, [LinkKind.VERIFY_EMAIL, LinkKind.INVITATION])
     await sessions.end_all(db, customer.id)
     await sessions.forget_clients(db, customer.id)
