@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import secrets
 import select
 import socket
 import ssl
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,8 @@ import httpx
 from tests.starting import Forked, Preloaded
 
 ROOT = Path(__file__).parent.parent
+PORTS = range(20_000, 32_000)
+"""Ports that systems don't give to outgoing connections."""
 PATIENCE = 60
 """Time-out of a process, in seconds."""
 IN_CLEAR = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -87,11 +90,12 @@ def output_of(*arguments: str, folder: Path, **settings: str) -> str:
 
 
 def free_port() -> int:
-    """Return a free port."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a free port, one that no outgoing connection takes before a server listens."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,7 +241,7 @@ async def _change_email(
     rules: validation.Rules,
     *,
     verifies: bool,
-    no_undo: bool,
+    no_undo: bool = False,
 ) -> str:
     """Change an address, and return it in normal form; the audit record has no actor.
 

@@ -781,7 +781,7 @@ def test_settings_as_a_whole_may_be_at_fault(monkeypatch: pytest.MonkeyPatch) ->
             return self
 
     monkeypatch.setenv("GQL_APP_SHOP_LOW", "7")
-    assert told(Feature("shop", settings=Range)) == ("GQL_APP_SHOP_: LOW must not be above HIGH",)
+    assert told(Feature("shop", settings=Range)) == ("GQL_APP_SHOP_*: LOW must not be above HIGH",)
 
 
 def test_tables_that_can_not_be_are_told() -> None:

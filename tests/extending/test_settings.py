@@ -3,18 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    Json,
-    create_model,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, Json, create_model, field_validator
 
 from gql_app import Feature, FeatureSettings, create_app
 from gql_app.extending.settings import load_features
@@ -57,20 +49,6 @@ class Spoken(FeatureSettings):
     @classmethod
     def _words(cls, text: str) -> list[str]:
         return text.split()
-
-
-class Paired(FeatureSettings):
-    """Settings that are compared with each other."""
-
-    value: int
-    limit: int = 3
-
-    @model_validator(mode="after")
-    def _is_below(self) -> Self:
-        if self.value >= self.limit:
-            message = "value must be below limit"
-            raise ValueError(message)
-        return self
 
 
 class Spelt(FeatureSettings):
@@ -147,12 +125,6 @@ def test_settings_of_two_features_may_have_one_name(monkeypatch: pytest.MonkeyPa
     loaded = create_app(Settings(playground=False), features=features).merged.load_extensions()
     assert dict(loaded.settings_of(shop)) == {"value": 1}
     assert dict(loaded.settings_of(desk)) == {"value": "two"}
-
-
-def test_fault_of_the_settings_together_names_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CannotStart) as caught:
-        read(Paired, "7", monkeypatch)
-    assert caught.value.faults == ("GQL_APP_SHOP_*: value must be below limit",)
 
 
 @pytest.mark.parametrize(
