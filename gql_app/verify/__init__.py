@@ -105,9 +105,13 @@ class TokenVerifier:
         `timeout` is that of a connection to the server and its whole answer, in seconds.
         `longest_life` is the longest lifetime of an accepted token, in seconds; raise it if the
         server's GQL_APP_ACCESS_TOKEN_TTL is above a day. Raises ValueError unless the address
-        begins with http:// or https://.
+        begins with http:// or https:// and has no query, `timeout` is above 0 and at most a day,
+        and `liveness` is not negative.
         """
         server = Server(url, timeout)
+        if liveness is not None and not liveness >= 0:
+            message = f"The liveness must be 0 or above: {liveness}"
+            raise ValueError(message)
         self._issuer: Final = Issuer(issuer, audience, 0, longest_life)
         self._keys: Final = PublishedKeys(server)
         self._sessions: Final = None if liveness is None else Sessions(server, liveness)

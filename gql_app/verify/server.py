@@ -49,6 +49,9 @@ THREADS: Final = 8
 USUAL_AGE: Final = 300.0
 LONGEST_AGE: Final = 3600.0
 """Seconds for which keys are cached: without a max-age, and at most."""
+LONGEST_TIMEOUT: Final = 86_400.0
+_UNFIT: Final = re.compile(r"[\s\x00-\x1f\x7f?#]|//[^/]*@")
+"""What no address has: blanks, control characters, a query, a fragment, a name and password."""
 _MAX_AGE: Final = re.compile(r"\bmax-age=(\d{1,9})")
 _AGE: Final = re.compile(r"\s*(\d{1,9})\b")
 _EVENT: Final = "The server that issues others' tokens is unavailable"
@@ -154,8 +157,12 @@ class Server:
 
     def __init__(self, url: str, timeout: float) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            message = f"{url} must be the http:// or https:// address of the server"
+        is_web = parts.scheme in {"http", "https"} and parts.hostname
+        if not is_web or _UNFIT.search(url) or parts.port == 0:  # it raises ValueError, too
+            message = f"{url!r} must be the plain http:// or https:// address of the server"
+            raise ValueError(message)
+        if not 0 < timeout <= LONGEST_TIMEOUT:
+            message = f"The timeout must be above 0 and at most {LONGEST_TIMEOUT:.0f}: {timeout}"
             raise ValueError(message)
         self._url: Final = url.rstrip("/")
         self._timeout: Final = timeout

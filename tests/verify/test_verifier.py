@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta, timezone
 from email.utils import format_datetime
+from math import inf, nan
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -227,6 +228,41 @@ def test_token_is_taken_from_the_header(
 def test_address_is_of_http(url: str) -> None:
     with pytest.raises(ValueError, match="http:// or https://"):
         TokenVerifier(url, issuer="i", audience="a")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "http://a b",
+            "http://a/\n",
+            "http://a/\x00",
+            "http://a\u00a0",
+            "http://a?y",
+            "http://a#y",
+        ),
+        *("http://a:x", "http://a:99999", "http://a:0", "http://[::1", "http://n:p@a", " http://a"),
+    ],
+)
+def test_address_that_could_never_be_asked_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"address of the server|[Pp]ort|IPv6"):
+        TokenVerifier(url, issuer="i", audience="a")
+
+
+@pytest.mark.parametrize("url", ["http://a", "https://a:8443/sub/", "http://[::1]:80/a@b"])
+@pytest.mark.parametrize("liveness", [None, 0, 0.5, inf])
+def test_usable_arguments_are_taken(url: str, liveness: float | None) -> None:
+    assert TokenVerifier(url, issuer="i", audience="a", liveness=liveness, timeout=86_400)
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [("timeout", each) for each in (0, -1, nan, inf, 86_401)]
+    + [("liveness", each) for each in (-1, -0.1, nan, -inf)],
+)
+def test_seconds_that_could_never_serve_are_refused(name: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match=f"The {name} must be"):
+        TokenVerifier("http://a", issuer="i", audience="a", **{name: seconds})  # type: ignore[arg-type]  # any of them
 
 
 async def test_all_who_come_first_share_one_fetching(stand_in: StandIn, verify: Verify) -> None:
