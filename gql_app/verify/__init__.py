@@ -51,6 +51,8 @@ __all__ = [
 
 DATE_LAG: Final = timedelta(seconds=2)
 """The time by which an answer's Date may be late: servers renew it about once a second."""
+LONGEST_TIMEOUT: Final = 86_400.0
+"""The most seconds that a request may last; sockets take no more than some weeks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,15 @@ class TokenVerifier:
         `timeout` is that of a connection to the server and its whole answer, in seconds.
         `longest_life` is the longest lifetime of an accepted token, in seconds; raise it if the
         server's GQL_APP_ACCESS_TOKEN_TTL is above a day. Raises ValueError unless the address
-        begins with http:// or https://.
+        begins with http:// or https:// and has no query, `timeout` is above 0 and at most a day,
+        and `liveness` is not negative.
         """
+        if not 0 < timeout <= LONGEST_TIMEOUT:
+            message = f"The timeout must be above 0 and at most {LONGEST_TIMEOUT:.0f}: {timeout}"
+            raise ValueError(message)
+        if liveness is not None and not liveness >= 0:
+            message = f"The liveness must be 0 or above: {liveness}"
+            raise ValueError(message)
         server = Server(url, timeout)
         self._issuer: Final = Issuer(issuer, audience, 0, longest_life)
         self._keys: Final = PublishedKeys(server)
@@ -152,7 +161,9 @@ class TokenVerifier:
             raise TokenMissing
         seen = self._keys.requests
         if self._keys.are_due():
-            yield self._keys.fetch(self._keys.are_due)
+            kept, fetching = self._keys.are_kept(), self._keys.fetch(self._keys.are_due)
+            if not kept:
+                yield fetching
         self._keys.require()
         try:
             verified = self._read(token)

@@ -49,6 +49,8 @@ THREADS: Final = 8
 USUAL_AGE: Final = 300.0
 LONGEST_AGE: Final = 3600.0
 """Seconds for which keys are cached: without a max-age, and at most."""
+_ADDRESS: Final = re.compile(r"(?i:https?)://[^\s\x00-\x1f\x7f?#@/]+(/[^\s\x00-\x1f\x7f?#]*)?")
+"""An address without blanks, control characters, a query, a fragment, a name and password."""
 _MAX_AGE: Final = re.compile(r"\bmax-age=(\d{1,9})")
 _AGE: Final = re.compile(r"\s*(\d{1,9})\b")
 _EVENT: Final = "The server that issues others' tokens is unavailable"
@@ -154,8 +156,8 @@ class Server:
 
     def __init__(self, url: str, timeout: float) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            message = f"{url} must be the http:// or https:// address of the server"
+        if not (_ADDRESS.fullmatch(url) and parts.hostname and parts.port != 0):
+            message = f"{url!r} must be the plain http:// or https:// address of the server"
             raise ValueError(message)
         self._url: Final = url.rstrip("/")
         self._timeout: Final = timeout
@@ -232,12 +234,18 @@ class PublishedKeys:
         """Return whether a key is among the known ones."""
         return key_id in self._keys
 
+    def are_usable(self) -> bool:
+        """Return whether there are keys, and none too old to verify with."""
+        return bool(self._keys) and time.monotonic() <= self._fresh_until + KEYS_STALE_FOR
+
+    def are_kept(self) -> bool:
+        """Return whether the keys are usable although a request since their max-age failed."""
+        return self.are_usable() and not self._fetched and self._asked_at >= self._fresh_until
+
     def require(self) -> None:
         """Raise ServerUnreachable or NoPublishedKeys if there are no keys to verify with."""
-        if not self._keys:
-            raise NoPublishedKeys if self._fetched else ServerUnreachable
-        if time.monotonic() > self._fresh_until + KEYS_STALE_FOR:
-            raise ServerUnreachable
+        if not self.are_usable():
+            raise NoPublishedKeys if self._fetched and not self._keys else ServerUnreachable
 
     def seek(self, token: str, seen: int) -> Generator[Future[None], None, None]:
         """Yield the future to wait for, if any, until a token's key is known.
@@ -249,7 +257,10 @@ class PublishedKeys:
         key_id, issued_at = header["kid"], payload["iat"]
         if header.get("alg") not in tuple(Algorithm):
             raise TokenInvalid from None
-        yield self.fetch(lambda: time.monotonic() >= self._next and key_id not in self._keys)
+        for _ in range(2):
+            yield self.fetch(lambda: time.monotonic() >= self._next and key_id not in self._keys)
+            if self.requests > seen:  # else the request began before the token came
+                break
         # Read before the keys, which another request may replace meanwhile.
         is_newer, as_of = self._answered > seen, self._as_of
         if key_id in self._keys:
@@ -281,14 +292,14 @@ class PublishedKeys:
             keys = published_keys(answer.content)
         except Exception as why:  # noqa: BLE001 — an answer may fail in any way
             _log.warning("The published keys could not be fetched: %r", why)
-            self._fetched = False
+            self._fetched, self._next = False, time.monotonic() + INTERVAL
         else:
             self._keys, self._fetched = keys, True
             self._as_of = as_of - answer.age
             self._answered = self._answered if answer.age else number
             self._fresh_until = began + (self._usable_for(answer) if keys else 0)
-        finally:
-            self._asked_at, self._next = began, time.monotonic() + INTERVAL
+            self._next = began + INTERVAL
+        self._asked_at = began
 
     def _usable_for(self, answer: Answer) -> float:
         """Return the seconds until the keys are due again; log a warning, once, if a cache is late.
@@ -367,7 +378,8 @@ class Sessions:
                 del self._pending[digest]
 
     def _question(self, session_id: UUID, digest: bytes, token: str) -> None:
-        asked_at = time.monotonic()
+        if (asked_at := time.monotonic()) < self._retry_at:  # one failed while this was queued
+            return
         try:
             answer = self._server.ask("/introspect", token=token)
             told = answer.content.get("active") if isinstance(answer.content, dict) else None

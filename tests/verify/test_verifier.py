@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta, timezone
 from email.utils import format_datetime
+from math import inf, nan
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -40,6 +41,7 @@ from gql_app.verify.server import (
     LONGEST_AGE,
     MAX_ANSWER_BYTES,
     MAX_SESSIONS,
+    THREADS,
     USUAL_AGE,
 )
 from tests.processes import ROOT, environment
@@ -227,6 +229,41 @@ def test_token_is_taken_from_the_header(
 def test_address_is_of_http(url: str) -> None:
     with pytest.raises(ValueError, match="http:// or https://"):
         TokenVerifier(url, issuer="i", audience="a")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "http://a b",
+            "http://a/\n",
+            "http://a/\x00",
+            "http://a\u00a0",
+            "http://a?y",
+            "http://a#y",
+        ),
+        *("http://a:x", "http://a:99999", "http://a:0", "http://[::1", "http://n:p@a", " http://a"),
+    ],
+)
+def test_address_that_could_never_be_asked_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"address of the server|[Pp]ort|IPv6"):
+        TokenVerifier(url, issuer="i", audience="a")
+
+
+@pytest.mark.parametrize("url", ["http://a", "https://a:8443/sub/", "http://[::1]:80/a@b"])
+@pytest.mark.parametrize("liveness", [None, 0, 0.5, inf])
+def test_usable_arguments_are_taken(url: str, liveness: float | None) -> None:
+    assert TokenVerifier(url, issuer="i", audience="a", liveness=liveness, timeout=86_400)
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [("timeout", each) for each in (0, -1, nan, inf, 86_401)]
+    + [("liveness", each) for each in (-1, -0.1, nan, -inf)],
+)
+def test_seconds_that_could_never_serve_are_refused(name: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match=f"The {name} must be"):
+        TokenVerifier("http://a", issuer="i", audience="a", **{name: seconds})  # type: ignore[arg-type]  # any of them
 
 
 async def test_all_who_come_first_share_one_fetching(stand_in: StandIn, verify: Verify) -> None:
@@ -579,6 +616,84 @@ async def test_keys_go_on_verifying_for_an_hour_while_nobody_answers(
     stand_in.status = 200
     ticking.now += INTERVAL
     assert await verifier.verify(token)
+
+
+async def test_keys_that_could_not_be_fetched_verify_while_they_are_asked_for_again(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    verifier, token = verifier_of(stand_in), stand_in.token()
+    verifier.check()
+    stand_in.status = 503
+    ticking.now += 300
+    assert await verify(verifier, token)
+    stand_in.gate, stand_in.status = threading.Event(), 200
+    old = stand_in.ring
+    ticking.now += INTERVAL
+    for _ in range(3):
+        assert await verify(verifier, token)  # while the answer waits for the gate
+    stand_in.ring = ring("ES256")
+    stand_in.keys = {"keys": old.published() + stand_in.ring.published()}
+    new = asyncio.create_task(_awaited(verify(verifier, stand_in.token())))
+    stand_in.gate.set()
+    assert await new
+    assert stand_in.asked == [KEYS] * 3
+
+
+async def test_first_fetch_after_the_keys_age_is_awaited_whatever_failed_before(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    verifier, token = verifier_of(stand_in), stand_in.token()
+    verifier.check()
+    stand_in.status = 503
+    ticking.now += 299
+    with pytest.raises(ServerUnreachable):
+        await verify(verifier, forged())
+    stand_in.status, stand_in.ring = 200, ring("ES256")
+    ticking.now += INTERVAL
+    with pytest.raises(TokenInvalid):
+        await verify(verifier, token)
+
+
+async def test_unknown_key_is_asked_for_once_more_after_a_request_that_began_before(
+    stand_in: StandIn, ticking: Clock
+) -> None:
+    verifier = verifier_of(stand_in)
+    verifier.check()
+    stand_in.arrived.acquire()
+    ticking.now += INTERVAL
+    stand_in.gate, stand_in.keys = threading.Event(), {"keys": stand_in.ring.published()}
+    began = vars(verifier)["_keys"].fetch()
+    await asyncio.to_thread(stand_in.arrived.acquire)
+    ticking.now += INTERVAL
+    steps = vars(TokenVerifier)["_steps"](verifier, forged())
+    assert next(steps) is began
+    stand_in.gate.set()
+    began.result()
+    next(steps).result()
+    with pytest.raises(TokenInvalid):
+        next(steps)
+    assert stand_in.asked == [KEYS] * 3
+
+
+async def test_questions_that_were_queued_are_not_asked_after_a_failure(
+    stand_in: StandIn, ticking: Clock
+) -> None:
+    verifier = verifier_of(stand_in, liveness=5)
+    verifier.check()
+    stand_in.arrived.acquire()
+    assert ticking.now
+    stand_in.gate, stand_in.status = threading.Event(), 503
+    steps = [vars(TokenVerifier)["_steps"](verifier, stand_in.token()) for _ in range(THREADS + 4)]
+    asked = [next(each) for each in steps]
+    for _ in range(THREADS):
+        await asyncio.to_thread(stand_in.arrived.acquire)
+    stand_in.gate.set()
+    for future in asked:
+        await asyncio.to_thread(future.result)
+    for each in steps:
+        with pytest.raises(ServerUnreachable):
+            next(each)
+    assert stand_in.asked == [KEYS] + [INTROSPECT] * THREADS
 
 
 async def test_nobody_listening_is_unreachable(stand_in: StandIn) -> None:
