@@ -157,7 +157,7 @@ async def sign_in(
     password_hash = attempt.customer.password_hash
     customer = await db.fetch_one(_HOLD, id=attempt.customer.id, password_hash=password_hash)
     failed = await throttle.hold_failures(db, attempt.limits)
-    if customer is None:
+    if customer is None or customer.email != attempt.customer.email:
         return WRONG
     await throttle.clear(db, *failed)
     if attempt.renewed_hash:

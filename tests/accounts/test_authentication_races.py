@@ -89,6 +89,22 @@ async def test_who_signs_in_waits_for_a_password_that_is_being_changed(
     assert await signing_in is None
 
 
+async def test_who_signs_in_by_an_address_that_is_being_left_has_no_session(
+    database: Database,
+) -> None:
+    ada = await add_customer(database, "Ada")
+    changes = check_changes(ada, {"email": "ada@example.org"}, Rules())
+    async with database.transaction() as db:
+        await customers.update(db, ada.id, changes, origin=NOWHERE)
+        await sessions.end_all(db, ada.id)
+        signing_in = asyncio.create_task(sign_in(database, proven(ada)))
+        await until_it_waits(db, signing_in)
+        assert not signing_in.done()
+    assert await signing_in is None
+    [living] = await sessions.living(database, [ada.id])
+    assert living == []
+
+
 async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_one(
     database: Database,
 ) -> None:
