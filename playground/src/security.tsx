@@ -38,16 +38,19 @@ export function Security(props: SecurityProps) {
   /** Show new recovery codes, if any, or the updated overview; null codes are a failure. */
   const finish = async (codes: string[] | null) => {
     if (codes === null) return;
+    if (codes.length > 0) return setStep({ kind: "recovery", codes });
     const { notice: told } = keeper.state();
-    setStep(codes.length > 0 ? { kind: "recovery", codes } : null);
+    setStep(null);
     await load();
     if (told) keeper.say(told);
   };
   const change = async (isDone: boolean) => isDone && (await finish([]));
-  /** Close the recovery codes and their notice. */
+  /** Close the recovery codes and their notice, and show the updated overview. */
   const proceed = () => {
     setStep(null);
+    setOwned(undefined);
     keeper.dismiss();
+    void load();
   };
   const inner = { ...props, finish, change };
   return (

@@ -1,12 +1,13 @@
 """Second factors by the playground's forms: set up, used, proven again, removed."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
 from typing import Final
 
 import pytest
-from playwright.async_api import BrowserContext, Locator, expect
+from playwright.async_api import BrowserContext, Locator, Route, expect
 
 from gql_app.cli.samples import SignIn
 from gql_app.settings.model import PAGES
@@ -233,6 +234,25 @@ async def test_whoever_must_have_a_factor_is_led_to_the_forms_for_one(
             await set_up_app(tab)
             await press(tab, "Close")
             assert "nodes" in await tab.run("FirstPage")
+
+
+async def test_notice_of_new_codes_is_closed_with_them_however_slow_the_overview(
+    tab: Tab, person: SignIn
+) -> None:
+    await opened(tab, person)
+    await expect(dialog(tab).get_by_text("You have none yet")).to_be_visible()
+    closed = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        if "recoveryCodesLeft" in (route.request.post_data or ""):
+            await closed.wait()
+        await route.continue_()
+
+    await tab.page.route("**/graphql", hold)
+    await set_up_app(tab)
+    closed.set()
+    await expect(dialog(tab).get_by_text("Recovery codes left: 10")).to_be_visible()
+    await expect(dialog(tab).get_by_role("alert")).to_be_empty()
 
 
 async def test_page_opened_by_an_ip_address_says_what_passkeys_need(
