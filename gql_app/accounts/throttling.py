@@ -80,8 +80,9 @@ class Throttle(RateLimits, table=ThrottleRow):
             "proof": Limit("", self.attempts, "password_proof", window),
             "proof from": Limit("", by_client, "password_proof_client", window),
             "proof anywhere": replace(lockout, name="password_proof_lockout"),
-            # Changes by updateMe and changePassword.
+            # Changes of an account by its owner, and apart those that take a recent proof.
             "change by": Limit("", writes, "change_account", HOUR),
+            "access by": Limit("", writes, "access_account", HOUR),
             # Replies of register and updateMe that an address is taken.
             "taken from": Limit("", TAKEN_PER_HOUR, "taken_client", HOUR),
             "taken by": Limit("", TAKEN_PER_HOUR, "taken_account", HOUR),

@@ -44,7 +44,8 @@ class ProfileMutation:
         password = new.pop("current_password", None)
         rules = context.resources.rules
         changes = await input.checked(validation.check_changes, me.customer, new, rules)
-        authority, moves = await change_authority(context, me), "email" in changes.values
+        moves = "email" in changes.values
+        authority = await change_authority(context, me, "access" if moves else "change")
         async with context.limit_taken_answers(me.customer.id) if moves else nullcontext():
             if moves:
                 await context.require_recent()
@@ -58,8 +59,7 @@ class ProfileMutation:
                 waits=context.resources.verification != "off",
                 reports_taken=context.resources.verification != "require",
             )
-        message = "Your profile is up to date."
-        return CustomerPayload.of(context, me, customer, message, changes)
+        return CustomerPayload.of(context, me, customer, "Your profile is up to date.", changes)
 
     @mutation(LoginPayload, IsRecentlyAuthenticated)
     async def change_password(
@@ -69,7 +69,7 @@ class ProfileMutation:
         context, me = info.context, await info.context.signed_in()
         origin, customer = context.origin.by(me.customer.id), me.customer
         secret = validation.check_new_password(new_password, customer, context.resources.rules)
-        authority = await change_authority(context, me)
+        authority = await change_authority(context, me, "access")
         authority = await _prove(context, authority, or_null(current_password))
         hashed = await new_hash(context, secret, customer)
         opened = await context.write_as(
@@ -103,13 +103,14 @@ class ProfileMutation:
         return StatusPayload.success("Your account is gone.")
 
 
-async def change_authority(context: Context, me: SignedIn, *further: Limit) -> Authority:
+async def change_authority(context: Context, me: SignedIn, kind: str, *further: Limit) -> Authority:
     """Return the authority to change the caller's own account. Raises TooManyAttempts.
 
-    Further limits are checked as well, and counted by the rule.
+    It is for "access" or another "change", whose limits are apart: a stolen token alone does not
+    use up that of access. Further limits are checked as well, and counted by the rule.
     """
     throttle = context.resources.throttle
-    limit = throttle.of_account("change", me.customer.id)
+    limit = throttle.of_account(kind, me.customer.id)
     await throttle.require_room(context.db, limit, *further)
     return Authority(me, limit=limit)
 
@@ -118,9 +119,8 @@ async def new_hash(context: Context, secret: str, customer: CustomerRecord) -> s
     """Return the hash of a new password. Raises Rejected if it is the current one, or refused."""
     passwords, rules = context.resources.passwords, context.resources.rules
     await rules.accept_password(secret, customer.person, field="new_password")
-    in_force = customer.password_hash
     party = context.origin.by(customer.id).party
-    if customer.has_password and await passwords.verify(secret, in_force, party):
+    if customer.has_password and await passwords.verify(secret, customer.password_hash, party):
         message = "This is your password already. Choose another."
         raise Rejected(Fault(UserErrorCode.INVALID, message, "new_password"))
     return await passwords.hash(secret, party)

@@ -108,13 +108,16 @@ class TokenVerifier:
         `longest_life` is the longest lifetime of an accepted token, in seconds; raise it if the
         server's GQL_APP_ACCESS_TOKEN_TTL is above a day. Raises ValueError unless the address
         begins with http:// or https:// and has no query, `timeout` is above 0 and at most a day,
-        and `liveness` is not negative.
+        `liveness` is not negative, and `longest_life` is above 0.
         """
         if not 0 < timeout <= LONGEST_TIMEOUT:
             message = f"The timeout must be above 0 and at most {LONGEST_TIMEOUT:.0f}: {timeout}"
             raise ValueError(message)
         if liveness is not None and not liveness >= 0:
             message = f"The liveness must be 0 or above: {liveness}"
+            raise ValueError(message)
+        if not longest_life > 0:
+            message = f"The longest_life must be above 0: {longest_life}"
             raise ValueError(message)
         server = Server(url, timeout)
         self._issuer: Final = Issuer(issuer, audience, 0, longest_life)

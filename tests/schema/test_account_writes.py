@@ -55,6 +55,17 @@ async def change_password(api: Api, who: Person) -> dict[str, Any]:
     return await do(api, "changePassword", token=who.token, **given)
 
 
+async def reauthenticate(api: Api, who: Person) -> dict[str, Any]:
+    """Prove one's identity again."""
+    return await do(api, "reauthenticate", token=who.token, password=PASSWORD)
+
+
+async def move(api: Api, who: Person) -> dict[str, Any]:
+    """Ask for another e-mail address."""
+    given = {"email": "another@example.com", "currentPassword": PASSWORD}
+    return await do(api, "updateMe", token=who.token, input=given)
+
+
 async def refresh(api: Api, who: Person) -> dict[str, Any]:
     """Carry the session on."""
     return await do(api, "refresh", refreshToken=who.refresh_token)
@@ -65,7 +76,8 @@ async def refresh(api: Api, who: Person) -> dict[str, Any]:
     [
         (rename, "change"),
         (leave_as_it_is, "change"),
-        (change_password, "change"),
+        (change_password, "access"),
+        (reauthenticate, "access"),
         (refresh, "refresh"),
     ],
 )
@@ -91,6 +103,15 @@ async def test_account_that_wrote_as_often_as_is_granted_waits_for_an_hour_to_pa
     going_on = await refresh(api, again)
     assert faults(going_on) == SUCCESS
     assert faults(await rename(api, carried_on(again, going_on))) == SUCCESS
+
+
+@pytest.mark.parametrize("write", [change_password, reauthenticate, move])
+async def test_changes_without_a_proof_leave_room_for_those_that_take_one(
+    api: Api, plain: Person, write: Write
+) -> None:
+    await fill(api.database, api.resources.throttle.of_account("change", plain.id))
+    assert faults(await rename(api, plain)) == LOCKED
+    assert faults(await write(api, plain)) == SUCCESS
 
 
 async def test_each_write_counts_once(settings: Settings) -> None:

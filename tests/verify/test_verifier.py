@@ -241,6 +241,7 @@ def test_address_is_of_http(url: str) -> None:
             "http://a\u00a0",
             "http://a?y",
             "http://a#y",
+            "http://a/\u00e9",
         ),
         *("http://a:x", "http://a:99999", "http://a:0", "http://[::1", "http://n:p@a", " http://a"),
     ],
@@ -259,7 +260,8 @@ def test_usable_arguments_are_taken(url: str, liveness: float | None) -> None:
 @pytest.mark.parametrize(
     ("name", "seconds"),
     [("timeout", each) for each in (0, -1, nan, inf, 86_401)]
-    + [("liveness", each) for each in (-1, -0.1, nan, -inf)],
+    + [("liveness", each) for each in (-1, -0.1, nan, -inf)]
+    + [("longest_life", each) for each in (0, -1)],
 )
 def test_seconds_that_could_never_serve_are_refused(name: str, seconds: float) -> None:
     with pytest.raises(ValueError, match=f"The {name} must be"):

@@ -108,7 +108,7 @@ class SecondFactorMutation:
     async def renew_recovery_codes(self, info: Info) -> RecoveryCodesPayload | None:
         """Replace the caller's recovery codes by new ones."""
         context, me = info.context, await info.context.signed_in()
-        authority = replace(await change_authority(context, me), recent=True)
+        authority = replace(await change_authority(context, me, "access"), recent=True)
         origin = context.origin.by(me.customer.id)
         made = await context.write_as(
             authority, recovery_codes.renew, me.customer.id, origin=origin
@@ -125,7 +125,7 @@ class SecondFactorMutation:
         of_another = factor is not None and factor.customer_id != me.customer.id
         if factor is None or (of_another and WRITE_CUSTOMERS not in caller.permissions):
             raise Rejected(changes.NOT_FOUND)
-        authority = replace(await change_authority(context, me), recent=True)
+        authority = replace(await change_authority(context, me, "access"), recent=True)
         if of_another:
             authority = admin_authority(me, targets=(factor.customer_id,), changes_access=True)
         whose = factor.customer_id
@@ -141,7 +141,8 @@ class SecondFactorMutation:
         """Rename a factor of the caller."""
         context, me = info.context, await info.context.signed_in()
         origin, new = context.origin.by(me.customer.id), changes.name_of(name)
-        authority, factor_id = await change_authority(context, me), parse_id(id) or NOBODY
+        authority = await change_authority(context, me, "change")
+        factor_id = parse_id(id) or NOBODY
         factor = await context.write_as(
             authority, changes.rename, me.customer.id, factor_id, new, origin=origin
         )
@@ -176,7 +177,7 @@ class SecondFactorMutation:
         """Record a new proof of the caller's identity, for this session only."""
         context, me = info.context, await info.context.signed_in(enrols=True)
         _require_one(password=password, code=code, passkey=passkey)
-        authority = replace(await change_authority(context, me), enrols=True)
+        authority = replace(await change_authority(context, me, "access"), enrols=True)
         if or_null(passkey) is not None:
             await passkey_proofs.reauthenticate(context, authority, passkey)
         elif or_null(code) is not None:
@@ -216,7 +217,8 @@ async def require_sign_in_link(context: Context, me: SignedIn) -> None:
 async def enrol_authority(context: Context, me: SignedIn) -> Authority:
     """Return the authority to set up a factor. Raises TooManyAttempts."""
     limit = context.resources.throttle.of_account("factor", me.customer.id)
-    return replace(await change_authority(context, me, limit), recent=True, enrols=True)
+    authority = await change_authority(context, me, "access", limit)
+    return replace(authority, recent=True, enrols=True)
 
 
 def set_up_message(made: Sequence[str] | None) -> str:
