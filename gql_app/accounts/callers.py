@@ -103,6 +103,10 @@ class CallerCache:
         if len(self._callers) > self._size:
             self._callers.popitem(last=False)
 
+    def forget(self, caller: Caller) -> None:
+        """Forget a caller who has changed, so that nothing more is read for them."""
+        self._callers.pop(caller.session_id, None)
+
     def last_caller(self, identity: Identity) -> Caller | None:
         """Return the last caller in a session, None if there is none."""
         caller = self._callers.get(identity.session_id)
@@ -136,13 +140,8 @@ class ProvingReader:
         now = clock.now()
         fields = tuple(name for name in self._caller._fields if name not in DERIVED)
         expected = {f"bearer_{name}": getattr(self._caller, name) for name in fields}
-        rows = await self._db.fetch_all(
-            _proving(query, fields),
-            **values,
-            **expected,
-            bearer_now=now,
-            bearer_lately=now - USE_PRECISION,
-        )
+        expected |= {"bearer_now": now, "bearer_lately": now - USE_PRECISION}
+        rows = await self._db.fetch_all(_proving(query, fields), **values, **expected)
         if not rows or not all(map(_PROOF, rows)):
             raise Unproven
         self.proven = True
@@ -151,11 +150,12 @@ class ProvingReader:
 
 @lru_cache(MAX_PROVING_QUERIES)
 def _proving(query: Query[T], fields: tuple[str, ...]) -> Query[Sequence[Any]]:
-    """Return a query on the condition that its caller is proven, with the proof as last column.
+    """Return a query with the proof of its caller as last column.
 
     The proof is that the session is live and in use, and each field is as expected. It depends on
-    no row, so that the database evaluates it once per statement. Raises KeyError for a field
-    without a column in PROVEN_BY, so that no caller is proven without it.
+    no row, so that the database evaluates it once per statement, and is no condition as well, which
+    would be evaluated again. Raises KeyError for a field without a column in PROVEN_BY, so that no
+    caller is proven without it.
     """
     assert isinstance(query.statement, Select)  # noqa: S101 — for mypy
     expected = (PROVEN_BY[name] == bindparam(f"bearer_{name}") for name in fields)
@@ -166,7 +166,7 @@ def _proving(query: Query[T], fields: tuple[str, ...]) -> Query[Sequence[Any]]:
         .where(*expected, *_IN_USE)
     )
     proof = exists(bearer.correlate(None))
-    return Query(query.statement.where(proof).add_columns(proof.label("proof")), tuple)
+    return Query(query.statement.add_columns(proof.label("proof")), tuple)
 
 
 @dataclass(frozen=True, slots=True)

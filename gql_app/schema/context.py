@@ -208,6 +208,7 @@ class Context:
                     self.caller_id, self.proven = caller.customer_id, caller
                     self.authenticated = True
                     return result
+            self.resources.caller_cache.forget(caller)
         caller = await self.caller()
         return await work(await self.lists(), caller)
 

@@ -1,13 +1,15 @@
 """Callers whom the statement that reads proves: each answer is as if they had been judged first."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from gql_app.accounts.callers import USE_PRECISION
+from gql_app.accounts.callers import USE_PRECISION, ProvingReader
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.lib import clock
+from gql_app.lib.database import Query
 from tests.api import Api
 from tests.conftest import SetClock
 from tests.people import Person, sign_out
@@ -48,6 +50,26 @@ async def test_caller_who_has_signed_out_since_is_refused(
         {"customers": None},
         "TOKEN_REVOKED",
     )
+
+
+@BOTH_WAYS
+async def test_nothing_is_read_for_an_ended_session_but_once(
+    api: Api, plain: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await api.run(PAGE, token=plain.token)).data["customers"]
+    await sign_out(api.resources, plain)
+    tried: list[ProvingReader] = []
+    fetch_all = ProvingReader.fetch_all
+
+    async def noted(reader: ProvingReader, query: Query[Any], **values: object) -> list[Any]:
+        tried.append(reader)
+        return await fetch_all(reader, query, **values)
+
+    monkeypatch.setattr(ProvingReader, "fetch_all", noted)
+    for _ in range(3):
+        answer = await api.run(PAGE, token=plain.token)
+        assert answer.reason("customers") == "TOKEN_REVOKED"
+    assert len(tried) == 1
 
 
 @BOTH_WAYS
