@@ -147,19 +147,20 @@ def check_framing(version: str, target: bytes, headers: Sequence[Header]) -> Non
     """Raise HTTPException if a head is ambiguous."""
     if version not in {"1.0", "1.1"}:
         raise HTTPException(400, "Speak HTTP/1.1")
-    codings = [value for name, value in headers if name == b"transfer-encoding"]
-    if codings and version == "1.0":
+    names, by_name = [name for name, _ in headers], dict(headers)
+    coding, host = by_name.get(b"transfer-encoding"), by_name.get(b"host")
+    if coding is not None and version == "1.0":
         raise HTTPException(400, "HTTP/1.0 has no Transfer-Encoding")
-    if codings and [coding.strip().lower() for coding in codings] != [b"chunked"]:
+    several = names.count(b"transfer-encoding") > 1
+    if coding is not None and (several or coding.strip().lower() != b"chunked"):
         raise HTTPException(400, "The only Transfer-Encoding is chunked")  # RFC 9112 section 6.1
-    hosts = [value for name, value in headers if name == b"host"]
-    if len(hosts) > 1 or (not hosts and version == "1.1"):
+    if names.count(b"host") > 1 or (host is None and version == "1.1"):
         raise HTTPException(400, "A request has exactly one Host header")
-    if hosts and not _HOST.fullmatch(hosts[0]):
+    if host is not None and not _HOST.fullmatch(host):
         raise HTTPException(400, "The Host header names no host")
     if not target.startswith(b"/"):
         url = _ABSOLUTE.match(target)  # RFC 9112 section 3.2.2
         if url is None:
             raise HTTPException(400, "The target is no path")
-        if hosts and url[1].lower() != hosts[0].lower():
+        if host is not None and url[1].lower() != host.lower():
             raise HTTPException(400, "The target is on another host than the Host header says")

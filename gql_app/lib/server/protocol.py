@@ -253,10 +253,12 @@ class HttpProtocol(Connection):
 
     def _release(self, cycle: RequestCycle) -> None:
         """Stop counting the bytes of a request as pending."""
+        if not cycle.pending_bytes:
+            return
         self._usage.pending_body_bytes -= cycle.pending_bytes
         self._usage.pending_of[self._counted_as] -= cycle.pending_bytes
         if not self._usage.pending_of[self._counted_as]:
-            del self._usage.pending_of[self._counted_as]
+            self._usage.pending_of.pop(self._counted_as)
         cycle.pending_bytes = 0
 
     def _enqueue(
