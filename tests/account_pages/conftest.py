@@ -6,9 +6,9 @@ import pytest
 from playwright.async_api import Browser, BrowserContext
 
 from tests.account_pages.visit import Visit
-from tests.playground.conftest import PATIENCE, browser, demo
+from tests.playground.conftest import browser, demo
 from tests.playground.tab import WATCH
-from tests.processes import Server
+from tests.processes import PATIENCE, Server
 
 __all__ = ["browser", "demo"]
 

@@ -8,8 +8,7 @@ from playwright.async_api import Browser, Route, expect
 
 from gql_app.web.pages.account import PAGES
 from tests.account_pages.visit import TOKEN, Visit, fault, link, payload
-from tests.playground.conftest import PATIENCE
-from tests.processes import Server
+from tests.processes import PATIENCE, Server
 
 pytestmark = pytest.mark.xdist_group("chromium")
 

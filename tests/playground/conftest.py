@@ -8,10 +8,7 @@ from playwright.async_api import Browser, BrowserContext, expect
 from gql_app.web.pages.playground import BUILT
 from tests.playground.chromium import chromium
 from tests.playground.tab import WATCH, Tab
-from tests.processes import Server, serving
-
-PATIENCE = 15
-"""Time-out of a page, in seconds."""
+from tests.processes import PATIENCE, Server, serving
 
 
 @pytest.fixture(scope="package")

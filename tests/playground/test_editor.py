@@ -12,9 +12,9 @@ from playwright.async_api import Browser, BrowserContext, Locator, Route, expect
 
 from gql_app.cli.samples import SIGN_INS
 from tests.playground.axe import violations
-from tests.playground.conftest import PATIENCE
 from tests.playground.reach import DRAWN
 from tests.playground.tab import WATCH, Tab
+from tests.processes import PATIENCE
 
 pytestmark = pytest.mark.xdist_group("chromium")
 

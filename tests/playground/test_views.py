@@ -12,10 +12,9 @@ from playwright.async_api import Browser, Page, expect
 
 from gql_app.cli.samples import SIGN_INS
 from tests.apps import App
-from tests.playground.conftest import PATIENCE
 from tests.playground.reach import EVERY, SCROLLED, SIZES, chosen, faults, missed_by_keyboard, show
 from tests.playground.tab import WATCH, Tab
-from tests.processes import Server, serving
+from tests.processes import PATIENCE, Server, serving
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
