@@ -74,7 +74,7 @@ async def post(
 async def post_link(db: Transaction, kind: LinkKind, *, customer_id: UUID | None) -> None:
     """Queue a letter with a link, in place of one of its kind that is still queued.
 
-    A link that proves an address goes to the pending one, if there is one.
+    Two requests at once may queue one each. A link that proves an address goes to the pending one.
     """
     await _drop(db, customer_id, [kind])
     await post(db, kind, customer_id=customer_id)
