@@ -14,6 +14,7 @@ from gql_app.lib import clock
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import Api, running
+from tests.apps import set_up_first
 from tests.conftest import SetClock
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.rows import value
@@ -112,6 +113,30 @@ async def test_changes_without_a_proof_leave_room_for_those_that_take_one(
     await fill(api.database, api.resources.throttle.of_account("change", plain.id))
     assert faults(await rename(api, plain)) == LOCKED
     assert faults(await write(api, plain)) == SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("filled", "told"),
+    [
+        ("change", [LOCKED, SUCCESS, SUCCESS, SUCCESS]),
+        ("access", [SUCCESS, LOCKED, LOCKED, LOCKED]),
+    ],
+)
+async def test_changes_of_second_factors_but_their_names_take_a_proof(
+    api: Api, plain: Person, filled: str, told: list[list[CodeAndField]]
+) -> None:
+    await set_up_first(api, plain)
+    asked = "{ me { secondFactors { id } } }"
+    [factor] = (await api.run(asked, token=plain.token)).data["me"]["secondFactors"]
+    await fill(api.database, api.resources.throttle.of_account(filled, plain.id))
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("renameSecondFactor", {"id": factor["id"], "name": "Mine"}),
+        ("renewRecoveryCodes", {}),
+        ("beginCodes", {}),
+        ("removeSecondFactor", {"id": factor["id"]}),
+    ]
+    answers = [await do(api, name, token=plain.token, **given) for name, given in steps]
+    assert [*map(faults, answers)] == told
 
 
 async def test_each_write_counts_once(settings: Settings) -> None:
