@@ -50,10 +50,7 @@ USUAL_AGE: Final = 300.0
 LONGEST_AGE: Final = 3600.0
 """Seconds for which keys are cached: without a max-age, and at most."""
 _ADDRESS: Final = re.compile(r'(?i:https?)://[^\s\x00-\x1f\x7f?#@/]+(/[!"$->@-~]*)?')
-"""An address without blanks, control characters, a query, a fragment, a name and password.
-
-Its path is of ASCII, as it is sent.
-"""
+"""An address with a path of ASCII, and without a query, a fragment, a name and password."""
 _MAX_AGE: Final = re.compile(r"\bmax-age=(\d{1,9})")
 _AGE: Final = re.compile(r"\s*(\d{1,9})\b")
 _EVENT: Final = "The server that issues others' tokens is unavailable"

@@ -84,6 +84,11 @@ def changes(throttle: Throttle, person: Person) -> Limit:
     return throttle.of_account("change", person.id)
 
 
+def changes_of_access(throttle: Throttle, person: Person) -> Limit:
+    """Return the limit of changing what gives access to oneself."""
+    return throttle.of_account("access", person.id)
+
+
 def codes(throttle: Throttle, person: Person) -> Limit:
     """Return the limit of wrong codes."""
     return throttle.of_account("code", person.id)
@@ -158,7 +163,7 @@ CASES: Final = [
     Case("reauthenticate", lambda _: {"passkey": {}}, passkeys),
     Case("reauthenticate", lambda _: {"password": PASSWORD}, lambda *of: proof(*of).pair),
     *(
-        Case(name, given, changes)
+        Case(name, given, changes if name == "renameSecondFactor" else changes_of_access)
         for name, given in (
             ("beginCodes", lambda _: {}),
             ("beginPasskey", lambda _: {}),
@@ -181,7 +186,7 @@ CASES: Final = [
     Case("updateMe", lambda _: MOVE, lambda *of: of[0].of_taken(HERE, of[1].id)[0]),
     Case("updateMe", lambda _: MOVE, lambda *of: of[0].of_taken(HERE, of[1].id)[1]),
     Case("updateMe", lambda _: MOVE, lambda *of: proof(*of).pair),
-    Case("changePassword", lambda _: CHANGE, changes),
+    Case("changePassword", lambda _: CHANGE, changes_of_access),
     Case("changePassword", lambda _: CHANGE, lambda *of: proof(*of).pair),
     Case("changePassword", lambda _: CHANGE, lambda *of: proof(*of).clients[0]),
     Case("changePassword", lambda _: CHANGE, lambda *of: proof(*of).lockout),
