@@ -409,6 +409,8 @@ async def test_customers_of_one_mailbox_stop_migrate_until_one_has_another_addre
     ]
     assert (status, pair in finding["message"]) == (1, True)
     assert (await asyncio.to_thread(told, "change-email", str(rows[0].id), "a@example.org"))[0] == 0
-    assert (await asyncio.to_thread(told, "migrate"))[:2] == (0, "The database is up to date.\n")
+    status, lines, _ = await asyncio.to_thread(told, "migrate")
+    # The server of this process may log that it drops the letter about the change.
+    assert (status, lines.splitlines()[-1]) == (0, "The database is up to date.")
     _, found, _ = await asyncio.to_thread(told, "check", "--json")
     assert "colliding-addresses" not in found

@@ -1,4 +1,4 @@
-"""Remembered callers: what proves them, and that nothing is read where they are others."""
+"""Remembered callers: what proves them, and that nobody is answered who has changed."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet

@@ -258,7 +258,7 @@ class HttpProtocol(Connection):
         self._usage.pending_body_bytes -= cycle.pending_bytes
         self._usage.pending_of[self._counted_as] -= cycle.pending_bytes
         if not self._usage.pending_of[self._counted_as]:
-            self._usage.pending_of.pop(self._counted_as)
+            del self._usage.pending_of[self._counted_as]
         cycle.pending_bytes = 0
 
     def _enqueue(
