@@ -26,7 +26,7 @@ from tests.processes import run_main
 from tests.rows import value
 from tests.web.test_health import closed_to_all
 
-CROWD = 8
+CROWD = 12
 RENAME = "mutation Rename($name: String!) { updateMe(input: {name: $name}) { status } }"
 LOGIN = f'mutation {{ login(email: "ada@example.com", password: "{PASSWORD}") {{ status }} }}'
 
