@@ -50,6 +50,8 @@ def closes(server: Server, data: bytes) -> tuple[int, str]:
         [b"Transfer-Encoding: chunked, gzip"],
         [b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"],
         [b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity"],
+        [b"Transfer-Encoding: identity", b"Transfer-Encoding: chunked"],
+        [b"Transfer-Encoding: gzip", b"Transfer-Encoding: chunked"],
         [b"Transfer-Encoding:\x0bchunked"],
         [b"Transfer-Encoding:\r\n chunked"],
         [b"X: \x00"],
@@ -189,3 +191,10 @@ def test_the_check_of_framing_says_what_is_wrong() -> None:
     with pytest.raises(HTTPException, match="exactly one Host") as caught:
         check_framing("1.1", b"/", [])
     assert caught.value.status_code == 400
+
+
+@pytest.mark.parametrize("codings", [(b"gzip", b"chunked"), (b"chunked", b"chunked")])
+def test_several_codings_are_refused_even_if_the_parser_takes_them(codings: list[bytes]) -> None:
+    headers = [(b"host", b"a"), *((b"transfer-encoding", each) for each in codings)]
+    with pytest.raises(HTTPException):
+        check_framing("1.1", b"/", headers)
