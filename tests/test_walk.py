@@ -49,7 +49,7 @@ def entered(modules: set[str]) -> Iterator[None]:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("asked", "core", "in_all"),
-    [("page", 7, 24), ("login", 11, 28), ("refusal", 5, 14)],
+    [("page", 7, 24), ("login", 9, 26), ("refusal", 5, 14)],
 )
 async def test_a_request_passes_few_files(
     api: Api, plain: Person, asked: str, core: int, in_all: int

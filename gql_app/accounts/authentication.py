@@ -233,7 +233,7 @@ async def admit(
     TooManyAttempts.
     """
     [customer] = await db.fetch_all(_BY_ID, id=customer.id)  # with the roles of now
-    if customer.has_second_factor and not proofs.is_strong(proof.methods):
+    if customer.factors_version and not sessions.is_strong(proof.methods):
         await throttle.count(db, *throttle.of_client("challenge", origin.ip_address))
         await audit.record(db, Action.SECOND_FACTOR_ASKED, origin, customer_id=customer.id)
         return await challenges.open_challenge(db, customer, proof)

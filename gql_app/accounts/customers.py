@@ -224,7 +224,7 @@ async def change_password(
     Raises Rejected.
     """
     customer = await set_password(db, customer, password_hash, origin=origin)
-    methods, proven_at = session.methods or PASSWORD, session.proven_at
+    methods, proven_at = session.methods or PASSWORD, session.authenticated_at
     return await sessions.open_session(
         db, customer, origin, lifetimes, methods=methods, proven_at=proven_at
     )

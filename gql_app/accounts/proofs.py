@@ -45,25 +45,6 @@ class Proof(NamedTuple):
     audience: str | None = None
 
 
-def is_strong(methods: str | None) -> bool:
-    """Return whether two factors were proven, or a passkey whose device verified its user."""
-    known = {*(methods or "").split()}
-    return TWO_FACTORS in known or {PASSKEY, USER_VERIFIED} <= known
-
-
-def claims(session: SessionRecord) -> dict[str, object]:
-    """Return the claims of tokens about a session's proof (RFC 9068 section 2.2.1).
-
-    They are for other services; this API goes by the session's row.
-    """
-    methods = session.methods or ""
-    return {
-        "auth_time": int(session.proven_at.timestamp()),
-        "amr": methods.split(),
-        "acr": "2" if is_strong(methods) else "1",
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class ProofPolicy:
     """The rules of proofs: who must have a second factor, and the age and methods of a proof."""
@@ -83,7 +64,7 @@ class ProofPolicy:
 
     def must_enrol(self, customer: CustomerRecord) -> bool:
         """Return whether a customer must set up a second factor before anything else."""
-        return self.requires(customer.roles) and not customer.has_second_factor
+        return self.requires(customer.roles) and customer.factors_version is None
 
     def requires(self, roles: str) -> bool:
         """Return whether a customer with `roles`, as in CustomerRecord, needs a second factor."""
@@ -101,6 +82,6 @@ class ProofPolicy:
             return False
         if self.must_enrol(customer):
             return True
-        if customer.has_second_factor and FACTORS.isdisjoint((session.methods or "").split()):
+        if customer.factors_version and FACTORS.isdisjoint((session.methods or "").split()):
             return False
-        return clock.now() - session.proven_at <= timedelta(seconds=self.seconds)
+        return clock.now() - session.authenticated_at <= timedelta(seconds=self.seconds)

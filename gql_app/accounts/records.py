@@ -3,7 +3,7 @@
 The tables are in db/tables.py.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -60,6 +60,7 @@ class CustomerRecord(NamedTuple):
     pending_email: str | None = None
     locale: str | None = None
     factors_version: UUID | None = None
+    """Of the second factors, without which it is None: signing in takes one if there are any."""
     roles: str = ""
     """The names of the roles, that of an admin first, with blanks between them."""
 
@@ -67,11 +68,6 @@ class CustomerRecord(NamedTuple):
     def has_password(self) -> bool:
         """Whether there is a password to sign in with."""
         return bool(self.password_hash)
-
-    @property
-    def has_second_factor(self) -> bool:
-        """Whether signing in takes a second factor."""
-        return self.factors_version is not None
 
     @property
     def person(self) -> Person:
@@ -94,15 +90,11 @@ class SessionRecord(NamedTuple):
     ip_address: str | None
     user_agent: str | None
     audience: str | None
-    wrote_at: datetime | None = None
-    authenticated_at: datetime | None = None
+    wrote_at: datetime | None
+    authenticated_at: datetime
+    """The time of the customer's last proof of identity."""
     methods: str | None = None
     """The methods of its proof, as in proofs.py; None if the version before opened it."""
-
-    @property
-    def proven_at(self) -> datetime:
-        """The time of the customer's last proof of identity."""
-        return self.authenticated_at or self.created_at
 
 
 class AuditRecord(NamedTuple):
@@ -174,5 +166,9 @@ CUSTOMER: Final = [
 """The columns of a CustomerRecord."""
 MASK: Final[dict[str, Any]] = {n: None for n in CustomerRecord._fields if n in PRIVATE}
 """The values of private columns in a record for other callers."""
-SESSION: Final = columns(SessionRow, SessionRecord._fields)
-"""The columns of a SessionRecord."""
+_PROVEN_AT: Final = func.coalesce(SessionRow.authenticated_at, SessionRow.created_at)
+SESSION: Final[Sequence[Any]] = [
+    _PROVEN_AT if column.key == "authenticated_at" else column
+    for column in columns(SessionRow, SessionRecord._fields)
+]
+"""The columns of a SessionRecord; the version before wrote no time of the first proof."""

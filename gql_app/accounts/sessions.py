@@ -16,6 +16,7 @@ from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.factors import challenges
 from gql_app.accounts.permissions import READ_PRIVATE, Roles
+from gql_app.accounts.proofs import PASSKEY, TWO_FACTORS, USER_VERIFIED
 from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionRecord
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
@@ -118,7 +119,26 @@ class SignedIn(NamedTuple):
     def caller(self, roles: Roles) -> Caller:
         """Return the caller in this session, with the permissions of their roles."""
         me, names = self.customer, self.customer.roles
-        return Caller(me.id, self.session.id, names, roles[names], me.has_second_factor)
+        return Caller(me.id, self.session.id, names, roles[names], me.factors_version is not None)
+
+
+def is_strong(methods: str) -> bool:
+    """Return whether two factors were proven, or a passkey whose device verified its user."""
+    known = {*methods.split()}
+    return TWO_FACTORS in known or {PASSKEY, USER_VERIFIED} <= known
+
+
+def proof_claims(session: SessionRecord) -> dict[str, object]:
+    """Return the claims of tokens about a session's proof (RFC 9068 section 2.2.1).
+
+    They are for other services; this API goes by the session's row.
+    """
+    methods = session.methods or ""
+    return {
+        "auth_time": int(session.authenticated_at.timestamp()),
+        "amr": methods.split(),
+        "acr": "2" if is_strong(methods) else "1",
+    }
 
 
 async def open_session(
@@ -177,6 +197,7 @@ async def open_lasting_session(
         ip_address=origin.ip_address,
         user_agent=origin.user_agent,
         audience=audience,
+        wrote_at=None,
         authenticated_at=proven_at or now,
         methods=methods,
     )

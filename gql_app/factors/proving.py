@@ -93,7 +93,7 @@ async def reauthenticate_by_password(db: Transaction, me: SignedIn, *, origin: O
     The account is locked already. Raises Rejected if it has a second factor by now.
     """
     customer = await customers.by_id(db, me.customer.id)
-    if customer is None or customer.has_second_factor:
+    if customer is None or customer.factors_version:
         raise Rejected(FACTOR_REQUIRED)
     before = without_factors(me.session.methods)
     await record_proof(db, me, combined(before, proofs.PASSWORD), origin=origin)

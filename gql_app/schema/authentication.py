@@ -15,7 +15,7 @@ from gql_app.accounts.factors.challenges import Challenge
 from gql_app.accounts.mail import registrations
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CustomerRecord, Person
-from gql_app.accounts.sessions import Caller, Opened, SignedIn
+from gql_app.accounts.sessions import Caller, Opened, SignedIn, proof_claims
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction, Unavailable
 from gql_app.lib.faults import DependencyFailed
@@ -236,7 +236,7 @@ async def _extra_claims(context: Context, opened: Opened) -> dict[str, object]:
     except Exception as why:
         _log.exception("The claims failed")
         raise DependencyFailed from why
-    return {**added, "roles": opened.customer.roles.split(), **proofs.claims(opened.session)}
+    return {**added, "roles": opened.customer.roles.split(), **proof_claims(opened.session)}
 
 
 async def _login(context: Context, email: str, password: str, audience: str | None) -> LoginPayload:

@@ -52,7 +52,7 @@ class Session(Node):
             created_at=row.created_at,
             last_used_at=row.last_used_at,
             expires_at=row.expires_at,
-            authenticated_at=row.proven_at,
+            authenticated_at=row.authenticated_at,
             methods=(row.methods or "").split(),
             ip_address=row.ip_address,
             user_agent=row.user_agent,

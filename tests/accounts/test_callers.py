@@ -135,6 +135,20 @@ async def test_a_use_is_noted_and_never_turned_back(
     assert await last_used(database, other) == NOON
 
 
+async def test_session_of_the_version_before_was_proven_when_it_was_opened(
+    database: Database, set_clock: SetClock
+) -> None:
+    set_clock(NOON)
+    ada = await add_customer(database, "Ada")
+    session = await open_session(database, ada)
+    for authenticated_at, proven_at in ((NOON + HOUR / 2, NOON + HOUR / 2), (None, NOON)):
+        async with database.transaction() as db:
+            await db.execute(update(SessionRow).values(authenticated_at=authenticated_at))
+        found = await ask(database, ada.id, session.id)
+        assert found is not None
+        assert found.session == session._replace(authenticated_at=proven_at)
+
+
 async def test_a_session_wrote_when_it_was_opened_and_whenever_that_is_noted(
     database: Database, set_clock: SetClock
 ) -> None:

@@ -70,7 +70,7 @@ async def test_of_two_who_undo_a_factor_at_once_one_does(noon: Database, ada: Si
         second = asyncio.create_task(undo(noon))
         await until_it_waits(db, second)
     assert await second == "TOKEN_INVALID"
-    assert not (await current(noon, ada.customer.id)).has_second_factor
+    assert not (await current(noon, ada.customer.id)).factors_version
 
 
 async def test_client_of_a_thief_is_known_no_more_once_the_factor_is_undone(
@@ -140,7 +140,7 @@ async def test_all_factors_are_removed_by_one_letter(noon: Database, ada: Signed
             counts.append(await changes.remove_all(db, whose))
     assert counts == [None, 2, 0]
     whole = await current(noon, ada.customer.id)
-    assert not whole.has_second_factor
+    assert not whole.factors_version
     assert await sessions.living(noon, [ada.customer.id]) == [[]]
     kinds = await column(noon, select(LetterRow.kind).order_by(LetterRow.id))
     assert kinds.count("second_factor_removed") == 1

@@ -147,4 +147,4 @@ async def test_sign_in_that_waits_ends_with_the_sessions(
     token = await challenge(api, plain.email, PASSWORD)
     await end(api, plain, admin)
     assert faults(await verify(api, token, codes[0])) == SPENT
-    assert (await current(api.database, plain.id)).has_second_factor
+    assert (await current(api.database, plain.id)).factors_version

@@ -67,7 +67,7 @@ async def proof_methods(db: Reader, customer: CustomerRecord) -> list[str]:
 
     With a second factor it must be by that; a password alone is not enough then.
     """
-    if customer.has_second_factor:
+    if customer.factors_version:
         [factors] = await of_customers(db, [customer.id])
         return [method.value for method in await methods(db, factors, customer.id)]
     return [(ProofMethod.PASSWORD if customer.has_password else ProofMethod.SIGN_IN).value]

@@ -288,7 +288,7 @@ async def _prove_by_code(context: Context, authority: Authority, code: str) -> N
 async def _prove_by_password(context: Context, authority: Authority, password: str) -> None:
     """Record a proof by the password, which is enough only without a second factor."""
     me = authority.me
-    if me.customer.has_second_factor:
+    if me.customer.factors_version:
         raise Rejected(proving.FACTOR_REQUIRED)
     if not me.customer.has_password:
         raise Rejected(_NO_PASSWORD)
