@@ -65,7 +65,9 @@ async def post(resources: Resources, *recipients: str) -> None:
     """Write letters down."""
     async with resources.database.transaction() as db:
         for recipient in recipients:
-            await letters.post(db, Kind.EMAIL_CHANGED, customer_id=None, recipient=recipient)
+            await letters.post(
+                db, Kind.EMAIL_CHANGE_REQUESTED, customer_id=None, recipient=recipient
+            )
 
 
 async def rows(database: Database, table: type[Row]) -> int:

@@ -311,13 +311,15 @@ NOTICES: Final = frozenset(
     }
 )
 """Letters that are sent to the address that they were posted with."""
+_OF_FACTORS: Final = (Kind.SECOND_FACTOR_ADDED, Kind.SECOND_FACTOR_REMOVED)
 _LEAST_PER_DAY: Final = dict.fromkeys(
-    (Kind.SECOND_FACTOR_ADDED.value, Kind.SECOND_FACTOR_REMOVED.value), 3 * FACTORS_PER_DAY
+    [each.value for each in (Kind.EMAIL_CHANGED, *_OF_FACTORS)], 3 * FACTORS_PER_DAY
 )
 """The kinds of letters of which each one has to be sent, and the least limit that allows it.
 
 The letters of 24 hours may be about 48 hours, as each is retried for a day. In that time an account
-adds FACTORS_PER_DAY factors twice, and removes those and what it had before, as many at most.
+adds FACTORS_PER_DAY factors twice, and removes those and what it had before, as many at most. An
+address is left less often, for coming back to it takes a letter, too.
 """
 LINKS: Final[Mapping[str, Terms]] = {
     **TERMS,

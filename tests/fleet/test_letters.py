@@ -28,7 +28,9 @@ async def post(database: Database, size: int) -> list[list[str]]:
     everybody = [f"{number:03}@example.com" for number in range(size)]
     async with database.transaction() as db:
         for recipient in everybody:
-            await letters.post(db, Kind.EMAIL_CHANGED, customer_id=None, recipient=recipient)
+            await letters.post(
+                db, Kind.EMAIL_CHANGE_REQUESTED, customer_id=None, recipient=recipient
+            )
     return [[recipient] for recipient in everybody]
 
 
@@ -60,7 +62,9 @@ async def test_letters_are_sent_once_each_and_a_flood_is_limited_by_three_server
     async with mail_server(mailbox, fleet.mail):
         async with database.transaction() as db:
             for _ in range(100):
-                await letters.post(db, Kind.EMAIL_CHANGED, customer_id=None, recipient=stranger)
+                await letters.post(
+                    db, Kind.EMAIL_CHANGE_REQUESTED, customer_id=None, recipient=stranger
+                )
         everybody = await post(database, 100)
         await until_left(database, 0)
     recipients = [arrived.recipients for arrived in mailbox.arrived]  # the other tests' as well
