@@ -90,8 +90,14 @@ def test_scalar_is_described_in_the_schema(settings: Settings) -> None:
         ({Url: parse_url}, "The feature web: scalars must map Python types to what strawberry"),
         (
             {datetime: URL},
-            "The feature web: the scalar Url is of datetime, as DateTime is already.",
+            "The feature web: the scalar Url is of datetime, as DateTime is already: give it",
         ),
+        ({int: URL}, "The feature web: the scalar Url is of int, as Int is already: give it"),
+        ({float: URL}, "The feature web: the scalar Url is of float, as Float is already: give"),
+        ({str: URL}, "The feature web: the scalar Url is of str, as String is already: give it"),
+        ({bool: URL}, "The feature web: the scalar Url is of bool, as Boolean is already: give"),
+        ({strawberry.ID: URL}, "The feature web: the scalar Url is of ID, as ID is already: give"),
+        ({strawberry.scalars.JSON: URL}, "The feature web: the scalar Url is of JSON, as JSON is"),
         (
             {Url: strawberry.scalar(name="Customer")},
             "The scalar Customer has the name of the built-in Customer: rename it.",
@@ -116,5 +122,8 @@ def test_two_features_give_a_type_one_scalar(settings: Settings) -> None:
     with pytest.raises(CannotStart) as caught:
         create_app(settings, features=[WEB, other])
     [fault] = caught.value.faults
-    assert fault == "The feature net: the scalar Uri is of Url, as Url is already."
+    assert fault == (
+        "The feature net: the scalar Uri is of Url, as Url is already: give it a type of its own, "
+        "NewType(…, Url)."
+    )
     assert create_app(settings, features=[WEB, Feature("net", scalars={Url: URL})])
