@@ -84,14 +84,17 @@ class Transaction:
         """Record an action of the caller in the audit log, and the customer that it concerns.
 
         The action is one of `Feature.actions`. `fields` has the names of the changed fields, never
-        their values. Raises LookupError for an action that no feature declares.
+        their values. Raises LookupError for an action that no feature declares, and TypeError for
+        names that are no texts or no list.
         """
         if action not in self._extensions.actions:
             message = f"{action} is no feature's action: name it in Feature.actions"
             raise Undeclared(message)
-        await audit.record(
-            self._db, action, self._origin, customer_id=customer_id, fields=list(fields)
-        )
+        names = list(fields)
+        if isinstance(fields, str) or not all(isinstance(each, str) for each in names):
+            message = f"the fields of {action} are no list of names, each a text"
+            raise TypeError(message)
+        await audit.record(self._db, action, self._origin, customer_id=customer_id, fields=names)
 
     async def post(self, letter: Letter, customer_id: UUID, /, **data: object) -> None:
         """Queue a letter to a customer, which is sent after the commit.

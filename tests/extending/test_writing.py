@@ -1,6 +1,7 @@
 """Writing by a feature's rules: the caller judged again, refusals, the audit and letters."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from gql_app.accounts import sessions
 from gql_app.accounts.audit import Origin
-from gql_app.db.tables import CustomerRow, LetterRow
+from gql_app.db.tables import AuditRow, CustomerRow, LetterRow
 from gql_app.errors import TokenMissing, TokenRevoked, Undeclared
 from gql_app.extending.context import Context
 from gql_app.extending.letters import Letter
@@ -159,6 +160,19 @@ async def test_what_is_not_declared_can_be_neither_recorded_nor_posted(
     for rule in (recording, posting):
         with pytest.raises(LookupError, match=r"name it in Feature\."):
             await transact(shop.resources, rule)
+
+
+@pytest.mark.parametrize("fields", [[1], [None], ["cents", {"a": 1}], "cents"])
+async def test_fields_of_a_record_are_names_of_fields(
+    shop: Graph, ada: Person, fields: Sequence[str]
+) -> None:
+    async def rule(tx: Transaction) -> None:
+        await tx.audit("order:place", customer_id=ada.id, fields=fields)
+
+    before = await count(shop, AuditRow)
+    with pytest.raises(TypeError, match="the fields of order:place are no list of names"):
+        await transact(shop.resources, rule)
+    assert await count(shop, AuditRow) == before
 
 
 async def test_letter_is_written_of_its_data_when_it_is_sent(
