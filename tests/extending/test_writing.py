@@ -184,16 +184,21 @@ async def test_letter_is_written_of_its_data_when_it_is_sent(
     assert letter.body == "Dear Ada Plain, it costs 5."
 
 
+@pytest.mark.parametrize("unlucky", [13, 17])
 async def test_letter_that_cannot_be_written_keeps_no_other_back(
-    capsys: pytest.CaptureFixture[str], shop: Graph, ada: Person, letterbox: Letterbox
+    capsys: pytest.CaptureFixture[str],
+    shop: Graph,
+    ada: Person,
+    letterbox: Letterbox,
+    unlucky: int,
 ) -> None:
     configure_logging("INFO")
-    await shop.data(PLACE, ada.token, cents=13)
+    await shop.data(PLACE, ada.token, cents=unlucky)
     await shop.data(PLACE, ada.token, cents=14)
     assert (await letterbox.next()).body == "Dear Ada Plain, it costs 14."
     await wait_until(shop, left=1)
     [left] = await shop.resources.database.fetch_all(select(LetterRow.data, LetterRow.attempts))
-    assert left == ({"total": 13}, 1)
+    assert left == ({"total": unlucky}, 1)
     assert "A letter can't be written" in "".join(capsys.readouterr())
 
 
