@@ -114,6 +114,7 @@ class Transaction:
         The feature stores the credentials, and its authenticator returns the session for them. They
         are refused once the session has ended: at `until`, by endSession, or with the account. The
         limit of sessions per account doesn't apply, so the feature has to limit their number.
+        Raises TypeError for a time without a time zone.
         """
         session = await sessions.open_lasting_session(self._db, customer_id, self._origin, until)
         return Identity(customer_id, session.id)

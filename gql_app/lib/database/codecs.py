@@ -72,7 +72,8 @@ def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
             return Codec(lambda values: _write_json([*values]))
         return Codec(lambda values: _write_json(list(map(encode, values))))
     if isinstance(kind, ARRAY) and dialect == "postgresql":
-        return Codec()
+        is_moment = isinstance(kind.item_type, Moment)
+        return Codec(lambda values: list(map(_zoned, values))) if is_moment else Codec()
     is_text = isinstance(kind, Uuid) and not kind.as_uuid
     for each, on_sqlite in _CODECS.items():
         if isinstance(kind, each) and not (is_text or isinstance(kind, Enum)):
@@ -92,6 +93,14 @@ def decoder(result: ColumnElement[Any], dialect: str) -> Decoder | None:
             if isinstance(result.type, kind):
                 return _each(convert)
     return codec(result.type, dialect).decode
+
+
+def _zoned(moment: datetime) -> datetime:
+    """Return a moment. Raises TypeError unless it has a time zone: it would be the server's."""
+    if getattr(moment, "tzinfo", None) is None:
+        msg = f"A {type(moment).__name__} has no time zone: take a datetime in UTC."
+        raise TypeError(msg)
+    return moment
 
 
 def _write_json(value: object) -> str:
@@ -168,7 +177,7 @@ _CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
         lambda value: value.hex, _each(lambda digits: digits and UUID(int=int(digits, 16)))
     ),
     Moment: Codec(
-        lambda value: value.astimezone(UTC).isoformat(" ", "microseconds")[:26],
+        lambda value: _zoned(value).astimezone(UTC).isoformat(" ", "microseconds")[:26],
         _each(lambda text: text and datetime.fromisoformat(f"{text}+00:00")),
     ),
     Date: Codec(
@@ -182,7 +191,7 @@ _CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
 """Codecs by column type for SQLite's driver."""
 _ON_POSTGRESQL: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
     JSON: Codec(_write_json, _each(_read_json)),
-    Moment: Codec(decode=_each(_aware)),
+    Moment: Codec(_zoned, _each(_aware)),
 }
 """Codecs of the types whose values asyncpg does not send and read as they are."""
 _COMPUTED: Final[Mapping[type[TypeEngine[Any]], Converter]] = {
