@@ -101,7 +101,7 @@ class Transaction:
 
         `data` is JSON from which the letter is written when it is sent. It is stored in the
         database until then, so it must hold no secret. Raises LookupError for a letter that is not
-        in any `Feature.letters`.
+        in any `Feature.letters`, and TypeError for data that is no JSON.
         """
         if letter.name not in self._extensions.letters:
             message = f"{letter.name} is no feature's letter: name it in Feature.letters"

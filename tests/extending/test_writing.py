@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from math import nan
 from uuid import UUID
 
 import pytest
@@ -19,7 +20,7 @@ from gql_app.lib.telemetry import configure_logging
 from gql_app.metrics import new_metrics
 from gql_app.web.graphql import authenticate_header
 from tests.extending.graph import Graph
-from tests.extending.shop import OrderRow, write_receipt
+from tests.extending.shop import RECEIPT, OrderRow, write_receipt
 from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, sign_out
 
@@ -200,6 +201,15 @@ async def test_letter_that_cannot_be_written_keeps_no_other_back(
     [left] = await shop.resources.database.fetch_all(select(LetterRow.data, LetterRow.attempts))
     assert left == ({"total": unlucky}, 1)
     assert "A letter can't be written" in "".join(capsys.readouterr())
+
+
+async def test_data_of_a_letter_has_no_number_that_json_has_not(shop: Graph, ada: Person) -> None:
+    async def rule(tx: Transaction) -> None:
+        await tx.post(RECEIPT, ada.id, total=nan)
+
+    with pytest.raises(TypeError, match="infinite or NaN"):
+        await transact(shop.resources, rule)
+    assert await count(shop, LetterRow) == 0
 
 
 async def test_a_mailbox_gets_so_many_of_a_kind_in_a_day(

@@ -1,5 +1,6 @@
 """Codecs: the column types that are known, and how their values are sent and read."""
 
+import json
 from binascii import unhexlify
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -104,7 +105,15 @@ def _zoned(moment: datetime) -> datetime:
 
 
 def _write_json(value: object) -> str:
-    return orjson.dumps(value).decode()
+    """Return a value's JSON. Raises TypeError for infinity and NaN, which orjson writes as null."""
+    written = orjson.dumps(value).decode()
+    if "null" in written:
+        try:
+            json.dumps(value, allow_nan=False, default=str)
+        except ValueError as why:
+            msg = "JSON has no number that is infinite or NaN."
+            raise TypeError(msg) from why
+    return written
 
 
 def _write_sqlite_json(value: object) -> str | float | bytes:
