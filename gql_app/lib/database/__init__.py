@@ -3,7 +3,6 @@
 from gql_app.lib.database.batches import Batch
 from gql_app.lib.database.causes import Cause, cause_of
 from gql_app.lib.database.citus import distributed_tables, unreachable_machines
-from gql_app.lib.database.codecs import JsonList, Moment
 from gql_app.lib.database.database import Database, Reader, Transaction
 from gql_app.lib.database.errors import (
     Busy,
@@ -23,12 +22,13 @@ from gql_app.lib.database.probing import SharedResult
 from gql_app.lib.database.sqlite import sqlite_file, unwritable
 from gql_app.lib.database.statements import (
     EitherDialect,
+    JsonList,
+    Moment,
     Query,
     Statement,
-    check_metadata,
     scalars,
-    table_faults,
 )
+from gql_app.lib.database.table_checks import check_metadata, table_faults
 from gql_app.lib.database.urls import SSL_MODES, in_the_clear, options_of
 from gql_app.lib.faults import IntegrityViolation, StatementError, Unavailable
 

@@ -40,12 +40,11 @@ from gql_app.lib.database.causes import (
     cause_of,
     unwritable_cause,
 )
-from gql_app.lib.database.codecs import Moment
 from gql_app.lib.database.pool import Connection, Pool, retried
 from gql_app.lib.database.postgresql import CONNECT_TIMEOUT, PostgresConnection, Servers
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
 from gql_app.lib.database.sqlite import SqliteConnection, sqlite_file, unwritable
-from gql_app.lib.database.statements import Query, Statement, compiled
+from gql_app.lib.database.statements import Moment, Query, Statement, compiled
 from gql_app.lib.faults import StatementError, Unavailable, root_of
 
 CONNECTIONS: Final = 10

@@ -25,8 +25,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
-from gql_app.lib.database.codecs import ApiMoment, ApiUuid, JsonList
-from gql_app.lib.database.statements import EitherDialect, default_of
+from gql_app.lib.database.statements import (
+    ApiMoment,
+    ApiUuid,
+    EitherDialect,
+    JsonList,
+    default_of,
+)
 
 _RFC3339: Final[ColumnElement[str]] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
 _ENDS: Final[Mapping[ColumnElement[Any], ColumnElement[str]]] = {
