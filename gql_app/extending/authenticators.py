@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
+from uuid import UUID
 
 from gql_app.errors import Unauthenticated
+from gql_app.extending.functions import function_name
 from gql_app.lib.database import Reader
 from gql_app.lib.faults import CancellationsAsFaults, DependencyFailed
 from gql_app.lib.telemetry import get_logger
@@ -50,5 +52,17 @@ async def identify(
         except Exception as why:  # noqa: BLE001 — requests without protected fields still work
             return why
         if identity is not None:
-            return identity
+            return _checked(identity, authenticate)
     return refused
+
+
+def _checked(identity: object, authenticate: Authenticator) -> Identity | TypeError:
+    """Return an authenticator's identity, or the error that it is none, which names no value."""
+    if isinstance(identity, Identity):
+        ids: tuple[object, object] = (identity.customer_id, identity.session_id)
+        if all(isinstance(each, UUID) for each in ids):
+            return identity
+    return TypeError(
+        f"The authenticator {function_name(authenticate)} returned a value of type "
+        f"{type(identity).__name__}, neither None nor an Identity of two UUIDs"
+    )

@@ -47,6 +47,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]{0,19}")
 _ROLE: Final = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_NAME - 1}}}")
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _LETTER: Final = re.compile(r"[a-z][a-z0-9_]*")
+_VARIABLE: Final = re.compile(r"\{\w+(:str)?(?=[:}])")
 _RESERVED_CODES: Final = frozenset(
     {*REASONS, "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "UNAUTHENTICATED"}
 )
@@ -317,8 +318,7 @@ def _duplicates(features: Sequence[Feature]) -> Iterator[str]:
             yield f"{times} features have the settings {kind.__name__}."
     folders = [each.migrations for each in features if each.migrations is not None]
     yield from _twice("features have the migrations", folders)
-    routes = [(route, m) for each in features for route in each.routes for m in _methods(route)]
-    yield from _twice("routes answer", [f"{m} {getattr(route, 'path', '')}" for route, m in routes])
+    yield from _twice("routes answer", _all(map(_answers, _all(f.routes for f in features))))
     if sum(each.signer is not None for each in features) > 1:
         yield "Several features have a signer; one key signs."
 
@@ -374,16 +374,18 @@ def _root_types(root: str, ours: Sequence[type], theirs: Sequence[type]) -> Iter
             owners[name] = part.__name__
 
 
-def _twice(what: str, names: Sequence[str]) -> Iterator[str]:
+def _twice(what: str, names: Iterable[str]) -> Iterator[str]:
     for name, times in Counter(names).items():
         if times > 1:
             yield f"{times} {what} {name}."
 
 
-def _methods(route: BaseRoute) -> Sequence[str]:
-    if isinstance(route, Route):
-        return sorted(set(route.methods or ()) - {"HEAD"})
-    return [""] if isinstance(route, Mount) else []
+def _answers(route: BaseRoute) -> Iterator[str]:
+    """Yield each method and path that a route answers, without the names of variables."""
+    if isinstance(route, Route | Mount):
+        methods = getattr(route, "methods", None) or {""}
+        path = _VARIABLE.sub("{", route.path)
+        yield from (f"{each} {path}".strip() for each in sorted({*methods} - {"HEAD"}))
 
 
 def package_folder(place: str) -> Path | None:

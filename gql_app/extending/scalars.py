@@ -1,12 +1,24 @@
 """Scalars: the custom scalars of features, by the Python types that they stand for."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
+import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 from gql_app.extending.feature import Feature
 from gql_app.lib.faults import sentence
 from gql_app.schema.root import SCALARS, Additions, build_schema
+
+_TAKEN: Final[Mapping[object, str]] = {
+    int: "Int",
+    float: "Float",
+    str: "String",
+    bool: "Boolean",
+    strawberry.ID: "ID",
+    **{kind: scalar.name for kind, scalar in SCALARS.items()},
+}
+"""The names of the scalars of built-in fields, by the Python types that they stand for."""
 
 
 def scalar_forms(scalars: object) -> Iterator[str]:
@@ -23,10 +35,11 @@ def scalars_of(features: Sequence[Feature], found: list[str]) -> Mapping[object,
     for feature in features:
         for kind, scalar in feature.scalars.items():
             name = getattr(kind, "__name__", kind)
-            other = SCALARS.get(kind) or scalars.setdefault(kind, scalar)
-            if other is not scalar:
-                fault = f"the scalar {scalar.name} is of {name}, as {other.name} is already"
-                found.append(sentence(f"The feature {feature.name}: {fault}"))
+            other = scalars.setdefault(kind, scalar)
+            if kind in _TAKEN or other is not scalar:
+                fault = f"the scalar {scalar.name} is of {name}, as {_TAKEN.get(kind, other.name)}"
+                remedy = f"is already: give it a type of its own, NewType(…, {name})"
+                found.append(sentence(f"The feature {feature.name}: {fault} {remedy}"))
     return scalars
 
 

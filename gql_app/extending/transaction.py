@@ -84,21 +84,24 @@ class Transaction:
         """Record an action of the caller in the audit log, and the customer that it concerns.
 
         The action is one of `Feature.actions`. `fields` has the names of the changed fields, never
-        their values. Raises LookupError for an action that no feature declares.
+        their values. Raises LookupError for an action that no feature declares, and TypeError for
+        names that are no texts or no list.
         """
         if action not in self._extensions.actions:
             message = f"{action} is no feature's action: name it in Feature.actions"
             raise Undeclared(message)
-        await audit.record(
-            self._db, action, self._origin, customer_id=customer_id, fields=list(fields)
-        )
+        names = list(fields)
+        if isinstance(fields, str) or not all(isinstance(each, str) for each in names):
+            message = f"the fields of {action} are no list of names, each a text"
+            raise TypeError(message)
+        await audit.record(self._db, action, self._origin, customer_id=customer_id, fields=names)
 
     async def post(self, letter: Letter, customer_id: UUID, /, **data: object) -> None:
         """Queue a letter to a customer, which is sent after the commit.
 
         `data` is JSON from which the letter is written when it is sent. It is stored in the
         database until then, so it must hold no secret. Raises LookupError for a letter that is not
-        in any `Feature.letters`.
+        in any `Feature.letters`, and TypeError for data that is no JSON.
         """
         if letter.name not in self._extensions.letters:
             message = f"{letter.name} is no feature's letter: name it in Feature.letters"
@@ -111,6 +114,7 @@ class Transaction:
         The feature stores the credentials, and its authenticator returns the session for them. They
         are refused once the session has ended: at `until`, by endSession, or with the account. The
         limit of sessions per account doesn't apply, so the feature has to limit their number.
+        Raises TypeError for a time without a time zone.
         """
         session = await sessions.open_lasting_session(self._db, customer_id, self._origin, until)
         return Identity(customer_id, session.id)

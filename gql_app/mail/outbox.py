@@ -26,6 +26,7 @@ from gql_app.factors import changes
 from gql_app.factors.changes import FACTOR, METHOD
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Transaction
+from gql_app.lib.faults import CancellationsAsFaults
 from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Outcome, Queue
 from gql_app.lib.rate_limits import Limit
@@ -167,11 +168,12 @@ class Outbox:
         place, is_ours = (str(letter.id), letter.recipient), kind not in self.features
         values = await self._values(db, letter) if is_ours else letter.data
         try:
-            if write and letter.customer:
-                subject, body = write(values, letter.customer.person)
-                return Letter(*place, subject, body, kind=kind)
-            said = self.templates.render(kind, letter.locale, values)
-            return Letter(*place, said.subject, said.text, said.html, said.language, kind)
+            with CancellationsAsFaults():
+                if write and letter.customer:
+                    subject, body = write(values, letter.customer.person)
+                    return Letter(*place, subject, body, kind=kind)
+                said = self.templates.render(kind, letter.locale, values)
+                return Letter(*place, said.subject, said.text, said.html, said.language, kind)
         except Exception as error:  # noqa: BLE001 — no error of one letter may stop the others
             _log.exception("A letter can't be written", kind=kind, letter=place[0])
             waits = await self.postpone(db, Letter(*place, "", "", kind=kind))

@@ -1,5 +1,6 @@
 """A small shop, as a builder would write it, with one example of each addition."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -314,7 +315,9 @@ class Ordering:
 
 
 def write_receipt(data: Mapping[str, Any], customer: Person) -> tuple[str, str]:
-    """Return a receipt. Raises ValueError for a total of 13."""
+    """Return a receipt. Raises ValueError for a total of 13, CancelledError for one of 17."""
+    if data["total"] == 17:
+        raise asyncio.CancelledError
     if data["total"] == 13:
         message = "unlucky"
         raise ValueError(message)

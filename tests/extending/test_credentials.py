@@ -1,8 +1,10 @@
 """Credentials of features: sessions without tokens, and who is signed in by other means."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID
 
+import pytest
 import strawberry
 
 from gql_app import (
@@ -17,6 +19,7 @@ from gql_app import (
     mutation,
     sign_in,
 )
+from gql_app.extending.transaction import transact
 from gql_app.lib import clock
 from gql_app.settings import Settings
 from tests.api import running
@@ -79,6 +82,19 @@ async def test_key_is_good_until_its_session_is_over(settings: Settings) -> None
         assert (await api.run(ME, headers=sent)).reason("me") == "TOKEN_REVOKED"
         sent = {"Authorization": "ApiKey other"}
         assert (await api.run(ME, headers=sent)).reason("me") == "TOKEN_INVALID"
+
+
+async def test_end_of_a_session_has_a_time_zone(settings: Settings) -> None:
+    async def open_until(tx: Transaction, customer_id: UUID, until: datetime) -> None:
+        await tx.open_session(customer_id, until)
+
+    async with running(settings, features=[DOORS]) as api:
+        ada = await add_customer(api.database, "Ada Plain")
+        until = clock.now() + timedelta(hours=1)
+        await transact(api.resources, open_until, ada.id, until)
+        for local in (until.replace(tzinfo=None), until.date()):
+            with pytest.raises(TypeError, match="has no time zone"):
+                await transact(api.resources, open_until, ada.id, cast(datetime, local))
 
 
 async def test_feature_signs_in_whom_it_has_proven(settings: Settings) -> None:

@@ -11,8 +11,9 @@ import strawberry
 import typer
 from sqlalchemy.orm import aliased
 from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from gql_app import (
     Feature,
@@ -729,6 +730,25 @@ def test_what_two_features_name_alike_is_told() -> None:
     places = ("tests.extending.market:migrations", "tests.extending.market:letters")
     owners = [Feature(name, migrations=place) for name, place in zip("ab", places, strict=True)]
     assert told(*owners) == ("2 features own the tables in the package tests.extending.market.",)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "sentence"),
+    [
+        (Route("/a/{x}", page), Route("/a/{y:str}", page), "2 routes answer GET /a/{}."),
+        (Route("/a/{x:int}", page), Route("/a/{y:int}", page), "2 routes answer GET /a/{:int}."),
+        (Route("/a", HTTPEndpoint), Route("/a", HTTPEndpoint), "2 routes answer /a."),
+        (Mount("/a/{x}", Starlette()), Mount("/a/{y}", Starlette()), "2 routes answer /a/{}."),
+    ],
+)
+def test_routes_of_one_pattern_are_told(one: BaseRoute, other: BaseRoute, sentence: str) -> None:
+    assert told(Feature("one", routes=[one]), Feature("other", routes=[other])) == (sentence,)
+
+
+def test_routes_of_other_patterns_or_methods_are_no_fault() -> None:
+    paths = ("/a", "/a/{x:int}", "/a/{x}", "/a/{x}/b", "/a/{x}/c")
+    routes = [*(Route(path, page) for path in paths), Route("/a", page, methods=["POST"])]
+    assert create_app(Settings(playground=False), features=[Feature("one", routes=routes)])
 
 
 def test_role_of_one_feature_is_extended_by_another() -> None:

@@ -1,6 +1,7 @@
 """Custom scalars of features: what they read and write, and those that there can't be."""
 
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any, NewType, cast
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from tests.api import Api, running
 from tests.people import add_customer, sign_in
 
 Url = NewType("Url", str)
+Address = NewType("Address", str)
 
 
 def parse_url(value: object) -> Url:
@@ -27,7 +29,13 @@ def parse_url(value: object) -> Url:
     return Url(value)
 
 
+def parse_address(value: object) -> Address:
+    """Return an IP address. Raises ValueError."""
+    return Address(str(ip_address(str(value))))
+
+
 URL = strawberry.scalar(name="Url", description="A URL of the web.", parse_value=parse_url)
+ADDRESS = strawberry.scalar(name="Address", parse_value=parse_address)
 HOME = "https://example.com/"
 
 
@@ -40,6 +48,11 @@ class Links:
         """Return the URL."""
         return to
 
+    @strawberry.field
+    def sender(self, address: Address) -> Address:
+        """Return the address."""
+        return address
+
 
 @extend(Customer)
 class Homes:
@@ -51,7 +64,7 @@ class Homes:
         return Url(HOME)
 
 
-WEB = Feature("web", queries=[Links], extensions=[Homes], scalars={Url: URL})
+WEB = Feature("web", queries=[Links], extensions=[Homes], scalars={Url: URL, Address: ADDRESS})
 
 
 @pytest.fixture
@@ -77,6 +90,15 @@ async def test_what_a_scalar_does_not_read_is_the_clients_error_in_its_words(api
         assert error["extensions"]["code"] in {"BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"}
 
 
+async def test_what_a_scalar_raises_otherwise_is_told_as_the_type_alone(api: Api) -> None:
+    literal = await api.run('{ sender(address: "10.0.0.300") }')
+    assert literal.error()["message"] == "Expected value of type 'Address'."
+    variable = await api.run("query ($of: Address!) { sender(address: $of) }", of="10.0.0.300")
+    assert variable.error()["message"] == (
+        "Variable '$of' has invalid value: Expected value of type 'Address'."
+    )
+
+
 def test_scalar_is_described_in_the_schema(settings: Settings) -> None:
     application = create_app(settings, features=[WEB])
     printed = build_schema(application.merged.additions).as_str()
@@ -90,8 +112,14 @@ def test_scalar_is_described_in_the_schema(settings: Settings) -> None:
         ({Url: parse_url}, "The feature web: scalars must map Python types to what strawberry"),
         (
             {datetime: URL},
-            "The feature web: the scalar Url is of datetime, as DateTime is already.",
+            "The feature web: the scalar Url is of datetime, as DateTime is already: give it",
         ),
+        ({int: URL}, "The feature web: the scalar Url is of int, as Int is already: give it"),
+        ({float: URL}, "The feature web: the scalar Url is of float, as Float is already: give"),
+        ({str: URL}, "The feature web: the scalar Url is of str, as String is already: give it"),
+        ({bool: URL}, "The feature web: the scalar Url is of bool, as Boolean is already: give"),
+        ({strawberry.ID: URL}, "The feature web: the scalar Url is of ID, as ID is already: give"),
+        ({strawberry.scalars.JSON: URL}, "The feature web: the scalar Url is of JSON, as JSON is"),
         (
             {Url: strawberry.scalar(name="Customer")},
             "The scalar Customer has the name of the built-in Customer: rename it.",
@@ -116,5 +144,8 @@ def test_two_features_give_a_type_one_scalar(settings: Settings) -> None:
     with pytest.raises(CannotStart) as caught:
         create_app(settings, features=[WEB, other])
     [fault] = caught.value.faults
-    assert fault == "The feature net: the scalar Uri is of Url, as Url is already."
+    assert fault == (
+        "The feature net: the scalar Uri is of Url, as Url is already: give it a type of its own, "
+        "NewType(…, Url)."
+    )
     assert create_app(settings, features=[WEB, Feature("net", scalars={Url: URL})])

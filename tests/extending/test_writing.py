@@ -1,6 +1,8 @@
 """Writing by a feature's rules: the caller judged again, refusals, the audit and letters."""
 
 import asyncio
+from collections.abc import Sequence
+from math import nan
 from uuid import UUID
 
 import pytest
@@ -8,7 +10,7 @@ from sqlalchemy import bindparam, func, select, update
 
 from gql_app.accounts import sessions
 from gql_app.accounts.audit import Origin
-from gql_app.db.tables import CustomerRow, LetterRow
+from gql_app.db.tables import AuditRow, CustomerRow, LetterRow
 from gql_app.errors import TokenMissing, TokenRevoked, Undeclared
 from gql_app.extending.context import Context
 from gql_app.extending.letters import Letter
@@ -18,7 +20,7 @@ from gql_app.lib.telemetry import configure_logging
 from gql_app.metrics import new_metrics
 from gql_app.web.graphql import authenticate_header
 from tests.extending.graph import Graph
-from tests.extending.shop import OrderRow, write_receipt
+from tests.extending.shop import RECEIPT, OrderRow, write_receipt
 from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, sign_out
 
@@ -161,6 +163,19 @@ async def test_what_is_not_declared_can_be_neither_recorded_nor_posted(
             await transact(shop.resources, rule)
 
 
+@pytest.mark.parametrize("fields", [[1], [None], ["cents", {"a": 1}], "cents"])
+async def test_fields_of_a_record_are_names_of_fields(
+    shop: Graph, ada: Person, fields: Sequence[str]
+) -> None:
+    async def rule(tx: Transaction) -> None:
+        await tx.audit("order:place", customer_id=ada.id, fields=fields)
+
+    before = await count(shop, AuditRow)
+    with pytest.raises(TypeError, match="the fields of order:place are no list of names"):
+        await transact(shop.resources, rule)
+    assert await count(shop, AuditRow) == before
+
+
 async def test_letter_is_written_of_its_data_when_it_is_sent(
     shop: Graph, ada: Person, letterbox: Letterbox
 ) -> None:
@@ -170,17 +185,31 @@ async def test_letter_is_written_of_its_data_when_it_is_sent(
     assert letter.body == "Dear Ada Plain, it costs 5."
 
 
+@pytest.mark.parametrize("unlucky", [13, 17])
 async def test_letter_that_cannot_be_written_keeps_no_other_back(
-    capsys: pytest.CaptureFixture[str], shop: Graph, ada: Person, letterbox: Letterbox
+    capsys: pytest.CaptureFixture[str],
+    shop: Graph,
+    ada: Person,
+    letterbox: Letterbox,
+    unlucky: int,
 ) -> None:
     configure_logging("INFO")
-    await shop.data(PLACE, ada.token, cents=13)
+    await shop.data(PLACE, ada.token, cents=unlucky)
     await shop.data(PLACE, ada.token, cents=14)
     assert (await letterbox.next()).body == "Dear Ada Plain, it costs 14."
     await wait_until(shop, left=1)
     [left] = await shop.resources.database.fetch_all(select(LetterRow.data, LetterRow.attempts))
-    assert left == ({"total": 13}, 1)
+    assert left == ({"total": unlucky}, 1)
     assert "A letter can't be written" in "".join(capsys.readouterr())
+
+
+async def test_data_of_a_letter_has_no_number_that_json_has_not(shop: Graph, ada: Person) -> None:
+    async def rule(tx: Transaction) -> None:
+        await tx.post(RECEIPT, ada.id, total=nan)
+
+    with pytest.raises(TypeError, match="infinite or NaN"):
+        await transact(shop.resources, rule)
+    assert await count(shop, LetterRow) == 0
 
 
 async def test_a_mailbox_gets_so_many_of_a_kind_in_a_day(

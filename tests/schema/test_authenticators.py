@@ -212,6 +212,31 @@ async def test_error_of_an_authenticator_is_that_of_the_fields_that_want_to_know
         assert "errors" not in (await keyed_api.run("{ __typename }")).body
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("returned", "kind"),
+    [
+        ("0123", "str"),
+        (0, "int"),
+        ((UUID(int=1), UUID(int=2)), "tuple"),
+        (Identity(str(UUID(int=1)), UUID(int=2)), "Identity"),  # type: ignore[arg-type]  # no UUID
+    ],
+)
+async def test_what_an_authenticator_returns_is_an_identity(
+    settings: Settings, capsys: pytest.CaptureFixture[str], returned: object, kind: str
+) -> None:
+    async def odd(_: Reader, __: str, ___: str) -> Identity | None:
+        return returned  # type: ignore[return-value]  # that is the fault
+
+    async with running(settings, features=[Feature("odd", authenticators=[odd])]) as api:
+        answer = await api.run("{ me { id } }", token="anything")
+        assert answer.code("me") == "INTERNAL_SERVER_ERROR"
+        assert "errors" not in (await api.run("{ __typename }", token="anything")).body
+    logged = capsys.readouterr().err
+    assert "odd returned a value of type " + kind in logged
+    assert "neither None nor an Identity of two UUIDs" in logged
+
+
 async def test_lasting_sessions_give_way_to_no_sign_in(settings: Settings) -> None:
     async with keyed(settings) as keyed_api:
         people = [

@@ -1,5 +1,6 @@
 """Claims in access tokens: hints for other services, which nothing here goes by."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -126,16 +127,17 @@ def test_circle_is_refused() -> None:
         (Refused("INVALID", "The directory of tenants refuses."), "directory of tenants"),
         (TokenMissing(), "TokenMissing"),
         (ConnectionLost(), "ConnectionLost"),
+        (asyncio.CancelledError(), "WorkCancelled"),
         ({"sub": "somebody else"}, "sub: no feature"),
         ({"tenant": "another"}, "tenant: another feature"),
     ],
-    ids=["raises", "refused", "unauthenticated", "unavailable", "reserved", "twice"],
+    ids=["raises", "refused", "unauthenticated", "unavailable", "cancelled", "reserved", "twice"],
 )
 async def test_faulty_claims_fail_the_sign_in_and_are_logged_in_words(
     settings: Settings, capsys: pytest.CaptureFixture[str], fault: object, words: str
 ) -> None:
     def faulty(_: Reader, __: CustomerRecord) -> object:
-        if isinstance(fault, Exception):
+        if isinstance(fault, BaseException):
             raise fault
         return fault
 

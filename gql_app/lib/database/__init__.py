@@ -26,10 +26,9 @@ from gql_app.lib.database.statements import (
     Moment,
     Query,
     Statement,
-    check_metadata,
     scalars,
-    table_faults,
 )
+from gql_app.lib.database.table_checks import check_metadata, table_faults
 from gql_app.lib.database.urls import SSL_MODES, in_the_clear, options_of
 from gql_app.lib.faults import IntegrityViolation, StatementError, Unavailable
 

@@ -1,8 +1,9 @@
 """Statements of SQLAlchemy Core, compiled once per dialect, and the types of their values."""
 
+import json
 from binascii import unhexlify
 from collections import namedtuple
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -29,7 +30,6 @@ from sqlalchemy import (
     Insert,
     Integer,
     LargeBinary,
-    MetaData,
     Select,
     String,
     Table,
@@ -241,7 +241,8 @@ def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
             return Codec(lambda values: _write_json([*values]))
         return Codec(lambda values: _write_json(list(map(encode, values))))
     if isinstance(kind, ARRAY) and dialect == "postgresql":
-        return Codec()
+        is_moment = isinstance(kind.item_type, Moment)
+        return Codec(lambda values: list(map(_zoned, values))) if is_moment else Codec()
     is_text = isinstance(kind, Uuid) and not kind.as_uuid
     for each, on_sqlite in _CODECS.items():
         if isinstance(kind, each) and not (is_text or isinstance(kind, Enum)):
@@ -274,29 +275,24 @@ def default_of(column: Column[Any]) -> object:
     return default.arg  # type: ignore[attr-defined]  # it is scalar
 
 
-def check_metadata(metadata: MetaData) -> None:
-    """Raise TypeError if a column is of a type that isn't known here, or has a computed default."""
-    faults = [each for table in metadata.sorted_tables for each in table_faults(table)]
-    if faults:
-        raise TypeError("\n".join(faults))
-
-
-def table_faults(table: Table) -> Iterator[str]:
-    """Yield a sentence on each column of an unknown type, and on each with a computed default."""
-    for column in table.columns:
-        try:
-            default_of(column)
-        except TypeError as why:
-            yield str(why)
-        try:
-            for dialect in ("sqlite", "postgresql"):
-                codec(column.type, dialect)
-        except TypeError as why:
-            yield f"{column}: {why}"
+def _zoned(moment: datetime) -> datetime:
+    """Return a moment. Raises TypeError unless it has a time zone: it would be the server's."""
+    if getattr(moment, "tzinfo", None) is None:
+        msg = f"A {type(moment).__name__} has no time zone: take a datetime in UTC."
+        raise TypeError(msg)
+    return moment
 
 
 def _write_json(value: object) -> str:
-    return orjson.dumps(value).decode()
+    """Return a value's JSON. Raises TypeError for infinity and NaN, which orjson writes as null."""
+    written = orjson.dumps(value).decode()
+    if "null" in written:
+        try:
+            json.dumps(value, allow_nan=False, default=str)
+        except ValueError as why:
+            msg = "JSON has no number that is infinite or NaN."
+            raise TypeError(msg) from why
+    return written
 
 
 def _write_sqlite_json(value: object) -> str | float | bytes:
@@ -369,7 +365,7 @@ _CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
         lambda value: value.hex, _each(lambda digits: digits and UUID(int=int(digits, 16)))
     ),
     Moment: Codec(
-        lambda value: value.astimezone(UTC).isoformat(" ", "microseconds")[:26],
+        lambda value: _zoned(value).astimezone(UTC).isoformat(" ", "microseconds")[:26],
         _each(lambda text: text and datetime.fromisoformat(f"{text}+00:00")),
     ),
     Date: Codec(
@@ -383,7 +379,7 @@ _CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
 """Codecs by column type for SQLite's driver."""
 _ON_POSTGRESQL: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
     JSON: Codec(_write_json, _each(_read_json)),
-    Moment: Codec(decode=_each(_aware)),
+    Moment: Codec(_zoned, _each(_aware)),
 }
 """Codecs of the types whose values asyncpg does not send and read as they are."""
 _COMPUTED: Final[Mapping[type[TypeEngine[Any]], Converter]] = {

@@ -19,8 +19,10 @@ _VALUE: Final = re.compile(r"[,;]? found:? [{\[].*|(?<= non string value): .*", 
 
 It may hold a password, and clients log messages.
 """
-_UNREADABLE: Final = "A value can't be read. Does a number have thousands of digits?"
-"""The message in place of the interpreter's own."""
+_CAUGHT: Final = ", but encountered error '"
+"""What follows the type's name in graphql-core's message about a foreign error, which it quotes."""
+_DIGIT_LIMIT: Final = "Exceeds the limit"
+"""The beginning of Python's message about too many digits."""
 _log: Final = get_logger(__name__)
 
 
@@ -118,13 +120,23 @@ class ErrorMapper(Generic[C_contra]):
     def _with_code(self, error: GraphQLError, code: str) -> GraphQLError:
         """Return an error with a code.
 
-        A foreign message, which graphql-core repeats, is replaced.
+        A foreign message, which graphql-core repeats, is left out.
         """
-        readable = isinstance(_cause(error), self._readable | None)
-        shown = _VALUE.sub(".", error.message)[:MAX_MESSAGE]
-        error.message = shown if readable else _UNREADABLE
+        cause = _cause(error)
+        message = _VALUE.sub(".", error.message)
+        if not isinstance(cause, self._readable | None):
+            message = _without_cause(error.message, cause)
+        error.message = message[:MAX_MESSAGE]
         error.extensions = {"code": code, **(error.extensions or {})}
         return error
+
+
+def _without_cause(message: str, cause: Exception | None) -> str:
+    """Return what a message says before it quotes a foreign error, such as the expected type."""
+    if str(cause).startswith(_DIGIT_LIMIT):
+        return "A value can't be read. Does a number have thousands of digits?"
+    said, caught, _ = message.partition(_CAUGHT)
+    return f"{said}." if caught else "A value can't be read."
 
 
 def _without_tracebacks(error: GraphQLError, why: Exception) -> GraphQLError:

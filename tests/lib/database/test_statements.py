@@ -224,6 +224,22 @@ async def test_moments_of_any_zone_and_constants_are_bound(database: Database) -
     assert await fetch_both(database, Query(later, tuple), after=after) == [("Bob",)]
 
 
+@pytest.mark.parametrize("moment", [AT.replace(tzinfo=None), AT.date(), AT.isoformat()])
+async def test_moment_without_a_time_zone_is_not_taken_for_a_local_one(
+    database: Database, moment: object
+) -> None:
+    with pytest.raises(TypeError, match="has no time zone: take a datetime in UTC"):
+        await database.fetch_all(
+            select(PersonRow.name).where(PersonRow.joined_at == bindparam("at")), at=moment
+        )
+    listed = select(PersonRow.name).where(any_of(PersonRow.joined_at, "at"))
+    with pytest.raises(TypeError, match="has no time zone"):
+        await database.fetch_all(listed, at=[moment])
+    with pytest.raises(TypeError, match="has no time zone"):
+        async with database.transaction() as transaction:
+            await transaction.execute(INSERT, **person("Ada", joined_at=moment))
+
+
 async def test_literal_values_and_lists_of_them_are_bound_by_their_types(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

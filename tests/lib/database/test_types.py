@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from math import inf, nan
 from typing import Any, Final
 
 import pytest
@@ -136,6 +137,15 @@ async def test_each_json_value_is_read_as_it_was_written(database: Database, dec
         kinds = [row[0] for row in await database.fetch_all(stored)]
         are_wide = [value in (2**63, 2**64 - 1) for value in JSON_VALUES]
         assert [kind == "blob" for kind in kinds] == are_wide
+
+
+@pytest.mark.parametrize("value", [nan, -inf, [1, inf], {"a": [None, {"b": nan}]}, (nan,)], ids=str)
+async def test_number_that_json_has_not_is_not_stored_as_null(
+    database: Database, value: object
+) -> None:
+    things = table(Column("id", Integer(), primary_key=True), Column("json", JSON()))
+    with pytest.raises(TypeError, match="JSON has no number that is infinite or NaN"):
+        await database.fetch_all(insert(things.tables["things"]), id=1, json=value)
 
 
 async def test_number_that_sqlite_stored_as_its_own_is_read_as_json(database: Database) -> None:

@@ -134,3 +134,23 @@ def test_messages_of_scalars_are_shown_if_they_are_the_applications() -> None:
     shown, hidden = MAP([ours, other], Context(), executed=False)
     assert shown.message == "as it was"
     assert "as it was" not in hidden.message
+
+
+def test_of_foreign_errors_the_expected_type_is_told_alone() -> None:
+    told = {
+        "Expected value of type 'Addr', but encountered error 'secret'; found: 7.": (
+            "Expected value of type 'Addr'."
+        ),
+        "secret": "A value can't be read.",
+    }
+    for message, expected in told.items():
+        [shown] = MAP([error(ValueError("secret"), message)], Context(), executed=False)
+        assert shown.message == expected
+
+
+def test_of_too_many_digits_is_told_without_pythons_words() -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 — the message is Python's
+        int("9" * 5_000)
+    why = caught.value
+    [shown] = MAP([error(why, f"Expected type 'Int', found {why}")], Context(), executed=False)
+    assert shown.message == "A value can't be read. Does a number have thousands of digits?"
