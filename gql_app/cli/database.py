@@ -27,10 +27,11 @@ from gql_app.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Needs: TypeAlias = Literal["nothing", "file", "tables", "reading"]
+Needs: TypeAlias = Literal["nothing", "review", "file", "tables", "reading"]
 """What a command needs beforehand.
 
 With `nothing`, an SQLite file is made and migrated; with `file`, one that is there is migrated.
+With `review`, it is as with `nothing`, but a feature's migrations run in a new file alone.
 With `tables`, neither; `reading` is the same on a database that takes no changes, too.
 """
 TRIES: Final = 3
@@ -92,13 +93,22 @@ def prepare(chosen: Settings, needs: Needs = "nothing") -> None:
 
     There is no way back but a backup, so no command that only reads may do it.
     """
-    if chosen.on_sqlite and needs != "nothing" and not chosen.sqlite_file.exists():
+    makes = needs in {"nothing", "review"}
+    if chosen.on_sqlite and not makes and not chosen.sqlite_file.exists():
         fail(f"There is no database {chosen.sqlite_file}. Run: gql-app migrate")
     if reach(chosen, reads=needs == "reading").migrations != "pending":
         return
     if not chosen.on_sqlite or needs in {"tables", "reading"}:
         fail(str(readiness.NOT_MIGRATED))
+    if needs == "review" and run_on_database(chosen, _has_unreviewed):
+        fail(str(readiness.NOT_MIGRATED))
     upgrade(chosen)
+
+
+async def _has_unreviewed(database: Database) -> bool:
+    """Return whether a database that has tables lacks migrations of a feature."""
+    _, *theirs = await revisions.states(database, application.branches())
+    return "pending" in theirs and await revisions.revision(database) is not None
 
 
 def prepare_to_serve(chosen: Settings) -> None:

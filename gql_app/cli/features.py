@@ -1,6 +1,7 @@
 """`make-migration` of a builder's application, and the functions for its own commands."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
@@ -34,36 +35,45 @@ def make_migration(
     from alembic import command, util  # noqa: PLC0415 — most commands migrate nothing
 
     branch = known[feature]
+    losses: list[str] = []
     numbers = [int(each) for each in branch.revisions if each.isdecimal()]
     try:
         made: Any = command.revision(
-            alembic_config(load_ready().database_url, branch),
+            alembic_config(load_ready(needs="review").database_url, branch),
             message,
             autogenerate=True,
             rev_id=f"{max([len(branch.revisions), *numbers]) + 1:04}",
             version_path=str(branch.folder),
-            process_revision_directives=_prune,
+            process_revision_directives=partial(_prune, losses),
         )
     except util.CommandError as error:
         fail(f"No migration can be written: {error}")
     if not made:
         fail("There is nothing to migrate: the tables are as the database has them.")
     out(f"Look {made.path} over, mend it by hand where need be, and run: migrate")
+    for loss in losses:
+        out(loss)
 
 
-def _prune(_: object, __: object, scripts: list[Any]) -> None:
+def _prune(losses: list[str], _: object, __: object, scripts: list[Any]) -> None:
     """Drop a migration without operations, and operations that drop a foreign key by itself.
 
-    It goes with its column, and has no name on SQLite if an older migration gave it none. Other
-    foreign keys without a name get the one that new tables have.
+    Add a sentence to the losses for each column that it drops. A foreign key goes with
+    its column, and has no name on SQLite if an older migration gave it none. Other foreign keys
+    without a name get the one that new tables have.
     """
     from alembic.operations import ops  # noqa: PLC0415 — as above
 
     [script] = scripts
     for table in script.upgrade_ops.ops:
         if isinstance(table, ops.ModifyTableOps):
-            gone = {each.column_name for each in table.ops if isinstance(each, ops.DropColumnOp)}
-            table.ops = [each for each in table.ops if gone.isdisjoint(_columns_of(each))]
+            gone = [each.column_name for each in table.ops if isinstance(each, ops.DropColumnOp)]
+            losses.extend(
+                f"It drops {table.table_name}.{each} with its values. If you renamed it, let the "
+                f'script do so instead: batch_op.alter_column("{each}", new_column_name="…")'
+                for each in gone
+            )
+            table.ops = [each for each in table.ops if set(gone).isdisjoint(_columns_of(each))]
     for table in (*script.upgrade_ops.ops, *script.downgrade_ops.ops):
         for each in getattr(table, "ops", ()):
             if (columns := _columns_of(each)) and each.constraint_name is None:

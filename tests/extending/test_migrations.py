@@ -12,13 +12,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
+from uuid import uuid4
 
 import pytest
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Column, Connection, Integer, MetaData, inspect, text
+from sqlalchemy import Column, Connection, Integer, MetaData, column, insert, inspect, select, text
 from sqlalchemy.exc import SAWarning
 
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch, alembic_config, revisions
@@ -76,8 +77,8 @@ def migrate(url: str, folder: Path, app: str = APP) -> CompletedProcess[str]:
     return run_here("migrate", folder=folder, database_url=url, secret_key=SECRET, app=app)
 
 
-def run_anew(shop: str, *arguments: str, folder: Path, url: str, told: str = "") -> None:
-    """Run a command on an application whose code may have changed: it succeeds, or it tells."""
+def run_anew(shop: str, *arguments: str, folder: Path, url: str, told: str = "") -> str:
+    """Return the output of a command on code that may have changed: it succeeds, or it tells."""
     sys.modules.pop(shop, None)
     importlib.invalidate_caches()
     if f"{shop}_orders" in Table.metadata.tables:
@@ -91,6 +92,7 @@ def run_anew(shop: str, *arguments: str, folder: Path, url: str, told: str = "")
             secret_key=SECRET,
         )
     assert (done.returncode == 0, told in done.stderr) == (not told, True), done.stderr
+    return done.stdout
 
 
 def tables(url: str) -> set[str]:
@@ -292,6 +294,75 @@ def test_message_of_any_characters_is_what_the_script_says(
     [upgrade, _] = [each for each in script.body if isinstance(each, ast.FunctionDef)]
     assert ast.get_docstring(script) == f"{message}."
     assert (ast.get_docstring(upgrade) or "").startswith(f"{message}.\n")
+
+
+RENAMED = """
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("{name}_orders") as batch_op:
+        batch_op.alter_column("cents", new_column_name="pence")
+"""
+
+
+def test_written_script_tells_what_it_drops_and_waits_for_migrate(
+    database_url: str, tmp_path: Path, shop: str
+) -> None:
+    code = tmp_path / shop / "__init__.py"
+    before = code.read_text(encoding="utf-8")
+    run = partial(run_anew, shop, folder=tmp_path, url=database_url)
+    assert "drops" not in run("make-migration", "First")
+    run("migrate")
+    orders = Table.metadata.tables[f"{shop}_orders"]
+    row = insert(orders).values(id=uuid4(), cents=5)
+    run_on(database_url, lambda connection: connection.execute(row))
+
+    code.write_text(before.replace("cents:", "pence:"), encoding="utf-8")
+    told = run("make-migration", "Rename")
+    script = tmp_path / shop / "migrations/0002_rename.py"
+    assert told.endswith(
+        f"Look {script} over, mend it by hand where need be, and run: migrate\n"
+        f"It drops {shop}_orders.cents with its values. If you renamed it, let the script do so "
+        'instead: batch_op.alter_column("cents", new_column_name="…")\n'
+    )
+    pending = "The database is not migrated. Run: gql-app migrate"
+    run("make-migration", "Again", told=pending)
+    script.write_text(RENAMED.format(name=shop), encoding="utf-8")
+    run("migrate")
+    pence = select(column("pence", Integer)).select_from(orders)
+    assert run_on(database_url, lambda connection: connection.scalar(pence)) == 5
+    run("make-migration", "Again", told="There is nothing to migrate")
+
+
+@pytest.mark.parametrize("file", ["new", "migrated"])
+def test_scripts_run_before_another_is_written_in_a_new_sqlite_file_alone(
+    tmp_path: Path, shop: str, file: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    run = partial(run_anew, shop, folder=tmp_path, url=url)
+    if file == "migrated":
+        run("migrate")
+    script = REFUSED.format(revision="0001", down=None, work=f"CREATE TABLE {shop}_old (id INT)")
+    (tmp_path / shop / "migrations/0001.py").write_text(script, encoding="utf-8")
+    told = "" if file == "new" else "The database is not migrated. Run: gql-app migrate"
+    run("make-migration", "Orders", told=told)
+    assert (f"{shop}_old" in tables(url)) is (file == "new")
+    if file == "new":
+        run("make-migration", "Again", told="is not migrated")
+        assert f"{shop}_orders" not in tables(url)
+
+
+def test_our_migrations_run_before_a_script_is_written_on_sqlite(tmp_path: Path, shop: str) -> None:
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    command.upgrade(core_config(url), "0011")
+    run = partial(run_anew, shop, folder=tmp_path, url=url)
+    run("make-migration", "Orders")
+    at = text("SELECT version_num FROM alembic_version")
+    assert run_on(url, lambda connection: connection.scalar(at)) == REVISION
 
 
 DEFAULTS = ("", "it's", "(", "('')", '"', "FREE", "5")
