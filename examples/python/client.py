@@ -159,11 +159,16 @@ class Api:
             raise self._judged(error, held) from error
 
     async def _renew(self, spent: Tokens) -> Tokens:
-        """Refresh the tokens; callers that waited for the lock find the new ones."""
+        """Refresh the tokens; callers that waited for the lock find the new ones.
+
+        Raises SignedOut, and Refused with `retry_after` if there were too many refreshes.
+        """
         async with self._trading:
             if self.tokens is spent:
                 payload = await self._payload("refresh", REFRESH, refreshToken=spent.refresh)
                 if self.tokens is spent:  # nobody signed out while it waited
+                    if payload["retryAfter"] is not None:  # the session has not ended
+                        raise Refused(payload)
                     self.tokens = (
                         Tokens(payload["token"], payload["refreshToken"])
                         if payload["status"] == "SUCCESS"

@@ -24,7 +24,9 @@ async def list_some(api: Api, first: int) -> int | None:
         return len((await api.run(CUSTOMERS, first=first))["customers"]["nodes"])
     except (SignedOut, TransportError) as failure:
         FAILURES.append(type(failure).__name__)
-        return None
+    except Refused as refused:
+        FAILURES.append(str(refused.errors[0]["code"]))
+    return None
 
 
 async def forget(api: Api) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, NotRequired, TypedDict, Unpack
+from typing import Any, Final, Literal, NotRequired, TypedDict, Unpack
 from uuid import uuid4
 
 import jwt
@@ -141,13 +141,23 @@ def signed_in(server: Server) -> Held:
 
 def refresh(server: Server, held: Held) -> str:
     """Refresh without any of the clients, and return the error code."""
+    code: str = _refresh(server, held)["errors"][0]["code"]
+    return code
+
+
+def refreshed(server: Server, held: Held) -> Held:
+    """Refresh without any of the clients, and return the new tokens."""
+    payload = _refresh(server, held)
+    return {"token": payload["token"], "refreshToken": payload["refreshToken"]}
+
+
+def _refresh(server: Server, held: Held) -> Any:  # noqa: ANN401 — JSON
     query = """mutation Elsewhere($token: String!) { refresh(refreshToken: $token) {
-        errors { code } } }"""
+        token refreshToken errors { code } } }"""
     variables = {"token": held["refreshToken"]}
     with server.client() as client:
         body = client.post("/graphql", json={"query": query, "variables": variables}).json()
-    code: str = body["data"]["refresh"]["errors"][0]["code"]
-    return code
+    return body["data"]["refresh"]
 
 
 def sign_out(server: Server, held: Held) -> None:

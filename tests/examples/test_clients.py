@@ -2,25 +2,29 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import jwt
 import pytest
 
+from gql_app.accounts.sessions import MAX_SESSIONS
 from tests.examples.driving import (
     ADMIN,
     DRIVERS,
     PERSON,
+    SECRET,
     WHO,
     Held,
     drive,
     expired,
     full_disk,
     refresh,
+    refreshed,
     seen,
     sign_out,
     signed_in,
 )
-from tests.processes import Server, free_port
+from tests.processes import Server, free_port, serving
 
 pytestmark = [
     pytest.mark.xdist_group("examples"),
@@ -105,6 +109,20 @@ def test_server_that_is_unavailable_signs_nobody_out(client: str, server: Server
     assert came.told in {None, 0}
     again = drive(client, server, held=expired(alive), times=TIMES)
     assert again.listed == list(range(1, TIMES + 1))
+
+
+@pytest.mark.usefixtures("server")  # which runs the clients
+def test_refresh_beyond_the_limit_signs_nobody_out(client: str, tmp_path: Path) -> None:
+    settings = {"secret_key": SECRET, "account_writes_per_hour": "1"}
+    with serving("--demo", folder=tmp_path, **settings) as server:
+        held = signed_in(server)
+        for _ in range(2 * MAX_SESSIONS):  # the least limit, for tokens of an hour
+            held = refreshed(server, held)
+        came = drive(client, server, held=expired(held), times=2)
+    assert came.failures == ["TOO_MANY_ATTEMPTS"] * 2
+    assert came.held is not None
+    assert came.held["refreshToken"] == held["refreshToken"]
+    assert came.told in {None, 0}
 
 
 def test_signing_out_with_an_expired_token_ends_the_session_all_the_same(

@@ -200,7 +200,10 @@ export class Session {
     }
   }
 
-  /** Return another token of the refused one's session; concurrent callers share one refresh. */
+  /**
+   * Return another token of the refused one's session; concurrent callers share one refresh.
+   * Throws SignedOut, and Refused with `retryAfter` if there were too many refreshes.
+   */
   async renew(refused: string | null): Promise<string> {
     const held = this.#keep.load();
     if (held === null || !this.holds(refused)) throw new SignedOut();
@@ -219,6 +222,7 @@ export class Session {
   async #trade({ token, refreshToken }: Tokens): Promise<string> {
     const { refresh } = await this.#post(RefreshDocument, { refreshToken });
     if (this.token !== token) return this.renew(token); // signed out, or another tab was first
+    if (refresh.retryAfter !== null) throw new Refused(refresh); // the session has not ended
     if (refresh.status === "ERROR") {
       this.#end();
       throw new SignedOut();
