@@ -81,6 +81,8 @@ def run_anew(shop: str, *arguments: str, folder: Path, url: str, told: str = "")
     """Return the output of a command on code that may have changed: it succeeds, or it tells."""
     sys.modules.pop(shop, None)
     importlib.invalidate_caches()
+    for cached in [*folder.rglob("__pycache__")]:  # of the same second and size
+        shutil.rmtree(cached)
     if f"{shop}_orders" in Table.metadata.tables:
         Table.metadata.remove(Table.metadata.tables[f"{shop}_orders"])
     with warnings.catch_warnings():
