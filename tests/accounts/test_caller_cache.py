@@ -20,7 +20,7 @@ from gql_app.lib.database import Database, Query
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
 from tests.accounts.conftest import NOON
-from tests.people import caller_of, sign_in
+from tests.people import ROLES, caller_of, sign_in
 from tests.rows import add
 
 NAMES = Query(select(CustomerRow.name), lambda row: str(row[0]))
@@ -53,6 +53,17 @@ async def test_whoever_is_as_remembered_is_answered(noon: Database, caller: Call
     assert await proving.fetch_all(NAMES) == ["Ada Müller 🦊"]
     assert proving.proven
     assert await proving.fetch_all(NOBODY) == []
+
+
+@pytest.mark.parametrize("version", [None, new_id()], ids=["without", "with"])
+async def test_whoever_signed_in_is_as_remembered_with_and_without_a_second_factor(
+    noon: Database, caller: Caller, version: UUID | None
+) -> None:
+    async with noon.transaction() as db:
+        await db.execute(update(CustomerRow).values(factors_version=version))
+    me = await callers.find(noon, claims(caller))
+    assert me is not None
+    assert await names(noon, me.caller(ROLES))
 
 
 @pytest.mark.parametrize("what", SINCE)
