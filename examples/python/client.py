@@ -144,7 +144,8 @@ class Api:
     async def run(self, query: str, **variables: object) -> dict[str, Any]:
         """Run an operation; retry once if the token has expired. Raises SignedOut.
 
-        It is retried only in the session that sent it, not in the next customer's.
+        It is retried only in the session that sent it, not in the next customer's. Raises Refused
+        with `retry_after` if there were too many refreshes.
         """
         held = self.tokens
         try:

@@ -60,7 +60,7 @@ class CustomerRecord(NamedTuple):
     pending_email: str | None = None
     locale: str | None = None
     factors_version: UUID | None = None
-    """Of the second factors, without which it is None: signing in takes one if there are any."""
+    """Changes with the second factors; None without any, so that signing in takes none."""
     roles: str = ""
     """The names of the roles, that of an admin first, with blanks between them."""
 

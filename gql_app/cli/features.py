@@ -58,9 +58,9 @@ def make_migration(
 def _prune(losses: list[str], _: object, __: object, scripts: list[Any]) -> None:
     """Drop a migration without operations, and operations that drop a foreign key by itself.
 
-    Add a sentence to the losses for each column that it drops. A foreign key goes with
-    its column, and has no name on SQLite if an older migration gave it none. Other foreign keys
-    without a name get the one that new tables have.
+    A foreign key goes with its column, and has no name on SQLite if an older migration gave it
+    none. Others without a name get the one that new tables have. A sentence on each column that is
+    dropped is added to the losses.
     """
     from alembic.operations import ops  # noqa: PLC0415 — as above
 

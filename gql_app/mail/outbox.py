@@ -313,9 +313,12 @@ NOTICES: Final = frozenset(
     }
 )
 """Letters that are sent to the address that they were posted with."""
-_OF_FACTORS: Final = (Kind.SECOND_FACTOR_ADDED, Kind.SECOND_FACTOR_REMOVED)
 _LEAST_PER_DAY: Final = dict.fromkeys(
-    [each.value for each in (Kind.EMAIL_CHANGED, *_OF_FACTORS)], 3 * FACTORS_PER_DAY
+    (
+        *(Kind.SECOND_FACTOR_ADDED.value, Kind.SECOND_FACTOR_REMOVED.value),
+        Kind.EMAIL_CHANGED.value,
+    ),
+    3 * FACTORS_PER_DAY,
 )
 """The kinds of letters of which each one has to be sent, and the least limit that allows it.
 

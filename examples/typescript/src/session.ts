@@ -167,7 +167,7 @@ export class Session {
 
   /**
    * Run an operation; retry once if the token has expired. Throws ProofRequired if it requires
-   * a recent proof, SignedOut if its session ended before the retry.
+   * a recent proof, SignedOut if its session ended before the retry, Refused as renew does.
    */
   async run<Data, Variables>(
     document: TypedDocumentNode<Data, Variables>,
