@@ -62,7 +62,7 @@ async function drive({ client: name, url, sign_in, held: before, times, ahead, l
   const asked = Array.from({ length: times }, (_, index) => outcome(() => list(index + 1)));
   const listed = (await Promise.all(asked)).map((found) => found?.customers.nodes.length ?? null);
   const again =
-    before && held && before.token !== held.token
+    before && !sign_in && held && before.token !== held.token
       ? (await session.renew(before.token)) === held.token
       : null;
   if (last === "hand over") {

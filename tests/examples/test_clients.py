@@ -155,6 +155,16 @@ def test_sign_out_ends_no_session_of_the_next_customer(client: str, server: Serv
     assert refresh(server, before) == "TOKEN_REVOKED"
 
 
+def test_sign_in_over_a_session_ends_that_one_here(client: str, server: Server) -> None:
+    before = signed_in(server)
+    came = drive(client, server, held=before, sign_in=NEXT, times=TIMES)
+    assert came.failures == []
+    assert came.listed == list(range(1, TIMES + 1))
+    assert came.told == (1 if client in TYPESCRIPT else None)
+    assert came.held is not None
+    assert subject(came.held) != subject(before)
+
+
 def test_request_is_not_retried_in_the_session_of_the_next_customer(
     client: str, server: Server
 ) -> None:

@@ -1,4 +1,4 @@
-"""What the examples keep to in scripts of their own: React, late answers, and two tabs."""
+"""What the examples keep to in scripts of their own: React, late and lost answers, two tabs."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.examples.driving import NODE, PERSON, expired, signed_in
+from tests.examples.driving import ADMIN, NODE, PERSON, expired, signed_in
 from tests.processes import PATIENCE, ROOT, Server
 
 pytestmark = pytest.mark.xdist_group("examples")
@@ -27,9 +27,34 @@ def printed(script: str, server: Server, **more: str) -> list[Any]:
 
 
 def test_component_follows_who_is_signed_in(server: Server) -> None:
-    nobody = {"isSignedIn": False, "customers": None}
-    somebody = {"isSignedIn": True, "customers": 3}
-    assert printed("react.mjs", server) == [nobody, somebody, nobody]
+    nobody = {"isSignedIn": False, "customers": None, "emails": None}
+    somebody = {"isSignedIn": True, "customers": 3, "emails": 0}
+    everything = {**somebody, "emails": 3}
+    admin = {"ADMIN": ADMIN.email, "ADMIN_PASSWORD": ADMIN.password}
+    expected = [nobody, somebody, nobody, somebody, everything]
+    assert printed("react.mjs", server, **admin) == expected
+
+
+def test_lost_refresh_holds_up_no_request_forever(server: Server) -> None:
+    held = json.dumps(expired(signed_in(server)))
+    [came] = printed("lost.mjs", server, HELD=held, LOST="refresh")
+    assert came == {
+        "first": "TimeoutError",
+        "next": 3,
+        "meanwhile": {"isHeld": True, "ends": 0},
+        "milliseconds": 30_000,
+    }
+
+
+def test_sign_out_drops_the_tokens_before_the_server_answers(server: Server) -> None:
+    held = json.dumps(signed_in(server))
+    [came] = printed("lost.mjs", server, HELD=held, LOST="logout")
+    assert came == {
+        "first": "TimeoutError",
+        "next": None,
+        "meanwhile": {"isHeld": False, "ends": 1},
+        "milliseconds": 30_000,
+    }
 
 
 def test_answer_that_comes_after_the_sign_out_is_not_for_the_next_customer(server: Server) -> None:

@@ -11,9 +11,13 @@ interface Held {
 
 const SessionContext = createContext<Held | null>(null);
 
-/** Connect the components below to the API at a URL; tokens are kept in memory. */
+/**
+ * Connect the components below to the API at a URL; tokens are kept in memory. The end of a session
+ * mounts them anew, so that none keeps what it showed to the previous customer.
+ */
 export function ApiProvider({ url, children }: { url: string; children: ReactNode }) {
   const [isSignedIn, setIsSignedIn] = useState(false);
+  const [ends, setEnds] = useState(0);
   const [{ client, session }] = useState(() => {
     let held: Tokens | null = null;
     return createApi(url, {
@@ -22,11 +26,11 @@ export function ApiProvider({ url, children }: { url: string; children: ReactNod
         held = tokens;
         setIsSignedIn(tokens !== null);
       },
-      onSignedOut: () => {}, // isSignedIn tells it
+      onSignedOut: () => setEnds((before) => before + 1),
     });
   });
   return (
-    <SessionContext value={{ session, isSignedIn }}>
+    <SessionContext key={ends} value={{ session, isSignedIn }}>
       <ApolloProvider client={client}>{children}</ApolloProvider>
     </SessionContext>
   );

@@ -186,18 +186,16 @@ export class Session {
     return data;
   }
 
-  /** End the session; its tokens are dropped, whatever the server says. */
+  /** End the session; its tokens are dropped first, whatever the server says. */
   async signOut(): Promise<void> {
-    const { token } = this;
-    if (token === null) return;
-    try {
-      const { logout } = await this.#post(SignOutDocument, {}, token);
-      if (logout === null) await this.#post(SignOutDocument, {}, await this.renew(token));
-    } catch (error) {
-      if (!(error instanceof SignedOut)) throw error;
-    } finally {
-      if (this.holds(token)) this.#end();
-    }
+    const held = this.#keep.load();
+    if (held === null) return;
+    this.#end();
+    const { logout } = await this.#post(SignOutDocument, {}, held.token);
+    if (logout !== null) return;
+    const { refresh } = await this.#post(RefreshDocument, { refreshToken: held.refreshToken });
+    if (refresh.retryAfter !== null) throw new Refused(refresh);
+    if (refresh.token !== null) await this.#post(SignOutDocument, {}, refresh.token);
   }
 
   /**
@@ -233,6 +231,7 @@ export class Session {
   #take(payload: TokensFragment): string {
     const { token, refreshToken, expiresAt } = payload;
     if (token === null || refreshToken === null) throw new Refused(payload);
+    if (this.token !== null && !this.holds(token)) this.#end(); // another sign-in, without sign-out
     const end = Date.parse(String(expiresAt)); // whatever type it was given in the project
     this.#keep.save({ token, refreshToken, expiresAt: end > Date.now() ? end : null });
     return token;

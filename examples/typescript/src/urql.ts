@@ -10,8 +10,8 @@ export interface Api {
 }
 
 /**
- * Connect to the API at a URL. At sign-out, create a new client: equal queries share an answer, and
- * a cache can't be cleared.
+ * Connect to the API at a URL. At each `onSignedOut`, create a new client: equal queries share an
+ * answer, and a cache can't be cleared.
  */
 export function createApi(url: string, keep: Keep): Api {
   const session = new Session(url, keep);
