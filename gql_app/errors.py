@@ -221,16 +221,12 @@ class Rejected(Exception):
             raise TypeError(message)
         super().__init__(" ".join(fault.message for fault in faults))
         self.faults: Final = faults
+        self.extensions: Final[dict[str, str | int]] = {"code": str(faults[0].code)}
 
     @property
     def codes(self) -> frozenset[str]:
         """The codes of the faults."""
         return frozenset(fault.code for fault in self.faults)
-
-    @property
-    def extensions(self) -> dict[str, str]:
-        """The extensions of the GraphQL error: the first fault's code."""
-        return {"code": str(self.faults[0].code)}
 
 
 class Refused(Rejected):
@@ -269,6 +265,7 @@ class TooManyAttempts(Rejected):
         wait = f"{number} {unit}" if number == 1 else f"{number} {unit}s"
         usual = f"There were too many attempts. Try again in {wait}."
         super().__init__(Fault(UserErrorCode.TOO_MANY_ATTEMPTS, advice or usual))
+        self.extensions["retryAfter"] = retry_after
         self.retry_after: Final = retry_after
         self.limit: Final = limit
         """The limit, by its label of the metrics."""

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from gql_app.errors import Refusal, Rejected, TokenReason, Unauthenticated
+from gql_app.errors import Refusal, Rejected, TokenReason, TooManyAttempts, Unauthenticated
 from gql_app.lib.faults import Unavailable, sentence
 
 _CODES: Final = {
@@ -61,8 +61,11 @@ async def explain(_: Request, error: Exception) -> JsonResponse:
         case Unavailable():
             headers = {"Retry-After": str(error.wait)}
             return refusal(503, error.message, headers=headers, **error.extensions)
+        case TooManyAttempts():
+            headers = {"Retry-After": str(error.retry_after)}
+            return refusal(429, str(error), headers=headers, **error.extensions)
         case Rejected():
-            return refusal(400, str(error), code=error.faults[0].code)
+            return refusal(400, str(error), **error.extensions)
         case _:
             raise error
 

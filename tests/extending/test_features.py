@@ -13,7 +13,14 @@ from starlette.routing import Mount, Route
 
 from gql_app import Feature, Role, create_app
 from gql_app.db.migrations.branches import Branch, alembic_config
-from gql_app.errors import AdminRequired, Fault, Rejected, Unauthenticated, UserErrorCode
+from gql_app.errors import (
+    AdminRequired,
+    Fault,
+    Rejected,
+    TooManyAttempts,
+    Unauthenticated,
+    UserErrorCode,
+)
 from gql_app.lib.database import Unavailable
 from gql_app.settings import Settings
 from tests.api import Api, running
@@ -98,6 +105,7 @@ async def test_route_that_wants_a_caller_refuses_as_a_field_does(
         (AdminRequired("x:y"), 403, "FORBIDDEN"),
         (Unavailable(), 503, "SERVICE_UNAVAILABLE"),
         (Rejected(Fault(UserErrorCode.TAKEN, "It is taken.")), 400, "TAKEN"),
+        (TooManyAttempts(retry_after=9, limit="x"), 429, "TOO_MANY_ATTEMPTS"),
         (ZeroDivisionError(), 500, "INTERNAL_SERVER_ERROR"),
         (asyncio.CancelledError(), 500, "INTERNAL_SERVER_ERROR"),
     ],

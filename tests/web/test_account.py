@@ -251,6 +251,11 @@ async def test_guesses_at_links_are_counted_by_client(settings: Settings) -> Non
         guess = {"token": LINK}
         told = [code(await api.client.post("/account/link", json=guess)) for _ in range(3)]
         assert told == ["TOKEN_INVALID", "TOKEN_INVALID", "TOO_MANY_ATTEMPTS"]
+        late = await api.client.post("/account/link", json=guess)
+        (error,) = late.json()["errors"]
+        wait = error["extensions"]["retryAfter"]
+        assert (late.status_code, late.headers["retry-after"]) == (429, str(wait))
+        assert 0 < wait <= 15 * 60
         async with api.elsewhere("192.0.2.7") as elsewhere:
             answer = await elsewhere.client.post("/account/link", json=guess)
             assert code(answer) == "TOKEN_INVALID"
