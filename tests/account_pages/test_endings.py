@@ -18,6 +18,21 @@ WAIT: Final = "There were too many attempts. Try again in 15 minutes."
 LIMIT: Final = fault("TOO_MANY_ATTEMPTS", WAIT)
 STALE: Final = {"code": "FORBIDDEN", "reason": "REAUTHENTICATION_REQUIRED", "methods": ["PASSWORD"]}
 REFUSED: Final = {"body": {"data": None, "errors": [{"message": "Prove it.", "extensions": STALE}]}}
+LEFT_OPEN: Final = (
+    "You are signed out here. The server did not confirm it: the session may still be open."
+)
+_LATE: Final = {"code": "SERVICE_UNAVAILABLE", "retryAfter": 1}
+UNAVAILABLE: Final[Answer] = {
+    "status": 503,
+    "body": {"data": None, "errors": [{"message": "Try again.", "extensions": _LATE}]},
+}
+MAY_BE_DONE: Final[Answer] = {
+    "status": 503,
+    "body": {
+        "data": None,
+        "errors": [{"message": "Look first.", "extensions": {**_LATE, "mayBeDone": True}}],
+    },
+}
 STATE: Final = """() => [...document.querySelectorAll("[data-view]")].map((view) => ({
   view: view.dataset.view,
   text: view.textContent.replace(/\\s+/g, " "),
@@ -83,6 +98,25 @@ async def test_nothing_is_left_of_whoever_signed_out_for_the_next(visit: Visit) 
     await visit.press("Sign out")
     await visit.arrived("Sign in")
     assert await state(visit) == first
+
+
+@pytest.mark.parametrize(
+    "answered", [None, UNAVAILABLE, MAY_BE_DONE], ids=["none", "503", "may be"]
+)
+@pytest.mark.parametrize("view", ["factors", "unreachable"])
+async def test_sign_out_that_the_server_does_not_confirm_ends_the_session_here(
+    visit: Visit, view: str, answered: Answer | None
+) -> None:
+    await opened(visit)
+    assert (await visit.stored())["session"]
+    await refuse(visit, answered)
+    if view == "unreachable":
+        await visit.page.reload()
+        await visit.heading("We could not look at your account")
+    await visit.press("Sign out")
+    await visit.arrived("Sign in")
+    await expect(visit.alert()).to_have_text(LEFT_OPEN)
+    assert await visit.stored() == {"local": {}, "session": {}}
 
 
 async def test_password_for_a_proof_goes_with_its_view(visit: Visit) -> None:
@@ -189,6 +223,7 @@ async def test_proof_of_too_many_attempts_is_asked_for_anew(visit: Visit) -> Non
     await visit.arrived("Prove that it is you")
     await refuse(visit, payload("reauthenticate", WAIT, LIMIT, retryAfter=900))
     await visit.press("Prove it")
+    await expect(visit.alert()).to_have_text(WAIT)
     await expect(visit.button("Prove it")).to_have_attribute("aria-disabled", "true")
     await refuse(visit, REFUSED)
     await visit.press("Cancel")

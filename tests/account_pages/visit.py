@@ -54,7 +54,8 @@ class Visit:
         await self.button(name).click()
 
     async def heading(self, words: str) -> None:
-        """Wait for the heading, which must have the focus and be in the page's title."""
+        """Wait for a view that is loaded, whose heading must be the page's title, too."""
+        await expect(self.page.locator("[data-view=loading]")).to_be_hidden()
         heading = self.page.get_by_role("heading", level=1)
         await expect(heading).to_have_text(words)
         await expect(self.page).to_have_title(words)

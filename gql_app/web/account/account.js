@@ -2,6 +2,7 @@
 /** Pages for the links in letters: they send the link's token, and show the outcome. */
 import {
   all,
+  day,
   enter,
   isSpent,
   onPress,
@@ -95,7 +96,7 @@ function ask({ kind, madeAt }) {
   show("ask");
   for (const time of document.querySelectorAll("time")) {
     time.dateTime = madeAt;
-    time.textContent = new Date(madeAt).toLocaleDateString("en-GB", { dateStyle: "long" });
+    time.textContent = day(madeAt);
   }
   for (const question of all("[data-kind]")) question.hidden = question.dataset.kind !== kind;
 }

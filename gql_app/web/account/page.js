@@ -151,9 +151,9 @@ export function documents() {
  * @param {HTMLButtonElement} button
  * @param {() => Promise<Payload>} work
  * @param {(payload: Payload) => boolean | Promise<boolean>} take returns false for an error
- * @param {() => unknown} lose shows that no answer came
+ * @param {() => unknown} [lose] shows that no answer came
  */
-export async function press(form, button, work, take, lose = () => tryAgain(form)) {
+export async function press(form, button, work, take, lose) {
   if (busy) return;
   if (left(form) > 0 && !isForPasskey(button)) return say(form, "alert", waiting(form));
   begin(form);
@@ -162,15 +162,11 @@ export async function press(form, button, work, take, lose = () => tryAgain(form
     if (!(await take(payload))) refuse(form, button, payload);
   } catch (error) {
     if (error instanceof Told) say(form, "alert", error.message);
-    else await lose();
+    else if (lose) await lose();
+    else say(form, "alert", `${UNANSWERED} Check your connection, and try again.`);
   } finally {
     end(form);
   }
-}
-
-/** @param {HTMLFormElement} form */
-function tryAgain(form) {
-  say(form, "alert", `${UNANSWERED} Check your connection, and try again.`);
 }
 
 /**
@@ -292,6 +288,11 @@ function close(form, seconds) {
 function left(form) {
   const closing = closings.get(form);
   return closing?.email === typed(form).email ? (closing?.until ?? 0) - Date.now() : 0;
+}
+
+/** Return a date in words. @param {string} moment */
+export function day(moment) {
+  return new Date(moment).toLocaleDateString("en-GB", { dateStyle: "long" });
 }
 
 /** @param {HTMLElement} button */

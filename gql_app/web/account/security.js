@@ -3,6 +3,7 @@
 import {
   all,
   bearing,
+  day,
   forget,
   holds,
   isForPasskey,
@@ -34,6 +35,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const LOST =
   `${UNANSWERED} This is what your account has now. ` +
   "If you have missed new recovery codes, make others.";
+const LEFT_OPEN =
+  "You are signed out here. The server did not confirm it: the session may still be open.";
 /** The payload without a session, as it may have ended in another tab. @type {Payload} */
 const GONE = {
   message: "You are not signed in any more.",
@@ -47,6 +50,7 @@ const WORKS = {
   signInWithPasskey: async () => send("signInWithPasskey", { credential: await foundAny() }),
   verifySecondFactor: verifying,
   reauthenticate: proving,
+  logout: () => ask("logout").catch(() => ({ message: "", errors: [] })),
   confirmPasskey: addingPasskey,
 };
 
@@ -67,7 +71,8 @@ function one(selector) {
 function go(form, button) {
   const name = /** @type {keyof typeof WORKS} */ (button.value);
   const { id } = form.dataset;
-  const isChange = form.matches("[data-view=factors] form, [data-view=beginCodes]");
+  const isChange =
+    name !== "logout" && form.matches("[data-view=factors] form, [data-view=beginCodes]");
   const work = () =>
     WORKS[name] ? WORKS[name](form, button) : ask(name, id ? { id, ...typed(form) } : typed(form));
   const pass = (/** @type {Payload} */ payload) => {
@@ -87,9 +92,9 @@ function go(form, button) {
 async function take(name, payload) {
   if (payload.secondFactor) return secondStep(payload.secondFactor);
   if (isOver(payload)) return end(payload.message);
+  if (name === "logout") return end(payload.status === "SUCCESS" ? "" : LEFT_OPEN);
   if (payload.status !== "SUCCESS") return false;
   if (payload.token) keep(payload);
-  if (name === "logout") return end();
   if (name === "reauthenticate") return goOn();
   if (payload.secret) return scan(payload);
   if (payload.codes?.length) return showCodes(payload);
@@ -274,11 +279,6 @@ function fill(item, { id, method, name, createdAt, lastUsedAt }) {
     each.textContent = `${kind}, since ${day(createdAt)}, ${used}`;
   }
   onPress(form, go);
-}
-
-/** @param {string} moment */
-function day(moment) {
-  return new Date(moment).toLocaleDateString("en-GB", { dateStyle: "long" });
 }
 
 /** Show the secret for an authenticator app. @param {Payload} payload */
