@@ -65,7 +65,7 @@ async def explain(_: Request, error: Exception) -> JsonResponse:
             headers = {"Retry-After": str(error.retry_after)}
             return refusal(429, str(error), headers=headers, **error.extensions)
         case Rejected():
-            return refusal(400, str(error), **error.extensions)
+            return refusal(400, str(error), headers=None, **error.extensions)
         case _:
             raise error
 
