@@ -3,6 +3,7 @@
 import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.api import Api, running
 from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_server
 from tests.distributed.cluster import OPTION as CLUSTER
 from tests.distributed.cluster import Cluster, NoCluster, cluster
+from tests.kept import KeptConnections
 from tests.letterbox import Letterbox
 from tests.logs import unconfigured_logging
 from tests.people import Kind, Person, add_customer, expired_token, sign_in, sign_out
@@ -124,6 +126,13 @@ def postgres(pytestconfig: pytest.Config) -> Iterator[Postgres | Cluster]:
 
 
 @pytest.fixture(scope="session")
+async def kept_connections() -> AsyncIterator[KeptConnections]:
+    """Keep connections to PostgreSQL for a whole run, and with them the event loop."""
+    with closing(KeptConnections()) as kept:
+        yield kept
+
+
+@pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create the migrated SQLite file that each test gets a copy of."""
     return migrated_sqlite(tmp_path_factory.mktemp("sqlite"))
@@ -136,7 +145,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield copied_sqlite(request.getfixturevalue("sqlite_template"), tmp_path)
     else:
         server: Postgres = request.getfixturevalue("postgres")
-        with server.copied() as url:
+        kept: KeptConnections = request.getfixturevalue("kept_connections")
+        with server.copied(kept=kept) as url, kept.reused():
             yield url
 
 

@@ -73,7 +73,7 @@ class Cluster:
             run_on(self._url, step.clean)
 
     @contextmanager
-    def copied(self, template: str = "") -> Iterator[str]:
+    def copied(self, template: str = "", kept: object = None) -> Iterator[str]:  # noqa: ARG002 — that of Postgres
         """Yield the URL of the database, emptied."""
         assert not template, "A cluster has one database, which is migrated."
         self.empty()
