@@ -78,14 +78,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     covering = {config.rootpath / each for each in config.getoption("covering").split()}
     if config.getoption(CLUSTER):
         items[:] = [item for item in items if "[sqlite" not in item.nodeid]
-    for item in items:
+    paths = {item.path for item in items}
+    covered = {each for each in paths if not covering.isdisjoint((each, *each.parents))}
+    groups = {item: group_of(item) for item in items}
+    for item, group in groups.items():
         on_postgresql = "postgresql" in item.nodeid and not any(map(item.nodeid.count, ON_BOTH))
-        if not on_postgresql and not covering.isdisjoint((item.path, *item.path.parents)):
+        if not on_postgresql and item.path in covered:
             item.add_marker("measured")
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    sizes = Counter(map(group_of, items))
-    items.sort(key=lambda item: (".py" in group_of(item), sizes[group_of(item)], group_of(item)))
+            item.add_marker(pytest.mark.xdist_group(group))
+    sizes = Counter(groups.values())
+    items.sort(key=lambda item: (".py" in groups[item], sizes[groups[item]], groups[item]))
 
 
 def group_of(item: pytest.Item) -> str:
