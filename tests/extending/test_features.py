@@ -99,19 +99,19 @@ async def test_route_that_wants_a_caller_refuses_as_a_field_does(
 
 
 @pytest.mark.parametrize(
-    ("raised", "status", "code"),
+    ("raised", "status", "wait", "code"),
     [
-        (Unauthenticated(), 401, "UNAUTHENTICATED"),
-        (AdminRequired("x:y"), 403, "FORBIDDEN"),
-        (Unavailable(), 503, "SERVICE_UNAVAILABLE"),
-        (Rejected(Fault(UserErrorCode.TAKEN, "It is taken.")), 400, "TAKEN"),
-        (TooManyAttempts(retry_after=9, limit="x"), 429, "TOO_MANY_ATTEMPTS"),
-        (ZeroDivisionError(), 500, "INTERNAL_SERVER_ERROR"),
-        (asyncio.CancelledError(), 500, "INTERNAL_SERVER_ERROR"),
+        (Unauthenticated(), 401, None, "UNAUTHENTICATED"),
+        (AdminRequired("x:y"), 403, None, "FORBIDDEN"),
+        (Unavailable(), 503, "1", "SERVICE_UNAVAILABLE"),
+        (Rejected(Fault(UserErrorCode.TAKEN, "It is taken.")), 400, None, "TAKEN"),
+        (TooManyAttempts(retry_after=9, limit="x"), 429, "9", "TOO_MANY_ATTEMPTS"),
+        (ZeroDivisionError(), 500, None, "INTERNAL_SERVER_ERROR"),
+        (asyncio.CancelledError(), 500, None, "INTERNAL_SERVER_ERROR"),
     ],
 )
 async def test_what_a_route_raises_is_answered_in_the_form_of_a_refusal(
-    raised: BaseException, status: int, code: str
+    raised: BaseException, status: int, wait: str | None, code: str
 ) -> None:
     async def fail(_: Request) -> PlainTextResponse:
         raise raised
@@ -123,6 +123,7 @@ async def test_what_a_route_raises_is_answered_in_the_form_of_a_refusal(
         answer = await client.get("/sky")
     assert answer.status_code == status
     assert answer.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
+    assert answer.headers.get("retry-after") == wait
     assert answer.json()["errors"][0]["extensions"]["code"] == code
 
 
