@@ -77,6 +77,44 @@ def run_main(*arguments: str, folder: Path, **settings: str) -> subprocess.Compl
     return subprocess.CompletedProcess(arguments, status, printed, told)
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that runs, with pipes for its input and output, and a file for its errors."""
+
+    process: Forked
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+
+    def end(self) -> tuple[int, str, str]:
+        """Wait until it ends, and return its exit status, and what it prints until then."""
+        status = self.process.wait(PATIENCE)
+        return status, self.stdout.read().decode(), _text(self.stderr)
+
+
+@contextmanager
+def running_main(
+    *arguments: str, folder: Path, stderr: IO[bytes] | None = None, **settings: str
+) -> Iterator[Command]:
+    """Run the program's command line, without the time of imports, and kill it after the block."""
+    (read, stdin), (stdout, printed) = _pipe(), _pipe()
+    with TemporaryFile() as file, stdin, stdout:
+        with read, printed:
+            streams = (read, printed, stderr or file)
+            process = preloaded().start(arguments, folder, environment(**settings), streams)
+        try:
+            yield Command(process, stdin, stdout, file)
+        finally:
+            process.kill()
+            process.wait(PATIENCE)
+
+
+def _pipe() -> tuple[IO[bytes], IO[bytes]]:
+    """Return the ends of a pipe, unbuffered: the one to read, and the one to write."""
+    reader, writer = os.pipe()
+    return os.fdopen(reader, "rb", 0), os.fdopen(writer, "wb", 0)
+
+
 def _text(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode()
