@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -68,9 +68,16 @@ def run(
 
 def run_main(*arguments: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run the program's command line, and assert that no error is a traceback."""
+    return run_main_on({}, *arguments, folder=folder, **settings)
+
+
+def run_main_on(
+    streams: Mapping[int, IO[bytes] | None], *arguments: str, folder: Path, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the program's command line likewise, on these standard streams: None is a closed one."""
     with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
-        streams = (nothing, out, err)
-        program = preloaded().start(arguments, folder, environment(**settings), streams)
+        every = {0: nothing, 1: out, 2: err, **streams}
+        program = preloaded().start(arguments, folder, environment(**settings), [*every.values()])
         status = program.wait(PATIENCE)
         printed, told = (_text(each) for each in (out, err))
     assert "Traceback" not in told
@@ -97,7 +104,7 @@ def running_main(
     *arguments: str, folder: Path, stderr: IO[bytes] | None = None, **settings: str
 ) -> Iterator[Command]:
     """Run the program's command line, without the time of imports, and kill it after the block."""
-    (read, stdin), (stdout, printed) = _pipe(), _pipe()
+    (read, stdin), (stdout, printed) = pipe(), pipe()
     with TemporaryFile() as file, stdin, stdout:
         with read, printed:
             streams = (read, printed, stderr or file)
@@ -109,7 +116,7 @@ def running_main(
             process.wait(PATIENCE)
 
 
-def _pipe() -> tuple[IO[bytes], IO[bytes]]:
+def pipe() -> tuple[IO[bytes], IO[bytes]]:
     """Return the ends of a pipe, unbuffered: the one to read, and the one to write."""
     reader, writer = os.pipe()
     return os.fdopen(reader, "rb", 0), os.fdopen(writer, "wb", 0)
