@@ -19,6 +19,7 @@ from struct import pack
 
 LONGEST_REQUEST = 30_000
 """The most bytes of a request, which is received at once."""
+STREAMS = ("stdin", "stdout", "stderr")
 _statuses: list[int] = []
 """The exit status of the program, once it exits."""
 
@@ -47,10 +48,14 @@ def await_start(main: str, requests: socket.socket) -> None:
 
 def _become(main: str, request: bytes, streams: list[int]) -> None:
     """Set this process's command line, folder, variables and streams as in a new process."""
-    for number, stream in enumerate(streams):
+    asked = json.loads(request)
+    for number, stream in zip(asked["streams"], streams, strict=True):
         os.dup2(stream, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    asked = json.loads(request)
+    for number in {0, 1, 2}.difference(asked["streams"]):
+        os.close(number)
+        for name in (STREAMS[number], f"__{STREAMS[number]}__"):
+            setattr(sys, name, None)
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["variables"])

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -68,13 +68,58 @@ def run(
 
 def run_main(*arguments: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run the program's command line, and assert that no error is a traceback."""
+    return run_main_on({}, *arguments, folder=folder, **settings)
+
+
+def run_main_on(
+    streams: Mapping[int, IO[bytes] | None], *arguments: str, folder: Path, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the program's command line likewise, on these standard streams: None is a closed one."""
     with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
-        streams = (nothing, out, err)
-        program = preloaded().start(arguments, folder, environment(**settings), streams)
+        every = {0: nothing, 1: out, 2: err, **streams}
+        program = preloaded().start(arguments, folder, environment(**settings), [*every.values()])
         status = program.wait(PATIENCE)
         printed, told = (_text(each) for each in (out, err))
     assert "Traceback" not in told
     return subprocess.CompletedProcess(arguments, status, printed, told)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that runs, with pipes for its input and output, and a file for its errors."""
+
+    process: Forked
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+
+    def end(self) -> tuple[int, str, str]:
+        """Wait until it ends, and return its exit status, and what it prints until then."""
+        status = self.process.wait(PATIENCE)
+        return status, self.stdout.read().decode(), _text(self.stderr)
+
+
+@contextmanager
+def running_main(
+    *arguments: str, folder: Path, stderr: IO[bytes] | None = None, **settings: str
+) -> Iterator[Command]:
+    """Run the program's command line, without the time of imports, and kill it after the block."""
+    (read, stdin), (stdout, printed) = pipe(), pipe()
+    with TemporaryFile() as file, stdin, stdout:
+        with read, printed:
+            streams = (read, printed, stderr or file)
+            process = preloaded().start(arguments, folder, environment(**settings), streams)
+        try:
+            yield Command(process, stdin, stdout, file)
+        finally:
+            process.kill()
+            process.wait(PATIENCE)
+
+
+def pipe() -> tuple[IO[bytes], IO[bytes]]:
+    """Return the ends of a pipe, unbuffered: the one to read, and the one to write."""
+    reader, writer = os.pipe()
+    return os.fdopen(reader, "rb", 0), os.fdopen(writer, "wb", 0)
 
 
 def _text(file: IO[bytes]) -> str:

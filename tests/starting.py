@@ -44,13 +44,14 @@ class Forked:
 
     def terminate(self) -> None:
         """Send SIGTERM."""
-        self._signal(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """Send SIGKILL."""
-        self._signal(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
         if self.poll() is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
@@ -80,13 +81,22 @@ class Preloaded:
         arguments: Sequence[str],
         folder: Path,
         variables: Mapping[str, str],
-        streams: Sequence[IO[bytes]],
+        streams: Sequence[IO[bytes] | None],
     ) -> Forked:
-        """Start the program in a folder, in an environment, with its standard streams."""
-        asked = {"arguments": arguments, "folder": str(folder), "variables": {**variables}}
+        """Start the program in a folder, in an environment, with its standard streams.
+
+        None is one that is closed.
+        """
+        opened = {number: each.fileno() for number, each in enumerate(streams) if each}
+        asked = {
+            "arguments": arguments,
+            "folder": str(folder),
+            "variables": {**variables},
+            "streams": [*opened],
+        }
         ours, theirs = socket.socketpair()
         with theirs:
-            files = [*(each.fileno() for each in streams), theirs.fileno()]
+            files = [*opened.values(), theirs.fileno()]
             socket.send_fds(self._requests, [json.dumps(asked).encode()], files)
         return Forked(ours)
 

@@ -4,9 +4,15 @@ import asyncio
 import os
 import pty
 import re
+import select
 import signal
-from asyncio.subprocess import PIPE, Process
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
+from typing import IO
 
 import pytest
 from sqlalchemy import text
@@ -17,10 +23,18 @@ from tests.conftest import SECRET
 from tests.databases import Postgres, copied_sqlite
 from tests.laws import MODULES
 from tests.locks import until_it_waits
-from tests.processes import MAIN, PATIENCE, environment
+from tests.processes import (
+    MAIN,
+    PATIENCE,
+    Command,
+    environment,
+    run,
+    run_main,
+    running_main,
+)
 
 ENDS = [signal.SIGTERM, signal.SIGHUP]
-LINES = b'{"name": "Ada", "email": "not an address"}\n' * 10_000
+LINES = b'{"name": "Ada", "email": "not an address"}\n' * 2_500
 """More than a pipe holds: when all are written, the command has begun to read."""
 STUBBORN = """
 import sys
@@ -120,50 +134,33 @@ signal.raise_signal(signal.SIGINT)
 CALLS = (1, 3, 6, 12)
 """Answers to an export, with which the signal comes."""
 IMPORT = ("import", "-", "--format", "jsonl", "--report", "refused.jsonl")
+MANY = 1_500
+"""Customers: an answer is no single packet, and a pipe does not hold them."""
 
 
-async def started(
-    *arguments: str,
-    folder: Path,
-    prefix: tuple[str, ...] = (),
-    stderr: int = PIPE,
-    **settings: str,
-) -> Process:
-    """Start a command."""
-    return await asyncio.create_subprocess_exec(
-        *(*prefix, *MAIN, *arguments),
-        cwd=folder,
-        env=environment(**settings, secret_key=SECRET),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=stderr,
-    )
+@pytest.fixture(scope="module")
+def seeded_postgres(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the URL of a database of many customers."""
+    with postgres.copied() as url:
+        seed(tmp_path_factory.mktemp("seeded"), url)
+        yield url
 
 
-async def importing(folder: Path, *prefix: str, stderr: int = PIPE) -> Process:
-    """Start an import, whose report has begun; return when it reads on and waits."""
-    output_here("migrate", folder=folder, secret_key=SECRET)
-    process = await started(*IMPORT, folder=folder, prefix=prefix, stderr=stderr)
-    assert process.stdin
-    process.stdin.write(LINES)
-    await process.stdin.drain()
-    return process
+def seed(folder: Path, url: str) -> None:
+    """Add many customers."""
+    given = {"database_url": url, "secret_key": SECRET}
+    output_here("seed", "--count", str(MANY), folder=folder, **given)
 
 
-async def seeded(folder: Path, url: str) -> None:
-    """Add so many customers that an answer is no single packet, and a pipe does not hold them."""
-    settings = {"database_url": url, "secret_key": SECRET}
-    await asyncio.to_thread(output_here, "seed", "--count", "5000", folder=folder, **settings)
-
-
-async def ended(process: Process) -> tuple[bytes, bytes]:
-    """Return what a process prints until it ends."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await process.communicate()
-    except TimeoutError:
-        process.kill()
-        raise
+@contextmanager
+def importing(template: Path, folder: Path, stderr: IO[bytes] | None = None) -> Iterator[Command]:
+    """Run an import, whose report has begun, and which reads on and waits."""
+    url = copied_sqlite(template, folder)
+    with running_main(
+        *IMPORT, folder=folder, stderr=stderr, database_url=url, secret_key=SECRET
+    ) as command:
+        command.stdin.write(LINES)
+        yield command
 
 
 def hidden(folder: Path) -> list[str]:
@@ -172,85 +169,90 @@ def hidden(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("number", ENDS)
-async def test_import_that_is_ended_leaves_no_report(
-    tmp_path: Path, number: signal.Signals
+def test_import_that_is_ended_leaves_no_report(
+    sqlite_template: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    process = await importing(tmp_path)
-    assert hidden(tmp_path)
-    process.send_signal(number)
-    _, told = await process.communicate()
-    assert (process.returncode, told) == (-number, b"")
+    with importing(sqlite_template, tmp_path) as command:
+        assert hidden(tmp_path)
+        command.process.send_signal(number)
+        assert command.end() == (-number, "", "")
     assert hidden(tmp_path) == []
     assert not (tmp_path / "refused.jsonl").exists()
 
 
-async def test_signals_that_come_together_are_one(tmp_path: Path) -> None:
-    process = await importing(tmp_path)
-    for number in ENDS:
-        process.send_signal(number)
-    await process.communicate()
-    assert process.returncode in [-number for number in ENDS]
+def test_signals_that_come_together_are_one(sqlite_template: Path, tmp_path: Path) -> None:
+    with importing(sqlite_template, tmp_path) as command:
+        for number in ENDS:
+            os.kill(command.process.pid, number)
+        status, *_ = command.end()
+    assert status in [-number for number in ENDS]
     assert hidden(tmp_path) == []
 
 
-async def test_hang_up_is_the_status_though_the_terminal_takes_no_words(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    process = await importing(tmp_path, stderr=theirs)
-    os.close(theirs)
-    seen = b""
-    while b"Importing" not in seen:
-        seen += await asyncio.to_thread(os.read, ours, 4_096)
-    os.close(ours)
-    process.send_signal(signal.SIGHUP)
-    await process.communicate()
-    assert process.returncode == -signal.SIGHUP
-    assert hidden(tmp_path) == []
-
-
-async def test_interrupt_while_a_command_is_imported_ends_it_silently(tmp_path: Path) -> None:
-    (tmp_path / "work.py").write_text(INTERRUPTED)
-    process = await started("--app", "work:app", "version", folder=tmp_path)
-    told = await ended(process)
-    assert (process.returncode, *told) == (130, b"", b"")
-
-
-async def test_interrupt_while_the_command_line_is_imported_ends_it_silently(
-    tmp_path: Path,
+def test_hang_up_is_the_status_though_the_terminal_takes_no_words(
+    sqlite_template: Path, tmp_path: Path
 ) -> None:
+    ours, theirs = pty.openpty()
+    with (
+        os.fdopen(theirs, "wb") as terminal,
+        importing(sqlite_template, tmp_path, terminal) as command,
+    ):
+        terminal.close()
+        seen = b""
+        while b"Importing" not in seen:
+            seen += os.read(ours, 4_096)
+        os.close(ours)
+        command.process.send_signal(signal.SIGHUP)
+        status, *_ = command.end()
+    assert status == -signal.SIGHUP
+    assert hidden(tmp_path) == []
+
+
+def test_interrupt_while_a_command_is_imported_ends_it_silently(tmp_path: Path) -> None:
+    (tmp_path / "work.py").write_text(INTERRUPTED)
+    done = run_main("--app", "work:app", "version", folder=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_interrupt_while_the_command_line_is_imported_ends_it_silently(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text(INTERRUPTED)
-    process = await started(
-        "version", folder=tmp_path, prefix=("/usr/bin/env", f"PYTHONPATH={tmp_path}")
-    )
-    told = await ended(process)
-    assert (process.returncode, *told) == (130, b"", b"")
+    done = run(["/usr/bin/env", f"PYTHONPATH={tmp_path}", *MAIN, "version"], tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
-async def test_third_signal_ends_a_command_that_goes_on(tmp_path: Path) -> None:
+def test_third_signal_ends_a_command_that_goes_on(tmp_path: Path) -> None:
     (tmp_path / "work.py").write_text(STUBBORN)
-    process = await started("--app", "work:app", "work", folder=tmp_path)
-    assert process.stdin
-    assert process.stdout
-    for told in (b"works\n", b"caught SystemExit\n"):
-        assert await process.stdout.readline() == told
-        process.send_signal(signal.SIGTERM)
-    process.stdin.write(b"goes on\n")
-    assert await process.stdout.readline() == b"goes on\n"
-    process.send_signal(signal.SIGTERM)
-    more, _ = await process.communicate(b"has ended\n")
-    assert (process.returncode, more) == (-signal.SIGTERM, b"")
+    with running_main("--app", "work:app", "work", folder=tmp_path, secret_key=SECRET) as command:
+        for told in (b"works\n", b"caught SystemExit\n"):
+            assert command.stdout.readline() == told
+            command.process.send_signal(signal.SIGTERM)
+        command.stdin.write(b"goes on\n")
+        assert command.stdout.readline() == b"goes on\n"
+        command.process.send_signal(signal.SIGTERM)
+        command.stdin.write(b"has ended\n")
+        assert command.end() == (-signal.SIGTERM, "", "")
 
 
-async def test_command_whose_rule_awaits_is_ended_by_the_event_loop(tmp_path: Path) -> None:
+def test_command_whose_rule_awaits_is_ended_by_the_event_loop(tmp_path: Path) -> None:
     (tmp_path / "work.py").write_text(RULE)
-    process = await started("--app", "work:app", "wait", folder=tmp_path)
-    assert await ended(process) == (b"callback goes on\nis clean\n", b"")
-    assert process.returncode == -signal.SIGTERM
+    done = run_main("--app", "work:app", "wait", folder=tmp_path, secret_key=SECRET)
+    assert (done.stdout, done.stderr) == ("callback goes on\nis clean\n", "")
+    assert done.returncode == -signal.SIGTERM
 
 
-async def test_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
-    process = await importing(tmp_path, "/bin/sh", "-c", 'trap "" HUP && exec "$@"', "sh")
-    process.send_signal(signal.SIGHUP)
-    await process.communicate(b"")  # which ends its input
+def test_signal_that_is_ignored_stays_so(sqlite_template: Path, tmp_path: Path) -> None:
+    url = copied_sqlite(sqlite_template, tmp_path)
+    with subprocess.Popen(  # noqa: S603 — our own program
+        ["/bin/sh", "-c", 'trap "" HUP && exec "$@"', "sh", *MAIN, *IMPORT],
+        cwd=tmp_path,
+        env=environment(database_url=url, secret_key=SECRET),
+        stdin=PIPE,
+        stderr=PIPE,
+    ) as process:
+        assert process.stdin
+        process.stdin.write(LINES)
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=PATIENCE)  # which ends its input
     assert process.returncode == 1  # as lines are refused
     assert hidden(tmp_path) == []
     assert (tmp_path / "refused.jsonl").exists()
@@ -258,54 +260,55 @@ async def test_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [("export", "customers.csv"), ("asks",)])
 @pytest.mark.parametrize("number", ENDS)
-async def test_command_that_is_ended_as_an_answer_comes_leaves_no_file(
-    postgres: Postgres, tmp_path: Path, number: signal.Signals, command: tuple[str, ...]
+def test_command_that_is_ended_as_an_answer_comes_leaves_no_file(
+    seeded_postgres: str, tmp_path: Path, number: signal.Signals, command: tuple[str, ...]
 ) -> None:
-    with postgres.copied() as url:
-        await seeded(tmp_path, url)
-        for call in CALLS:
-            program = SIGNALLED.format(call=call, number=int(number))
-            (tmp_path / "work.py").write_text(program)
-            process = await started(
-                *("--app", "work:app", *command), folder=tmp_path, database_url=url
-            )
-            told = await ended(process)
-            assert (process.returncode, *told) == (-number, b"", b""), call
-            assert hidden(tmp_path) == []
-            assert not (tmp_path / "customers.csv").exists()
+    for call in CALLS:
+        (tmp_path / "work.py").write_text(SIGNALLED.format(call=call, number=int(number)))
+        done = run_main(
+            *("--app", "work:app", *command),
+            folder=tmp_path,
+            database_url=seeded_postgres,
+            secret_key=SECRET,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (-number, "", ""), call
+        assert hidden(tmp_path) == []
+        assert not (tmp_path / "customers.csv").exists()
 
 
 @pytest.mark.parametrize("number", ENDS)
-async def test_export_that_nobody_reads_on_is_ended(
+def test_export_that_nobody_reads_on_is_ended(
     sqlite_template: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     url = copied_sqlite(sqlite_template, tmp_path)
-    await seeded(tmp_path, url)
-    process = await started("export", "-", "--format", "csv", folder=tmp_path, database_url=url)
-    assert process.stdout
-    assert await process.stdout.readline()  # more follows than a pipe holds
-    process.send_signal(number)
-    _, told = await ended(process)
-    assert (process.returncode, told) == (-number, b"")
+    seed(tmp_path, url)
+    export = ("export", "-", "--format", "csv")
+    with running_main(*export, folder=tmp_path, database_url=url, secret_key=SECRET) as command:
+        with Path(f"/dev/fd/{command.stdout.fileno()}").open("wb") as pipe:
+            while select.select([], [pipe], [], 0)[1]:  # until it is full
+                time.sleep(0.01)
+        command.process.send_signal(number)
+        status, _, told = command.end()
+    assert (status, told) == (-number, "")
 
 
 @pytest.mark.parametrize("number", ENDS)
 async def test_export_that_is_ended_leaves_no_hashes(
     postgres: Postgres, tmp_path: Path, number: signal.Signals
 ) -> None:
-    with postgres.copied() as url:
+    export = ("export", "customers.csv", "--with-password-hashes")
+    with (
+        postgres.copied() as url,
+        running_main(*export, folder=tmp_path, database_url=url, secret_key=SECRET) as command,
+    ):
         async with Database(url) as database, database.transaction() as db:
             await db.execute(text("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE"))
-            process = await started(
-                *("export", "customers.csv", "--with-password-hashes"),
-                folder=tmp_path,
-                database_url=url,
-            )
-            ended = asyncio.create_task(process.wait())
+            ended = asyncio.create_task(asyncio.to_thread(command.end))
             await until_it_waits(db, ended)
             assert hidden(tmp_path)
-            process.send_signal(number)
-            assert await ended == -number
+            command.process.send_signal(number)
+            status, *_ = await ended
+    assert status == -number
     assert hidden(tmp_path) == []
 
 

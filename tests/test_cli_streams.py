@@ -8,7 +8,7 @@ import pytest
 from tests.commands import output_here
 from tests.conftest import SECRET
 from tests.databases import copied_sqlite
-from tests.processes import MAIN, environment
+from tests.processes import MAIN, environment, pipe, run_main_on
 
 CLOSED = "Standard input or output is closed.\n"
 FULL = "Standard output: No space left on device\n"
@@ -58,28 +58,41 @@ def given(sqlite_template: Path, tmp_path: Path) -> dict[str, str]:
 def test_output_that_cannot_be_written_is_told_in_a_sentence(
     given: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
 ) -> None:
-    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    if unbuffered:
+        monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    else:
+        monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     for command in ("version", "export-schema", "export-audit", "check --json", "export -"):
         form = ["--format", "csv"] if command == "export -" else []
-        done = run_with("> /dev/full", *command.split(), *form, folder=tmp_path, **given)
+        with Path("/dev/full").open("wb") as full:
+            arguments = (*command.split(), *form)
+            done = run_main_on({1: full}, *arguments, folder=tmp_path, **given)
         assert (done.returncode, done.stderr) == (1, FULL), command
 
 
 @pytest.mark.parametrize(
-    ("streams", "command"),
+    ("closed", "command"),
     [
-        (">&-", ["export-schema"]),
-        (">&-", ["export-audit"]),
-        (">&-", ["check", "--json"]),
-        (">&-", ["export", "-", "--format", "csv"]),
-        ("<&-", ["import", "-", "--format", "csv"]),
-        ("<&-", ["create-admin", "--email", "ada@example.com", "--name", "Ada Admin"]),
+        (1, ["export-schema"]),
+        (1, ["export-audit"]),
+        (1, ["check", "--json"]),
+        (1, ["export", "-", "--format", "csv"]),
+        (0, ["import", "-", "--format", "csv"]),
     ],
 )
 def test_closed_stream_is_told_in_a_sentence(
-    given: dict[str, str], tmp_path: Path, streams: str, command: list[str]
+    given: dict[str, str], tmp_path: Path, closed: int, command: list[str]
 ) -> None:
-    done = run_with(streams, *command, folder=tmp_path, **given)
+    done = run_main_on({closed: None}, *command, folder=tmp_path, **given)
+    assert done.returncode == 1
+    assert done.stderr.endswith(CLOSED)
+
+
+def test_closed_input_that_a_password_is_typed_into_is_told_in_a_sentence(
+    given: dict[str, str], tmp_path: Path
+) -> None:
+    creating = ("create-admin", "--email", "ada@example.com", "--name", "Ada Admin")
+    done = run_with("<&-", *creating, folder=tmp_path, **given)
     assert done.returncode == 1
     assert done.stderr.endswith(CLOSED)
     assert "Traceback" not in done.stderr
@@ -91,5 +104,8 @@ def test_command_that_needs_no_stream_runs_without(given: dict[str, str], tmp_pa
 
 
 def test_reader_that_leaves_is_no_fault(given: dict[str, str], tmp_path: Path) -> None:
-    done = run_with("| true", "export-audit", folder=tmp_path, **given)
-    assert done.stderr == ""
+    reader, writer = pipe()
+    reader.close()
+    with writer:
+        done = run_main_on({1: writer}, "export-audit", folder=tmp_path, **given)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -11,7 +11,12 @@ import sys
 
 _, descriptor, *arguments = sys.argv
 ours, theirs = socket.socketpair()
-asked = {"arguments": arguments, "folder": os.getcwd(), "variables": dict(os.environ)}  # noqa: PTH109
+asked = {
+    "arguments": arguments,
+    "folder": os.getcwd(),  # noqa: PTH109
+    "variables": dict(os.environ),
+    "streams": [0, 1, 2],
+}
 with socket.socket(fileno=int(descriptor)) as requests, theirs:
     files = [0, 1, 2, theirs.fileno()]
     socket.send_fds(requests, [json.dumps(asked).encode()], files)
