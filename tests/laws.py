@@ -129,16 +129,22 @@ def parsed(source: str) -> ast.Module:
     return ast.parse(source)
 
 
-def imported(source: str) -> Iterator[str]:
-    """Yield every name that a module imports, at any depth, without the prefix gql_app."""
-    for node in ast.walk(parsed(source)):
+@cache
+def nodes(source: str) -> Sequence[ast.AST]:
+    """Return all nodes of a module's syntax tree."""
+    return list(ast.walk(parsed(source)))
+
+
+@cache
+def imported(source: str) -> Sequence[str]:
+    """Return every name that a module imports, at any depth, without the prefix gql_app."""
+    names: list[str] = []
+    for node in nodes(source):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            names = [f"{'.' * node.level}{node.module or ''}.{a.name}" for a in node.names]
-        else:
-            continue
-        yield from (name.removeprefix(f"{PACKAGE}.") for name in names)
+            names += [f"{'.' * node.level}{node.module or ''}.{a.name}" for a in node.names]
+    return [name.removeprefix(f"{PACKAGE}.") for name in names]
 
 
 def breaches(module: str, source: str) -> list[str]:
@@ -197,7 +203,7 @@ def normalises(source: str) -> bool:
             and node.module == "unicodedata"
             and any(alias.name in {*_NORMAL_FORMS, "*"} for alias in node.names)
         )
-        for node in ast.walk(parsed(source))
+        for node in nodes(source)
     )
 
 
@@ -289,15 +295,14 @@ _RECORDS: Final = frozenset({"_asdict", "_fields", "_make", "_replace"})
 
 def private_names(source: str) -> set[str]:
     """Return the private names of libraries, and of other modules here, that a module uses."""
-    tree = parsed(source)
-    own = set(map(_defined, ast.walk(tree)))
+    own = set(map(_defined, nodes(source)))
     used: set[object] = {name for name in imported(source) if _is_internal(name)}
-    for node in ast.walk(tree):
+    for node in nodes(source):
         if isinstance(node, ast.Attribute):
             used.add(node.attr)
         elif isinstance(node, ast.keyword) and node.arg:
             used.add(node.arg)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in _BY_NAME:
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in _BY_NAME:
             used |= {each.value for each in node.args if isinstance(each, ast.Constant)}
     return {name for name in used if isinstance(name, str) and _is_private(name)} - own
 

@@ -1,10 +1,12 @@
 """The laws of the house; one that fails says in a sentence what to do."""
 
 import importlib
-import os
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,38 @@ SELDOM = {"aiosmtplib", "alembic", "jinja2", "opentelemetry", "segno", "webauthn
 DRIVERS = {"asyncpg", "pydantic_settings", "sqlalchemy"}
 """What only settings, or a database, are worth waiting for."""
 COMMAND = "from gql_app.cli import command_line as cli; cli({0})({0}, standalone_mode=False)"
+STARTS = Mapping[str, tuple[str, set[str]]]
+"""By name, the code of a start and the modules that neither it nor one before it loads."""
+COMMANDS: STARTS = {
+    "worker's look at main.py": (
+        f"import runpy; runpy.run_path({MAIN[1]!r}, run_name='__mp_main__')",
+        {"gql_app"},
+    ),
+    "verifier": ("import gql_app.verify", HEAVY | SELDOM | DRIVERS | {"typer"}),
+    "command line": ("import gql_app.cli", HEAVY | SELDOM | DRIVERS),
+    "help": (COMMAND.format(["--help"]), HEAVY | SELDOM | DRIVERS),
+    "version": (COMMAND.format(["version"]), HEAVY | SELDOM | DRIVERS),
+    "keys": ("import gql_app.cli.keys", HEAVY | SELDOM | DRIVERS - {"pydantic_settings"}),
+    "export": (COMMAND.format(["export", "--format", "csv"]), HEAVY),
+    "commands on accounts": (
+        "import gql_app.cli.accounts, gql_app.cli.imports, gql_app.cli.letters",
+        HEAVY,
+    ),
+}
+SERVERS: STARTS = {
+    "application": ("import gql_app.app", SELDOM | {"typer"}),
+    "serve": (
+        "import gql_app.cli.serve, gql_app.lib.server, gql_app.app",
+        SELDOM | {"rich.progress"},
+    ),
+}
+MARK = "loaded: "
+STARTING = f"""
+import json, sys
+for start in json.loads(sys.argv[1]):
+    exec(start)
+    print({MARK!r}, *sys.modules, flush=True)
+"""
 IMPORTED = [f"{PACKAGE}.{module}" for module in MODULES if module and module not in SCRIPTS]
 
 
@@ -144,62 +178,72 @@ def test_module_holds_nothing_that_is_built(module: str) -> None:
     assert [name for name, value in held.items() if isinstance(value, BUILT)] == []
 
 
-def test_only_main_reads_the_settings_at_import(tmp_path: Path) -> None:
-    code = """
-import importlib, sys
-for name in sys.argv[1:]:
-    importlib.import_module(name)
-print("These don't.")
-import main
-"""
-    done = subprocess.run(  # noqa: S603  the code above, with this very Python
-        [sys.executable, "-c", code, *IMPORTED],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "GQL_APP_DATABASE_URL": "nonsense"},
+@dataclass(frozen=True)
+class Loaded:
+    """What one process had loaded after each of its starts, which follow one another."""
+
+    modules: Sequence[set[str]]
+    stderr: str
+    returncode: int
+    left: Sequence[Path]
+    """What it left in its folder."""
+
+
+def loaded(folder: Path, starts: Sequence[str], **settings: str) -> Loaded:
+    """Run some starts one after the other in a process of this very Python."""
+    done = subprocess.run(  # noqa: S603  the starts of this file
+        [sys.executable, "-c", STARTING, json.dumps(starts)],
+        cwd=folder,
+        env=environment(**settings) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
-    assert (done.stdout, done.returncode) == ("These don't.\n", 1), done.stderr
-    assert "CannotStart: GQL_APP_DATABASE_URL" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    marked = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
+    modules = [set(line.removeprefix(MARK).split()) for line in marked]
+    return Loaded(modules, done.stderr, done.returncode, list(folder.iterdir()))
 
 
-@pytest.mark.parametrize(
-    ("start", "idle"),
-    [
-        ("import gql_app.app", SELDOM | {"typer"}),
-        (
-            "import gql_app.cli.serve, gql_app.lib.server, gql_app.app",
-            SELDOM | {"rich.progress"},
-        ),
-        ("import gql_app.cli", HEAVY | SELDOM | DRIVERS),
-        ("import gql_app.verify", HEAVY | SELDOM | DRIVERS | {"typer"}),
-        (COMMAND.format(["--help"]), HEAVY | SELDOM | DRIVERS),
-        (COMMAND.format(["version"]), HEAVY | SELDOM | DRIVERS),
-        ("import gql_app.cli.keys", HEAVY | SELDOM | DRIVERS - {"pydantic_settings"}),
-        (COMMAND.format(["export", "--format", "csv"]), HEAVY),
-        ("import gql_app.cli.accounts, gql_app.cli.imports, gql_app.cli.letters", HEAVY),
-        (f"import runpy; runpy.run_path({MAIN[1]!r}, run_name='__mp_main__')", {"gql_app"}),
-    ],
-    ids=[
-        *("application", "serve", "command line", "verifier"),
-        *("help", "version", "keys", "export", "commands on accounts"),
-        "worker's look at main.py",
-    ],
-)
-def test_nothing_is_loaded_that_this_start_does_without(
-    sqlite_template: Path, tmp_path: Path, start: str, idle: set[str]
+@pytest.fixture(scope="module")
+def loaded_by_commands(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """Run the commands, none of which may load what one before it does without."""
+    folder = tmp_path_factory.mktemp("commands")
+    starts = [start for start, _ in COMMANDS.values()]
+    return loaded(folder, starts, database_url=copied_sqlite(sqlite_template, folder))
+
+
+@pytest.fixture(scope="module")
+def loaded_by_servers(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """Import the server, all modules and then the program, with a setting that it refuses."""
+    starts = [start for start, _ in SERVERS.values()]
+    everything = f"import importlib; [importlib.import_module(name) for name in {IMPORTED}]"
+    folder = tmp_path_factory.mktemp("servers")
+    return loaded(folder, [*starts, everything, "import main"], database_url="nonsense")
+
+
+def test_only_main_reads_the_settings_at_import(loaded_by_servers: Loaded) -> None:
+    assert len(loaded_by_servers.modules) == len(SERVERS) + 1, loaded_by_servers.stderr
+    assert set(IMPORTED) <= loaded_by_servers.modules[-1]
+    assert "CannotStart: GQL_APP_DATABASE_URL" in loaded_by_servers.stderr
+    assert loaded_by_servers.returncode == 1
+    assert loaded_by_servers.left == []
+
+
+@pytest.mark.parametrize("number", range(len(COMMANDS)), ids=COMMANDS)
+def test_nothing_is_loaded_that_this_command_does_without(
+    number: int, loaded_by_commands: Loaded
 ) -> None:
-    code = f"import sys; {start}; print(*sys.modules)"
-    given = environment(database_url=copied_sqlite(sqlite_template, tmp_path))
-    loaded = subprocess.check_output(  # noqa: S603  the code above, with this very Python
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=given | {"PYTHONPATH": str(ROOT)},
-        encoding="utf-8",
-    )
-    assert idle & set(loaded.split()) == set()
+    assert loaded_by_commands.returncode == 0, loaded_by_commands.stderr
+    idle = [*COMMANDS.values()][number][1]
+    assert idle & loaded_by_commands.modules[number] == set()
+
+
+@pytest.mark.parametrize("number", range(len(SERVERS)), ids=SERVERS)
+def test_nothing_is_loaded_that_this_server_does_without(
+    number: int, loaded_by_servers: Loaded
+) -> None:
+    idle = [*SERVERS.values()][number][1]
+    assert idle & loaded_by_servers.modules[number] == set()
 
 
 @pytest.mark.parametrize(

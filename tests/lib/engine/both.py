@@ -171,12 +171,10 @@ async def both(
     query: str, root: Root, variables: dict[str, Any] | None = None, **options: Value
 ) -> tuple[Said, Said]:
     """Return the answers of graphql-core and of ours, the latter from its second execution."""
+    options.setdefault("document", parse(query))
     theirs = await said(query, root, variables, **options)
-    document = options.pop("document", None) or parse(query)
     for _ in range(2):
-        ours = await said(
-            query, root, variables, document=document, executor_class=CompiledExecutor, **options
-        )
+        ours = await said(query, root, variables, executor_class=CompiledExecutor, **options)
     return theirs, ours
 
 

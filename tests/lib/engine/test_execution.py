@@ -18,6 +18,7 @@ from graphql import (
 )
 
 from bench.compiled_executor import CompiledExecutor
+from gql_app.lib.engine import fields
 from tests.lib.engine.both import (
     SEEN,
     VALUES,
@@ -42,14 +43,25 @@ FIELDS: Final = (
     "things { __typename ... on Named { name } ... on Lamp { id watts } }",
     "named { name __typename }",
 )
-BELOW: Final = (
-    "color", "even", "class", "rating", "isNew", "need", "tags", "grid", "self { name }",
-    "selfNeed { name }", "things { __typename }", "pages", "id", "greet",
+NULLABLE: Final = (
+    "color", "even", "class", "rating", "isNew", "tags", "grid", "self { name }",
+    "things { __typename }", "greet",
 )  # fmt: skip
+NEEDED: Final = ("need", "selfNeed { name }", "pages", "id")
+BELOW: Final = (*NULLABLE, *NEEDED)
+TOGETHER: Final = (NULLABLE, *[(each,) for each in NEEDED])
+"""The selections of a book, together where no one's error takes the book with the others."""
 FRAGMENTS: Final = """query Q($a: Boolean!) { ...F @include(if: $a) ... @skip(if: $a) { text } }
 fragment F on Query { book { ... on Named @include(if: $a) { name } id } }"""
-ROWS: Final = 40
+GENERATE_AFTER: Final = 2
+ROWS: Final = 4
 """Objects enough that a function is generated for the last of them, and not for the first."""
+
+
+@pytest.fixture(autouse=True)
+def generated_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generate functions after fewer objects, as rows are most of the tests' time."""
+    monkeypatch.setattr(fields, "GENERATE_AFTER", GENERATE_AFTER)
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -63,20 +75,24 @@ async def test_whatever_the_root_returns_is_answered_alike(value: str) -> None:
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("keyed", [True, False])
 async def test_whatever_an_attribute_is_is_answered_alike(value: str, *, keyed: bool) -> None:
-    def rows(field: str) -> list[object]:
-        made: list[object] = []
-        for number in range(ROWS):
-            values = {"name": f"{number}", "type": "Book"}
-            values[field] = VALUES[value]() if number in {0, ROWS - 1} else None  # type: ignore[assignment]
-            made.append(values if keyed else Plain(**values))
-        return made
+    def rows(selected: tuple[str, ...]) -> list[object]:
+        given = [
+            {"name": f"{number}", "type": "Book", **attributes(selected, value, number)}
+            for number in range(ROWS)
+        ]
+        return [each if keyed else Plain(**each) for each in given]
 
-    for selected in BELOW:
-        field = selected.split()[0]
+    for selected in TOGETHER:
         for place in ("books", "named")[: 1 + keyed]:
-            query = f"{{ {place} {{ name ... on Book {{ {selected} x: name echo }} }} }}"
-            theirs, ours = await both(query, returning(place, partial(rows, field)))
+            query = f"{{ {place} {{ name ... on Book {{ {' '.join(selected)} x: name echo }} }} }}"
+            theirs, ours = await both(query, returning(place, partial(rows, selected)))
             assert ours == theirs, query
+
+
+def attributes(selected: tuple[str, ...], value: str, number: int) -> dict[str, object]:
+    """Return the fields of an object: this value in the first and the last, and null otherwise."""
+    make = VALUES[value] if number in {0, ROWS - 1} else VALUES["null"]
+    return {each.split()[0]: make() for each in selected}
 
 
 @pytest.fixture
@@ -106,14 +122,14 @@ def read(name: str, source: object, _info: GraphQLResolveInfo[Any]) -> object:
 async def test_whatever_a_plan_reads_is_answered_alike(
     value: str, read_schema: GraphQLSchema
 ) -> None:
-    def rows(field: str, _did: list[str]) -> object:
-        ends = {0, ROWS - 1}
-        values = (VALUES[value]() if number in ends else None for number in range(ROWS))
-        return {"books": [Plain(**{"name": "n", field: each}) for each in values]}
+    def rows(selected: tuple[str, ...]) -> list[object]:
+        given = [attributes(selected, value, number) for number in range(ROWS)]
+        return [Plain(name="n", **each) for each in given]
 
-    for selected in BELOW:
-        query = f"{{ books {{ {selected} x: name echo }} }}"
-        theirs, ours = await both(query, partial(rows, selected.split()[0]), schema=read_schema)
+    for selected in TOGETHER:
+        query = f"{{ books {{ {' '.join(selected)} x: name echo }} }}"
+        root = returning("books", partial(rows, selected))
+        theirs, ours = await both(query, root, schema=read_schema)
         assert ours == theirs, query
 
 

@@ -32,10 +32,10 @@ from tests.lib.engine.virtual_time import run
 from tests.lib.engine.worlds import Habits, World
 
 TRIED: Final = {
-    "synchronous": (Habits(fail=4, wait=0, nothing=6, misfit=2, at_once=0), 12, 1.0),
-    "waiting": (Habits(fail=4, wait=30, nothing=6, misfit=2, at_once=0), 12, 0.9),
-    "awaited at once": (Habits(fail=4, wait=30, nothing=6, misfit=2, at_once=60), 10, 0.6),
-    "flawless": (Habits(fail=0, wait=20, nothing=3, misfit=0, at_once=30), 10, 0.7),
+    "synchronous": (Habits(fail=4, wait=0, nothing=6, misfit=2, at_once=0), 6, 1.0),
+    "waiting": (Habits(fail=4, wait=30, nothing=6, misfit=2, at_once=0), 6, 0.9),
+    "awaited at once": (Habits(fail=4, wait=30, nothing=6, misfit=2, at_once=60), 6, 0.6),
+    "flawless": (Habits(fail=0, wait=20, nothing=3, misfit=0, at_once=30), 5, 0.7),
 }
 """What resolvers do, how many operations they are tried with, and in how many of these, at least,
 they end in one order."""

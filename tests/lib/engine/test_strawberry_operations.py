@@ -60,7 +60,7 @@ def test_generated_operation_is_answered_alike(
     )
     seen: Counter[str] = Counter()
 
-    @tries(8)
+    @tries(4)
     @given(operation=operations(CORE))
     def answered_alike(operation: Operation) -> None:
         for variables in operation.variables:
