@@ -84,6 +84,15 @@ def run_main_on(
     return subprocess.CompletedProcess(arguments, status, printed, told)
 
 
+def start_main(
+    *arguments: str, folder: Path, out: IO[bytes], err: IO[bytes], **settings: str
+) -> Forked:
+    """Start the program's command line, without the time of imports, printing to these files."""
+    with Path(os.devnull).open("rb") as nothing:
+        streams = (nothing, out, err)
+        return preloaded().start(arguments, folder, environment(**settings), streams)
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command that runs, with pipes for its input and output, and a file for its errors."""
@@ -269,11 +278,8 @@ def forked_server(
 def _forked(
     arguments: Sequence[str], port: int, folder: Path, status: int, **settings: str
 ) -> Iterator[Server]:
-    variables = environment(**settings)
-
     def start(out: IO[bytes], err: IO[bytes]) -> Forked:
-        with Path(os.devnull).open("rb") as nothing:
-            return preloaded().start(arguments, folder, variables, (nothing, out, err))
+        return start_main(*arguments, folder=folder, out=out, err=err, **settings)
 
     with _running(start, port, folder, status) as server:
         yield server
