@@ -318,7 +318,7 @@ def _preloaded_with(variables: frozenset[tuple[str, str]]) -> Preloaded:
 class Terminal:
     """The output and input of a terminal."""
 
-    def __init__(self, process: subprocess.Popen[bytes], ours: int) -> None:
+    def __init__(self, process: Program, ours: int) -> None:
         self._process = process
         self._ours = ours
         self.seen = ""
@@ -361,6 +361,20 @@ def typing(*arguments: str, folder: Path, **settings: str) -> Iterator[Terminal]
         start_new_session=True,
     )
     os.close(theirs)
+    try:
+        yield Terminal(process, ours)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+@contextmanager
+def printing(*arguments: str, folder: Path, **settings: str) -> Iterator[Terminal]:
+    """Run the command line, without the time of imports, with its output on a pseudo-terminal."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "wb", 0) as file:
+        process = start_main(*arguments, folder=folder, out=file, err=file, **settings)
     try:
         yield Terminal(process, ours)
     finally:
