@@ -75,10 +75,21 @@ def run_main_on(
     streams: Mapping[int, IO[bytes] | None], *arguments: str, folder: Path, **settings: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the program's command line likewise, on these standard streams: None is a closed one."""
+    return run_preloaded(preloaded(), streams, *arguments, folder=folder, **settings)
+
+
+def run_preloaded(
+    program: Preloaded,
+    streams: Mapping[int, IO[bytes] | None],
+    *arguments: str,
+    folder: Path,
+    **settings: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line of a program that may be another project's likewise."""
     with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
         every = {0: nothing, 1: out, 2: err, **streams}
-        program = preloaded().start(arguments, folder, environment(**settings), [*every.values()])
-        status = program.wait(PATIENCE)
+        process = program.start(arguments, folder, environment(**settings), [*every.values()])
+        status = process.wait(PATIENCE)
         printed, told = (_text(each) for each in (out, err))
     assert "Traceback" not in told
     return subprocess.CompletedProcess(arguments, status, printed, told)
