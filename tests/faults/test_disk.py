@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import SECRET
 from tests.databases import copied_sqlite
 from tests.faults.load import OK, UNAVAILABLE, load_on, people_of, stored
-from tests.processes import MAIN, Server, free_port, running_server
+from tests.processes import MAIN, Server, free_port, running_server, serving
 
 OURS = ("unshare", "--map-root-user", "--mount")
 """Has a process mount what nobody else sees."""
@@ -43,7 +43,7 @@ def may_mount() -> bool:
 @contextmanager
 def quota(folder: Path) -> Iterator[Served]:
     """Serve a file that may not grow, for a while, which needs no permission."""
-    with serving_from(folder, folder, []) as server:
+    with serving(folder=folder, **settings(folder)) as server:
 
         @contextmanager
         def full() -> Iterator[None]:
@@ -60,7 +60,9 @@ def quota(folder: Path) -> Iterator[Served]:
 def small_disk(folder: Path) -> Iterator[Served]:
     """Serve a file on a small file system, which only the server sees."""
     (folder / "disk").mkdir()
-    with serving_from(folder, folder / "disk", [*OURS, "sh", "-c", SMALL, "sh"]) as server:
+    port = free_port()
+    command = [*OURS, "sh", "-c", SMALL, "sh", *MAIN, "serve", "--port", str(port)]
+    with running_server(command, port, folder, **settings(folder / "disk")) as server:
         disk = Path(f"/proc/{server.process.pid}/root{folder}/disk")
 
         @contextmanager
@@ -75,20 +77,14 @@ def small_disk(folder: Path) -> Iterator[Served]:
         yield Served(server, disk, full)
 
 
-@contextmanager
-def serving_from(folder: Path, disk: Path, before: list[str]) -> Iterator[Server]:
-    """Serve a file in a folder, by a command that may begin with another."""
-    port = free_port()
-    with running_server(
-        [*before, *MAIN, "serve", "--port", str(port)],
-        port,
-        folder,
-        database_url=f"sqlite:///{disk / 'test.db'}",
-        secret_key=SECRET,
-        refresh_grace_seconds="3600",
-        account_writes_per_hour="1000000",
-    ) as server:
-        yield server
+def settings(disk: Path) -> dict[str, str]:
+    """Return the settings of a server on the file in a folder."""
+    return {
+        "database_url": f"sqlite:///{disk / 'test.db'}",
+        "secret_key": SECRET,
+        "refresh_grace_seconds": "3600",
+        "account_writes_per_hour": "1000000",
+    }
 
 
 def copied(disk: Path, folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ import pytest
 
 from gql_app.lib.telemetry.logs import MAX_BACKLOG, NonBlockingStream, non_blocking
 from tests.peers import connected, head, post
-from tests.processes import MAIN, free_port, running_server
+from tests.processes import forked_server, free_port
 from tests.scraping import parsed
 
 LINE = "x" * 999 + "\n"
@@ -133,14 +132,14 @@ def test_stream_that_is_neither_is_written_as_ever(tmp_path: Path) -> None:
 def test_server_whose_log_nobody_reads_answers_counts_what_it_drops_and_stops(
     tmp_path: Path, workers: str
 ) -> None:
-    os.mkfifo(tmp_path / "log")
-    reader = os.open(tmp_path / "log", os.O_RDWR | os.O_NONBLOCK)
     port = free_port()
-    serve = shlex.join([*MAIN, "serve", "--port", str(port), "--workers", workers])
-    command = ["bash", "-c", f"exec {serve} 2> {shlex.quote(str(tmp_path / 'log'))}"]
+    errors = tmp_path / f"{port}.err"  # where forked_server() has it print to
+    os.mkfifo(errors)
+    reader = os.open(errors, os.O_RDWR | os.O_NONBLOCK)
+    serve = ("serve", "--port", str(port), "--workers", workers)
     long = post(line=b"POST /%s HTTP/1.1" % (b"x" * 8_000))  # as is its line
 
-    with running_server(command, port, tmp_path) as server, os.fdopen(reader, "rb") as log:
+    with forked_server(serve, port, tmp_path) as server, os.fdopen(reader, "rb") as log:
         with connected(server) as peer:
 
             def answer(request: bytes, status: int) -> bytes:
