@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from gql_app.web.pages.playground import BUILT
 from tests.playground.chromium import chromium
@@ -37,8 +37,14 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     await context.close()
 
 
+@pytest.fixture(scope="module")
+async def page(context: BrowserContext) -> Page:
+    """Open a tab for one test after the other, as a new process would double a page's cost."""
+    return await context.new_page()
+
+
 @pytest.fixture
-async def tab(context: BrowserContext, demo: Server) -> AsyncIterator[Tab]:
+async def tab(page: Page, demo: Server) -> AsyncIterator[Tab]:
     """Open the playground of the demo."""
-    async with Tab.opened(context, demo.url) as tab:
+    async with Tab.reopened(page, demo.url) as tab:
         yield tab

@@ -1,7 +1,7 @@
 """Checks of views at any window size and in any colour mode: layout, touch and keyboard.
 
-Every pair of view, size and mode is tested; EVERY_VIEW=1, as set by make test-pages, tests all
-combinations.
+With EVERY_VIEW=1, as set by make test-pages, each view is tested in every size and mode, and
+otherwise in some pairs of these.
 """
 
 import os
@@ -65,10 +65,15 @@ EVERY: Final = bool(os.environ.get("EVERY_VIEW"))
 
 
 def chosen(turn: int) -> list[tuple[str, str]]:
-    """Return sizes and modes for a view: all, or a selection that covers every pair."""
+    """Return sizes and modes for a view: all, or each size and mode, of which one mode twice.
+
+    Those of a few turns cover every pair, and a mode stays while it can, as to turn it is dear.
+    """
     if EVERY:
-        return [(size, mode) for size in SIZES for mode in MODES]
-    return [(size, MODES[(turn + index) % len(MODES)]) for index, size in enumerate(SIZES)]
+        return [(size, mode) for mode in MODES for size in SIZES]
+    first = turn % len(SIZES)
+    sizes = [*SIZES][first:] + [*SIZES][:first]
+    return list(zip(sizes, (*MODES, MODES[-1]), strict=True))
 
 
 async def show(page: Page, size: str, mode: str) -> None:
@@ -83,17 +88,23 @@ async def show(page: Page, size: str, mode: str) -> None:
 
 async def faults(page: Page) -> list[str]:
     """Return the faults of layout, touch and accessibility of the page in its present state."""
+    return [*await out_of_reach(page), *await violations(page)]
+
+
+async def out_of_reach(page: Page) -> list[str]:
+    """Return the faults of layout and touch of the page in its present state."""
     wide, _ = await page.evaluate(SCROLLED)
     found = [f"{wide} pixels beyond the right edge"] if wide > 0 else []
     unreachable: list[str] = await page.evaluate(OUT_OF_REACH)
-    return [*found, *unreachable, *await violations(page)]
+    return [*found, *unreachable]
 
 
 async def missed_by_keyboard(page: Page) -> list[str]:
     """Return the elements that Tab misses, or that show no focus ring."""
-    for _ in range(2 * await page.evaluate(STOPS)):  # Tab may begin anywhere, and leave the page
+    stops: int = await page.evaluate(STOPS)
+    for pressed in range(1, 2 * stops + 1):  # Tab may begin anywhere, and leave the page
         await page.keyboard.press("Tab")
-        if await page.evaluate("left.unvisited.size === 0"):
+        if pressed >= stops and await page.evaluate("left.unvisited.size === 0"):
             break
     found: list[str] = await page.evaluate(LEFT)
     return found

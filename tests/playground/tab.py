@@ -37,17 +37,37 @@ class Tab:
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, context: BrowserContext, url: str) -> AsyncIterator[Self]:
-        """Open the playground in a new tab, and close all tabs when the block ends."""
-        tab = cls(await context.new_page(), f"{url}/graphql")
+    async def opened(
+        cls, context: BrowserContext, url: str, page: Page | None = None
+    ) -> AsyncIterator[Self]:
+        """Open the playground in a new tab or a given one, and close new tabs at the end."""
+        before = context.pages
+        tab = cls(page or await context.new_page(), f"{url}/graphql")
         tab.watch()
-        await tab.page.goto(tab.url)
-        await tab.ready()
         try:
+            await tab.page.goto(tab.url)
+            await tab.ready()
             yield tab
         finally:
-            for page in context.pages:
-                await page.close()
+            for each in context.pages:
+                if each not in before:
+                    await each.close()
+
+    @classmethod
+    @asynccontextmanager
+    async def reopened(cls, page: Page, url: str) -> AsyncIterator[Self]:
+        """Open the playground in a tab whose process is warm, and undo all at the end."""
+        size = page.viewport_size
+        assert size is not None
+        try:
+            async with cls.opened(page.context, url, page) as tab:
+                yield tab
+        finally:
+            await page.unroute_all()
+            await page.emulate_media(color_scheme="light", forced_colors="none")
+            await page.set_viewport_size(size)
+            await page.goto(f"{url}/livez")  # where nothing stores anything more
+            await page.evaluate("sessionStorage.clear()")
 
     def watch(self) -> None:
         """Record requests and console errors from now on."""

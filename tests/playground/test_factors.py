@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import pytest
-from playwright.async_api import BrowserContext, Locator, Route, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from gql_app.cli.samples import SignIn
 from gql_app.settings.model import PAGES
@@ -32,11 +32,12 @@ def person(demo: Server) -> SignIn:
 
 
 @pytest.fixture
-async def tab(context: BrowserContext, demo: Server) -> AsyncIterator[Tab]:
+async def tab(page: Page, demo: Server) -> AsyncIterator[Tab]:
     """Open the playground in a browser with an authenticator."""
-    async with Tab.opened(context, demo.url) as tab:
-        await Authenticator.of(tab.page)
+    async with Tab.reopened(page, demo.url) as tab:
+        authenticator = await Authenticator.of(page)
         yield tab
+        await authenticator.devtools.detach()
 
 
 def dialog(tab: Tab) -> Locator:
@@ -217,11 +218,11 @@ async def test_what_the_dialog_wanted_a_proof_for_is_done_after_it(
 
 
 async def test_whoever_must_have_a_factor_is_led_to_the_forms_for_one(
-    context: BrowserContext, tmp_path_factory: pytest.TempPathFactory
+    page: Page, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("held")
     with serving(folder=folder, second_factor="everyone") as server:
-        async with Tab.opened(context, server.url) as tab:
+        async with Tab.reopened(page, server.url) as tab:
             await tab.button("Create an account").click()
             await tab.field("Name").fill("Ada")
             await tab.field("E-mail").fill("ada@example.com")
@@ -256,10 +257,10 @@ async def test_notice_of_new_codes_is_closed_with_them_however_slow_the_overview
 
 
 async def test_page_opened_by_an_ip_address_says_what_passkeys_need(
-    context: BrowserContext, person: SignIn, demo: Server
+    page: Page, person: SignIn, demo: Server
 ) -> None:
     needs = re.compile(r"Passkeys need a host name: open this page as http://localhost:\d+/graphql")
-    async with Tab.opened(context, demo.url.replace("localhost", "127.0.0.1")) as tab:
+    async with Tab.reopened(page, demo.url.replace("localhost", "127.0.0.1")) as tab:
         await tab.button("Use a passkey").click()
         await expect(tab.bar.get_by_role("alert")).to_contain_text(needs)
         await opened(tab, person)
@@ -268,11 +269,11 @@ async def test_page_opened_by_an_ip_address_says_what_passkeys_need(
 
 
 async def test_server_without_passkeys_says_so(
-    context: BrowserContext, tmp_path_factory: pytest.TempPathFactory
+    page: Page, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("without")
     nowhere = {name.lower(): "http://192.0.2.7/" for name in PAGES}
     with serving("--demo", folder=folder, **nowhere) as server:
-        async with Tab.opened(context, server.url) as tab:
+        async with Tab.reopened(page, server.url) as tab:
             await tab.button("Use a passkey").click()
             await tab.notice("takes no passkeys")

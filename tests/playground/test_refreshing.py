@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import pytest
-from playwright.async_api import BrowserContext, expect
+from playwright.async_api import Page, expect
 
 from gql_app.cli.samples import SIGN_INS
 from tests.playground.tab import Tab
@@ -28,9 +28,9 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-async def tab(context: BrowserContext, short: Server) -> AsyncIterator[Tab]:
+async def tab(page: Page, short: Server) -> AsyncIterator[Tab]:
     """Open its playground, and sign in."""
-    async with Tab.opened(context, short.url) as tab:
+    async with Tab.reopened(page, short.url) as tab:
         await tab.sign_in(PERSON.email, PERSON.password)
         await tab.signed_in(PERSON.name)
         yield tab
