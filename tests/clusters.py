@@ -1,11 +1,13 @@
 """PostgreSQL servers that tests may kill, stop, restart, copy and promote."""
 
+import atexit
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -43,9 +45,9 @@ class Cluster:
         """Return the URL of its database."""
         return f"postgresql://postgres@{self.host}/postgres"
 
-    def create(self) -> None:
-        """Create an empty database cluster."""
-        _run("initdb", "--auth=trust", "-U", "postgres", "-E", "UTF8", "-N", "-D", str(self.data))
+    def create(self, *, migrated: bool = False) -> None:
+        """Create a database cluster that is empty, or migrated: a copy of one that is made once."""
+        _run("/bin/cp", "-a", str(_template(migrated=migrated)), str(self.data))
 
     def copy(self, primary: "Cluster") -> None:
         """Create a standby of another cluster, and start it."""
@@ -75,6 +77,12 @@ class Cluster:
                 stderr=log,
             )
         self.until("SELECT 1", "1")
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        assert self._process
+        self._process.send_signal(signal.SIGINT)
+        assert self._process.wait(PATIENCE) == 0
 
     def kill(self) -> None:
         """Kill every process of it at once, if it runs."""
@@ -150,13 +158,32 @@ def folder() -> Iterator[Path]:
 def running_cluster(place: Path) -> Iterator[Cluster]:
     """Run a migrated cluster, and kill it when the block ends."""
     cluster = Cluster(place / "data")
+    cluster.create(migrated=True)
+    cluster.start()
+    try:
+        yield cluster
+    finally:
+        cluster.kill()
+
+
+@cache
+def _template(*, migrated: bool) -> Path:
+    """Return the data of a cluster that does not run, made once per process."""
+    kept = ExitStack()
+    atexit.register(kept.close)
+    data = kept.enter_context(folder()) / "data"
+    if not migrated:
+        _run("initdb", "--auth=trust", "-U", "postgres", "-E", "UTF8", "-N", "-D", str(data))
+        return data
+    cluster = Cluster(data)
     cluster.create()
     cluster.start()
     try:
         command.upgrade(alembic_config(cluster.url), "head")
-        yield cluster
+        cluster.stop()
     finally:
         cluster.kill()
+    return data
 
 
 def _lives(pid: int) -> bool:

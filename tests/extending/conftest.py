@@ -1,6 +1,7 @@
 """Fixtures of the features' tests: the market and a shop on each database, and their people."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from alembic import command
@@ -8,11 +9,22 @@ from alembic import command
 from gql_app.db.migrations.branches import Branch, alembic_config
 from gql_app.settings import Settings
 from tests.api import Api, running
+from tests.databases import sent
 from tests.extending import shop as written
-from tests.extending.graph import Graph, create_tables, graph
+from tests.extending.graph import Graph, create_tables, created, graph
 from tests.extending.market.api import app, market
 from tests.letterbox import Letterbox
 from tests.people import Person, add_customer, sign_in
+
+
+@pytest.fixture(autouse=True)
+def created_tables_are_dropped(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Drop the tables of features, so that PostgreSQL's database is emptied and not made anew."""
+    url = request.getfixturevalue("database_url") if "database_url" in request.fixturenames else ""
+    created.clear()
+    yield
+    if created and url.startswith("postgresql"):
+        asyncio.run(sent(url, f"DROP TABLE IF EXISTS {', '.join(created)}"))
 
 
 @pytest.fixture

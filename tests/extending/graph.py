@@ -92,8 +92,13 @@ async def graph(settings: Settings, features: Sequence[Feature]) -> AsyncIterato
         yield Graph(resources, engine, parts)
 
 
+created: set[str] = set()
+"""The names of the tables that the present test has created."""
+
+
 async def create_tables(database: Database, base: type[DeclarativeBase]) -> None:
     """Create the tables of a feature, as its migrations would."""
+    created.update(base.metadata.tables)
     async with database.transaction() as db:
         for table in base.metadata.sorted_tables:
             assert isinstance(table, Table)

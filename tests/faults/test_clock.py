@@ -39,7 +39,7 @@ mutation ($spent: String!) {
 async def ada(settings: Settings, set_clock: SetClock) -> AsyncIterator[tuple[Api, Person]]:
     """Sign somebody in at noon."""
     set_clock(NOON)
-    async with running(settings) as api:
+    async with running(settings.model_copy(update={"login_attempts": 3})) as api:
         yield api, await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
 
 

@@ -72,13 +72,13 @@ def operation(document: str) -> bytes:
     return json.dumps({"query": document}).encode()
 
 
-@tries(50)
+@tries(25)
 @given(document=documents(Mode.POSITIVE), caller=OUTSIDERS)
 def test_document_that_fits_the_schema(fuzzed: Target, document: str, caller: str) -> None:
     fuzzed.send(operation(document), caller)
 
 
-@tries(30)
+@tries(15)
 @given(document=documents(Mode.NEGATIVE), caller=OUTSIDERS)
 def test_document_that_misses_the_schema(fuzzed: Target, document: str, caller: str) -> None:
     errors = fuzzed.send(operation(document), caller).json()["errors"]
@@ -88,13 +88,13 @@ def test_document_that_misses_the_schema(fuzzed: Target, document: str, caller: 
     }
 
 
-@tries(50)
+@tries(25)
 @given(document=damaged(), caller=OUTSIDERS)
 def test_damaged_document(fuzzed: Target, document: str, caller: str) -> None:
     fuzzed.send(operation(document), caller)
 
 
-@tries(70)
+@tries(35)
 @given(
     body=bodies(),
     caller=OUTSIDERS,
@@ -104,20 +104,20 @@ def test_body(fuzzed: Target, body: bytes, caller: str, accept: str) -> None:
     fuzzed.send(body, caller, accept=accept)
 
 
-@tries(50)
+@tries(25)
 @given(url=urls(), caller=OUTSIDERS)
 def test_url(fuzzed: Target, url: str, caller: str) -> None:
     fuzzed.ask(url, caller)
 
 
-@tries(50)
+@tries(25)
 @given(document=st.one_of(documents(Mode.POSITIVE), damaged()))
 def test_document_of_an_admin(served: Target, document: str) -> None:
     served.send(operation(document), "admin")
     served.check_log()
 
 
-@tries(80)
+@tries(40)
 @given(sent=requests())
 def test_bytes(fuzzed: Target, sent: bytes) -> None:
     received = fuzzed.exchange(sent)

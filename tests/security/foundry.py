@@ -1,8 +1,11 @@
 """Key pairs of every algorithm, generated once per run, and their file formats."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -10,8 +13,10 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
 )
 
+from gql_app.lib.keyring import keys
 from gql_app.lib.keyring.keys import PrivateKey, PublicKey, public_jwk
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256")
@@ -28,6 +33,14 @@ def pair(algorithm: str, *, other: bool = False) -> PrivateKey:
     if algorithm == "ES256":
         return ec.generate_private_key(ec.SECP256R1())
     return rsa.generate_private_key(65537, 2048)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Load each private key once, as OpenSSL takes a tenth of a second to check one of RSA."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "load_pem_private_key", cache(load_pem_private_key))
+        yield
 
 
 def private_pem(

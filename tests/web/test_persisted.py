@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from gql_app.app import create_app
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.graphql_http.documents import MAX_BYTES
+from gql_app.lib.graphql_http import documents
 from gql_app.settings import Settings
 from gql_app.web.pages.playground import BUILT
 from tests.api import GRAPHQL, Api, running
@@ -115,10 +115,19 @@ async def test_each_process_keeps_its_own(settings: Settings) -> None:
             assert (await ask(api, "GET", hashed(HELLO))).json() == ANSWER
 
 
-async def test_what_gave_way_to_others_is_asked_for_again(api: Api, settings: Settings) -> None:
+async def test_what_gave_way_to_others_is_asked_for_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "MAX_BYTES", max_bytes := documents.MAX_BYTES // 8)
+    async with running(settings) as api:
+        await check_giving_way(api, settings, max_bytes)
+
+
+async def check_giving_way(api: Api, settings: Settings, max_bytes: int) -> None:
+    """Send twice as many texts as are kept, so that the first gives way."""
     assert (await ask(api, "POST", hashed(HELLO, query=HELLO))).json() == ANSWER
     sent = 0
-    while sent < 2 * MAX_BYTES:
+    while sent < 2 * max_bytes:
         text = f"{{ __typename }} # {sent}".ljust(settings.max_document_length)
         assert (await ask(api, "POST", hashed(text, query=text))).json() == ANSWER
         sent += len(text)

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tests.api import Api, running
 from tests.conftest import SECRET, SetClock
 from tests.databases import copied_sqlite
 from tests.people import add_customer, sign_in
+from tests.security.foundry import read_once
 
 URL = "/.well-known/jwks.json"
 MEMBERS = {
@@ -34,6 +35,13 @@ def settings(sqlite_template: Path, tmp_path: Path) -> Settings:
     keys_dir.mkdir()
     url = copied_sqlite(sqlite_template, tmp_path)
     return Settings(database_url=url, secret_key=SECRET, keys_dir=keys_dir)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def keys_are_read_once() -> Iterator[None]:
+    """Load each private key once."""
+    with read_once():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +93,19 @@ async def test_set_may_be_kept_for_five_minutes_and_has_its_own_media_type(api: 
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
+def sign_by(settings: Settings, made: Path, algorithm: Algorithm) -> None:
+    """Let the settings' folder have the key of an algorithm, which signs."""
+    assert settings.keys_dir is not None
+    [file] = made.glob(f"{algorithm}-*.pem")
+    shutil.copy(file, settings.keys_dir)
+    promote(key_store(settings), file.stem.removeprefix(f"{algorithm}-"))
+
+
 @pytest.mark.parametrize("algorithm", Algorithm)
 async def test_another_service_verifies_our_token_without_asking_us(
-    settings: Settings, algorithm: Algorithm
+    settings: Settings, made: Path, algorithm: Algorithm
 ) -> None:
-    store = key_store(settings)
-    promote(store, make(store, algorithm)[0].id)
+    sign_by(settings, made, algorithm)
     async with running(settings) as api:
         person = await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
         keys = PyJWKSet.from_json((await api.client.get(URL)).text)

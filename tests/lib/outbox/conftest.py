@@ -1,5 +1,6 @@
-"""A table of letters without customers, fresh for each test."""
+"""A table of letters without customers, fresh for each test; and no authorities to load."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,6 +15,12 @@ CREATE TABLE post (
     id {uuid} PRIMARY KEY, attempts INTEGER NOT NULL, due_at {moment} NOT NULL, owner TEXT
 )
 """
+
+
+@pytest.fixture(autouse=True)
+def no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust nobody: to load the system's authorities takes most of the time of a letter."""
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
