@@ -22,8 +22,9 @@ CORE = (
     "tests/schema/test_permissions.py",
     "tests/test_cli.py::test_migrate_can_be_repeated",
     "tests/test_cli.py::test_an_admin_is_made_once",
+    "tests/elsewhere_only.py",
 )
-"""The tests to run: sign-in, pages, refusals, and the first two commands of an installation."""
+"""The tests to run: sign-in, pages, refusals, an installation's first commands, and workers."""
 
 
 def leave_linux() -> None:

