@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from threading import Timer
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -23,7 +23,9 @@ PROGRAMS: Final[Mapping[str, Sequence[str]]] = {
     "typescript": (str(NODE), "typescript/dist/main.js", "codes"),
 }
 REGISTER: Final = """mutation Elsewhere($input: RegisterInput!) {
-  register(input: $input) { status } }"""
+  register(input: $input) { token } }"""
+BEGIN: Final = "mutation Elsewhere { beginCodes { secret } }"
+CONFIRM: Final = "mutation Elsewhere($code: String!) { confirmCodes(code: $code) { codes } }"
 
 
 class Terminal:
@@ -80,13 +82,30 @@ def running(program: str, server: Server, email: str) -> Iterator[Terminal]:
             deadline.cancel()
 
 
-def register(server: Server, email: str) -> None:
-    """Register somebody."""
+def register(server: Server, email: str) -> str:
+    """Register somebody, and return the access token."""
     given = {"name": "Ada", "email": email, "password": PASSWORD}
+    token: str = ask(server, REGISTER, None, input=given)["register"]["token"]
+    return token
+
+
+def enrol(server: Server, email: str) -> tuple[App, list[str]]:
+    """Register somebody with an app, by the API, and return it with the recovery codes."""
+    token = register(server, email)
+    app = App(ask(server, BEGIN, token)["beginCodes"]["secret"])
+    codes: list[str] = ask(server, CONFIRM, token, code=app.code())["confirmCodes"]["codes"]
+    return app, codes
+
+
+def ask(server: Server, query: str, token: str | None, **variables: object) -> dict[str, Any]:
+    """Return the data of an answer."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     with server.client() as client:
-        body = {"query": REGISTER, "variables": {"input": given}}
-        answer = client.post("/graphql", json=body).json()
-    assert answer == {"data": {"register": {"status": "SUCCESS"}}}
+        body = {"query": query, "variables": variables}
+        answer = client.post("/graphql", json=body, headers=headers).json()
+    assert "errors" not in answer, answer
+    data: dict[str, Any] = answer["data"]
+    return data
 
 
 def age(server: Server, email: str) -> None:
@@ -98,21 +117,16 @@ def age(server: Server, email: str) -> None:
         assert changed.rowcount > 0
 
 
-def set_up(program: str, server: Server, email: str) -> tuple[App, list[str]]:
-    """Have an example set an app up, and return it with the recovery codes."""
-    with running(program, server, email) as terminal:
-        app = App(terminal.read(r"otpauth://\S+[?&]secret=([A-Z2-7]+)&"))
-        terminal.answer("Its code", app.code())
-        return app, terminal.recovery_codes()
-
-
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_example_sets_an_app_up_and_signs_in_by_a_code_from_then_on(
     program: str, server: Server
 ) -> None:
     email = f"{program}@codes.example.com"
     register(server, email)
-    _, codes = set_up(program, server, email)
+    with running(program, server, email) as terminal:
+        app = App(terminal.read(r"otpauth://\S+[?&]secret=([A-Z2-7]+)&"))
+        terminal.answer("Its code", app.code())
+        codes = terminal.recovery_codes()
     with running(program, server, email) as terminal:
         terminal.answer("The code of your app, or a recovery code", codes[0])
         terminal.answer("Enter makes new recovery codes", "")
@@ -125,8 +139,7 @@ def test_example_proves_again_who_it_is_where_that_was_too_long_ago(
     program: str, server: Server
 ) -> None:
     email = f"{program}@proofs.example.com"
-    register(server, email)
-    _, codes = set_up(program, server, email)
+    _, codes = enrol(server, email)
     with running(program, server, email) as terminal:
         terminal.answer("The code of your app, or a recovery code", codes[0])
         terminal.read("Enter makes new")
@@ -155,8 +168,7 @@ def test_example_proves_by_the_password_where_there_is_no_factor(
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_example_that_is_given_a_wrong_code_says_so_and_fails(program: str, server: Server) -> None:
     email = f"{program}@wrong.example.com"
-    register(server, email)
-    app, _ = set_up(program, server, email)
+    app, _ = enrol(server, email)
     given = {"URL": f"{server.url}/graphql", "EMAIL": email, "PASSWORD": PASSWORD}
     done = subprocess.run(  # noqa: S603 — the examples' own commands
         PROGRAMS[program],
