@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -78,12 +79,21 @@ STEPS: Final = [(name, turn) for name, (turns, _) in MUTATIONS.items() for turn 
 
 
 Change = Callable[[Person], Update]
-ENDED: Final[Mapping[str, Change]] = {
-    "ended": lambda me: _session(me).values(ended_at=clock.now()),
-    "expired": lambda me: _session(me).values(expires_at=clock.now()),
-    "deactivated": lambda me: _account(me).values(is_active=False),
+ENDED: Final[Mapping[str, tuple[Change, Change]]] = {
+    "ended": (
+        lambda me: _session(me).values(ended_at=clock.now()),
+        lambda me: _session(me).values(ended_at=None),
+    ),
+    "expired": (
+        lambda me: _session(me).values(expires_at=clock.now()),
+        lambda me: _session(me).values(expires_at=clock.now() + timedelta(hours=1)),
+    ),
+    "deactivated": (
+        lambda me: _account(me).values(is_active=False),
+        lambda me: _account(me).values(is_active=True),
+    ),
 }
-"""What becomes of a caller's session behind their back."""
+"""What becomes of a caller's session behind their back, and what undoes that."""
 
 
 def _session(me: Person) -> Update:
@@ -110,13 +120,18 @@ class Meanwhile:
 
         async def spying(*args: object, **kwargs: object) -> object:
             if self.change is not None and self.transactions == self.turn:
-                async with self.api.database.transaction() as db:
-                    await db.execute(self.change)
+                await changed(self.api, self.change)
                 self.found = await contents(self.api.database)
             self.transactions += 1
             return await write(*args, **kwargs)
 
         monkeypatch.setattr(Context, "transact", spying)
+
+
+async def changed(api: Api, change: Update) -> None:
+    """Change something in a separate transaction."""
+    async with api.database.transaction() as db:
+        await db.execute(change)
 
 
 async def factor_of(api: Api, who: Person) -> Mapping[str, Any]:
@@ -173,22 +188,23 @@ async def test_mutation_writes_in_as_many_transactions_as_are_tried(
 
 @BOTH_WAYS
 @pytest.mark.parametrize("step", STEPS, ids=str)
-@pytest.mark.parametrize("ending", ENDED)
 async def test_session_that_ends_before_the_change_changes_nothing(
     api: Api,
     admin: Person,
     other: Person,
     monkeypatch: pytest.MonkeyPatch,
     step: tuple[str, int],
-    ending: str,
 ) -> None:
     name, turn = step
     given = await given_to(api, name, admin, other)
-    meanwhile = Meanwhile(api, turn, ENDED[ending](admin))
-    meanwhile.spy(monkeypatch)
-    answer = await attempt(api, name, admin, given)
-    assert answer.reason(name) == "TOKEN_REVOKED"
-    assert await contents(api.database) == meanwhile.found
+    for ending, (end, undo) in ENDED.items():
+        meanwhile = Meanwhile(api, turn, end(admin))
+        with monkeypatch.context() as patch:
+            meanwhile.spy(patch)
+            answer = await attempt(api, name, admin, given)
+        assert answer.reason(name) == "TOKEN_REVOKED", ending
+        assert await contents(api.database) == meanwhile.found, ending
+        await changed(api, undo(admin))
 
 
 @BOTH_WAYS
@@ -221,7 +237,8 @@ async def test_password_that_is_another_before_the_change_is_no_proof_of_it(
 async def test_mutation_after_one_that_was_refused_is_judged_anew(
     api: Api, plain: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Meanwhile(api, 0, ENDED["ended"](plain)).spy(monkeypatch)
+    end, _ = ENDED["ended"]
+    Meanwhile(api, 0, end(plain)).spy(monkeypatch)
     document = """mutation {
       updateMe(input: {name: "A"}) { status }
       logout { status }
