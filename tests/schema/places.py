@@ -61,15 +61,17 @@ class Place:
 
     def document(self, value: str, declared: str = "", **others: str) -> str:
         """Return an operation with a value in this place, and valid values in others."""
+        return f"{self.operation}{declared} {{ {self.selection(value, **others)} }}"
+
+    def selection(self, value: str, **others: str) -> str:
+        """Return the field with a value in this place, and valid values in others."""
         field = _root(self.operation).fields[self.field]
         spelt = [
             f"{name}: {self._spelt(name, argument, value, others)}"
             for name, argument in field.args.items()
             if name == self.argument or name in others or is_required_argument(argument)
         ]
-        return (
-            f"{self.operation}{declared} {{ {self.field}({', '.join(spelt)}) {_selection(field)} }}"
-        )
+        return f"{self.field}({', '.join(spelt)}) {_selection(field)}"
 
     def _spelt(
         self, name: str, argument: GraphQLArgument, value: str, others: Mapping[str, str]

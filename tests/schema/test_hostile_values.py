@@ -3,6 +3,7 @@
 import json
 import unicodedata
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 from typing import Any, Final
 
 import pytest
@@ -18,12 +19,12 @@ from tests.schema.places import SCHEMA, Place, places
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 TEXTS: Final = {
-    "alternating marks": "\u0301\u0327" * 65_536,
-    "marks of no class": "\u0f73" * 131_072,
-    "letters and marks": "a\u0301\u0327" * 43_690,
-    "letters": "a" * 131_072,
-    "blanks": " " * 131_072,
-    "an address": "a@" + "b." * 65_000 + "com",
+    "alternating marks": "\u0301\u0327" * 8_192,
+    "marks of no class": "\u0f73" * 16_384,
+    "letters and marks": "a\u0301\u0327" * 5_461,
+    "letters": "a" * 16_384,
+    "blanks": " " * 16_384,
+    "an address": "a@" + "b." * 8_000 + "com",
     "a run of 31 marks": "good e-mail@example.com e" + "\u0301" * 31,
     "half a run": "e\u0301\u0327" * 84,
 }
@@ -35,7 +36,7 @@ CODES: Final = {
 NUMBERS: Final = [
     "9" * 4_301,
     "-" + "9" * 4_301,
-    "9" * 20_000,
+    "9" * 6_000,
     "1" + "0" * 4_300 + ".5",
     "9" * 4_300,
 ]
@@ -57,9 +58,9 @@ def normalised(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 async def open_api(settings: Settings, letterbox: Letterbox) -> AsyncIterator[Api]:
-    """Run the API without throttles, for bodies of any size, with mail and all that it allows."""
+    """Run the API without throttles, with mail and all that it allows."""
     assert letterbox.open
-    wide = {"max_body_bytes": 1 << 21, "login_attempts": 10**6, "login_client_attempts": 10**6}
+    wide = {"login_attempts": 10**6, "login_client_attempts": 10**6}
     async with running(settings.model_copy(update={**wide, "sign_in_links": True})) as api:
         yield api
 
@@ -68,6 +69,19 @@ async def an_admin(api: Api) -> Person:
     """Sign in an admin."""
     row = await add_customer(api.database, "Grace Admin", is_admin=True)
     return await sign_in(api.resources, row)
+
+
+@cache
+def document_of(place: Place) -> str:
+    """Return an operation whose variables are the value, an id and a link's token.
+
+    It is the same in every test, so that it is validated once.
+    """
+    document, declared = place.document("$value", id="$id", token="$link"), f"$value: {place.kind}!"
+    for name, kind in (("$id", "ID!"), ("$link", "String!")):
+        if f'"{name}"' in document:
+            document, declared = document.replace(f'"{name}"', name), f"{declared} {name}: {kind}"
+    return document.replace(" ", f"({declared}) ", 1)
 
 
 def check_form(place: Place, body: dict[str, Any], *, by_admin: bool) -> None:
@@ -83,10 +97,9 @@ def check_form(place: Place, body: dict[str, Any], *, by_admin: bool) -> None:
 
 
 @ON_SQLITE
-@pytest.mark.parametrize("by_admin", [False, True], ids=["anonymous", "admin"])
 @pytest.mark.parametrize("text", TEXTS)
 async def test_text_of_any_argument_is_bounded_before_it_is_normalised(
-    open_api: Api, letterbox: Letterbox, normalised: list[int], text: str, *, by_admin: bool
+    open_api: Api, letterbox: Letterbox, normalised: list[int], text: str
 ) -> None:
     admin = await an_admin(open_api)
     await do(open_api, "requestPasswordReset", email=admin.email)
@@ -94,13 +107,11 @@ async def test_text_of_any_argument_is_bounded_before_it_is_normalised(
     everywhere = places("String", "ID")
     assert {place.field for place in everywhere} >= {"login", "register", "updateMe", "customers"}
     for place in everywhere:
-        document = place.document(
-            "$value", f"($value: {place.kind}!)", id=str(admin.id), token=link
-        )
-        token = admin.token if by_admin else None
-        answer = await open_api.run(document, token=token, value=TEXTS[text])
-        assert answer.status == 200
-        check_form(place, answer.body, by_admin=by_admin)
+        given = {"value": TEXTS[text], "id": str(admin.id), "link": link}
+        for token in (None, admin.token):
+            answer = await open_api.run(document_of(place), token=token, **given)
+            assert answer.status == 200
+            check_form(place, answer.body, by_admin=token is not None)
     assert max(normalised, default=0) <= LONGEST_DECOMPOSITION * MAX_EMAIL
 
 
@@ -111,11 +122,10 @@ async def test_null_character_of_any_argument_is_answered_in_good_form(
     admin = await an_admin(open_api)
     await do(open_api, "requestPasswordReset", email=admin.email)
     link = await letterbox.link()
+    given = {"value": text, "id": str(admin.id), "link": link}
     for place in places("String", "ID"):
-        declared = f"($value: {place.kind}!)"
-        document = place.document("$value", declared, id=str(admin.id), token=link)
         for token in (None, admin.token):
-            answer = await open_api.run(document, token=token, value=text)
+            answer = await open_api.run(document_of(place), token=token, **given)
             assert answer.status == 200
             check_form(place, answer.body, by_admin=token is not None)
 
@@ -138,9 +148,9 @@ async def test_number_of_thousands_of_digits_is_refused_in_words_of_ours(
 ) -> None:
     assert {str(place) for place in places("Int", "Float")} >= {"customers.first"}
     for place in places():
-        told = [await api.run(place.document(number), token=admin.token)]
-        declared = f"($value: {place.kind} = {number})"
-        told += [await api.run(place.document("$value", declared), token=admin.token)]
+        both = f"a: {place.selection(number)} b: {place.selection('$value')}"
+        document = f"{place.operation}($value: {place.kind} = {number}) {{ {both} }}"
+        told = [await api.run(document, token=admin.token)]
         told += [await api.run(place.document(f"[{number}]"), token=admin.token)]
         for answer in told:
             for error in answer.errors:
