@@ -25,12 +25,12 @@ CASES = {
 }
 """What is tried, and the way that one of so many at least has to go and find something."""
 TRIED = [
-    ("sqlite", "generated", 30),
-    ("sqlite", "composed", 40),
-    ("sqlite", "composed with directives", 15),
-    ("postgresql", "generated", 15),
-    ("postgresql", "composed", 20),
-    ("postgresql", "composed with directives", 10),
+    ("sqlite", "generated", 20),
+    ("sqlite", "composed", 20),
+    ("sqlite", "composed with directives", 10),
+    ("postgresql", "generated", 8),
+    ("postgresql", "composed", 10),
+    ("postgresql", "composed with directives", 5),
 ]
 """How many documents of each are tried, by six callers each."""
 
