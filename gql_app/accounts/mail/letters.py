@@ -14,7 +14,7 @@ from gql_app.accounts.mail import links
 from gql_app.accounts.mail.links import LinkKind
 from gql_app.db.tables import LetterRow
 from gql_app.lib import clock
-from gql_app.lib.database import Transaction, insert_row
+from gql_app.lib.database import Transaction, any_of, insert_row
 
 POSTED: Final = "letters posted"
 """The key of a transaction's `info` that is set if letters were queued in it."""
@@ -111,10 +111,10 @@ async def void_links(
 
 
 async def _drop(db: Transaction, customer_id: UUID | None, kinds: Collection[LinkKind]) -> None:
-    """Delete a customer's queued letters of some kinds."""
-    theirs = LetterRow.customer_id == bindparam("customer_id")  # matches none if it is None
-    letters = delete(LetterRow).where(theirs, LetterRow.kind.in_(list(kinds)))
-    await db.execute(letters, customer_id=customer_id)
+    """Delete a customer's queued letters of some kinds; none if there is no customer."""
+    await db.execute(_DROP, customer_id=customer_id, kinds=list(kinds))
 
 
 _POST: Final = insert_row(LetterRow)
+_THEIRS: Final = LetterRow.customer_id == bindparam("customer_id")
+_DROP: Final = delete(LetterRow).where(_THEIRS, any_of(LetterRow.kind, "kinds"))

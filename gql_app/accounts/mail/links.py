@@ -10,11 +10,11 @@ from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import BindParameter, bindparam, delete
 
 from gql_app.db.tables import LinkRow, PasswordResetRow
 from gql_app.errors import Fault, UserErrorCode
-from gql_app.lib.database import Transaction
+from gql_app.lib.database import Transaction, any_of
 from gql_app.security import tokens
 
 _ASK: Final = "Ask for a new one, or for help if there is none."
@@ -70,10 +70,13 @@ async def void(
 ) -> None:
     """Delete a customer's links of some kinds."""
     if LinkKind.PASSWORD_RESET in kinds:
-        await db.execute(
-            delete(PasswordResetRow).where(PasswordResetRow.customer_id == customer_id)
-        )
+        await db.execute(_VOID_RESETS, customer_id=customer_id)
     others = [kind.value for kind in kinds if kind is not LinkKind.PASSWORD_RESET]
     if others:
-        theirs = LinkRow.customer_id == customer_id
-        await db.execute(delete(LinkRow).where(theirs, LinkRow.kind.in_(others)))
+        await db.execute(_VOID_LINKS, customer_id=customer_id, kinds=others)
+
+
+_ID: Final[BindParameter[UUID]] = bindparam("customer_id")
+_OF_KINDS: Final = any_of(LinkRow.kind, "kinds")
+_VOID_RESETS: Final = delete(PasswordResetRow).where(PasswordResetRow.customer_id == _ID)
+_VOID_LINKS: Final = delete(LinkRow).where(LinkRow.customer_id == _ID, _OF_KINDS)

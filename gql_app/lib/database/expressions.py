@@ -44,7 +44,7 @@ They compare with other values as those do.
 """
 
 
-def any_of(column: InstrumentedAttribute[Any], name: str) -> EitherDialect:
+def any_of(column: ColumnElement[Any] | InstrumentedAttribute[Any], name: str) -> EitherDialect:
     """Return the condition that a column's value is in a list, which is a single parameter."""
     item = Text() if isinstance(column.expression.type, String) else column.expression.type
     values = func.json_each(bindparam(name, type_=JsonList(item)))

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from gql_app.lib import clock
-from gql_app.lib.database import Database, Moment, Query, Reader, Transaction
+from gql_app.lib.database import Database, Moment, Query, Reader, Transaction, any_of
 from gql_app.lib.outbox.mailer import SEND_TIMEOUT, Letter, Mailer, Undeliverable, cause_of
 from gql_app.lib.telemetry import get_logger
 
@@ -41,9 +41,7 @@ class Queue:
         *,
         owner: Owner,
     ) -> None:
-        self._table: Final = table
         columns = table.__table__.c
-        self._columns: Final = columns
         due = (columns.due_at <= bindparam("now", type_=Moment())) | (
             columns.due_at > bindparam("latest", type_=Moment())
         )
@@ -63,11 +61,15 @@ class Queue:
             .limit(BATCH)
             .with_for_update(skip_locked=True, of=table)
         )
-        self._locked: Final = (
-            select(*columns)
-            .where(columns.id == bindparam("id", type_=columns.id.type))
-            .with_for_update()
+        is_it, until = columns.id == bindparam("id"), bindparam("until", type_=Moment())
+        self._locked: Final = select(*columns).where(is_it).with_for_update()
+        self._lease: Final = (
+            update(table)
+            .where(any_of(columns.id, "ids"))
+            .values(attempts=columns.attempts + 1, due_at=until)
         )
+        self._postpone: Final = update(table).where(is_it).values(due_at=until)
+        self._forget: Final = delete(table).where(any_of(columns.id, "ids"))
 
     async def any_due(self, db: Reader) -> bool:
         """Return whether any letter is due."""
@@ -84,11 +86,7 @@ class Queue:
     async def lease(self, db: Transaction, ids: Collection[UUID]) -> None:
         """Count a try of these letters, and make them due again in LEASE seconds."""
         if ids:
-            await db.execute(
-                update(self._table)
-                .where(self._columns.id.in_(ids))
-                .values(attempts=self._columns.attempts + 1, due_at=clock.later(clock.now(), LEASE))
-            )
+            await db.execute(self._lease, ids=ids, until=clock.later(clock.now(), LEASE))
 
     async def postpone(self, db: Transaction, row: Any, *, last_try: datetime) -> bool:  # noqa: ANN401 — a row of locked()
         """Return whether a letter is retried, each time after a longer pause.
@@ -99,15 +97,13 @@ class Queue:
         if due_at > last_try:
             await self.forget(db, [row.id])
             return False
-        await db.execute(
-            update(self._table).where(self._columns.id == row.id).values(due_at=due_at)
-        )
+        await db.execute(self._postpone, id=row.id, until=due_at)
         return True
 
     async def forget(self, db: Transaction, ids: Collection[UUID]) -> None:
         """Delete letters that were sent, or that never will be."""
         if ids:
-            await db.execute(delete(self._table).where(self._columns.id.in_(ids)))
+            await db.execute(self._forget, ids=ids)
 
 
 def _range() -> dict[str, datetime]:
