@@ -107,7 +107,7 @@ async def test_text_of_any_argument_is_bounded_before_it_is_normalised(
     everywhere = places("String", "ID")
     assert {place.field for place in everywhere} >= {"login", "register", "updateMe", "customers"}
     for place in everywhere:
-        given = {"value": TEXTS[text], "id": str(admin.id), "link": link}
+        given: dict[str, Any] = {"value": TEXTS[text], "id": str(admin.id), "link": link}
         for token in (None, admin.token):
             answer = await open_api.run(document_of(place), token=token, **given)
             assert answer.status == 200
@@ -122,7 +122,7 @@ async def test_null_character_of_any_argument_is_answered_in_good_form(
     admin = await an_admin(open_api)
     await do(open_api, "requestPasswordReset", email=admin.email)
     link = await letterbox.link()
-    given = {"value": text, "id": str(admin.id), "link": link}
+    given: dict[str, Any] = {"value": text, "id": str(admin.id), "link": link}
     for place in places("String", "ID"):
         for token in (None, admin.token):
             answer = await open_api.run(document_of(place), token=token, **given)
