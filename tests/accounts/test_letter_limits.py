@@ -61,9 +61,8 @@ async def leave(database: Database, outbox: Outbox = OUTBOX) -> list[Letter]:
     left: list[Letter] = []
     while (found := await look(database, outbox)).any:
         left.extend(found.letters)
-        for letter in found.letters:
-            async with database.transaction() as db:
-                await QUEUE.forget(db, [UUID(letter.id)])
+        async with database.transaction() as db:
+            await QUEUE.forget(db, [UUID(letter.id) for letter in found.letters])
     return left
 
 
