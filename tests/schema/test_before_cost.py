@@ -1,7 +1,7 @@
 """Limits are judged before anything is paid: what is beyond one touches no transaction."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
@@ -245,7 +245,7 @@ def test_every_limit_there_is_was_tried_above() -> None:
     assert tried == named - {"sign_in_account", "second_factor_client"}
 
 
-SHAPELESS: Final[list[tuple[str, dict[str, Any], list[CodeAndField]]]] = (
+SHAPELESS: Final[Sequence[tuple[str, Mapping[str, Any], Sequence[CodeAndField]]]] = (
     [
         ("refresh", {"refreshToken": token}, [("TOKEN_INVALID", "refreshToken")])
         for token in ("x", "", "gar_", f"gap_{'A' * 43}", f"gar_{'A' * 44}", "\0", "x" * 100_000)
