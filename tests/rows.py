@@ -1,9 +1,10 @@
 """Rows that tests write and read without the rules."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar, overload
 
-from sqlalchemy import Select, TextClause, insert, inspect, select, update
+from sqlalchemy import Insert, Select, TextClause, bindparam, insert, inspect, select, update
 
 from gql_app.db.tables import Row
 from gql_app.lib.database import Query, Reader, Transaction, insert_row
@@ -13,7 +14,7 @@ T = TypeVar("T")
 
 async def add(db: Transaction, table: type[Row], **values: object) -> None:
     """Insert one row."""
-    await db.execute(insert(table).values(values))
+    await db.execute(_insert(table, *values), **values)
 
 
 async def add_all(db: Transaction, table: type[Row], rows: Sequence[Mapping[str, object]]) -> None:
@@ -29,9 +30,22 @@ async def change(db: Transaction, table: type[Row], key: object, **values: objec
 
 async def get_row(db: Reader, table: type[Row], key: object, *, for_update: bool = False) -> Any:  # noqa: ANN401 — a named tuple of the table's columns
     """Return the row that has a primary key, with every column; None if there is none."""
+    return await db.fetch_one(_select(table, for_update=for_update), key=key)
+
+
+@cache
+def _insert(table: type[Row], *names: str) -> Insert:
+    """Return an INSERT, always the same, so that it is compiled once."""
+    columns = table.__table__.c
+    return insert(table).values({name: bindparam(name, type_=columns[name].type) for name in names})
+
+
+@cache
+def _select(table: type[Row], *, for_update: bool) -> Select[Any]:
+    """Return a SELECT of the row of a primary key, always the same, so that it is compiled once."""
     (column,) = inspect(table).primary_key
-    found = select(table).where(column == key)
-    return await db.fetch_one(found.with_for_update() if for_update else found)
+    found = select(table).where(column == bindparam("key"))
+    return found.with_for_update() if for_update else found
 
 
 @overload
