@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 async def add(db: Transaction, table: type[Row], **values: object) -> None:
     """Insert one row."""
-    await db.execute(_insert(table, *values), **values)
+    await db.execute(insert(table).values(values))
 
 
 async def add_all(db: Transaction, table: type[Row], rows: Sequence[Mapping[str, object]]) -> None:
     """Insert rows that have a value for each column."""
-    await db.execute_many(insert_row(table), rows)
+    await db.execute_many(_insert(table), rows)
 
 
 async def change(db: Transaction, table: type[Row], key: object, **values: object) -> None:
@@ -34,10 +34,9 @@ async def get_row(db: Reader, table: type[Row], key: object, *, for_update: bool
 
 
 @cache
-def _insert(table: type[Row], *names: str) -> Insert:
-    """Return an INSERT, always the same, so that it is compiled once."""
-    columns = table.__table__.c
-    return insert(table).values({name: bindparam(name, type_=columns[name].type) for name in names})
+def _insert(table: type[Row]) -> Insert:
+    """Return an INSERT of every column, always the same, so that it is compiled once."""
+    return insert_row(table)
 
 
 @cache
