@@ -88,15 +88,10 @@ async def show(page: Page, size: str, mode: str) -> None:
 
 async def faults(page: Page) -> list[str]:
     """Return the faults of layout, touch and accessibility of the page in its present state."""
-    return [*await out_of_reach(page), *await violations(page)]
-
-
-async def out_of_reach(page: Page) -> list[str]:
-    """Return the faults of layout and touch of the page in its present state."""
     wide, _ = await page.evaluate(SCROLLED)
     found = [f"{wide} pixels beyond the right edge"] if wide > 0 else []
     unreachable: list[str] = await page.evaluate(OUT_OF_REACH)
-    return [*found, *unreachable]
+    return [*found, *unreachable, *await violations(page)]
 
 
 async def missed_by_keyboard(page: Page) -> list[str]:
