@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -358,34 +358,38 @@ class Terminal:
         return bool(some)
 
 
-@contextmanager
-def typing(*arguments: str, folder: Path, **settings: str) -> Iterator[Terminal]:
+def typing(*arguments: str, folder: Path, **settings: str) -> AbstractContextManager[Terminal]:
     """Run the command line on a pseudo-terminal."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(  # noqa: S603 — the tests' own commands
-        [*MAIN, *arguments],
-        cwd=folder,
-        env=environment(**settings),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    try:
-        yield Terminal(process, ours)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
+
+    def start(theirs: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 — the tests' own commands
+            [*MAIN, *arguments],
+            cwd=folder,
+            env=environment(**settings),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+
+    return _on_terminal(start)
+
+
+def printing(*arguments: str, folder: Path, **settings: str) -> AbstractContextManager[Terminal]:
+    """Run the command line, without the time of imports, with its output on a pseudo-terminal."""
+
+    def start(theirs: IO[bytes]) -> Forked:
+        return start_main(*arguments, folder=folder, out=theirs, err=theirs, **settings)
+
+    return _on_terminal(start)
 
 
 @contextmanager
-def printing(*arguments: str, folder: Path, **settings: str) -> Iterator[Terminal]:
-    """Run the command line, without the time of imports, with its output on a pseudo-terminal."""
+def _on_terminal(start: Callable[[IO[bytes]], Program]) -> Iterator[Terminal]:
+    """Start a program on a pseudo-terminal, and kill it after the block."""
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "wb", 0) as file:
-        process = start_main(*arguments, folder=folder, out=file, err=file, **settings)
+        process = start(file)
     try:
         yield Terminal(process, ours)
     finally:
