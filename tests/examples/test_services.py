@@ -311,7 +311,7 @@ def test_checks_by_hand_know_a_new_key_from_a_forged_or_removed_one(
 ) -> None:
     ticking = SimpleNamespace(now=1000.0, time=time.time)
     ticking.monotonic = lambda: ticking.now
-    for module in ("jwt.jwks_client.time", "jwt.jwk_set_cache.time"):
+    for module in ("jwt.jwks_client.time", "jwt.jwk_set_cache.time", "jwt.api_jwk.time"):
         monkeypatch.setattr(module, ticking)
     monkeypatch.setattr(by_hand, "time", ticking)
     fetches: list[float] = []
