@@ -358,6 +358,7 @@ def test_checks_by_hand_know_a_new_key_from_a_forged_or_removed_one(
         with pytest.raises(jwt.InvalidTokenError):
             by_hand.verified(before)
         assert by_hand.verified(after)
+        assert fetches == [1000, 1001, 1002, 1003, ticking.now]
     finally:
         published.write_bytes(content)
         published.chmod(0o600)
