@@ -129,8 +129,12 @@ def postgres(pytestconfig: pytest.Config) -> Iterator[Postgres | Cluster]:
 
 
 @pytest.fixture(scope="session")
-async def kept_connections() -> AsyncIterator[KeptConnections]:
-    """Keep connections to PostgreSQL for a whole run, and with them the event loop."""
+async def kept_connections(anyio_backend: str) -> AsyncIterator[KeptConnections]:
+    """Keep connections to PostgreSQL for a whole run, and with them the event loop.
+
+    The backend is named so that a test that is not async may be the first to need them.
+    """
+    assert anyio_backend == "asyncio"
     with closing(KeptConnections()) as kept:
         yield kept
 
