@@ -128,19 +128,15 @@ def _distribution(names: Collection[str], branches: Sequence[Branch]) -> str:
     return INCOMPLETE if True in found else NONE
 
 
-class NotMigrated(Exception):
-    """The database lacks tables or columns that this program reads and writes."""
-
-
-class KeyLost(Exception):
-    """The database has secrets that no key of this process decrypts."""
+class Unusable(Exception):
+    """The database was reached but can't be used, or was never reached."""
 
 
 class Watch:
     """Checks a database, and logs why it can't be used: at once, then every LOG_INTERVAL.
 
-    While it is not migrated, or a key is missing, it refuses everything but checks. A pooler in
-    front of it is logged once.
+    While it is not migrated, or a key is missing, it refuses everything but checks; and until a
+    check has reached it. A pooler in front of it is logged once.
     """
 
     def __init__(
@@ -156,14 +152,18 @@ class Watch:
         self._logged: tuple[Cause | None, float] = (None, 0.0)
         """The last cause that was logged, and the monotonic time of it in seconds."""
         self._pooler_logged = False
+        self._refusal: Unusable | None = Unusable("It was not checked yet.")
+        """Why requests are refused, by the last check that reached the database."""
 
     async def condition(self) -> Condition:
         """Return the state of the database."""
         found = await condition(self._database, self._branches, self._key_ids)
         if found.ready:
             self._key_ids = None
-        refusal = NotMigrated() if found.migrations == "pending" else None
-        self._database.refuse(KeyLost() if found.cause == LOST_KEY else refusal)
+        if found.migrations != "unknown":
+            why = NOT_MIGRATED if found.migrations == "pending" else found.cause
+            self._refusal = Unusable(why.problem) if why in {NOT_MIGRATED, LOST_KEY} else None
+        self._database.refuse(self._refusal)
         now = monotonic()
         if found.cause is None:
             self._logged = (None, now)

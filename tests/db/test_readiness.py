@@ -19,9 +19,12 @@ from gql_app.db.readiness import (
     open_database,
 )
 from gql_app.db.tables import Row
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, Unavailable
 from gql_app.settings import Settings
 from tests.databases import REVISION, Postgres, alembic_config
+
+CONNECTED = "FROM pg_stat_activity WHERE datname ="
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -121,11 +124,44 @@ async def test_why_a_database_cant_be_used_is_logged_at_once_and_then_once_a_min
             assert len(log) == 4
             with pytest.raises(Unavailable) as refused:
                 await database.fetch_all(text("SELECT 1"))
-            assert refused.value.cause.startswith("NotMigrated")
+            assert refused.value.cause == "Unusable: The database is not migrated."
             config = alembic_config(f"sqlite:///{file}")
             await asyncio.to_thread(command.upgrade, config, "head")
             assert (await watch.condition()).cause is None
             assert await database.fetch_all(text("SELECT 1"))
+
+
+async def test_requests_are_refused_until_a_check_has_found_migrations(postgres: Postgres) -> None:
+    name, away = f"late_{new_id().hex}", f"away_{new_id().hex}"
+
+    def rename(old: str, new: str) -> None:
+        postgres.run(f"ALTER DATABASE {old} WITH ALLOW_CONNECTIONS false")
+        postgres.run(f"SELECT pg_terminate_backend(pid, 5000) {CONNECTED} '{old}'")
+        postgres.run(f"ALTER DATABASE {old} RENAME TO {new}")
+        postgres.run(f"ALTER DATABASE {new} WITH ALLOW_CONNECTIONS true")
+
+    async def refused() -> str:
+        with pytest.raises(Unavailable) as found:
+            await database.fetch_all(text("SELECT 1"))
+        return found.value.cause
+
+    async with opened(postgres.url(name)) as database:
+        watch = Watch(database)
+        assert (await watch.condition()).migrations == "unknown"
+        postgres.run(f"CREATE DATABASE {name} TEMPLATE template0")
+        assert "not checked" in await refused()
+        assert (await watch.condition()).migrations == "pending"
+        rename(name, away)
+        assert (await watch.condition()).migrations == "unknown"
+        rename(away, name)
+        assert "not migrated" in await refused()
+        await asyncio.to_thread(command.upgrade, alembic_config(postgres.url(name)), "head")
+        assert (await watch.condition()).ready
+        rename(name, away)
+        assert (await watch.condition()).migrations == "unknown"
+        rename(away, name)
+        assert await database.fetch_all(text("SELECT 1"))
+    postgres.run(f"DROP DATABASE {name}")
 
 
 async def test_busy_pool_is_no_unreachable_database(database_url: str) -> None:
