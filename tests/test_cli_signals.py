@@ -160,7 +160,17 @@ def importing(template: Path, folder: Path, stderr: IO[bytes] | None = None) -> 
         *IMPORT, folder=folder, stderr=stderr, database_url=url, secret_key=SECRET
     ) as command:
         command.stdin.write(LINES)
+        until_it_reports(folder, command)
         yield command
+
+
+def until_it_reports(folder: Path, command: Command) -> None:
+    """Wait until the report of a command has begun, and assert that the command goes on."""
+    deadline = time.monotonic() + PATIENCE
+    while not hidden(folder):
+        assert command.process.poll() is None, command.end()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def hidden(folder: Path) -> list[str]:
