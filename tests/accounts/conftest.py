@@ -1,5 +1,6 @@
 """Fixtures of the rules' tests: a database at a fixed time, with a customer in it."""
 
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from gql_app.lib.pagination.listing import REACH
 from gql_app.resources import Resources
 from tests.accounts.rows import CROWD, START, StoredCustomer, customer, store
 from tests.conftest import SetClock
+from tests.databases import Postgres, copied_sqlite
 from tests.people import add_customer
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -29,8 +31,42 @@ async def ada(noon: Database) -> CustomerRecord:
     return await add_customer(noon, "Ada Müller 🦊", "ada@example.com")
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Yield the URL of a database, on each engine, for the tests of a file that only read."""
+    if request.param == "sqlite":
+        template = request.getfixturevalue("sqlite_template")
+        yield copied_sqlite(template, tmp_path_factory.mktemp("shared"))
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        with server.copied() as url:
+            yield url
+
+
+@pytest.fixture(scope="module")
+async def shared_database(anyio_backend: str, shared_url: str) -> AsyncIterator[Database]:
+    """Open the database that the tests of a file share."""
+    assert anyio_backend == "asyncio"
+    database = Database(shared_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="module")
+async def crowd(shared_database: Database) -> tuple[Database, list[StoredCustomer]]:
+    """Store the crowd once, for tests that only read it."""
+    return shared_database, await store_crowd(shared_database)
+
+
 @pytest.fixture
-async def crowd(database: Database) -> tuple[Database, list[StoredCustomer]]:
+async def changing_crowd(database: Database) -> tuple[Database, list[StoredCustomer]]:
+    """Store a crowd for one test, which changes it."""
+    return database, await store_crowd(database)
+
+
+async def store_crowd(database: Database) -> list[StoredCustomer]:
     """Store many customers; three of them, far apart, are named Zebedee, admins and invited."""
     people = [customer(f"Customer-{n}", seconds=n) for n in range(CROWD)]
     rare = [customer(f"{letter} Zebedee {letter}", seconds=n) for n, letter in enumerate("Dcx")]
@@ -41,4 +77,4 @@ async def crowd(database: Database) -> tuple[Database, list[StoredCustomer]]:
     await store(database, [*people, *rare])
     async with database.transaction() as db:
         await db.execute(text("ANALYZE"))
-    return database, rare
+    return rare

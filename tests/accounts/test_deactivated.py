@@ -19,13 +19,13 @@ ANYBODYS = [
 ]
 
 
-@pytest.fixture
-async def half(database: Database) -> tuple[Database, list[StoredCustomer]]:
+@pytest.fixture(scope="module")
+async def half(shared_database: Database) -> tuple[Database, list[StoredCustomer]]:
     """Store twenty customers, of whom each other one is deactivated."""
     rows = [made(f"Zebedee {n:02}", seconds=n) for n in range(20)]
     for row in rows[::2]:
         row.is_active = False
-    return database, await store(database, rows)
+    return shared_database, await store(shared_database, rows)
 
 
 @pytest.mark.parametrize("order", ANYBODYS)
@@ -73,9 +73,9 @@ async def test_by_id_they_are_nobody_but_to_admins_and_themselves(
 
 
 async def test_rare_matches_are_found_among_many_of_them(
-    crowd: tuple[Database, list[StoredCustomer]],
+    changing_crowd: tuple[Database, list[StoredCustomer]],
 ) -> None:
-    database, rare = crowd
+    database, rare = changing_crowd
     async with database.transaction() as db:
         await change(db, CustomerRow, rare[1].id, is_active=False)
     of = listing(RARE, Order(), reads_private=False, caller_id=None)

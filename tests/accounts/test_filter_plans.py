@@ -64,7 +64,7 @@ def used(plan: list[dict[str, Any]]) -> set[str]:
     return {node["Index Name"] for node in plan if "Index Name" in node} - {"customers_pkey"}
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(
     ("which", "reads_private", "indexes"),
     [
@@ -92,7 +92,7 @@ def used(plan: list[dict[str, Any]]) -> set[str]:
 )
 async def test_postgresql_walks_the_order_first_and_gathers_by_the_filters_index(
     crowd: tuple[Database, list[StoredCustomer]],
-    database_url: str,
+    shared_url: str,
     which: Filter,
     indexes: set[str],
     *,
@@ -102,17 +102,17 @@ async def test_postgresql_walks_the_order_first_and_gathers_by_the_filters_index
     of = listing(which, Order(OrderField.NAME), reads_private=reads_private, caller_id=caller.id)
     with statements() as seen:
         await read(database, of, Window(1))
-    scouting = await plan_of(database_url, *seen[0])
-    gathering = await plan_of(database_url, *seen[2], off=("seqscan", "indexonlyscan"))
+    scouting = await plan_of(shared_url, *seen[0])
+    gathering = await plan_of(shared_url, *seen[2], off=("seqscan", "indexonlyscan"))
     assert used(scouting) == {"ix_customers_name_key"}
     assert used(gathering) == indexes
     assert not [n for n in [*scouting, *gathering] if n["Node Type"] == "Seq Scan"]
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("order", ORDERS)
 async def test_postgresql_walks_an_orders_index_and_reads_rows_of_a_page_alone(
-    crowd: tuple[Database, list[StoredCustomer]], database_url: str, order: Order
+    crowd: tuple[Database, list[StoredCustomer]], shared_url: str, order: Order
 ) -> None:
     database, rare = crowd
     all_at_once = Filter("ze", is_admin=False, created_before=START + timedelta(days=1))
@@ -125,7 +125,7 @@ async def test_postgresql_walks_an_orders_index_and_reads_rows_of_a_page_alone(
         for window in (Window(1, after=middle), Window(1, before=middle, backward=True)):
             with statements() as seen:
                 await read(database, of, window)
-            scouting = await plan_of(database_url, *seen[0])
+            scouting = await plan_of(shared_url, *seen[0])
             walks = [n for n in scouting if n.get("Index Name") in ORDERED[order.field]]
             assert {node["Node Type"] for node in walks} == {"Index Only Scan"}
             assert used(scouting) == ORDERED[order.field]
@@ -143,7 +143,7 @@ async def plan_on_sqlite(
 @pytest.mark.parametrize("descending", [False, True])
 async def test_whoever_is_invited_is_found_by_an_index_of_theirs(
     crowd: tuple[Database, list[StoredCustomer]],
-    database_url: str,
+    shared_url: str,
     cursors: int,
     *,
     descending: bool,
@@ -158,17 +158,17 @@ async def test_whoever_is_invited_is_found_by_an_index_of_theirs(
     invited = [row.name for row in (rare[::-1] if descending else rare)]
     assert names(page.rows) == [invited[2 * cursors]]
     if database.dialect == "sqlite":
-        plan = await plan_on_sqlite(database_url, *statement)
+        plan = await plan_on_sqlite(shared_url, *statement)
         assert all("INDEX ix_customers_invited" in step for _, step in plan if "customers" in step)
     else:
-        assert used(await plan_of(database_url, *statement)) == {"ix_customers_invited"}
+        assert used(await plan_of(shared_url, *statement)) == {"ix_customers_invited"}
 
 
 @pytest.mark.parametrize("field", [OrderField.CREATED_AT, OrderField.NAME])
 @pytest.mark.parametrize("is_invited", [True, False])
 async def test_whoever_may_not_read_who_is_invited_is_looked_up_themself(
     crowd: tuple[Database, list[StoredCustomer]],
-    database_url: str,
+    shared_url: str,
     field: OrderField,
     *,
     is_invited: bool,
@@ -181,20 +181,20 @@ async def test_whoever_may_not_read_who_is_invited_is_looked_up_themself(
     [statement] = seen
     assert names(page.rows) == ([caller.name] if is_invited else [])
     if database.dialect == "sqlite":
-        [step] = [s for _, s in await plan_on_sqlite(database_url, *statement) if "customers" in s]
+        [step] = [s for _, s in await plan_on_sqlite(shared_url, *statement) if "customers" in s]
         assert step == "SEARCH customers USING INDEX sqlite_autoindex_customers_1 (id=?)"
     else:
-        plan = await plan_of(database_url, *statement)
+        plan = await plan_of(shared_url, *statement)
         assert "customers_pkey" in {node.get("Index Name") for node in plan}
         assert used(plan) == set()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("reads_private", [True, False])
 @pytest.mark.parametrize("field", [OrderField.CREATED_AT, OrderField.NAME])
 async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
     crowd: tuple[Database, list[StoredCustomer]],
-    database_url: str,
+    shared_url: str,
     field: OrderField,
     *,
     reads_private: bool,
@@ -205,7 +205,7 @@ async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
     of = listing(RARE, order, reads_private=reads_private, caller_id=caller.id)
     with statements() as seen:
         await read(database, of, Window(1))
-    scouting, _, gathering = [await plan_on_sqlite(database_url, *each) for each in seen]
+    scouting, _, gathering = [await plan_on_sqlite(shared_url, *each) for each in seen]
     [index] = ORDERED[order.field]
     tables = [step for _, step in scouting if "customers" in step]
     assert tables[0] == f"SCAN customers USING COVERING INDEX {index}"
@@ -214,16 +214,16 @@ async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
         assert read_by == ["SEARCH customers USING INDEX sqlite_autoindex_customers_1 (id=?)"]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("order", ORDERS)
 async def test_sqlite_walks_the_order_without_sorting_the_table(
-    crowd: tuple[Database, list[StoredCustomer]], database_url: str, order: Order
+    crowd: tuple[Database, list[StoredCustomer]], shared_url: str, order: Order
 ) -> None:
     database, _ = crowd
     with statements() as seen:
         await read(database, listing(FREQUENT, order, reads_private=True), Window(1))
     [scouting] = seen
-    plan = await plan_on_sqlite(database_url, *scouting)
+    plan = await plan_on_sqlite(shared_url, *scouting)
     tables = [step for _, step in plan if "customers" in step]
     assert tables
     assert all("USING" in step and "INDEX" in step for step in tables)
@@ -231,28 +231,28 @@ async def test_sqlite_walks_the_order_without_sorting_the_table(
     assert sorted_at == [0], "only the page itself is sorted, not what it is looked for among"
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
 async def test_a_count_reads_no_more_rows_than_it_may_answer(
-    crowd: tuple[Database, list[StoredCustomer]], database_url: str
+    crowd: tuple[Database, list[StoredCustomer]], shared_url: str
 ) -> None:
     database, _ = crowd
     with statements() as seen:
         await listing(Filter(), Order(), reads_private=True).count(database, 7)
-    plan = await plan_of(database_url, *seen[0], analyze=True)
+    plan = await plan_of(shared_url, *seen[0], analyze=True)
     [scan] = [node for node in plan if "Scan" in node["Node Type"]]
     assert scan["Actual Rows"] == 7
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("order", [Order(), Order(OrderField.EMAIL)])
 async def test_postgresql_counts_what_a_sample_says_is_frequent_without_its_index(
-    crowd: tuple[Database, list[StoredCustomer]], database_url: str, order: Order
+    crowd: tuple[Database, list[StoredCustomer]], shared_url: str, order: Order
 ) -> None:
     database, rare = crowd
     for which, looks in ((FREQUENT, [1, 1, 0]), (RARE, [1, 0, 1])):
         with statements() as seen:
             await listing(which, order, reads_private=True).count(database, 200)
-        plan = await plan_of(database_url, *seen[0], analyze=True)
+        plan = await plan_of(shared_url, *seen[0], analyze=True)
         parts = [node for node in plan if node.get("Parent Relationship") == "InitPlan"]
         assert [node["Actual Loops"] for node in parts] == looks, "a sample, the nearest, all"
         [sample] = [n for n in plan if n.get("Index Name") == "customers_pkey"]
@@ -287,10 +287,10 @@ async def test_sqlite_finds_audited_events_by_what_fewest_share(
         assert all(f"INDEX {index}" in step for step in steps)
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("shared_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("action", [None, Action.LOGIN.value])
 async def test_audited_events_of_one_customer_or_action_are_a_walk(
-    crowd: tuple[Database, list[StoredCustomer]], database_url: str, action: str | None
+    crowd: tuple[Database, list[StoredCustomer]], shared_url: str, action: str | None
 ) -> None:
     database, rare = crowd
     customer_id = rare[0].id if action is None else None
@@ -298,6 +298,6 @@ async def test_audited_events_of_one_customer_or_action_are_a_walk(
     with statements() as seen:
         await of.page(database, Window(1), AuditRecord._fields)
     [page] = seen
-    walks = [node for node in await plan_of(database_url, *page) if "Index Name" in node]
+    walks = [node for node in await plan_of(shared_url, *page) if "Index Name" in node]
     index = f"ix_audit_events_{'customer_id' if action is None else 'action'}"
     assert [node["Index Name"] for node in walks] == [index]

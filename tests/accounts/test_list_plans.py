@@ -25,14 +25,14 @@ INDEXES = {
 BOUNDS = [(False, False), (True, False), (False, True), (True, True)]
 
 
-@pytest.fixture
-async def crowd(database: Database) -> Database:
+@pytest.fixture(scope="module")
+async def crowd(shared_database: Database) -> Database:
     """Fill a database with so many that an index pays."""
-    async with database.transaction() as db:
+    async with shared_database.transaction() as db:
         for rows in batches(2000, password_hash="", seed=1):
             await db.execute_many(INSERT, rows)
         await db.execute(text("ANALYZE"))
-    return database
+    return shared_database
 
 
 async def pages(
@@ -96,7 +96,7 @@ async def walks_on_postgresql(database: Database, url: str, order: Order) -> Non
 
 @pytest.mark.parametrize("order", ORDERS)
 async def test_every_page_of_every_order_walks_an_index(
-    crowd: Database, database_url: str, order: Order
+    crowd: Database, shared_url: str, order: Order
 ) -> None:
     walks = {"sqlite": walks_on_sqlite, "postgresql": walks_on_postgresql}
-    await walks[crowd.dialect](crowd, database_url, order)
+    await walks[crowd.dialect](crowd, shared_url, order)

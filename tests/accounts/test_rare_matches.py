@@ -46,9 +46,9 @@ async def test_rare_matches_are_found_wherever_they_stand(
 
 @pytest.mark.parametrize("backward", [False, True])
 async def test_what_lies_beyond_a_cursor_is_answered_though_its_row_is_gone_and_the_next_far_off(
-    crowd: tuple[Database, list[StoredCustomer]], *, backward: bool
+    changing_crowd: tuple[Database, list[StoredCustomer]], *, backward: bool
 ) -> None:
-    database, rare = crowd
+    database, rare = changing_crowd
     of = listing(RARE, Order(), reads_private=True)
     there = cursor(of, rare[1])
     async with database.transaction() as db:
@@ -61,9 +61,9 @@ async def test_what_lies_beyond_a_cursor_is_answered_though_its_row_is_gone_and_
 
 @pytest.mark.parametrize("backward", [False, True])
 async def test_a_full_page_tells_of_what_is_far_behind_it(
-    crowd: tuple[Database, list[StoredCustomer]], *, backward: bool
+    changing_crowd: tuple[Database, list[StoredCustomer]], *, backward: bool
 ) -> None:
-    database, rare = crowd
+    database, rare = changing_crowd
     near = [customer(f"Zebedee {n}", seconds=3 * REACH + n) for n in (8, 9, 11, 12)]
     await store(database, near)
     of = listing(RARE, Order(), reads_private=True)
