@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import partial
 from inspect import Parameter, Signature
-from itertools import chain
+from itertools import chain, repeat
 from typing import Annotated, Any, Final
 
 import strawberry
@@ -273,7 +273,8 @@ class Connection:
 
     def _answer(self, page: Page, cursors: frozenset[str], count: int) -> Any:
         node = self.columns.builder(tuple(page.columns))
-        written = self.columns.written(page.columns, page.rows)
+        values = zip(*page.rows, strict=True) if page.rows else repeat(())
+        written = self.columns.written(dict(zip(page.columns, values, strict=False)))
         has_cursors = "cursor" in cursors
 
         def edge(row: Sequence[Any]) -> Any:

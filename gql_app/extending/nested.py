@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
-from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
@@ -38,8 +37,8 @@ from gql_app.extending.loaders import LoadFor
 from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.permissions import declared_permissions
 from gql_app.extending.visibility import EVERYTHING, MAX_KNOWN, Visibility
-from gql_app.lib.database import JsonList, Query, Reader
-from gql_app.lib.engine import NESTED, LazyRows, Nested
+from gql_app.lib.database import JsonList, Reader
+from gql_app.lib.engine import NESTED, Columns, LazyRows, Nested
 from gql_app.lib.pagination import Condition, ListQuery
 from gql_app.schema.permissions import Permission, requiring
 
@@ -56,8 +55,6 @@ _LIMIT: Final = "limit"
 MAX_LIMIT: Final = 2**31
 """The limit of a list must be less: GraphQL's numbers are."""
 _UUIDS: Final = re.compile(r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})+")
-_NUMBER: Final = ""
-"""The name of the column with the number of a row's key; no field has an empty name."""
 
 
 def nested(
@@ -131,13 +128,14 @@ class _Lists:
         self, columns: NodeColumns, by: InstrumentedAttribute[Any], order: ListQuery, limit: int
     ) -> None:
         self._columns: Final = columns
-        self._build: Final = columns.builder((*columns.names, _NUMBER))
+        self._build: Final = columns.builder(columns.names)
         self._by: Final = by
         self._order: Final = order
         self._limit: Final = limit
         self._kind: Final = parameter_type(by.expression.type)
         self._convert: Final = converter(by.expression.type)
         self._by_id: Final = by.expression.type.python_type is UUID
+        self._none: Final = self._rows([()] * len(columns.names), 0)
         self._statements: Final = {"postgresql": self._lateral, "sqlite": self._by_rowid}
         self._query: Final = lru_cache(MAX_KNOWN)(self._made)
         for dialect in self._statements:
@@ -151,7 +149,7 @@ class _Lists:
         visible = context.resources.extensions.visible.get(self._columns.node, EVERYTHING)
         caller = await context.viewer() if asked and visible is not EVERYTHING else None
         read = LoadFor(self.read, (visible, caller))
-        rows, found = await context.load(read, asked) if asked else (self._rows([]), ())
+        rows, found = await context.load(read, asked) if asked else (self._none, ())
         if len(asked) == len(keys):
             return rows, found
         sizes = iter(found)
@@ -166,31 +164,37 @@ class _Lists:
         keys = [*dict.fromkeys(chain.from_iterable(pages))]
         is_hex = self._by_id and db.dialect == "sqlite"  # which stores UUIDs as hexadecimal text
         sent = " ".join(keys).replace("-", "").split() if is_hex else keys
-        rows = await db.fetch_all(self._query(db.dialect, conditions), **bound, keys=sent)
-        counts = Counter(map(itemgetter(-1), rows))
+        query = self._query(db.dialect, conditions)
+        *columns, numbers = await db.fetch_columns(query, **bound, keys=sent)
+        counts = Counter(numbers)
         # json_each() counts from 0, WITH ORDINALITY from 1
         first = 0 if db.dialect == "sqlite" else 1
         sizes = [*map(counts.__getitem__, range(first, first + len(keys)))]
         if [tuple(keys)] == pages:
-            return [(self._rows(rows), sizes)]
+            return [(self._rows(columns, len(numbers)), sizes)]
         ends = accumulate(sizes)
-        lists = {key: rows[end - n : end] for key, n, end in zip(keys, sizes, ends, strict=True)}
-        found = [[lists[key] for key in page] for page in pages]
-        return [(self._rows([*chain.from_iterable(each)]), [*map(len, each)]) for each in found]
+        lists = {key: range(end - n, end) for key, n, end in zip(keys, sizes, ends, strict=True)}
+        return [self._page(columns, [lists[key] for key in page]) for page in pages]
 
     def _compared(self, key: object) -> object:
         """Return what rows are compared with; an id as text, whose hash no client can foresee."""
         value = self._convert(key)
         return str(value) if self._by_id and value is not None else value
 
-    def _rows(self, rows: Sequence[Sequence[Any]]) -> LazyRows[Any]:
-        written = self._columns.written(self._columns.names, rows)
-        return LazyRows((*self._columns.names, _NUMBER), rows, self._build, written)
+    def _page(self, columns: Sequence[Sequence[Any]], lists: Sequence[range]) -> NestedRows:
+        """Return some lists, by their places in the columns that were read."""
+        places = [*chain.from_iterable(lists)]
+        values = [[*map(column.__getitem__, places)] for column in columns]
+        return self._rows(values, len(places)), [*map(len, lists)]
 
-    def _made(self, dialect: str, conditions: tuple[Condition, ...]) -> Query[Any]:
+    def _rows(self, columns: Sequence[Sequence[Any]], count: int) -> LazyRows[Any]:
+        names = self._columns.names
+        written = self._columns.written(dict(zip(names, columns, strict=True)))
+        return LazyRows(names, Columns(columns, count), self._build, written)
+
+    def _made(self, dialect: str, conditions: tuple[Condition, ...]) -> Select[Any]:
         """Return the statement with these conditions; it is cached by the conditions' identity."""
-        made = self._statements[dialect](*(each.row_condition for each in conditions))
-        return Query(made, tuple)
+        return self._statements[dialect](*(each.row_condition for each in conditions))
 
     def _lateral(self, *conditions: ColumnElement[bool]) -> Select[Any]:
         """Return the LATERAL statement, which reads each key's first rows by an index alone."""

@@ -5,7 +5,6 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
-from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -113,13 +112,12 @@ class NodeColumns:
         """Return the columns to read for some fields: all of them, if any has a resolver."""
         return sorted(fields) if fields <= self._kinds.keys() else self.names
 
-    def written(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> frozenset[str]:
-        """Return the columns whose values are ready to be written in all these rows."""
+    def written(self, columns: Mapping[str, Sequence[Any]]) -> frozenset[str]:
+        """Return the columns whose values are all ready to be written."""
         return frozenset(
             name
-            for number, name in enumerate(columns)
-            if name in self._checks
-            and ((check := self._checks[name]) is None or check(map(itemgetter(number), rows)))
+            for name, values in columns.items()
+            if name in self._checks and ((check := self._checks[name]) is None or check(values))
         )
 
     def _builder(self, columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
@@ -149,7 +147,7 @@ class NodeColumns:
         stored = self.table.c[name].type.python_type
         return self._is_text(name) or (self._kinds[name], stored) in _AS_STORED
 
-    def _check(self, name: str) -> Callable[[Iterable[Any]], bool] | None:
+    def _check(self, name: str) -> Callable[[Sequence[Any]], bool] | None:
         """Return a check of whether a column's values are ready to be written, if there is one."""
         kind, stored = self._kinds[name], self.table.c[name].type.python_type
         if kind is stored is int:
@@ -320,16 +318,15 @@ def described_type(
     )
 
 
-def _are_int32(values: Iterable[Any]) -> bool:
+def _are_int32(values: Sequence[Any]) -> bool:
     """Return whether all values fit GraphQL's Int, which has the 32 bits of C's int."""
-    known = [*values]
     try:
-        array("i", known)
+        array("i", values)
     except OverflowError:
         return False
     except TypeError:  # NULL is rare, and looking for it first would take twice as long
-        others = [value for value in known if value is not None]
-        return len(others) < len(known) and _are_int32(others)
+        others = [value for value in values if value is not None]
+        return len(others) < len(values) and _are_int32(others)
     return True
 
 

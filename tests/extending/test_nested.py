@@ -311,14 +311,14 @@ def test_only_what_is_as_the_answer_has_it_is_written_without_a_node() -> None:
     names = ["id", "total_cents", "status", "note", "created_at"]
     columns = NodeColumns(Receipt, OrderRow, ["created_at"], [])
     fine = ("x", 2**31 - 1, "placed", None, "2030-01-31T12:00:00Z")
-    assert columns.written(names, [fine, fine]) == {*names}
-    assert columns.written(names, []) == {*names}
-    for column, odd in ((1, 2**31), (1, -(2**31) - 1), (2, "eaten")):
-        row = [*fine]
-        row[column] = odd
-        assert columns.written(names, [fine, row]) == {*names} - {names[column]}
+    values = {name: (value, value) for name, value in zip(names, fine, strict=True)}
+    assert columns.written(values) == {*names}
+    assert columns.written(dict.fromkeys(names, ())) == {*names}
+    for name, odd in (("total_cents", 2**31), ("total_cents", -(2**31) - 1), ("status", "eaten")):
+        changed = {**values, name: (values[name][0], odd)}
+        assert columns.written(changed) == {*names} - {name}
     others = NodeColumns(Order, OrderRow, ["created_at"], [])
-    assert "status" not in others.written(["status"], [("placed",)])
+    assert "status" not in others.written({"status": ["placed"]})
 
 
 class Row(NamedTuple):

@@ -3,10 +3,10 @@
 import json
 from binascii import unhexlify
 from collections import namedtuple
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import isfinite
 from operator import itemgetter
 from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
@@ -47,7 +47,7 @@ from sqlalchemy.types import NullType, TypeEngine
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Converter: TypeAlias = Callable[[Any], object]
-Decoder: TypeAlias = Callable[[Sequence[Any]], Iterable[object]]
+Decoder: TypeAlias = Callable[[Sequence[Any]], Sequence[object]]
 """Decodes the values of a column, all at once, as that is quicker."""
 Build: TypeAlias = Callable[[Sequence[Any]], T]
 _INTEGER_BITS: Final = 64
@@ -126,16 +126,16 @@ class Compiled:
             msg = f"There is no value for the column or parameter {error.args[0]} in {self.sql}"
             raise TypeError(msg) from error
 
+    def columns(self, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+        """Return the values of each column in the driver's rows."""
+        columns: list[Sequence[Any]] = [*zip(*rows, strict=True)] or [()] * len(self._names)
+        for number, decode in self._decoders:
+            columns[number] = decode(columns[number])
+        return columns
+
     def built(self, rows: Sequence[Sequence[Any]], query: Query[T] | Statement) -> list[T]:
         """Return what the query builds of the driver's rows, by default named tuples."""
-        if not rows:
-            return []
-        decoded: Iterable[Sequence[Any]] = rows
-        if self._decoders:
-            columns: list[Any] = list(zip(*rows, strict=True))
-            for number, decode in self._decoders:
-                columns[number] = decode(columns[number])
-            decoded = zip(*columns, strict=True)
+        decoded = zip(*self.columns(rows), strict=True) if rows and self._decoders else rows
         build = query.build if isinstance(query, Query) else _named_tuple(self._names)
         return list(map(build, decoded))
 
@@ -319,7 +319,7 @@ def _number(computed: object) -> object:
 
 def _each(convert: Converter) -> Decoder:
     """Return a decoder that converts the values of a column one by one, None included."""
-    return partial(map, convert)
+    return lambda values: list(map(convert, values))
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, repeat
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from gql_app.lib.engine.execution import (
     Execution,
@@ -20,6 +20,29 @@ from gql_app.lib.engine.waiting import FAILURES
 T = TypeVar("T")
 Row: TypeAlias = Sequence[Any]
 """The values of one row, in the order of its columns."""
+
+
+class Columns(Sequence[Row]):
+    """Rows that are kept by column: none is made before it is needed."""
+
+    def __init__(self, columns: Sequence[Sequence[Any]], count: int) -> None:
+        """Take the values of each column, and the number of rows, which may have no columns."""
+        self._columns: Final = columns
+        self._count: Final = count
+
+    def __iter__(self) -> Iterator[Row]:
+        """Return an iterator over the rows."""
+        return zip(*self._columns, strict=True) if self._columns else repeat((), self._count)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 — of a slice, Columns
+        """Return one of the rows, or some of them."""
+        places = range(self._count)[index]
+        values = [column[index] for column in self._columns]
+        return Columns(values, len(places)) if isinstance(places, range) else values
 
 
 @dataclass(slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gql_app.lib.engine import LazyRows
+from gql_app.lib.engine import Columns, LazyRows
 
 
 def test_objects_are_built_when_they_are_looked_at() -> None:
@@ -18,3 +18,12 @@ def test_objects_are_built_when_they_are_looked_at() -> None:
     assert (len(rows), built) == (2, [])
     assert list(rows) == ["a", "b"] == built
     assert (rows[1], rows[:1]) == ("b", ["a"])
+
+
+def test_rows_by_column_are_a_sequence_of_rows() -> None:
+    rows = Columns([("a", "b", "c"), [1, 2, 3]], 3)
+    assert (len(rows), [*rows]) == (3, [("a", 1), ("b", 2), ("c", 3)])
+    assert ([*rows[1]], [*rows[-1]]) == (["b", 2], ["c", 3])
+    assert (len(rows[1:]), [*rows[1:]]) == (2, [("b", 2), ("c", 3)])
+    assert (len(rows[2:1]), [*rows[2:1]]) == (0, [])
+    assert [*Columns([], 3)[1:]] == [(), ()]
