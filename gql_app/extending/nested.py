@@ -37,7 +37,7 @@ from gql_app.extending.loaders import LoadFor
 from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.permissions import declared_permissions
 from gql_app.extending.visibility import EVERYTHING, MAX_KNOWN, Visibility
-from gql_app.lib.database import JsonList, Reader
+from gql_app.lib.database import ColumnQuery, JsonList, Reader
 from gql_app.lib.engine import NESTED, Columns, LazyRows, Nested
 from gql_app.lib.pagination import Condition, ListQuery
 from gql_app.schema.permissions import Permission, requiring
@@ -165,7 +165,7 @@ class _Lists:
         is_hex = self._by_id and db.dialect == "sqlite"  # which stores UUIDs as hexadecimal text
         sent = " ".join(keys).replace("-", "").split() if is_hex else keys
         query = self._query(db.dialect, conditions)
-        *columns, numbers = await db.fetch_columns(query, **bound, keys=sent)
+        *columns, numbers = await db.fetch_all(query, **bound, keys=sent)
         counts = Counter(numbers)
         # json_each() counts from 0, WITH ORDINALITY from 1
         first = 0 if db.dialect == "sqlite" else 1
@@ -192,9 +192,10 @@ class _Lists:
         written = self._columns.written(dict(zip(names, columns, strict=True)))
         return LazyRows(names, Columns(columns, count), self._build, written)
 
-    def _made(self, dialect: str, conditions: tuple[Condition, ...]) -> Select[Any]:
-        """Return the statement with these conditions; it is cached by the conditions' identity."""
-        return self._statements[dialect](*(each.row_condition for each in conditions))
+    def _made(self, dialect: str, conditions: tuple[Condition, ...]) -> ColumnQuery:
+        """Return the query with these conditions; it is cached by the conditions' identity."""
+        made = self._statements[dialect](*(each.row_condition for each in conditions))
+        return ColumnQuery(made)
 
     def _lateral(self, *conditions: ColumnElement[bool]) -> Select[Any]:
         """Return the LATERAL statement, which reads each key's first rows by an index alone."""

@@ -21,6 +21,7 @@ from gql_app.lib.database.postgresql import Servers
 from gql_app.lib.database.probing import SharedResult
 from gql_app.lib.database.sqlite import sqlite_file, unwritable
 from gql_app.lib.database.statements import (
+    ColumnQuery,
     EitherDialect,
     JsonList,
     Moment,
@@ -37,6 +38,7 @@ __all__ = [
     "Batch",
     "Busy",
     "Cause",
+    "ColumnQuery",
     "Conflict",
     "Database",
     "EitherDialect",

@@ -107,15 +107,6 @@ class Reader:
         rows = await self._run(self._fetch, statement.sql, statement.bind(values))
         return statement.built(rows, query)
 
-    async def fetch_columns(self, query: Statement, /, **values: object) -> list[Sequence[Any]]:
-        """Return the values of each column of a SELECT; of many rows that takes less time.
-
-        Raises Unavailable, StatementError.
-        """
-        statement = compiled(query, self.sql_dialect, values)
-        rows = await self._run(self._fetch, statement.sql, statement.bind(values))
-        return statement.columns(rows)
-
     @overload
     async def fetch_one(self, query: Query[T], /, **values: object) -> T | None: ...
     @overload

@@ -73,6 +73,13 @@ def scalars(statement: Select[T]) -> Query[T]:
     return Query(statement, itemgetter(0))
 
 
+class ColumnQuery(Query[Sequence[Any]]):
+    """A SELECT of which a Reader returns the columns, each with the values of all rows."""
+
+    def __init__(self, statement: Statement) -> None:
+        super().__init__(statement, tuple)
+
+
 class Compiled:
     """A statement that is compiled for a dialect; an INSERT that names no columns, for some."""
 
@@ -126,18 +133,19 @@ class Compiled:
             msg = f"There is no value for the column or parameter {error.args[0]} in {self.sql}"
             raise TypeError(msg) from error
 
-    def columns(self, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
-        """Return the values of each column in the driver's rows."""
-        columns: list[Sequence[Any]] = [*zip(*rows, strict=True)] or [()] * len(self._names)
+    def built(self, rows: Sequence[Sequence[Any]], query: Query[T] | Statement) -> list[T]:
+        """Return what the query builds of the driver's rows, by default named tuples."""
+        if isinstance(query, ColumnQuery):
+            return self._columns(rows)
+        decoded = zip(*self._columns(rows), strict=True) if rows and self._decoders else rows
+        build = query.build if isinstance(query, Query) else _named_tuple(self._names)
+        return list(map(build, decoded))
+
+    def _columns(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
+        columns: list[Any] = [*zip(*rows, strict=True)] or [()] * len(self._names)
         for number, decode in self._decoders:
             columns[number] = decode(columns[number])
         return columns
-
-    def built(self, rows: Sequence[Sequence[Any]], query: Query[T] | Statement) -> list[T]:
-        """Return what the query builds of the driver's rows, by default named tuples."""
-        decoded = zip(*self.columns(rows), strict=True) if rows and self._decoders else rows
-        build = query.build if isinstance(query, Query) else _named_tuple(self._names)
-        return list(map(build, decoded))
 
 
 _compiled: Final[WeakKeyDictionary[Statement, dict[Hashable, Compiled]]] = WeakKeyDictionary()

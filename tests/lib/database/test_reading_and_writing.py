@@ -11,6 +11,7 @@ from sqlalchemy import Text, bindparam, delete, func, select, text, update
 
 from gql_app.lib.database import (
     Busy,
+    ColumnQuery,
     Database,
     IntegrityViolation,
     Query,
@@ -139,13 +140,14 @@ async def test_first_row_is_fetched_or_none(database: Database) -> None:
 
 
 async def test_rows_are_fetched_by_column(database: Database) -> None:
-    query = select(PersonRow.name, PersonRow.id, PersonRow.email).order_by(PersonRow.name)
-    assert [*map(len, await database.fetch_columns(query))] == [0, 0, 0]
+    columns = (PersonRow.name, PersonRow.id, PersonRow.email)
+    query = ColumnQuery(select(*columns).order_by(PersonRow.name))
+    assert [*map(len, await database.fetch_all(query))] == [0, 0, 0]
     rows = [person("Ada"), person("Bob", email="bob@example.com")]
     async with database.transaction() as transaction:
         await transaction.execute_many(INSERT, rows)
-        columns = await transaction.fetch_columns(query)
-    assert [*zip(*columns, strict=True)] == [(row["name"], row["id"], row["email"]) for row in rows]
+        found = await transaction.fetch_all(query)
+    assert [*zip(*found, strict=True)] == [(row["name"], row["id"], row["email"]) for row in rows]
 
 
 async def test_bare_statement_answers_named_tuples(database: Database) -> None:
