@@ -91,6 +91,7 @@ async def test_server_answers_everybody_though_the_setting_is_forgotten(
                 await load.everybody(OK)
         with server.client() as client:
             assert client.get("/readyz").status_code == 200
+        server.await_log("A pooler stands before PostgreSQL", times=prepared != "false")
     assert load.codes == {OK}
     assert server.logged().count("A pooler stands before PostgreSQL") == (prepared != "false")
     assert server.logged().count("GQL_APP_DATABASE_PREPARED_STATEMENTS") == (prepared != "false")
