@@ -257,7 +257,9 @@ async def guessed(settings: Settings, *, audited: bool) -> list[str]:
                 await rename(resources.database, "audit_events", "mislaid")
         if not audited:
             await rename(resources.database, "mislaid", "audit_events")
-        rows = await resources.database.fetch_all(select(AuditRow).order_by(AuditRow.id))
+        rows = await resources.database.fetch_all(
+            select(AuditRow).order_by(AuditRow.at, AuditRow.id)
+        )
     return [" ".join(row.fields) for row in rows]
 
 

@@ -100,7 +100,7 @@ async def test_everybody_is_signed_out_everywhere(
         assert (told.returncode, told.stdout) == (0, said)
     refused = await api.run("{ me { id } }", token=people[0].token)
     assert refused.reason("me") == "TOKEN_REVOKED"
-    (*_, last) = await api.database.fetch_all(select(AuditRow).order_by(AuditRow.id))
+    (*_, last) = await api.database.fetch_all(select(AuditRow).order_by(AuditRow.at, AuditRow.id))
     assert (last.action, last.customer_id) == ("session:end_all", None)
 
 
@@ -123,7 +123,7 @@ async def test_account_is_unlocked_by_the_operator_and_that_is_recorded(
     sentence = f"{email} is unlocked; a client with recent failures of its own still waits.\n"
     assert (told.returncode, told.stdout) == (0, sentence)
     left = await column(api.database, select(ThrottleRow.subject))
-    (*_, last) = await api.database.fetch_all(select(AuditRow).order_by(AuditRow.id))
+    (*_, last) = await api.database.fetch_all(select(AuditRow).order_by(AuditRow.at, AuditRow.id))
     assert sorted(left) == sorted(each.subject for each in locks[4:])
     assert (last.action, last.customer_id, last.actor_id) == ("session:unlock", ada.id, None)
 
@@ -283,7 +283,7 @@ async def test_address_is_changed_by_nobodys_hand_and_ends_what_went_by_the_old_
         "ada@example.org",
     )
     assert await api.database.fetch_all(select(PasswordResetRow)) == []
-    events = await api.database.fetch_all(select(AuditRow).order_by(AuditRow.id))
+    events = await api.database.fetch_all(select(AuditRow).order_by(AuditRow.at, AuditRow.id))
     changed = [(each.actor_id, each.customer_id) for each in events if each.action == CHANGED]
     assert changed == [(None, person.id)]
 

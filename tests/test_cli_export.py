@@ -59,7 +59,7 @@ async def test_what_was_exported_imports_into_the_same_rows(
 async def last_event(url: str) -> tuple[str, list[str], object, object]:
     """Read what was recorded last: the action and its fields, by whom and of whom."""
     database = Database(url)
-    (*_, last) = await database.fetch_all(select(AuditRow).order_by(AuditRow.id))
+    (*_, last) = await database.fetch_all(select(AuditRow).order_by(AuditRow.at, AuditRow.id))
     await database.close()
     return last.action, last.fields, last.actor_id, last.customer_id
 

@@ -188,7 +188,7 @@ async def test_factors_are_removed_by_the_operator(
     living = await sessions.living(database, [me.customer.id, bob.customer.id])
     assert left == [bob.customer.id]
     assert [len(each) for each in living] == [0, 1]
-    event = (await database.fetch_all(select(AuditRow).order_by(AuditRow.id)))[-1]
+    event = (await database.fetch_all(select(AuditRow).order_by(AuditRow.at, AuditRow.id)))[-1]
     assert (event.action, event.customer_id, event.actor_id, event.fields) == (
         "factor:remove",
         me.customer.id,

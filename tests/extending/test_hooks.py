@@ -144,7 +144,7 @@ async def test_hook_within_has_the_caller_and_origin_of_its_transaction(
         found = await database.fetch_all(
             select(AuditRow.ip_address, AuditRow.user_agent, AuditRow.actor_id)
             .where(AuditRow.action == "hook:ran")
-            .order_by(AuditRow.id)
+            .order_by(AuditRow.at, AuditRow.id)
         )
     assert {(each.ip_address, each.user_agent) for each in found} == {("192.0.2.1", "tests")}
     assert [each.actor_id for each in found[:5]] == [grace.id] * 5

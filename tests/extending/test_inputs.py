@@ -155,7 +155,7 @@ async def test_fields_of_features_are_changes_in_the_audit_and_to_hooks(
         database = tax.resources.database
         grace = await sign_in(tax.resources, await add_customer(database, "Grace", is_admin=True))
         ida = str((await add_customer(database, "Ida")).id)
-        events = select(AuditRow.action, AuditRow.fields).order_by(AuditRow.id)
+        events = select(AuditRow.action, AuditRow.fields).order_by(AuditRow.at, AuditRow.id)
         moments = select(CustomerRow.id, CustomerRow.updated_at).order_by(CustomerRow.id)
         for mutation, given, recorded in AUDITED:
             seen.clear()
